@@ -1,0 +1,1 @@
+"""See __getattr__ below; filled later."""
