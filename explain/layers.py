@@ -1,0 +1,116 @@
+"""What a network is made of: one row per layer call, in execution order, from one pass over an empty picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .geometry import Field, Tracer
+from .trace import address, call_counts, calls
+
+__all__ = ["Layer", "scan"]
+
+FLOAT_BYTES = 4
+_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One call of one module: shapes without the batch, counts for one picture.
+
+    `parameters` belong to the first call of a module, so that the column adds up to the network's own count.
+    `macs` are multiply-accumulates of convolutions and linear layers (biases, norms and activations not counted).
+    A block contains other layers; its own numbers are those of the layers it holds directly.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+    macs: int
+    field: Field | None
+    block: bool = False
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the output in float32."""
+        return FLOAT_BYTES * self.units
+
+    @property
+    def units(self) -> int:
+        return int(torch.Size(self.shape).numel())
+
+    @property
+    def spatial(self) -> bool:
+        """Whether the output is a stack of maps (C, H, W)."""
+        return len(self.shape) == 3
+
+    @property
+    def channels(self) -> int:
+        return self.shape[0] if self.shape else 1
+
+    @property
+    def receptive_field(self) -> tuple[float, float] | None:
+        """Height and width in input pixels, unclamped; None where a unit sees everything or nothing."""
+        return self.field.size if self.field is not None and self.spatial else None
+
+    @property
+    def stride(self) -> tuple[float, float] | None:
+        """Input pixels from one unit to the next, down and across."""
+        return self.field.stride if self.field is not None and self.spatial else None
+
+
+def scan(net: nn.Module, batch: Tensor) -> tuple[Layer, ...]:
+    """All layer calls of a net in eval mode for a batch (1, C, H, W), in the order in which they finish."""
+    counts = call_counts(net, batch)
+    modules = dict(net.named_modules())
+    layers: list[Layer] = []
+    inputs: dict[str, tuple[int, ...]] = {}
+    handles = [
+        module.register_forward_pre_hook(lambda _m, args, name=name: inputs.__setitem__(name, _shape_of(args)))
+        for name, module in modules.items()
+        if isinstance(module, _TRANSPOSED)
+    ]
+
+    def seen(name: str, call: int, output: Any) -> None:
+        module = modules[name]
+        if not name or not isinstance(output, Tensor) or isinstance(module, nn.Identity):
+            return
+        own = sum(p.numel() for p in module.parameters(recurse=False))
+        layers.append(
+            Layer(
+                name=address(name, call, counts[name]),
+                kind=type(module).__name__,
+                shape=tuple(output.shape[1:]),
+                parameters=own if call == 0 else 0,
+                macs=_macs(module, output, inputs.get(name)),
+                field=tracer.field(output),
+                block=own == 0 and next(module.children(), None) is not None,
+            )
+        )
+
+    try:
+        with torch.inference_mode(False), torch.no_grad(), calls(net, counts, seen), Tracer(batch) as tracer:
+            net(batch)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return tuple(layers)
+
+
+def _shape_of(args: tuple[Any, ...]) -> tuple[int, ...]:
+    return tuple(args[0].shape) if args and isinstance(args[0], Tensor) else ()
+
+
+def _macs(module: nn.Module, output: Tensor, came_in: tuple[int, ...] | None) -> int:
+    if isinstance(module, _TRANSPOSED):
+        return torch.Size(came_in or ()).numel() * module.weight.numel() // module.in_channels
+    if isinstance(module, _CONVS):
+        return output.numel() * (module.weight.numel() // module.out_channels)
+    if isinstance(module, nn.Linear):
+        return output.numel() * module.in_features
+    return 0

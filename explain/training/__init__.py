@@ -1,0 +1,6 @@
+"""Training by recipe."""
+
+from .fit import train
+from .recipes import RECIPES, Recipe
+
+__all__ = ["RECIPES", "Recipe", "train"]
