@@ -1,1 +1,61 @@
-"""See __getattr__ below; filled later."""
+"""Look inside a convolutional network.
+
+    import explain
+    model = explain.load_model("efficientnet-lite0")
+    image = explain.load_images("photos")[0]
+    model.predict(image)
+    explain.saliency(model, image, method="grad_cam").save("cat.png")
+
+Names are loaded when they are first used, so that `import explain` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .data import list_images as list_images
+    from .data import load_images as load_images
+    from .errors import ExplainError as ExplainError
+    from .figure import read_facts as read_facts
+    from .training import train as train
+    from .views.activations import compute as activations
+    from .views.anatomy import compute as anatomy
+    from .views.filters import compute as filters
+    from .views.saliency import compute as saliency
+    from .workspace import open_picture as open_picture
+    from .zoo import list_models as list_models
+    from .zoo import load_model as load_model
+    from .zoo import save_model as save_model
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ExplainError": ("errors", "ExplainError"),
+    "activations": ("views.activations", "compute"),
+    "anatomy": ("views.anatomy", "compute"),
+    "filters": ("views.filters", "compute"),
+    "list_images": ("data", "list_images"),
+    "list_models": ("zoo", "list_models"),
+    "load_images": ("data", "load_images"),
+    "load_model": ("zoo", "load_model"),
+    "open_picture": ("workspace", "open_picture"),
+    "read_facts": ("figure", "read_facts"),
+    "saliency": ("views.saliency", "compute"),
+    "save_model": ("zoo", "save_model"),
+    "train": ("training", "train"),
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    value = getattr(import_module(f".{module}", __name__), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

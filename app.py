@@ -1,0 +1,23 @@
+"""The Streamlit entry: navigation and one error boundary."""
+
+import streamlit as st
+
+from explain.errors import ExplainError
+from explain.ui import session, widgets
+
+st.set_page_config("explain", page_icon=":material/visibility:", layout="wide")
+session.start()
+page = st.navigation(
+    [
+        st.Page("explain/ui/pages/overview.py", title="Overview", icon=":material/account_tree:", default=True),
+        st.Page("explain/ui/pages/filters.py", title="Filters", icon=":material/grid_view:"),
+        st.Page("explain/ui/pages/activations.py", title="Activations", icon=":material/layers:"),
+        st.Page("explain/ui/pages/saliency.py", title="Saliency", icon=":material/center_focus_strong:"),
+    ]
+)
+try:
+    widgets.choose_model_and_picture()
+    page.run()
+except ExplainError as error:
+    widgets.show_error(error)
+session.finish()

@@ -1,0 +1,253 @@
+"""The command line: each command calls the library function of its name and says what came out.
+
+Facts and numbers go to standard output (only those, with --json), messages to standard error; exit 0, or 2 with one
+line for a user's mistake.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import BadValue, ExplainError, shorten
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the process's exit status."""
+    try:
+        given = _parser().parse_args(arguments)
+        given.run(given)
+    except ExplainError as error:
+        print(f"explain: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("explain: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """One clear line for a mistake, without the usage around it."""
+
+    def error(self, message: str) -> Any:
+        raise BadValue(f"{message[0].upper()}{message[1:]}. See `{self.prog} --help`.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m explain", description="Look inside a convolutional network.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], None], *positional: str, out: bool = True) -> Any:
+        sub = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
+        for one in positional:
+            sub.add_argument(one.lower(), metavar=one, help=_HELP[one])
+        if "MODEL" in positional:
+            sub.add_argument("--weights", metavar="W", help="DEFAULT for the published ones, or a file")
+            sub.add_argument("--architecture", metavar="A", help="what a checkpoint file belongs to")
+            sub.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+        if out:
+            sub.add_argument("--out", metavar="FILE", help="figure: png, svg, pdf, csv, npz or html")
+            sub.add_argument("--style", metavar="KEY=VALUE", action="append", default=[], help="how it is drawn")
+        sub.add_argument("--json", action="store_true", help="facts and numbers as JSON")
+        sub.set_defaults(run=run)
+        return sub
+
+    command("models", _models, out=False)
+    command("data", _data, out=False)
+    command("predict", _predict, "MODEL", "IMAGE", out=False).add_argument("-k", type=int, default=5)
+    command("anatomy", _anatomy, "MODEL")
+    command("filters", _filters, "MODEL").add_argument("--layer", help="by default the first")
+    sub = command("activations", _activations, "MODEL", "IMAGE")
+    sub.add_argument("--layer", required=True, help="a name that `anatomy` lists")
+    sub.add_argument("--channel", help="one channel large, instead of all")
+    sub = command("saliency", _saliency, "MODEL", "IMAGE")
+    sub.add_argument("--method", default="gradient", help="how: gradient, grad_cam")
+    sub.add_argument("--target", help="class number or name; by default the predicted one")
+    sub.add_argument("--layer", help="for methods that look into one")
+    sub.add_argument("--option", metavar="KEY=VALUE", action="append", default=[], help="option of the method")
+    sub = command("train", _train, out=False)
+    sub.add_argument("recipe", metavar="RECIPE", help="such as lenet-fashion-mnist")
+    sub.add_argument("--data", help="pictures with labels; by default the recipe's")
+    sub.add_argument("--to", metavar="FOLDER", required=True, help="where model.json and the weights go")
+    for name, kind in (("epochs", int), ("batch-size", int), ("learning-rate", float), ("seed", int)):
+        sub.add_argument(f"--{name}", type=kind)
+    sub = command("show", _show, out=False)
+    sub.add_argument("file", metavar="FILE", help="a figure that explain saved")
+    sub = command("serve", _serve, out=False)
+    sub.add_argument("--port", type=int, default=8501)
+    command("doctor", _doctor, out=False)
+    return parser
+
+
+_HELP = {
+    "MODEL": "a name from `models`, torchvision:NAME, timm:NAME, a folder or a checkpoint",
+    "IMAGE": "a file, or SET/NUMBER such as photos/0",
+}
+
+
+def _models(given: argparse.Namespace) -> None:
+    """models that need no download"""
+    from .zoo import list_models
+
+    _say(given, {"models": list_models()}, "\n".join(list_models()) + "\ntorchvision:NAME\ntimm:NAME")
+
+
+def _data(given: argparse.Namespace) -> None:
+    """picture sets"""
+    from .data import list_images
+
+    _say(given, {"data": list_images()}, "\n".join(list_images()))
+
+
+def _predict(given: argparse.Namespace) -> None:
+    """the likeliest classes of a picture"""
+    ranked = _model(given).predict(_image(given), given.k)[0]
+    _say(given, {"classes": ranked}, "\n".join(f"{probability:7.2%}  {name}" for name, probability in ranked))
+
+
+def _anatomy(given: argparse.Namespace) -> None:
+    """layers with shape, parameters, MACs, memory, receptive field"""
+    from .views import anatomy
+
+    result = anatomy.compute(_model(given))
+    columns = [[name, *(f"{v:,}" if isinstance(v, int) else str(v) for v in values)] for name, values in result.table.items()]
+    widths = [max(map(len, column)) for column in columns]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in zip(*columns, strict=True)]
+    _finish(given, result, "\n".join(lines) + f"\n{result.figure().note}", result.table)
+
+
+def _filters(given: argparse.Namespace) -> None:
+    """the filters of a layer as pictures"""
+    from .views import filters
+
+    result = filters.compute(_model(given), given.layer)
+    _finish(given, result, f"{result.layer}: tiles {result.tiles.shape}", {"shape": list(result.tiles.shape)})
+
+
+def _activations(given: argparse.Namespace) -> None:
+    """what the channels of a layer do with a picture"""
+    from .views import activations
+
+    result = activations.compute(_model(given), _image(given), given.layer)
+    if given.channel is not None:
+        given.style.append(f"channel={result.check_channel(given.channel)}")
+    strongest = sorted(zip(result.table["max"], result.table["channel"], strict=True), reverse=True)[:10]
+    text = "\n".join(f"channel {int(k):5d}  max {value:.4g}" for value, k in strongest)
+    _finish(given, result, f"{result.layer.name}: maps {result.maps.shape}\n{text}", result.table)
+
+
+def _saliency(given: argparse.Namespace) -> None:
+    """what a prediction rests on"""
+    from .views import saliency
+
+    options = _pairs(given.option)
+    result = saliency.compute(_model(given), _image(given), given.method, given.target, given.layer, **options)
+    low, high = float(result.heat.min()), float(result.heat.max())
+    text = f"{given.method} for {result.target_name} ({result.probability:.1%}): {low:.4g} to {high:.4g}"
+    _finish(given, result, text, {"target": result.target_name, "min": low, "max": high})
+
+
+def _train(given: argparse.Namespace) -> None:
+    """train a network by recipe"""
+    from .training import train
+    from .zoo import save_model
+
+    settings = ("epochs", "batch_size", "learning_rate", "seed")
+    changes = {name: getattr(given, name) for name in settings if getattr(given, name) is not None}
+    model = train(
+        given.recipe,
+        given.data,
+        progress=lambda row: print("  ".join(f"{k} {v:.4g}" for k, v in row.items()), file=sys.stderr),
+        **changes,
+    )
+    save_model(model, given.to)
+    _say(given, model.about["accuracy"], f"{given.to}: {model.about['accuracy']}")
+
+
+def _show(given: argparse.Namespace) -> None:
+    """the facts inside an exported figure"""
+    from .figure import read_facts
+
+    facts = read_facts(given.file)
+    _say(given, facts, json.dumps(facts, indent=1, ensure_ascii=False))
+
+
+def _serve(given: argparse.Namespace) -> None:
+    """the app, on 127.0.0.1"""
+    import subprocess
+
+    app = Path(__file__).resolve().parent.parent / "app.py"
+    print(f"explain: http://127.0.0.1:{given.port}", file=sys.stderr)
+    command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(given.port), "--server.headless=true"]
+    status = subprocess.run(command, cwd=app.parent).returncode
+    if status:
+        raise ExplainError(f"The app ended with status {status}; is port {given.port} taken?")
+
+
+def _doctor(given: argparse.Namespace) -> None:
+    """what this installation has and can do"""
+    import platform
+
+    from .figure import versions
+    from .model import choose_device
+    from .workspace import root
+    from .zoo import list_models, load_model
+
+    report: dict[str, Any] = {
+        "python": platform.python_version(),
+        **versions(),
+        "device": str(choose_device()),
+        "workspace": str(root()),
+    }
+    for name in list_models():
+        report[name] = f"{len(load_model(name).layers)} layers"
+    _say(given, report, "\n".join(f"{key}: {value}" for key, value in report.items()))
+
+
+def _model(given: argparse.Namespace) -> Any:
+    from .zoo import load_model
+
+    return load_model(given.model, given.weights, given.device, architecture=given.architecture)
+
+
+def _image(given: argparse.Namespace) -> Any:
+    from .workspace import open_picture
+
+    return open_picture(given.image)
+
+
+def _pairs(texts: list[str]) -> dict[str, Any]:
+    pairs = dict(text.partition("=")[::2] for text in texts)
+    for text in texts:
+        if "=" not in text:
+            raise BadValue(f"Option {shorten(text)} is not of the form KEY=VALUE.")
+    return {key.replace("-", "_"): value for key, value in pairs.items()}
+
+
+def _finish(given: argparse.Namespace, result: Any, text: str, numbers: Any) -> None:
+    """Save the figure when asked, then say what came out."""
+    if given.out:
+        style = _pairs(given.style)
+        try:
+            path = result.save(given.out, **style)
+        except TypeError:
+            from .errors import Unknown
+            from .registry import options_of
+
+            module = sys.modules[type(result).__module__]
+            raise Unknown("style", ", ".join(style), options_of(module.render)) from None
+        print(f"explain: wrote {path}", file=sys.stderr)
+    _say(given, {"facts": result.facts, "numbers": numbers}, text)
+
+
+def _say(given: argparse.Namespace, content: Any, text: str) -> None:
+    print(json.dumps(content, default=str) if given.json else text)

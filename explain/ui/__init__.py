@@ -1,0 +1,1 @@
+"""The Streamlit front end: the only place, with app.py, that imports streamlit."""

@@ -1,0 +1,77 @@
+import streamlit as st
+
+from explain.registry import options_of
+from explain.ui import session, widgets
+from explain.views import activations, filters
+
+model, picture = session.model(), session.picture()
+options, channel_options = options_of(activations.render), options_of(activations.render_channel)
+st.title("Activations")
+
+controls = st.columns([3, 2, 2, 2])
+with controls[0]:
+    shown = [layer for layer in (*model.layers, *model.blocks) if len(layer.shape) in (1, 3)]
+    layer = widgets.choose_layer(shown, default=filters.default_layer(model))
+with controls[1]:
+    sort = widgets.option(options["sort"], "map_sort", "Sort")
+with controls[2]:
+    scale = widgets.option(options["scale"], "map_scale", "Scale")
+with controls[3]:
+    two = session.controlled(st.toggle, "Two pictures", "two", str(session.get("two", "")) in ("True", "true", "1"))
+
+result = session.cached(activations.compute, model, picture, layer)
+reference = session.get("picture", session.demo_picture(model))
+lines = f'import explain\n\nmodel = explain.load_model("{model.name}")\nimage = explain.open_picture("{reference}")\nresult = explain.activations(model, image, "{layer}")\n'
+command = f"python -m explain activations {model.name} {reference} --layer {layer}"
+
+if two:
+    widgets.choose_picture(model, "picture2", "Second picture")
+    second = session.cached(activations.compute, model, session.picture("picture2"), layer)
+    figure = activations.render_pair(result, second)
+    widgets.show_panels(figure)
+    other = session.get("picture2", session.demo_picture(model))
+    widgets.show_exports(
+        figure,
+        lines + f'second = explain.activations(model, explain.open_picture("{other}"), "{layer}")\n'
+        "from explain.views import activations\n\nactivations.render_pair(result, second).save('pair.png')",
+        f"{command} --out activations.png",
+        "activations-pair",
+    )
+else:
+    figure = activations.render(result, sort=sort, scale=scale)
+    panel = figure.panels[0]
+    channel = session.get("channel")
+    if channel is None or str(channel) not in panel.names:
+        channel = int(max(range(len(result.maps)), key=lambda k: result.table["max"][k]))
+        session.choose("channel", channel)
+    channel = int(channel)
+    values = [f"{result.table['max'][int(name)]:.3g}" for name in panel.names]
+    st.caption(widgets.literal(f"{figure.title}. Under each tile its number and its maximum."))
+    key = f"maps-{model.name}-{layer}"
+    clicked = widgets.show_gallery(panel, key, panel.names.index(str(channel)), values, figure.alt)
+    if clicked is not None:
+        session.choose("channel", int(panel.names[clicked]))
+        st.rerun()
+    if panel.scale:
+        widgets.show_scale(panel.scale)
+    st.caption(widgets.literal(figure.note))
+
+    @st.fragment
+    def one_channel() -> None:
+        st.subheader(f"Channel {channel}")
+        left, right = st.columns([3, 1], vertical_alignment="bottom")
+        with left:
+            opacity = widgets.option(channel_options["opacity"])
+        with right:
+            smooth = widgets.option(channel_options["smooth"])
+        large = activations.render_channel(result, channel, opacity=opacity, smooth=smooth)
+        widgets.show_panels(large)
+        widgets.show_exports(
+            large,
+            f'{lines}result.save("channel.png", channel={channel}, opacity={opacity}, smooth={smooth})',
+            f"{command} --channel {channel} --style opacity={opacity} --out channel.png",
+            "channel",
+        )
+
+    one_channel()
+    widgets.show_exports(figure, f'{lines}result.save("maps.png", sort="{sort}", scale="{scale}")', f"{command} --style sort={sort} --style scale={scale} --out maps.png", "maps")

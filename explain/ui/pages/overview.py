@@ -1,0 +1,66 @@
+import streamlit as st
+
+from explain.ui import session, widgets
+from explain.views import anatomy
+
+model, picture = session.model(), session.picture()
+result = session.cached(anatomy.compute, model)
+figure = anatomy.render(result)
+
+st.title(widgets.literal(model.name))
+height, width = model.preprocess.size
+about = model.about
+accuracy = (about.get("accuracy") or {}).get("test")
+cards = [
+    ("Parameters", f"{result.parameters:,}"),
+    ("MACs a picture", f"{result.macs / 1e6:,.1f} M"),
+    ("Layers", str(len(model.layers))),
+    ("Input", f"{model.preprocess.channels} × {height} × {width}"),
+    ("Classes", f"{len(model.classes):,}"),
+    *([("Test accuracy", f"{accuracy:.1%}")] if accuracy else []),
+]
+for column, (label, value) in zip(st.columns(len(cards)), cards, strict=True):
+    column.metric(label, value)
+weights = about.get("weights")
+origin = about.get("recipe", {}).get("source") or about.get("source", "")
+if isinstance(weights, str):
+    origin += f". Weights: {weights}"
+st.caption(widgets.literal(origin))
+
+left, right = st.columns([2, 3], gap="large")
+with left:
+    st.subheader("What it says of the picture")
+    st.image(model.preprocess.crop(picture), width=320, output_format="PNG", alt="The picture as the network sees it")
+    widgets.show_scores(session.cached(type(model).predict, model, picture)[0])
+with right:
+    st.subheader("Layers")
+    st.caption("Choose a row to carry the layer to the other pages.")
+    event = st.dataframe(
+        {
+            "Layer": result.table["layer"],
+            "Kind": result.table["kind"],
+            "Output": result.table["shape"],
+            "Parameters": result.table["parameters"],
+            "MACs": result.table["macs"],
+            "Memory, KiB": [round(b / 1024, 1) for b in result.table["memory"]],
+            "Field": result.table["receptive_field"],
+            "Stride": result.table["stride"],
+        },
+        on_select="rerun",
+        selection_mode="single-row",
+        hide_index=True,
+        height=520,
+        key=f"layers-{model.name}",
+    )
+    if rows := event["selection"]["rows"]:
+        session.choose("layer", model.layers[rows[0]].name)
+        chosen = model.layers[rows[0]].name
+        a, b = st.columns(2)
+        a.page_link("explain/ui/pages/activations.py", label=f"Activations of {chosen}", icon=":material/layers:")
+        b.page_link("explain/ui/pages/filters.py", label="Filters", icon=":material/grid_view:")
+widgets.show_exports(
+    figure,
+    f'import explain\n\nmodel = explain.load_model("{model.name}")\nexplain.anatomy(model).save("anatomy.csv")',
+    f"python -m explain anatomy {model.name} --out anatomy.csv",
+    "anatomy",
+)

@@ -1,0 +1,130 @@
+"""What a visitor has chosen, and the caches. The only file that touches st.cache_*, session_state and the URL.
+
+One selection is shared by all pages and lives in the URL, so that every view is a permalink. It is kept apart from the
+widgets' own state, which Streamlit drops when a page without them is opened.
+"""
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from explain import workspace
+from explain.errors import ExplainError
+from explain.model import Model
+from explain.store import sha256
+from explain.zoo import load_model
+
+DEFAULT_MODEL = "efficientnet-lite0"
+DEMO_PICTURES = {1: "fashion-mnist/25", 3: "photos/chelsea.png"}
+MODELS_KEPT, RESULTS_KEPT = 4, 96
+
+
+@st.cache_resource(show_spinner=False)
+def _frozen() -> bool:
+    """Everything imported so far is out of the garbage collector's way: its full runs no longer walk through torch."""
+    gc.collect()
+    gc.freeze()
+    return True
+
+
+def start() -> None:
+    """Take the selection from the URL where it speaks: at the first run, and after the browser's back button."""
+    _frozen()
+    state, given = st.session_state, st.query_params.to_dict()
+    if "selection" not in state:
+        state.selection, state.written = given, given
+    elif given and given != state.written:
+        state.selection = {**state.selection, **given}
+    state.used = []
+
+
+def finish() -> None:
+    """Write what this page depends on into the URL."""
+    state = st.session_state
+    wanted = {name: str(state.selection[name]) for name in state.used if state.selection.get(name) not in (None, "")}
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
+    state.written = wanted
+
+
+def get(name: str, default: Any = None) -> Any:
+    """A part of the selection; this page's URL carries it from now on."""
+    if name not in st.session_state.used:
+        st.session_state.used.append(name)
+    value = st.session_state.selection.get(name)
+    return default if value in (None, "") else value
+
+
+def choose(name: str, value: Any) -> None:
+    """Set a part of the selection; what belongs to another model or layer is let go of."""
+    selection = st.session_state.selection
+    if selection.get(name) == value:
+        return
+    selection[name] = value
+    for dependent in {"model": ("layer", "filters", "channel", "target", "picture", "picture2"), "layer": ("channel",)}.get(name, ()):
+        selection.pop(dependent, None)
+
+
+def controlled(widget: Callable[..., Any], label: str, name: str, value: Any, *args: Any, **options: Any) -> Any:
+    """A widget that shows and sets one part of the selection, wherever else that part is set."""
+    key = f"_{name}"
+    st.session_state[key] = value
+
+    def changed() -> None:
+        choose(name, st.session_state[key])
+
+    get(name)
+    return widget(label, *args, key=key, on_change=changed, **options)
+
+
+def model(name: str | None = None) -> Model:
+    """The selected model, or another by name; shared by all sessions."""
+    return _loaded(name or get("model", DEFAULT_MODEL))
+
+
+@st.cache_resource(max_entries=MODELS_KEPT, show_spinner="Loading the network")
+def _loaded(name: str) -> Model:
+    if "/" in name or name.startswith("."):
+        raise ExplainError("Models are chosen by name here; a file or folder is loaded by the command line or library.")
+    loaded = load_model(name)
+    _ = loaded.digest, loaded.layers  # once for everybody, not at the first click
+    return loaded
+
+
+def demo_picture(chosen: Model) -> str:
+    return DEMO_PICTURES.get(chosen.preprocess.channels, DEMO_PICTURES[3])
+
+
+def picture(name: str = "picture") -> Any:
+    """The selected picture, upright."""
+    return _opened(str(get(name, demo_picture(model()))))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _opened(reference: str) -> Any:
+    if reference.partition("/")[0] not in ("upload", *workspace.list_images()):
+        raise ExplainError(f"Unknown picture {reference!r}. Choose a shipped one such as 'photos/0', or upload a file.")
+    return workspace.open_picture(reference)
+
+
+def keep_upload(content: bytes, name: str) -> str:
+    return workspace.keep_upload(content, name)
+
+
+def cached(compute: Callable[..., Any], chosen: Model, *args: Any, **options: Any) -> Any:
+    """A view's result; computed once for each model, picture and choice of options."""
+    parts = [compute.__module__, chosen.digest, *map(_identity, args), *sorted(options.items())]
+    return _computed(repr(parts), lambda: compute(chosen, *args, **options))
+
+
+@st.cache_resource(max_entries=RESULTS_KEPT, show_spinner=False)
+def _computed(key: str, _call: Callable[[], Any]) -> Any:
+    return _call()
+
+
+def _identity(value: Any) -> str:
+    if hasattr(value, "tobytes"):  # a picture
+        return sha256(repr((value.mode, value.size, value.info.get("name"))).encode() + value.tobytes())
+    return repr(value)

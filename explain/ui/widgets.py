@@ -1,0 +1,236 @@
+"""Pieces that pages share: choosing, showing a figure with its exports, and errors."""
+
+import html
+import json
+from typing import Any
+
+import streamlit as st
+
+from explain.data import load_images
+from explain.errors import ExplainError
+from explain.figure import FORMATS, Figure, Panel, Scale
+from explain.images import enlarge, png
+from explain.model import Layer, Model
+from explain.registry import Entry, Option, Range
+from explain.ui import session
+from explain.ui.gallery import gallery
+from explain.zoo import list_models
+
+LEAST_PIXELS = 336
+STYLE = """
+<style>
+[data-testid="stImage"] img { image-rendering: pixelated; border-radius: 4px; }
+[data-testid="stElementToolbar"] { display: none; }
+[data-testid="stMainBlockContainer"] { padding-top: 2.6rem; max-width: 1500px; }
+.bar { height: 10px; border-radius: 3px; }
+.ticks { display: flex; justify-content: space-between; font-size: .75rem; opacity: .75;
+  font-variant-numeric: tabular-nums; }
+.scores { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr max-content; gap: .35rem .7rem;
+  align-items: center; font-size: .9rem; }
+.scores .value { text-align: right; font-variant-numeric: tabular-nums; }
+.scores .track { background: color-mix(in srgb, currentColor 12%, transparent); border-radius: 3px; height: .6rem; }
+.scores .fill { background: var(--st-primary-color, #0f6e84); border-radius: 3px; height: .6rem; }
+</style>
+"""
+
+
+def choose_model_and_picture() -> None:
+    """The sidebar: model, picture, upload. Comes before the page, and stays usable when the page fails."""
+    st.html(STYLE)
+    with st.sidebar:
+        name = session.get("model", session.DEFAULT_MODEL)
+        names = list(dict.fromkeys([*list_models(), name]))
+        session.controlled(
+            st.selectbox,
+            "Model",
+            "model",
+            name,
+            names,
+            accept_new_options=True,
+            help="A shipped model, or type torchvision:NAME or timm:NAME (random weights show what is architecture).",
+        )
+        model = session.model(name)
+        choose_picture(model, "picture", "Picture")
+        # The key changes with each kept upload, so that the same file can be given again.
+        turn = st.session_state.setdefault("uploads", 0)
+        uploaded = st.file_uploader("Or upload one", ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"], key=f"up{turn}")
+        if uploaded is not None:
+            reference = session.keep_upload(uploaded.getvalue(), uploaded.name)
+            st.session_state.setdefault("upload_names", {})[reference] = uploaded.name
+            st.session_state.uploads = turn + 1
+            session.choose("picture", reference)
+            st.rerun()
+        st.image(model.preprocess.crop(session.picture()), "What the network sees", width=224, output_format="PNG", alt="The chosen picture, resized and cropped for the network")
+        for note in session.picture().info.get("notes", ()):
+            st.caption(literal(note))
+
+
+def choose_picture(model: Model, name: str, label: str) -> None:
+    """A select box over the shipped pictures that suit the model, and this visitor's uploads."""
+    uploads = st.session_state.get("upload_names", {})
+    chosen = session.get(name, session.demo_picture(model))
+    options = list(dict.fromkeys([*uploads, *demo_references(model.preprocess.channels), chosen]))
+    session.controlled(
+        st.selectbox,
+        label,
+        name,
+        chosen,
+        options,
+        format_func=lambda reference: uploads.get(reference) or describe(reference),
+        accept_new_options=True,
+        help="Type fashion-mnist/1234 for any other picture of a set.",
+    )
+
+
+@st.cache_data(show_spinner=False)
+def demo_references(channels: int) -> list[str]:
+    """Every photograph, or three pictures of each class of Fashion-MNIST."""
+    photos = [f"photos/{file.replace(chr(92), '/').rpartition('/')[2]}" for file in load_images("photos").files]
+    images = load_images("fashion-mnist")
+    clothes = [f"fashion-mnist/{i}" for c in range(10) for i in (images.labels == c).nonzero()[0][:3]]
+    return [*clothes, *photos] if channels == 1 else [*photos, *clothes]
+
+
+@st.cache_data(show_spinner=False)
+def describe(reference: str) -> str:
+    family, _, key = str(reference).partition("/")
+    if family == "upload":
+        return f"upload {key[:8]}"
+    if family == "fashion-mnist" and key.isdecimal() and int(key) < 10_000:
+        images = load_images("fashion-mnist")
+        return f"{images.classes[images.labels[int(key)]]} · {key}"
+    return key.rpartition(".")[0] or str(reference)
+
+
+def choose_layer(layers: list[Layer], name: str = "layer", default: str | None = None, label: str = "Layer") -> str:
+    by_name = {layer.name: layer for layer in layers}
+    chosen = session.get(name, default)
+    if chosen not in by_name:
+        chosen = default if default in by_name else next(iter(by_name))
+        session.choose(name, chosen)
+
+    def described(key: str) -> str:
+        layer = by_name[key]
+        return f"{key}  ·  {layer.kind} {'×'.join(map(str, layer.shape))}"
+
+    session.controlled(st.selectbox, label, name, chosen, list(by_name), format_func=described)
+    return chosen
+
+
+def option(spec: Option, name: str | None = None, label: str | None = None) -> Any:
+    """The widget that a registered option's type and bounds ask for; its value is part of the permalink."""
+    name, label = name or spec.name, label or spec.name.replace("_", " ").capitalize()
+    try:
+        value = spec.check(session.get(name, spec.default))
+    except ExplainError:
+        value = spec.default
+        session.choose(name, value)
+    help = spec.help or None
+    if spec.type is bool:
+        return session.controlled(st.toggle, label, name, value, help=help)
+    if isinstance(spec.bounds, Range):
+        low, high = spec.type(spec.bounds.low), spec.type(spec.bounds.high)
+        if high - low > 1000:
+            return session.controlled(st.number_input, label, name, value, low, high, help=help)
+        return session.controlled(st.slider, label, name, value, low, high, help=help)
+    return session.controlled(st.selectbox, label, name, value, list(spec.bounds.values), help=help)
+
+
+def choose_entry(registry: Any, name: str, label: str) -> Entry:
+    chosen = session.get(name, next(iter(registry)))
+    if chosen not in registry:
+        session.choose(name, chosen := next(iter(registry)))
+    session.controlled(st.selectbox, label, name, chosen, list(registry), format_func=lambda key: registry[key].label)
+    return registry[chosen]
+
+
+def show_gallery(panel: Panel, key: str, selected: int | None, values: list[str] | None = None, alt: str = "") -> int | None:
+    """A contact sheet to click; returns the number of the tile clicked in this run."""
+    grid = panel.grid
+    return gallery(
+        png(panel.image),
+        columns=grid.columns,
+        tile=(grid.tile_width, grid.tile_height),
+        gap=grid.gap,
+        count=len(panel.names),
+        names=panel.names,
+        selected=selected,
+        values=values or (),
+        alt=alt,
+        key=key,
+    )
+
+
+def show_panels(figure: Figure, columns: int | None = None) -> None:
+    """The panels of a figure, crisp, each with its scale."""
+    for column, panel in zip(_cells(columns or min(figure.columns, len(figure.panels)), len(figure.panels)), figure.panels, strict=False):
+        with column:
+            if panel.title:
+                st.markdown(f"**{literal(panel.title)}**")
+            factor = max(1, LEAST_PIXELS // max(panel.image.shape[:2]))
+            st.image(enlarge(panel.image, factor), width="stretch", output_format="PNG", alt=panel.title or figure.alt)
+            if panel.scale:
+                show_scale(panel.scale)
+            if panel.caption:
+                st.caption(literal(panel.caption))
+
+
+def show_scale(scale: Scale) -> None:
+    """A colour bar in raw units."""
+    steps = scale.colours[0][:: 255 // 15]
+    stops = ", ".join("#{:02x}{:02x}{:02x}".format(*step) for step in steps)
+    middle = "<span>0</span>" if scale.low < 0 < scale.high else ""
+    st.html(
+        f'<div class="bar" style="background: linear-gradient(to right, {stops})"></div>'
+        f'<div class="ticks"><span>{scale.low:.3g}</span>{middle}<span>{scale.high:.3g}</span></div>'
+    )
+
+
+def show_scores(ranked: list[tuple[str, float]]) -> None:
+    """Classes with their probabilities as bars."""
+    rows = "".join(
+        f'<span>{html.escape(name)}</span><span class="track"><span class="fill" style="display:block;width:{p:.1%}"></span></span>'
+        f'<span class="value">{p:.1%}</span>'
+        for name, p in ranked
+    )
+    st.html(f'<div class="scores">{rows}</div>')
+
+
+def show_exports(figure: Figure, code: str, command: str, name: str) -> None:
+    """Downloads, the facts, and the lines that reproduce the figure."""
+    if figure.note:
+        st.caption(literal(figure.note))
+    with st.expander("Export and reproduce", icon=":material/download:"):
+        left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
+        format = left.segmented_control("Format", figure.formats, default=figure.formats[0], key=f"format-{name}")
+        width = middle.number_input("Width, mm", 40, 600, 180, key=f"width-{name}")
+        dpi = right.number_input("dpi", 50, 600, 200, key=f"dpi-{name}")
+        if format:
+            st.download_button(
+                f"Download {format.upper()}",
+                lambda: figure.encode(format, width_mm=width, dpi=dpi),
+                file_name=f"{name}.{format}",
+                mime=FORMATS[format],
+                key=f"download-{name}",
+                on_click="ignore",
+                icon=":material/download:",
+            )
+        st.caption("Python")
+        st.code(code, "python")
+        st.caption("Command line")
+        st.code(command, "bash")
+        st.caption("Facts")
+        st.code(json.dumps(dict(figure.facts), indent=1, ensure_ascii=False, default=str), "json", height=200)
+
+
+def show_error(error: ExplainError) -> None:
+    st.error(literal(str(error)), icon=":material/error:")
+
+
+def literal(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|<>$~:" else c for c in str(text)).replace("\n", " ")
+
+
+def _cells(columns: int, count: int) -> list[Any]:
+    return [cell for _ in range(0, count, columns) for cell in st.columns(columns, gap="medium")]

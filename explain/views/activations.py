@@ -1,0 +1,271 @@
+"""What each channel of a layer does with a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadValue, NotSupported, shorten
+from ..figure import Figure, Grid, Panel, Scale
+from ..geometry import Axis, Status
+from ..images import colour, contact_sheet, draw_box, enlarge, overlay, unit_scale
+from ..model import Box, Layer, Model
+from ..registry import Choices, Range, options_of
+from ..trace import record
+from .result import Result, picture_facts, picture_size
+
+__all__ = ["Activations", "compute", "render", "render_channel", "render_pair"]
+
+GAP = 1
+SMALL_MAP = 8
+BOX_COLOUR = (255, 64, 64)
+SHARED = "A single channel seldom stands for one thing: what a network knows is spread over many channels."
+
+
+@dataclass(frozen=True, eq=False)
+class Activations(Result):
+    """`maps` (C, H, W), float32, raw; a layer without maps gives (C, 1, 1). `crop` is the picture the net saw."""
+
+    maps: NDArray[np.float32]
+    layer: Layer
+    crop: NDArray[np.uint8]
+    source_box: Box | None
+    facts: dict[str, Any]
+
+    @cached_property
+    def table(self) -> dict[str, list[float]]:
+        """Per channel: mean, min, max, share of exact zeros, and the place (row, column) of the maximum."""
+        flat = self.maps.reshape(len(self.maps), -1)
+        rows, columns = np.unravel_index(flat.argmax(1), self.maps.shape[1:])
+        return {
+            "channel": list(range(len(flat))),
+            "mean": flat.mean(1).tolist(),
+            "min": flat.min(1).tolist(),
+            "max": flat.max(1).tolist(),
+            "zeros": (flat == 0).mean(1).tolist(),
+            "row": rows.tolist(),
+            "column": columns.tolist(),
+        }
+
+    def peak(self, channel: int) -> tuple[int, int]:
+        """Row and column of a channel's strongest response; the first of several."""
+        channel = self.check_channel(channel)
+        return int(self.table["row"][channel]), int(self.table["column"][channel])
+
+    def box(self, channel: int) -> Box | None:
+        """The receptive field of that place, in the net's input; None where it is not known."""
+        if self.layer.field is None or not self.layer.spatial:
+            return None
+        return self.layer.field.box(*self.peak(channel))
+
+    def check_channel(self, channel: Any) -> int:
+        """The channel as a number. Raises BadValue."""
+        try:
+            number = int(channel)
+        except (TypeError, ValueError):
+            number = -1
+        if isinstance(channel, bool) or not 0 <= number < len(self.maps):
+            raise BadValue(f"Channel {shorten(channel)} of layer {self.layer.name!r} is not one of 0 to {len(self.maps) - 1}.")
+        return number
+
+    def figure(self, channel: int | None = None, **style: Any) -> Figure:
+        return render(self, **style) if channel is None else render_channel(self, channel, **style)
+
+
+def compute(model: Model, image: Any, layer: str) -> Activations:
+    """The outputs of a layer for one picture. Raises Unknown for a layer that the net has not."""
+    chosen = model.layer(layer)
+    batch = model.batch(image)
+    with model.exclusive() as net:
+        _, held = record(net, batch, [chosen.name])
+    maps = held[chosen.name][0].float().cpu().numpy()
+    if maps.ndim not in (1, 3):
+        raise NotSupported(f"Layer {layer!r} gives shape {maps.shape}; maps (C, H, W) or a vector (C,) can be shown.")
+    height, width = model.preprocess.size
+    return Activations(
+        maps=maps.reshape(len(maps), *(maps.shape[1:] or (1, 1))).copy(),
+        layer=chosen,
+        crop=_rgb(model.preprocess.crop(image)),
+        source_box=model.preprocess.source_box((0, 0, height, width), picture_size(image)),
+        facts=model.facts(view="activations", layer=chosen.name, **picture_facts(model, image)),
+    )
+
+
+def render(
+    result: Activations,
+    *,
+    sort: Annotated[str, Choices("index", "mean", "max")] = "index",
+    scale: Annotated[str, Choices("layer", "channel", help="one scale for all, or each channel on its own")] = "layer",
+    factor: Annotated[int, Range(1, 64, help="whole-number enlargement of the pixels")] = 1,
+) -> Figure:
+    """All channels as a gallery."""
+    style = _checked(render, sort=sort, scale=scale, factor=factor)
+    order = np.arange(len(result.maps))
+    if style["sort"] != "index":
+        order = np.argsort(-np.array(result.table[style["sort"]]), kind="stable")
+    panel = _sheet(result.maps[order], [str(k) for k in order], style["scale"], style["factor"], _limits(result.maps))
+    return Figure(
+        title=f"{result.layer.name} of {result.facts['model']}: {len(order)} channels, {_size(result)}",
+        panels=(panel,),
+        columns=1,
+        facts={**result.facts, "style": style},
+        note=_note(result),
+        arrays={"maps": result.maps, "order": order},
+        table={name: [column[k] for k in order] for name, column in result.table.items()},
+        alt=f"{len(order)} activation maps of layer {result.layer.name}",
+    )
+
+
+def render_channel(
+    result: Activations,
+    channel: int,
+    *,
+    opacity: Annotated[float, Range(0, 1)] = 0.6,
+    smooth: Annotated[bool, Choices(True, False, help="interpolate between units")] = False,
+) -> Figure:
+    """One channel large: the picture with the receptive field of the strongest response, the map over the picture at
+    its true place, and the map's own pixels."""
+    style = _checked(render_channel, opacity=opacity, smooth=smooth)
+    channel = result.check_channel(channel)
+    values = result.maps[channel]
+    scale = _scale(_limits(values), "activation")
+    row, column = result.peak(channel)
+    box = result.box(channel)
+    seen = result.crop if box is None else draw_box(result.crop, box, BOX_COLOUR, max(1, result.crop.shape[0] // 112))
+    placed, covered = place(values, result.layer, result.crop.shape[:2], style["smooth"])
+    over = overlay(result.crop, _colours(placed, scale), style["opacity"] * covered)
+    whole = "" if box is None else f"box: what the unit at ({row}, {column}) sees"
+    if result.layer.field is not None and result.layer.field.status != Status.EXACT and box is not None:
+        whole += " (at most)" if result.layer.field.status == Status.UPPER_BOUND else " (everything)"
+    own = enlarge(_colours(values, scale), max(1, 224 // max(values.shape)))
+    zeros = result.table["zeros"][channel]
+    return Figure(
+        title=f"Channel {channel} of {result.layer.name}, {result.facts['model']}",
+        panels=(
+            Panel(seen, "Strongest response", whole),
+            Panel(over, "Where it responds", scale=scale),
+            Panel(own, "Its own pixels", f"{_size(result)}, zeros {zeros:.0%}", scale=scale),
+        ),
+        facts={**result.facts, "channel": channel, "style": style},
+        note=f"Strongest response {values.max():.4g} at row {row}, column {column}; least {values.min():.4g}. {SHARED}",
+        arrays={"map": values, "crop": result.crop},
+        table=_cells(values),
+        alt=f"Channel {channel} of layer {result.layer.name} over the picture",
+    )
+
+
+def render_pair(first: Activations, second: Activations, *, count: Annotated[int, Range(1, 64)] = 16) -> Figure:
+    """The same channels for two pictures on one scale: those that respond most to either, strongest first."""
+    count = _checked(render_pair, count=count)["count"]
+    if first.layer.name != second.layer.name or len(first.maps) != len(second.maps):
+        raise BadValue(f"Two pictures are compared in one layer, not in {first.layer.name!r} and {second.layer.name!r}.")
+    strongest = np.maximum(first.table["max"], second.table["max"])
+    order = np.argsort(-strongest, kind="stable")[:count]
+    limits = _limits(np.stack([first.maps[order], second.maps[order]]))
+    names = [str(k) for k in order]
+    panels = []
+    for result in (first, second):
+        panels.append(Panel(result.crop, str(result.facts.get("image") or "")))
+        panels.append(_sheet(result.maps[order], names, "layer", 1, limits))
+    return Figure(
+        title=f"Two pictures in {first.layer.name} of {first.facts['model']}",
+        panels=tuple(panels),
+        columns=2,
+        facts={**first.facts, "second": {key: second.facts[key] for key in ("image", "pixels")}, "style": {"count": count}},
+        note=f"One scale for both pictures. {_note(first)}",
+        arrays={"first": first.maps, "second": second.maps, "order": order},
+        alt=f"Activation maps of two pictures in layer {first.layer.name}",
+    )
+
+
+def place(
+    values: NDArray[np.float32], layer: Layer, size: tuple[int, int], smooth: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A map (h, w) at its true place over the input (H, W), and 1 where units stand, 0 beyond the outermost ones.
+
+    A unit stands at the centre of its receptive field and fills one stride: an unpadded layer leaves a margin.
+    """
+    weights, inside = [], []
+    for axis, count, length in zip(_axes(layer), values.shape, size, strict=True):
+        at = np.arange(length) + 0.5
+        if axis is None or not axis.stride:
+            unit = at * count / length - 0.5
+        else:
+            unit = (at - axis.start - axis.size / 2) / axis.stride
+        inside.append((unit >= -0.5) & (unit < count - 0.5))
+        unit = np.clip(unit if smooth else np.floor(unit + 0.5), 0, count - 1)
+        below = np.floor(unit).astype(int)
+        share = unit - below
+        matrix = np.zeros((length, count))
+        matrix[np.arange(length), below] += 1 - share
+        matrix[np.arange(length), np.minimum(below + 1, count - 1)] += share
+        weights.append(matrix)
+    placed = weights[0] @ values.astype(np.float64) @ weights[1].T
+    return placed.astype(np.float32), np.outer(*inside).astype(np.float32)
+
+
+def _axes(layer: Layer) -> tuple[Axis | None, Axis | None]:
+    known = layer.field is not None and layer.spatial and layer.field.status == Status.EXACT
+    return (layer.field.rows, layer.field.columns) if known and layer.field else (None, None)
+
+
+def _checked(function: Any, **style: Any) -> dict[str, Any]:
+    return {name: option.check(style[name]) for name, option in options_of(function).items()}
+
+
+def _limits(values: NDArray[np.float32]) -> tuple[float, float]:
+    return float(values.min()), float(values.max())
+
+
+def _scale(limits: tuple[float, float], label: str) -> Scale | None:
+    """From zero up where nothing is negative; else symmetric, so that zero is the neutral centre. None: all zero."""
+    low, high = limits
+    limit = max(abs(low), abs(high))
+    if not np.isfinite(limit) or limit == 0:
+        return None
+    return Scale("viridis", 0.0, high, label) if low >= 0 else Scale("red-blue", -limit, limit, label)
+
+
+def _colours(values: NDArray[np.float32], scale: Scale | None) -> NDArray[np.uint8]:
+    if scale is None:
+        return colour(np.zeros(values.shape, np.float32), "viridis")
+    return colour(unit_scale(values, scale.low, scale.high), scale.cmap)
+
+
+def _sheet(
+    maps: NDArray[np.float32], names: list[str], scale: str, factor: int, limits: tuple[float, float]
+) -> Panel:
+    shared = _scale(limits, "activation")
+    if scale == "layer":
+        tiles = _colours(maps, shared)
+    else:
+        tiles = np.stack([_colours(one, _scale(_limits(one), "")) for one in maps])
+    columns = max(1, min(len(maps), round(len(maps) ** 0.5 * 1.5)))
+    grid = Grid(columns, maps.shape[1] * factor, maps.shape[2] * factor, GAP)
+    sheet = contact_sheet(tiles, columns, GAP, factor)
+    return Panel(sheet, scale=shared if scale == "layer" else None, names=tuple(names), grid=grid)
+
+
+def _cells(values: NDArray[np.float32]) -> dict[str, list[float]]:
+    rows, columns = np.indices(values.shape)
+    return {"row": rows.ravel().tolist(), "column": columns.ravel().tolist(), "value": values.ravel().tolist()}
+
+
+def _size(result: Activations) -> str:
+    return f"{result.maps.shape[1]} × {result.maps.shape[2]}"
+
+
+def _note(result: Activations) -> str:
+    low, high = _limits(result.maps)
+    note = f"Least {low:.4g}, greatest {high:.4g}, zeros {(result.maps == 0).mean():.0%}."
+    if result.layer.spatial and min(result.maps.shape[1:]) < SMALL_MAP:
+        note += f" Maps under {SMALL_MAP} × {SMALL_MAP} are hard to interpret."
+    return f"{note} {SHARED}"
+
+
+def _rgb(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return crop if crop.shape[-1] == 3 else np.repeat(crop.mean(-1, keepdims=True).astype(np.uint8), 3, -1)
