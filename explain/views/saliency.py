@@ -101,7 +101,7 @@ def render(
     shown = {"absolute": np.abs, "positive": lambda a: np.maximum(a, 0), "signed": np.asarray}[style["mode"]](result.heat)
     limit = float(np.percentile(np.abs(shown), style["clip"])) or float(np.abs(shown).max())
     low, high = float(result.heat.min()), float(result.heat.max())
-    name = result.facts["method"].replace("_", " ")
+    name = METHODS[result.facts["method"]].label
     scale = None
     if limit > 0:
         signed = style["mode"] == "signed"
@@ -114,10 +114,10 @@ def render(
     if limit == 0:
         note = f"No positive evidence for this class: {note[0].lower()}{note[1:]}"
     return Figure(
-        title=f"{name.capitalize()} for {result.target_name}",
+        title=f"{name} for {result.target_name}",
         panels=(
             Panel(result.crop, "What the network saw", f"{result.target_name} {result.probability:.1%}"),
-            Panel(drawn, f"{name.capitalize()}, {style['mode']}", scale=scale),
+            Panel(drawn, f"{name}, {style['mode']}", scale=scale),
             Panel(mixed, "Over the picture", scale=scale),
         ),
         facts={**result.facts, "style": style},
