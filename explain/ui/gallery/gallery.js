@@ -1,0 +1,389 @@
+// Streamlit calls the default export again on the same element at every change of data or theme, and the cleanup only
+// when the element leaves. So one Gallery lives beside each root, and update() changes no more than has changed.
+
+const SIZES = [40, 68, 112]; // the longer side of a tile, in CSS pixels
+const SIZE_NAMES = ["small", "medium", "large"];
+const GAP = 8; // between tiles, as in gallery.css
+const PADDING = 6; // around them
+const FONT = 11; // of the captions
+const PREVIEW = 224; // the longer side of the closer look
+const SETTLE = 120; // ms without a key before the server hears of a selection
+const ECHO = 10_000; // ms within which Python may answer a choice with the same number
+
+const galleries = new WeakMap();
+const sheets = new Map(); // address -> Promise<ImageBitmap>; addresses are content hashes
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".gallery");
+  let gallery = galleries.get(root);
+  if (!gallery) galleries.set(root, (gallery = new Gallery(root)));
+  const turn = gallery.update(data, setTriggerValue);
+  return () => gallery.leave(turn);
+}
+
+function fetchSheet(address) {
+  if (!sheets.has(address)) {
+    const sheet = fetchBitmap(address);
+    sheet.catch(() => sheets.delete(address)); // to be tried again; paint() tells the user
+    sheets.set(address, sheet);
+    if (sheets.size > 16) sheets.delete(sheets.keys().next().value);
+  }
+  return sheets.get(address);
+}
+
+async function fetchBitmap(address) {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(`${address}: ${response.status}`);
+  return createImageBitmap(await response.blob(), { premultiplyAlpha: "none", colorSpaceConversion: "none" });
+}
+
+class Gallery {
+  constructor(root) {
+    this.root = root;
+    this.list = root.querySelector(".tiles");
+    this.slider = root.querySelector(".size input");
+    this.preview = root.querySelector(".preview");
+    this.message = root.querySelector(".message");
+    this.tiles = [];
+    this.turn = 0;
+    this.drawn = null; // what the canvases show: address and geometry in one string
+    this.selected = null;
+    this.active = 0;
+    this.told = undefined; // the selection Python last passed
+    this.sent = []; // choices Python has not answered yet
+    this.timer = 0;
+    this.hoverTimer = 0;
+
+    this.list.addEventListener("click", (event) => this.onClick(event));
+    this.list.addEventListener("keydown", (event) => this.onKey(event));
+    this.list.addEventListener("pointerover", (event) => this.onHover(event));
+    this.list.addEventListener("pointerleave", () => this.hidePreview());
+    this.list.addEventListener("scroll", () => this.hidePreview());
+    this.slider.addEventListener("input", () => this.resize(Number(this.slider.value)));
+    this.observer = new ResizeObserver(() => this.layout());
+    this.observer.observe(this.list);
+  }
+
+  update(data, send) {
+    const first = !this.data;
+    this.asked = performance.now();
+    const recount = data.count !== this.data?.count;
+    this.data = data;
+    this.send = send;
+    if (data.sheet) fetchSheet(data.sheet); // on its way while the wall is built
+    if (recount) this.build();
+    this.list.setAttribute("aria-label", data.alt);
+    this.list.style.maxHeight = `${data.maxHeight}px`;
+    this.root.querySelector(".facts").textContent = `${data.count} · ${data.tile[0]} × ${data.tile[1]} px`;
+    this.write();
+    if (first) this.size = this.remembered();
+    this.slider.value = this.size;
+    this.slider.setAttribute("aria-valuetext", SIZE_NAMES[this.size]);
+    this.layout();
+    this.receive(data.selected, recount);
+    this.paint();
+    return ++this.turn;
+  }
+
+  leave(turn) {
+    if (turn !== this.turn) return; // an overtaken call, not the end
+    this.observer.disconnect();
+    clearTimeout(this.timer);
+    this.hidePreview();
+    galleries.delete(this.root);
+  }
+
+  // ---- what is on the wall
+
+  build() {
+    const one = document.createElement("div");
+    one.className = "tile";
+    one.setAttribute("role", "option");
+    const caption = document.createElement("div");
+    caption.className = "caption";
+    for (const part of ["name", "value"]) caption.appendChild(document.createElement("span")).className = part;
+    one.append(document.createElement("canvas"), caption);
+    this.tiles = Array.from({ length: this.data.count }, (_, index) => {
+      const node = one.cloneNode(true);
+      node.id = `tile-${index}`;
+      node.dataset.index = index;
+      node.setAttribute("aria-selected", "false");
+      const [canvas, { firstChild: name, lastChild: value }] = node.children;
+      return { node, canvas, name, value };
+    });
+    this.list.replaceChildren(...this.tiles.map((tile) => tile.node));
+    this.drawn = null;
+    this.written = null;
+  }
+
+  write() {
+    const { names, values } = this.data;
+    const text = JSON.stringify([names, values]);
+    if (text === this.written) return;
+    this.written = text;
+    this.tiles.forEach(({ node, name, value }, index) => {
+      name.textContent = names[index];
+      value.textContent = values[index] ?? "";
+      node.setAttribute("aria-label", this.label(index));
+    });
+    this.nameWidth = this.measure(names);
+    this.valueWidth = this.measure(values);
+  }
+
+  label(index) {
+    return [this.data.names[index], this.data.values[index]].filter(Boolean).join(", ") || `${index}`;
+  }
+
+  measure(texts) {
+    const context = document.createElement("canvas").getContext("2d");
+    context.font = `600 ${FONT}px ${getComputedStyle(this.root).fontFamily}`;
+    const longest = Math.max(0, ...texts.map((text) => text.length));
+    const candidates = texts.filter((text) => text.length >= longest - 2).slice(0, 64);
+    return Math.ceil(Math.max(0, ...candidates.map((text) => context.measureText(text).width)));
+  }
+
+  async paint() {
+    const { sheet, columns, tile, gap } = this.data;
+    const wanted = JSON.stringify([sheet, columns, tile, gap]);
+    this.wanted = wanted;
+    const { asked } = this;
+    if (wanted === this.drawn || !sheet) return;
+    let bitmap;
+    try {
+      bitmap = await fetchSheet(sheet);
+    } catch {
+      if (this.wanted === wanted) this.message.textContent = "The picture could not be loaded. Reload the page.";
+      return;
+    }
+    if (this.wanted !== wanted) return; // overtaken by a newer sheet
+    this.message.textContent = "";
+    const [width, height] = tile;
+    this.tiles.forEach(({ canvas }, index) => {
+      // Kept in ordinary memory: hundreds of GPU surfaces would cost more than the pixels on them.
+      canvas.width = width;
+      canvas.height = height;
+      const context = canvas.getContext("2d", { willReadFrequently: true });
+      const x = gap + (index % columns) * (width + gap);
+      const y = gap + Math.floor(index / columns) * (height + gap);
+      context.drawImage(bitmap, x, y, width, height, 0, 0, width, height);
+    });
+    this.drawn = wanted;
+    // For tests and the browser's profiler: from the words of Python to the frame that shows the tiles.
+    requestAnimationFrame(() => setTimeout(() => performance.measure("explain-gallery", { start: asked })));
+  }
+
+  // ---- size and flow
+
+  remembered() {
+    let name = null;
+    try {
+      name = localStorage.getItem(`explain-gallery-size:${this.data.key}`);
+    } catch {
+      // Storage is switched off.
+    }
+    return SIZE_NAMES.includes(name) ? SIZE_NAMES.indexOf(name) : 1;
+  }
+
+  resize(size) {
+    this.size = size;
+    this.slider.setAttribute("aria-valuetext", SIZE_NAMES[size]);
+    try {
+      localStorage.setItem(`explain-gallery-size:${this.data.key}`, SIZE_NAMES[size]);
+    } catch {
+      // A private window: the size lasts as long as the page.
+    }
+    this.layout();
+    this.reveal(this.selected ?? this.active);
+  }
+
+  layout() {
+    if (!this.data) return;
+    const room = this.list.clientWidth - 2 * PADDING;
+    if (room <= 0) return; // in a closed tab; the observer calls again
+    const { tile, rowsOf } = this.data;
+    const longer = Math.max(...tile);
+    const ratio = window.devicePixelRatio || 1;
+    // Whole device pixels for each pixel of the sheet, so that all come out equally large.
+    let scale = (SIZES[this.size] * ratio) / longer;
+    if (scale > 0.75) scale = Math.max(1, Math.round(scale));
+    if (rowsOf) {
+      const fitting = (((room + GAP) / rowsOf - GAP) * ratio) / tile[0];
+      if (fitting < scale) scale = Math.max((16 * ratio) / longer, fitting < 1 ? fitting : Math.floor(fitting));
+    }
+    const width = (tile[0] * scale) / ratio;
+    const shown = this.columns !== undefined;
+    this.columns = rowsOf || Math.max(1, Math.floor((room + GAP) / (width + GAP)));
+
+    const style = this.list.style;
+    style.setProperty("--width", `${width}px`);
+    style.setProperty("--height", `${(tile[1] * scale) / ratio}px`);
+    style.gridTemplateColumns = `repeat(${this.columns}, ${width}px)`;
+    const classes = this.list.classList;
+    classes.toggle("reduced", scale < 1);
+    const font = this.size === 2 ? FONT + 2 : FONT; // large tiles are for the back rows of a lecture hall
+    const [nameWidth, valueWidth] = [this.nameWidth, this.valueWidth].map((size) => (size * font) / FONT);
+    style.fontSize = `${font}px`;
+    classes.toggle("bare", nameWidth + valueWidth === 0);
+    classes.toggle("stacked", nameWidth + valueWidth + 4 > width);
+    classes.toggle("terse", valueWidth === 0 || (this.size === 0 && valueWidth > width));
+    if (!shown && this.selected !== null) this.reveal(this.selected); // selected while in a closed tab
+  }
+
+  // ---- who is selected
+
+  receive(told, recount) {
+    const now = performance.now();
+    this.sent = this.sent.filter((choice) => now - choice.at < ECHO);
+    if (recount) this.forget();
+    else if (told === this.told) return;
+    this.told = told;
+    const echo = this.sent.findIndex((choice) => choice.index === told);
+    if (echo >= 0) {
+      this.sent.splice(0, echo + 1);
+      if (this.sent.length || this.timer) return; // the user is already further on
+    } else {
+      this.forget();
+    }
+    this.select(told);
+    if (told !== null) this.reveal(told);
+  }
+
+  forget() {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    this.sent = [];
+  }
+
+  select(index) {
+    this.tiles[this.selected]?.node.setAttribute("aria-selected", "false");
+    this.tiles[index]?.node.setAttribute("aria-selected", "true");
+    this.selected = index;
+    this.activate(index ?? 0);
+  }
+
+  activate(index) {
+    this.tiles[this.active]?.node.classList.remove("active");
+    this.tiles[index]?.node.classList.add("active");
+    this.active = index;
+    this.list.setAttribute("aria-activedescendant", `tile-${index}`);
+  }
+
+  reveal(index) {
+    const node = this.tiles[index]?.node;
+    if (!node) return;
+    const top = node.offsetTop - PADDING;
+    const bottom = top + node.offsetHeight + 2 * PADDING;
+    const { scrollTop, clientHeight } = this.list;
+    if (top < scrollTop) this.list.scrollTop = top;
+    else if (bottom > scrollTop + clientHeight) this.list.scrollTop = bottom - clientHeight;
+  }
+
+  choose(index) {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    this.select(index);
+    this.sent.push({ index, at: performance.now() });
+    this.send("choose", index);
+  }
+
+  onClick(event) {
+    const tile = event.target.closest(".tile");
+    if (tile) this.choose(Number(tile.dataset.index));
+  }
+
+  onKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const last = this.tiles.length - 1;
+    const page = this.columns * Math.max(1, Math.floor(this.list.clientHeight / (this.rowHeight() || 1)));
+    const moves = {
+      ArrowLeft: -1,
+      ArrowRight: 1,
+      ArrowUp: -this.columns,
+      ArrowDown: this.columns,
+      PageUp: -page,
+      PageDown: page,
+      Home: -Infinity,
+      End: Infinity,
+    };
+    if (event.key === "Enter" || event.key === " ") {
+      if (!event.repeat) this.choose(this.active);
+    } else if (event.key in moves) {
+      this.step(moves[event.key], last);
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+    this.hidePreview();
+  }
+
+  step(move, last) {
+    let index = this.selected === null ? this.active : this.active + move;
+    if (Math.abs(move) === Infinity) index = move < 0 ? 0 : last;
+    else if (index < 0 || index > last) index = this.beyond(move, last);
+    if (index !== this.selected) {
+      this.select(index);
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.choose(this.selected), SETTLE);
+    }
+    this.reveal(index);
+    this.tiles[index].node.scrollIntoView({ block: "nearest" });
+  }
+
+  // Past the edge: stay in the column, in the outermost row that has it.
+  beyond(move, last) {
+    if (Math.abs(move) < this.columns) return this.active;
+    const column = this.active % this.columns;
+    if (move < 0) return column;
+    const bottom = last - (last % this.columns) + column;
+    return bottom > last ? Math.max(this.active, bottom - this.columns) : bottom;
+  }
+
+  rowHeight() {
+    return this.tiles.length ? this.tiles[0].node.offsetHeight + GAP : 0;
+  }
+
+  // ---- a closer look
+
+  onHover(event) {
+    const tile = event.target.closest(".tile");
+    if (event.pointerType === "touch" || !tile || !this.drawn) return this.hidePreview();
+    clearTimeout(this.hoverTimer);
+    const show = () => this.showPreview(Number(tile.dataset.index));
+    if (this.preview.matches(":popover-open")) show();
+    else this.hoverTimer = setTimeout(show, 250);
+  }
+
+  showPreview(index) {
+    const { node, canvas } = this.tiles[index] ?? {};
+    if (!node?.isConnected || !this.preview.showPopover) return;
+    const ratio = window.devicePixelRatio || 1;
+    const longer = Math.max(canvas.width, canvas.height);
+    let scale = (PREVIEW * ratio) / longer;
+    if (scale > 1) scale = Math.floor(scale);
+    const view = this.preview.querySelector("canvas");
+    view.width = canvas.width;
+    view.height = canvas.height;
+    view.style.width = `${(canvas.width * scale) / ratio}px`;
+    view.style.height = `${(canvas.height * scale) / ratio}px`;
+    view.getContext("2d").drawImage(canvas, 0, 0);
+    this.preview.classList.toggle("reduced", scale < 1);
+    this.preview.querySelector(".name").textContent = this.data.names[index];
+    this.preview.querySelector(".value").textContent = this.data.values[index] ?? "";
+    this.preview.style.maxWidth = `${Math.max(120, (canvas.width * scale) / ratio)}px`;
+    if (!this.preview.matches(":popover-open")) this.preview.showPopover();
+
+    const at = node.getBoundingClientRect();
+    const { width, height } = this.preview.getBoundingClientRect();
+    const right = at.right + 12;
+    const left = right + width > window.innerWidth - 8 ? at.left - 12 - width : right;
+    const top = Math.min(Math.max(8, at.top + at.height / 2 - height / 2), window.innerHeight - height - 8);
+    this.preview.style.left = `${Math.max(8, left)}px`;
+    this.preview.style.top = `${Math.max(8, top)}px`;
+  }
+
+  hidePreview() {
+    clearTimeout(this.hoverTimer);
+    if (this.preview.matches(":popover-open")) this.preview.hidePopover();
+  }
+}
