@@ -119,9 +119,14 @@ def _anatomy(given: argparse.Namespace) -> None:
     from .views import anatomy
 
     result = anatomy.compute(_model(given))
-    columns = [[name, *(f"{v:,}" if isinstance(v, int) else str(v) for v in values)] for name, values in result.table.items()]
+    texts = {
+        name: [f"{v:,}" if isinstance(v, int) else str(v) for v in values] for name, values in result.table.items()
+    }
+    columns = [[name, *values] for name, values in texts.items()]
     widths = [max(map(len, column)) for column in columns]
-    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in zip(*columns, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in zip(*columns, strict=True)
+    ]
     _finish(given, result, "\n".join(lines) + f"\n{result.figure().note}", result.table)
 
 
@@ -187,7 +192,7 @@ def _serve(given: argparse.Namespace) -> None:
 
     app = Path(__file__).resolve().parent.parent / "app.py"
     print(f"explain: http://127.0.0.1:{given.port}", file=sys.stderr)
-    command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.port", str(given.port), "--server.headless=true"]
+    command = [sys.executable, "-m", "streamlit", "run", str(app), f"--server.port={given.port}"]
     status = subprocess.run(command, cwd=app.parent).returncode
     if status:
         raise ExplainError(f"The app ended with status {status}; is port {given.port} taken?")

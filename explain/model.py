@@ -1,4 +1,4 @@
-"""A network with what it needs to be asked: preprocessing, class names, layers; shared by many threads under one lock."""
+"""A network with what it needs to be asked: preprocessing, class names, layers; threads share it under one lock."""
 
 from __future__ import annotations
 

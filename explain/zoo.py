@@ -159,15 +159,16 @@ def _torchvision(name: str, published: bool, classes: Sequence[str] | None) -> _
 
 def _timm(name: str, published: bool, classes: Sequence[str] | None) -> _Built:
     import timm
-    from timm.data import ImageNetInfo, resolve_model_data_config
+    from timm.data.config import resolve_model_data_config
+    from timm.data.imagenet_info import ImageNetInfo
 
     known = timm.list_models()
     if name.split(".")[0] not in known:
         raise Unknown("timm model", name, known)
-    options = {"num_classes": len(classes)} if classes else {}
+    options: dict[str, Any] = {"num_classes": len(classes)} if classes else {}
     build = lambda: timm.create_model(name, pretrained=published, **options)  # noqa: E731
     net = _downloaded(build, f"timm:{name}") if published else _seeded(build)
-    config = resolve_model_data_config(net)
+    config = resolve_model_data_config(net)  # type: ignore[no-untyped-call]
     channels, height, width = config["input_size"]
     fraction = config["crop_pct"]
     preprocess = Preprocess(
@@ -275,7 +276,7 @@ def _checked(model: Model, device: torch.device) -> Model:
         except (RuntimeError, TypeError, ValueError, IndexError, AssertionError, NotImplementedError) as error:
             reason = str(error).strip().partition("\n")[0][:160]
             raise NotSupported(
-                f"Model {model.name!r} does not take a picture (1, {model.preprocess.channels}, {height}, {width}): {reason}."
+                f"Model {model.name!r} does not take a picture {tuple(blank.shape)}: {reason}."
             ) from error
         count = check_scores(output, model.name).shape[1]
     if count != len(model.classes):

@@ -47,11 +47,11 @@ def train(
     net = NETS[plan.architecture](**plan.options, classes=len(images.classes)).to(place)
     initialise(net, generator)
     optimiser = torch.optim.SGD(net.parameters(), lr=plan.learning_rate)
-    history = []
+    history: list[dict[str, Any]] = []
     for epoch in range(plan.epochs):
         start, total_loss, correct = time.perf_counter(), 0.0, 0
         net.train()
-        for batch in torch.randperm(len(x), generator=generator).to(place).split(plan.batch_size):
+        for batch in torch.split(torch.randperm(len(x), generator=generator).to(place), plan.batch_size):
             scores = net(x[batch])
             loss = F.cross_entropy(scores, y[batch])
             optimiser.zero_grad()
@@ -106,13 +106,13 @@ def initialise(net: nn.Module, generator: torch.Generator) -> None:
 def accuracy(net: nn.Module, x: Tensor, y: Tensor) -> float:
     """Share of right predictions, in eval mode."""
     net.eval()
-    hits = [(net(a).argmax(1) == b).sum() for a, b in zip(x.split(EVALUATION_BATCH), y.split(EVALUATION_BATCH), strict=True)]
-    return int(torch.stack(hits).sum()) / len(x)
+    batches = zip(torch.split(x, EVALUATION_BATCH), torch.split(y, EVALUATION_BATCH), strict=True)
+    return sum(int((net(pictures).argmax(1) == labels).sum()) for pictures, labels in batches) / len(x)
 
 
 def _tensors(images: ImageSet, device: torch.device) -> tuple[Tensor, Tensor]:
-    """A small labelled set as one tensor on the device: a loader that opens one image at a time is many times slower."""
+    """A small labelled set as one tensor on the device: a loader that opens one by one is many times slower."""
     if images.array is None or images.labels is None:
-        raise ExplainError(f"Image set {images.name!r} cannot be trained on: it needs labels and one array of pictures.")
+        raise ExplainError(f"Image set {images.name!r} cannot be trained on: it needs labels and an array.")
     x = torch.from_numpy(images.array).to(device).float().div(255)[:, None]
     return x, torch.from_numpy(images.labels).long().to(device)

@@ -18,6 +18,7 @@ from explain.zoo import load_model
 
 DEFAULT_MODEL = "efficientnet-lite0"
 DEMO_PICTURES = {1: "fashion-mnist/25", 3: "photos/chelsea.png"}
+DEPENDENTS = {"model": ("layer", "channel", "target", "picture", "picture2"), "layer": ("channel", "page")}
 MODELS_KEPT, RESULTS_KEPT = 4, 96
 
 
@@ -57,13 +58,18 @@ def get(name: str, default: Any = None) -> Any:
     return default if value in (None, "") else value
 
 
+def flag(name: str) -> bool:
+    """A switch of the selection; the URL speaks of it in words."""
+    return str(get(name, "")).lower() in ("true", "1")
+
+
 def choose(name: str, value: Any) -> None:
     """Set a part of the selection; what belongs to another model or layer is let go of."""
     selection = st.session_state.selection
     if selection.get(name) == value:
         return
     selection[name] = value
-    for dependent in {"model": ("layer", "filters", "channel", "target", "picture", "picture2"), "layer": ("channel",)}.get(name, ()):
+    for dependent in DEPENDENTS.get(name, ()):
         selection.pop(dependent, None)
 
 

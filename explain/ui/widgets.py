@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from explain.data import load_images
+from explain.data import EXTENSIONS, load_images
 from explain.errors import ExplainError
 from explain.figure import FORMATS, Figure, Panel, Scale
 from explain.images import enlarge, png
@@ -17,6 +17,7 @@ from explain.ui.gallery import gallery
 from explain.zoo import list_models
 
 LEAST_PIXELS = 336
+UPLOADS = [extension.removeprefix(".") for extension in EXTENSIONS]
 STYLE = """
 <style>
 [data-testid="stImage"] img { image-rendering: pixelated; border-radius: 4px; }
@@ -29,7 +30,8 @@ STYLE = """
   align-items: center; font-size: .9rem; }
 .scores .value { text-align: right; font-variant-numeric: tabular-nums; }
 .scores .track { background: color-mix(in srgb, currentColor 12%, transparent); border-radius: 3px; height: .6rem; }
-.scores .fill { background: var(--st-primary-color, #0f6e84); border-radius: 3px; height: .6rem; }
+.scores .fill { display: block; background: var(--st-primary-color, #0f6e84); border-radius: 3px; height: .6rem; }
+[data-testid="stMetricValue"] { font-size: 1.55rem; }
 </style>
 """
 
@@ -53,14 +55,17 @@ def choose_model_and_picture() -> None:
         choose_picture(model, "picture", "Picture")
         # The key changes with each kept upload, so that the same file can be given again.
         turn = st.session_state.setdefault("uploads", 0)
-        uploaded = st.file_uploader("Or upload one", ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff"], key=f"up{turn}")
+        uploaded = st.file_uploader("Or upload one", UPLOADS, key=f"up{turn}")
         if uploaded is not None:
             reference = session.keep_upload(uploaded.getvalue(), uploaded.name)
             st.session_state.setdefault("upload_names", {})[reference] = uploaded.name
             st.session_state.uploads = turn + 1
             session.choose("picture", reference)
             st.rerun()
-        st.image(model.preprocess.crop(session.picture()), "What the network sees", width=224, output_format="PNG", alt="The chosen picture, resized and cropped for the network")
+        seen = model.preprocess.crop(session.picture())
+        st.image(
+            seen, "What the network sees", width=224, output_format="PNG", alt="The picture as the network sees it"
+        )
         for note in session.picture().info.get("notes", ()):
             st.caption(literal(note))
 
@@ -144,7 +149,9 @@ def choose_entry(registry: Any, name: str, label: str) -> Entry:
     return registry[chosen]
 
 
-def show_gallery(panel: Panel, key: str, selected: int | None, values: list[str] | None = None, alt: str = "") -> int | None:
+def show_gallery(
+    panel: Panel, key: str, selected: int | None, values: list[str] | None = None, alt: str = ""
+) -> int | None:
     """A contact sheet to click; returns the number of the tile clicked in this run."""
     grid = panel.grid
     return gallery(
@@ -163,7 +170,8 @@ def show_gallery(panel: Panel, key: str, selected: int | None, values: list[str]
 
 def show_panels(figure: Figure, columns: int | None = None) -> None:
     """The panels of a figure, crisp, each with its scale."""
-    for column, panel in zip(_cells(columns or min(figure.columns, len(figure.panels)), len(figure.panels)), figure.panels, strict=False):
+    columns = columns or min(figure.columns, len(figure.panels))
+    for column, panel in zip(_cells(columns, len(figure.panels)), figure.panels, strict=False):
         with column:
             if panel.title:
                 st.markdown(f"**{literal(panel.title)}**")
@@ -189,7 +197,8 @@ def show_scale(scale: Scale) -> None:
 def show_scores(ranked: list[tuple[str, float]]) -> None:
     """Classes with their probabilities as bars."""
     rows = "".join(
-        f'<span>{html.escape(name)}</span><span class="track"><span class="fill" style="display:block;width:{p:.1%}"></span></span>'
+        f"<span>{html.escape(name)}</span>"
+        f'<span class="track"><span class="fill" style="width:{p:.1%}"></span></span>'
         f'<span class="value">{p:.1%}</span>'
         for name, p in ranked
     )
@@ -198,8 +207,6 @@ def show_scores(ranked: list[tuple[str, float]]) -> None:
 
 def show_exports(figure: Figure, code: str, command: str, name: str) -> None:
     """Downloads, the facts, and the lines that reproduce the figure."""
-    if figure.note:
-        st.caption(literal(figure.note))
     with st.expander("Export and reproduce", icon=":material/download:"):
         left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
         format = left.segmented_control("Format", figure.formats, default=figure.formats[0], key=f"format-{name}")

@@ -1,1 +1,1 @@
-"""One file a view: compute(...) -> result, pure and without drawing; render(result, ...) -> Figure, without the model."""
+"""One file a view: compute(...) -> result, without drawing; render(result, ...) -> Figure, without the model."""

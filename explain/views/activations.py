@@ -16,7 +16,7 @@ from ..images import colour, contact_sheet, draw_box, enlarge, overlay, unit_sca
 from ..model import Box, Layer, Model
 from ..registry import Choices, Range, options_of
 from ..trace import record
-from .result import Result, picture_facts, picture_size
+from .result import Result, as_rgb, cells, picture_facts, picture_size
 
 __all__ = ["Activations", "compute", "render", "render_channel", "render_pair"]
 
@@ -37,7 +37,7 @@ class Activations(Result):
     facts: dict[str, Any]
 
     @cached_property
-    def table(self) -> dict[str, list[float]]:
+    def table(self) -> dict[str, list[Any]]:
         """Per channel: mean, min, max, share of exact zeros, and the place (row, column) of the maximum."""
         flat = self.maps.reshape(len(self.maps), -1)
         rows, columns = np.unravel_index(flat.argmax(1), self.maps.shape[1:])
@@ -69,7 +69,8 @@ class Activations(Result):
         except (TypeError, ValueError):
             number = -1
         if isinstance(channel, bool) or not 0 <= number < len(self.maps):
-            raise BadValue(f"Channel {shorten(channel)} of layer {self.layer.name!r} is not one of 0 to {len(self.maps) - 1}.")
+            valid = f"0 to {len(self.maps) - 1}"
+            raise BadValue(f"Channel {shorten(channel)} of layer {self.layer.name!r} is not one of {valid}.")
         return number
 
     def figure(self, channel: int | None = None, **style: Any) -> Figure:
@@ -89,7 +90,7 @@ def compute(model: Model, image: Any, layer: str) -> Activations:
     return Activations(
         maps=maps.reshape(len(maps), *(maps.shape[1:] or (1, 1))).copy(),
         layer=chosen,
-        crop=_rgb(model.preprocess.crop(image)),
+        crop=as_rgb(model.preprocess.crop(image)),
         source_box=model.preprocess.source_box((0, 0, height, width), picture_size(image)),
         facts=model.facts(view="activations", layer=chosen.name, **picture_facts(model, image)),
     )
@@ -153,7 +154,7 @@ def render_channel(
         facts={**result.facts, "channel": channel, "style": style},
         note=f"Strongest response {values.max():.4g} at row {row}, column {column}; least {values.min():.4g}. {SHARED}",
         arrays={"map": values, "crop": result.crop},
-        table=_cells(values),
+        table=cells(values),
         alt=f"Channel {channel} of layer {result.layer.name} over the picture",
     )
 
@@ -162,7 +163,8 @@ def render_pair(first: Activations, second: Activations, *, count: Annotated[int
     """The same channels for two pictures on one scale: those that respond most to either, strongest first."""
     count = _checked(render_pair, count=count)["count"]
     if first.layer.name != second.layer.name or len(first.maps) != len(second.maps):
-        raise BadValue(f"Two pictures are compared in one layer, not in {first.layer.name!r} and {second.layer.name!r}.")
+        layers = f"{first.layer.name!r} and {second.layer.name!r}"
+        raise BadValue(f"Two pictures are compared in one layer, not in {layers}.")
     strongest = np.maximum(first.table["max"], second.table["max"])
     order = np.argsort(-strongest, kind="stable")[:count]
     limits = _limits(np.stack([first.maps[order], second.maps[order]]))
@@ -175,7 +177,11 @@ def render_pair(first: Activations, second: Activations, *, count: Annotated[int
         title=f"Two pictures in {first.layer.name} of {first.facts['model']}",
         panels=tuple(panels),
         columns=2,
-        facts={**first.facts, "second": {key: second.facts[key] for key in ("image", "pixels")}, "style": {"count": count}},
+        facts={
+            **first.facts,
+            "second": {key: second.facts[key] for key in ("image", "pixels")},
+            "style": {"count": count},
+        },
         note=f"One scale for both pictures. {_note(first)}",
         arrays={"first": first.maps, "second": second.maps, "order": order},
         alt=f"Activation maps of two pictures in layer {first.layer.name}",
@@ -236,9 +242,7 @@ def _colours(values: NDArray[np.float32], scale: Scale | None) -> NDArray[np.uin
     return colour(unit_scale(values, scale.low, scale.high), scale.cmap)
 
 
-def _sheet(
-    maps: NDArray[np.float32], names: list[str], scale: str, factor: int, limits: tuple[float, float]
-) -> Panel:
+def _sheet(maps: NDArray[np.float32], names: list[str], scale: str, factor: int, limits: tuple[float, float]) -> Panel:
     shared = _scale(limits, "activation")
     if scale == "layer":
         tiles = _colours(maps, shared)
@@ -248,11 +252,6 @@ def _sheet(
     grid = Grid(columns, maps.shape[1] * factor, maps.shape[2] * factor, GAP)
     sheet = contact_sheet(tiles, columns, GAP, factor)
     return Panel(sheet, scale=shared if scale == "layer" else None, names=tuple(names), grid=grid)
-
-
-def _cells(values: NDArray[np.float32]) -> dict[str, list[float]]:
-    rows, columns = np.indices(values.shape)
-    return {"row": rows.ravel().tolist(), "column": columns.ravel().tolist(), "value": values.ravel().tolist()}
 
 
 def _size(result: Activations) -> str:
@@ -265,7 +264,3 @@ def _note(result: Activations) -> str:
     if result.layer.spatial and min(result.maps.shape[1:]) < SMALL_MAP:
         note += f" Maps under {SMALL_MAP} × {SMALL_MAP} are hard to interpret."
     return f"{note} {SHARED}"
-
-
-def _rgb(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return crop if crop.shape[-1] == 3 else np.repeat(crop.mean(-1, keepdims=True).astype(np.uint8), 3, -1)

@@ -61,7 +61,7 @@ def render(result: Anatomy) -> Figure:
         title=f"Anatomy of {result.facts['model']}",
         panels=(),
         facts=result.facts,
-        note=f"{result.parameters:,} parameters ({result.mebibytes:.1f} MiB of float32), {result.macs:,} MACs a picture.",
+        note=f"{result.parameters:,} parameters ({result.mebibytes:.1f} MiB of float32), {result.macs:,} MACs each.",
         table=result.table,
         alt=f"Layers of {result.facts['model']}",
     )

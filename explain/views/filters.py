@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,13 +12,23 @@ from numpy.typing import NDArray
 
 from ..errors import BadValue, NotSupported
 from ..figure import Figure, Grid, Panel, Scale
-from ..images import colour, contact_sheet, resize, to_bytes, unit_scale
+from ..images import contact_sheet, resize, to_bytes
 from ..model import Layer, Model
 from ..registry import Choices, Range, options_of
 from ..trace import split
 from .result import Result
 
-__all__ = ["Filters", "compute", "default_layer", "layers_with_filters", "render", "render_pair", "similarity"]
+__all__ = [
+    "Filters",
+    "compute",
+    "count_pages",
+    "default_layer",
+    "layers_with_filters",
+    "pick",
+    "render",
+    "render_pair",
+    "similarity",
+]
 
 GAP = 1
 MAX_SLICES = 4096
@@ -138,7 +149,8 @@ def render_pair(first: Filters, second: Filters, **style: Any) -> Figure:
         panels.append(_sheet(result, shown, checked, f"{result.facts['model']}, {result.layer}"))
     note = _legend(checked)
     if first.looks_at_pixels and second.looks_at_pixels:
-        note += f" Mean best correlation of a filter on the left with those on the right: {similarity(first, second):.2f}."
+        alike = similarity(first, second)
+        note += f" Mean best correlation of a filter on the left with those on the right: {alike:.2f}."
     facts = {**first.facts, "second": {key: second.facts[key] for key in ("model", "model_digest", "layer")}}
     return Figure(
         title="Filters side by side",
@@ -182,10 +194,23 @@ def _normalised(result: Filters, size: tuple[int, int], grey: bool) -> NDArray[n
     planes = result.tiles.transpose(0, 3, 1, 2) if result.is_colour else result.tiles
     if grey:
         planes = planes.mean(1, keepdims=True)
-    flat = np.array([[resize(plane, size) for plane in filter] for filter in planes], np.float64).reshape(len(planes), -1)
+    flat = resize(planes, size).astype(np.float64).reshape(len(planes), -1)
     flat -= flat.mean(1, keepdims=True)
     norm = np.linalg.norm(flat, axis=1, keepdims=True)
     return flat / np.where(norm > 0, norm, 1)
+
+
+def pick(result: Filters, index: int) -> Filters:
+    """One filter alone."""
+    return replace(result, tiles=result.tiles[index : index + 1])
+
+
+def count_pages(result: Filters) -> int:
+    return -(-len(result.tiles) // _rows(result))
+
+
+def _rows(result: Filters) -> int:
+    return max(MAX_SLICES // result.slices, 1)
 
 
 def _checked(**style: Any) -> dict[str, Any]:
@@ -194,8 +219,7 @@ def _checked(**style: Any) -> dict[str, Any]:
 
 
 def _page(result: Filters, order: NDArray[np.int64], page: int) -> tuple[NDArray[np.int64], int]:
-    rows = max(MAX_SLICES // result.slices, 1)
-    pages = -(-len(order) // rows)
+    rows, pages = _rows(result), count_pages(result)
     if page > pages:
         raise BadValue(f"Page {page} of {result.layer!r} does not exist; it has {pages}.")
     return order[(page - 1) * rows : page * rows], pages
@@ -207,7 +231,8 @@ def _sheet(result: Filters, shown: Sequence[int] | NDArray[np.int64], style: dic
     if style["scale"] == "range":
         low, high = tiles.min(axes, keepdims=True), tiles.max(axes, keepdims=True)
     else:
-        high = np.abs(tiles).max(axes, keepdims=True) if style["scale"] == "filter" else np.full((1,) * tiles.ndim, limit)
+        own = style["scale"] == "filter"
+        high = np.abs(tiles).max(axes, keepdims=True) if own else np.full((1,) * tiles.ndim, limit)
         low = -high
     span = np.where(high > low, high - low, 1)
     grey = np.where(high > low, (tiles - low) / span, 0.5)
@@ -228,7 +253,7 @@ def _sheet(result: Filters, shown: Sequence[int] | NDArray[np.int64], style: dic
 
 
 def _columns(count: int) -> int:
-    return max(1, min(count, round(count**0.5 * 1.5)))
+    return max(1, min(count, round(1.5 * math.sqrt(count))))
 
 
 def _legend(style: dict[str, Any]) -> str:
@@ -239,5 +264,3 @@ def _legend(style: dict[str, Any]) -> str:
         whose = "each filter's own" if style["scale"] == "filter" else "the layer's"
         span = f"zero is mid-grey, the ends are {whose} largest absolute weight"
     return f"Large weights are {large}; {span}."
-
-

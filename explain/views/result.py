@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ..figure import Figure
@@ -13,7 +15,7 @@ from ..images import as_image
 from ..model import Model
 from ..store import sha256
 
-__all__ = ["Result", "picture_facts"]
+__all__ = ["Result", "as_rgb", "cells", "picture_facts", "picture_size"]
 
 
 class Result(ABC):
@@ -33,7 +35,8 @@ class Result(ABC):
 def picture_facts(model: Model, image: Any) -> dict[str, Any]:
     """The picture's name where it has one, and the digest of the pixels that the net saw."""
     name = str(image) if isinstance(image, (str, Path)) else str(_info(image).get("name", ""))
-    return {"image": Path(name).name if Path(name).is_absolute() else name, "pixels": sha256(model.preprocess.crop(image).tobytes())}
+    shown = Path(name).name if Path(name).is_absolute() else name
+    return {"image": shown, "pixels": sha256(model.preprocess.crop(image).tobytes())}
 
 
 def picture_size(image: Any) -> tuple[int, int]:
@@ -41,5 +44,16 @@ def picture_size(image: Any) -> tuple[int, int]:
     return image.size if isinstance(image, Image.Image) else as_image(image).size
 
 
-def _info(image: Any) -> dict[str, Any]:
+def _info(image: Any) -> dict[Any, Any]:
     return image.info if isinstance(image, Image.Image) else {}
+
+
+def cells(values: NDArray[np.float32]) -> dict[str, list[Any]]:
+    """A map (h, w) as a table: one row a value."""
+    rows, columns = np.indices(values.shape)
+    return {"row": rows.ravel().tolist(), "column": columns.ravel().tolist(), "value": values.ravel().tolist()}
+
+
+def as_rgb(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A crop of any number of channels as something to look at, (H, W, 3)."""
+    return crop if crop.shape[-1] == 3 else np.repeat(crop.mean(-1, keepdims=True).astype(np.uint8), 3, -1)

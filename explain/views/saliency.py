@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -11,15 +12,18 @@ from numpy.typing import NDArray
 
 from ..attribution import METHODS
 from ..errors import NotSupported
-from ..figure import Figure, Panel, Scale
+from ..figure import Figure, Panel, Pixels, Scale
 from ..images import colour, overlay, resize, unit_scale
 from ..model import Model
 from ..registry import Choices, Range, options_of
-from .result import Result, picture_facts
+from .result import Result, as_rgb, cells, picture_facts
 
-__all__ = ["Saliency", "compute", "render"]
+__all__ = ["Saliency", "compute", "range_of", "render", "render_classes"]
 
-CAVEAT = "Saliency maps can be misleading or uninformative (Adebayo et al. 2018); this one's faithfulness is not checked yet."
+CAVEAT = (
+    "Saliency maps can be misleading or uninformative (Adebayo et al. 2018); "
+    "this one's faithfulness is not checked yet."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,19 +61,18 @@ def compute(
     batch = model.batch(image)
     with model.exclusive() as net:
         heat = entry.function(net, place, batch, torch.tensor([index]), **checked)[0]
-        probability = float(torch.softmax(record_scores(net, batch), 1)[0, index])
+        probability = float(torch.softmax(_scores(net, batch), 1)[0, index])
     coarse = heat.float().cpu().numpy()
     if not np.isfinite(coarse).all():
         raise NotSupported(f"Method {method!r} gives values that are not finite for this network and picture.")
     height, width = model.preprocess.size
-    crop = model.preprocess.crop(image)
     return Saliency(
         heat=np.asarray(resize(coarse, (height, width)), np.float32) if coarse.shape != (height, width) else coarse,
         coarse=coarse,
         target=index,
         target_name=model.classes[index],
         probability=probability,
-        crop=crop if crop.shape[-1] == 3 else np.repeat(crop.mean(-1, keepdims=True).astype(np.uint8), 3, -1),
+        crop=as_rgb(model.preprocess.crop(image)),
         facts=model.facts(
             view="saliency",
             method=method,
@@ -82,7 +85,7 @@ def compute(
     )
 
 
-def record_scores(net: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
+def _scores(net: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
     with torch.inference_mode(False), torch.no_grad():
         scores: torch.Tensor = net(batch)
     return scores.float()
@@ -96,38 +99,74 @@ def render(
     clip: Annotated[float, Range(50, 100, help="percentile of absolute values at which the colours end")] = 99.5,
 ) -> Figure:
     """The picture, the map, and the map over the picture."""
-    options = options_of(render)
-    style = {name: options[name].check(value) for name, value in (("mode", mode), ("opacity", opacity), ("clip", clip))}
-    shown = {"absolute": np.abs, "positive": lambda a: np.maximum(a, 0), "signed": np.asarray}[style["mode"]](result.heat)
-    limit = float(np.percentile(np.abs(shown), style["clip"])) or float(np.abs(shown).max())
-    low, high = float(result.heat.min()), float(result.heat.max())
+    style = _checked(mode=mode, opacity=opacity, clip=clip)
     name = METHODS[result.facts["method"]].label
-    scale = None
-    if limit > 0:
-        signed = style["mode"] == "signed"
-        scale = Scale("red-blue" if signed else "inferno", -limit if signed else 0.0, limit, f"{name}, raw units")
-        drawn = colour(unit_scale(shown, scale.low, scale.high), scale.cmap)
-        mixed = overlay(result.crop, drawn, style["opacity"])
-    else:
-        drawn, mixed = np.full_like(result.crop, 235), result.crop
-    note = f"Raw values from {low:.4g} to {high:.4g}. {CAVEAT}"
-    if limit == 0:
-        note = f"No positive evidence for this class: {note[0].lower()}{note[1:]}"
+    scale = _scale([result], style)
+    drawn, over = _draw(result, scale, style)
     return Figure(
         title=f"{name} for {result.target_name}",
         panels=(
             Panel(result.crop, "What the network saw", f"{result.target_name} {result.probability:.1%}"),
             Panel(drawn, f"{name}, {style['mode']}", scale=scale),
-            Panel(mixed, "Over the picture", scale=scale),
+            Panel(over, "Over the picture", scale=scale),
         ),
         facts={**result.facts, "style": style},
-        note=note,
+        note=f"{range_of(result)} {CAVEAT}",
         arrays={"heat": result.heat, "coarse": result.coarse, "crop": result.crop},
-        table=_cells(result.coarse),
+        table=cells(result.coarse),
         alt=f"{name} map for class {result.target_name}",
     )
 
 
-def _cells(values: NDArray[np.float32]) -> dict[str, list[float]]:
-    rows, columns = np.indices(values.shape)
-    return {"row": rows.ravel().tolist(), "column": columns.ravel().tolist(), "value": values.ravel().tolist()}
+def render_classes(results: Sequence[Saliency], **style: Any) -> Figure:
+    """Maps for several classes of one picture, over the picture, on one scale."""
+    checked = _checked(**style)
+    scale = _scale(results, checked)
+    first = results[0]
+    return Figure(
+        title=f"{METHODS[first.facts['method']].label} for {len(results)} classes",
+        panels=tuple(
+            Panel(_draw(one, scale, checked)[1], one.target_name, f"{one.probability:.1%}", scale) for one in results
+        ),
+        columns=min(len(results), 5),
+        facts={**first.facts, "targets": [one.target_name for one in results], "style": checked},
+        note=f"One scale for all. {CAVEAT}",
+        arrays={"heat": np.stack([one.heat for one in results]), "crop": first.crop},
+        alt="Maps for the classes " + ", ".join(one.target_name for one in results),
+    )
+
+
+def range_of(result: Saliency) -> str:
+    """Least and greatest raw value, and whether there is any positive evidence at all."""
+    low, high = float(result.heat.min()), float(result.heat.max())
+    values = f"Raw values from {low:.4g} to {high:.4g}."
+    return values if high > 0 else f"No positive evidence for this class. {values}"
+
+
+def _checked(**style: Any) -> dict[str, Any]:
+    options = options_of(render)
+    return {name: option.check(style.get(name, option.default)) for name, option in options.items()}
+
+
+def _values(result: Saliency, mode: str) -> NDArray[np.float32]:
+    if mode == "signed":
+        return result.heat
+    return np.abs(result.heat) if mode == "absolute" else np.maximum(result.heat, 0)
+
+
+def _scale(results: Sequence[Saliency], style: dict[str, Any]) -> Scale | None:
+    """Symmetric about zero where signs are drawn; None where there is nothing to draw."""
+    values = np.abs(np.stack([_values(result, style["mode"]) for result in results]))
+    limit = float(np.percentile(values, style["clip"])) or float(values.max())
+    if limit == 0:
+        return None
+    label = f"{METHODS[results[0].facts['method']].label}, raw units"
+    return Scale("red-blue", -limit, limit, label) if style["mode"] == "signed" else Scale("inferno", 0.0, limit, label)
+
+
+def _draw(result: Saliency, scale: Scale | None, style: dict[str, Any]) -> tuple[Pixels, Pixels]:
+    """The map alone and over the picture; an empty map is plain grey, and leaves the picture as it is."""
+    if scale is None:
+        return np.full_like(result.crop, 235), result.crop
+    drawn = colour(unit_scale(_values(result, style["mode"]), scale.low, scale.high), scale.cmap)
+    return drawn, overlay(result.crop, drawn, style["opacity"])

@@ -8,7 +8,7 @@ model, picture = session.model(), session.picture()
 options, channel_options = options_of(activations.render), options_of(activations.render_channel)
 st.title("Activations")
 
-controls = st.columns([3, 2, 2, 2])
+controls = st.columns([4, 2, 2, 2], vertical_alignment="bottom")
 with controls[0]:
     shown = [layer for layer in (*model.layers, *model.blocks) if len(layer.shape) in (1, 3)]
     layer = widgets.choose_layer(shown, default=filters.default_layer(model))
@@ -17,11 +17,12 @@ with controls[1]:
 with controls[2]:
     scale = widgets.option(options["scale"], "map_scale", "Scale")
 with controls[3]:
-    two = session.controlled(st.toggle, "Two pictures", "two", str(session.get("two", "")) in ("True", "true", "1"))
+    two = session.controlled(st.toggle, "Two pictures", "two", session.flag("two"))
 
 result = session.cached(activations.compute, model, picture, layer)
 reference = session.get("picture", session.demo_picture(model))
-lines = f'import explain\n\nmodel = explain.load_model("{model.name}")\nimage = explain.open_picture("{reference}")\nresult = explain.activations(model, image, "{layer}")\n'
+lines = f'import explain\n\nmodel = explain.load_model("{model.name}")\nimage = explain.open_picture("{reference}")\n'
+lines += f'result = explain.activations(model, image, "{layer}")\n'
 command = f"python -m explain activations {model.name} {reference} --layer {layer}"
 
 if two:
@@ -33,7 +34,7 @@ if two:
     widgets.show_exports(
         figure,
         lines + f'second = explain.activations(model, explain.open_picture("{other}"), "{layer}")\n'
-        "from explain.views import activations\n\nactivations.render_pair(result, second).save('pair.png')",
+        'explain.views.activations.render_pair(result, second).save("pair.png")',
         f"{command} --out activations.png",
         "activations-pair",
     )
@@ -64,8 +65,10 @@ else:
             opacity = widgets.option(channel_options["opacity"])
         with right:
             smooth = widgets.option(channel_options["smooth"])
+        # The selection is one channel; the picture, the layer and the pass through the network stay as they are.
         large = activations.render_channel(result, channel, opacity=opacity, smooth=smooth)
         widgets.show_panels(large)
+        st.caption(widgets.literal(large.note))
         widgets.show_exports(
             large,
             f'{lines}result.save("channel.png", channel={channel}, opacity={opacity}, smooth={smooth})',
@@ -74,4 +77,6 @@ else:
         )
 
     one_channel()
-    widgets.show_exports(figure, f'{lines}result.save("maps.png", sort="{sort}", scale="{scale}")', f"{command} --style sort={sort} --style scale={scale} --out maps.png", "maps")
+    drawn = f"--style sort={sort} --style scale={scale}"
+    lines += f'result.save("maps.png", sort="{sort}", scale="{scale}")'
+    widgets.show_exports(figure, lines, f"{command} {drawn} --out maps.png", "maps")

@@ -15,7 +15,7 @@ cards = [
     ("Parameters", f"{result.parameters:,}"),
     ("MACs a picture", f"{result.macs / 1e6:,.1f} M"),
     ("Layers", str(len(model.layers))),
-    ("Input", f"{model.preprocess.channels} × {height} × {width}"),
+    ("Input", f"{model.preprocess.channels}×{height}×{width}"),
     ("Classes", f"{len(model.classes):,}"),
     *([("Test accuracy", f"{accuracy:.1%}")] if accuracy else []),
 ]
@@ -58,6 +58,7 @@ with right:
         a, b = st.columns(2)
         a.page_link("explain/ui/pages/activations.py", label=f"Activations of {chosen}", icon=":material/layers:")
         b.page_link("explain/ui/pages/filters.py", label="Filters", icon=":material/grid_view:")
+st.caption(widgets.literal(figure.note))
 widgets.show_exports(
     figure,
     f'import explain\n\nmodel = explain.load_model("{model.name}")\nexplain.anatomy(model).save("anatomy.csv")',

@@ -42,15 +42,12 @@ result = session.cached(saliency.compute, model, picture, entry.name, target or 
 figure = saliency.render(result, **style)
 st.caption(widgets.literal(entry.summary))
 widgets.show_panels(figure, 3)
+st.caption(widgets.literal(saliency.range_of(result)))
 st.warning(saliency.CAVEAT, icon=":material/warning:")
 
-with st.expander("The five likeliest classes on one scale", expanded=False, icon=":material/view_column:"):
-    if st.toggle("Compute", key="top5"):
-        for cell, (name, probability) in zip(st.columns(len(ranked)), ranked, strict=True):
-            with cell:
-                one = saliency.render(session.cached(saliency.compute, model, picture, entry.name, name, **options), **style)
-                st.image(one.panels[2].image, width="stretch", output_format="PNG", alt=f"Map for {name}")
-                st.caption(widgets.literal(f"{name} {probability:.1%}"))
+if session.controlled(st.toggle, "The five likeliest classes on one scale", "five", session.flag("five")):
+    maps = [session.cached(saliency.compute, model, picture, entry.name, name, **options) for name, _ in ranked]
+    widgets.show_panels(saliency.render_classes(maps, **style))
 
 reference = session.get("picture", session.demo_picture(model))
 given = "".join(f", {name}={value!r}" for name, value in options.items())
