@@ -44,7 +44,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         else:
             tensors = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        if "weights_only" in str(error).lower() or "Unsupported" in str(error):
+        if "GLOBAL" in str(error):  # how torch's loader calls a class or function that a pickle names
             raise BadFile(
                 f"Weights {name} hold a pickled object, and loading it would run code from the file; "
                 "save `model.state_dict()` instead, best as safetensors."
@@ -96,7 +96,7 @@ def apply_weights(net: nn.Module, weights: Mapping[str, Tensor], source: str) ->
             raise BadFile(
                 f"Weights {source!r}: {key!r} has shape {tuple(tensor.shape)}, the network's is {tuple(wanted.shape)}."
             )
-        if tensor.layout != torch.strided or tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+        if tensor.is_meta or tensor.layout != torch.strided or tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
             raise BadFile(f"Weights {source!r}: {key!r} claims more numbers than the file holds.")
         if tensor.is_floating_point() != wanted.is_floating_point() or tensor.is_complex():
             raise BadFile(f"Weights {source!r}: {key!r} is {tensor.dtype}, the network's is {wanted.dtype}.")
@@ -109,7 +109,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file. Raises BadFile."""
     try:
         content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadFile(f"Cannot read {shorten(str(path))}: {error}.") from None
     if not isinstance(content, dict):
         raise BadFile(f"{shorten(str(path))} holds a {type(content).__name__}, not an object.")
