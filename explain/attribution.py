@@ -34,9 +34,9 @@ def gradient(
 
     max and sum are of absolute values over the channels; signed keeps the sign of the strongest channel.
     """
-    batch = batch.detach().clone().requires_grad_()
+    batch = _asking(batch)
     output, _ = record(net, batch, (), gradients=True)
-    (slope,) = torch.autograd.grad(_score(output, target), batch)
+    slope = _slope(output, target, batch)
     if reduce == "sum":
         return slope.abs().sum(1)
     if reduce == "max":
@@ -54,17 +54,26 @@ def grad_cam(
     positive: Annotated[bool, Choices(True, False, help="keep only evidence for the class, as in the paper")] = True,
 ) -> Tensor:
     """Where a layer's maps speak for the class: maps weighted by their mean gradient (Selvaraju et al. 2017)."""
-    # The pixels ask for a gradient so that the graph reaches the layer although all weights are frozen.
-    output, held = record(net, batch.detach().clone().requires_grad_(), [layer], gradients=True)
+    output, held = record(net, _asking(batch), [layer], gradients=True)
     maps = held[layer]
     if maps.dim() != 4:
         shape = tuple(maps.shape[1:])
         raise NotSupported(f"Grad-CAM needs a layer with maps (C, H, W); {layer!r} gives {shape}.")
-    (slope,) = torch.autograd.grad(_score(output, target), maps)
-    cam = (slope.mean((2, 3), keepdim=True) * maps).sum(1).detach()
+    cam = (_slope(output, target, maps).mean((2, 3), keepdim=True) * maps.detach()).sum(1)
     return cam.relu() if positive else cam
 
 
-def _score(output: Tensor, target: Tensor) -> Tensor:
-    """The scores, not the softmax, of each picture's own target, summed: pictures do not touch each other."""
-    return output.gather(1, target.to(output.device)[:, None]).sum()
+def _asking(batch: Tensor) -> Tensor:
+    """A copy of the pixels that asks for a gradient: the graph reaches every layer although all weights are frozen."""
+    with torch.inference_mode(False):
+        return batch.detach().clone().requires_grad_()
+
+
+def _slope(output: Tensor, target: Tensor, source: Tensor) -> Tensor:
+    """The gradient of each picture's score for its target (not of the softmax); pictures do not touch each other.
+
+    Works inside somebody's no_grad or inference_mode as well.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        score = output.gather(1, target.to(output.device, copy=True)[:, None]).sum()
+        return torch.autograd.grad(score, source)[0]

@@ -17,7 +17,8 @@ from explain.store import sha256
 from explain.zoo import load_model
 
 DEFAULT_MODEL = "efficientnet-lite0"
-DEMO_PICTURES = {1: "fashion-mnist/25", 3: "photos/chelsea.png"}
+# First and second picture by input channels; the lectures compare pullovers and coats.
+DEMO_PICTURES = {1: ("fashion-mnist/1", "fashion-mnist/6"), 3: ("photos/chelsea.png", "photos/coffee.png")}
 DEPENDENTS = {"model": ("layer", "channel", "target", "picture", "picture2"), "layer": ("channel", "page")}
 MODELS_KEPT, RESULTS_KEPT = 4, 96
 
@@ -99,13 +100,13 @@ def _loaded(name: str) -> Model:
     return loaded
 
 
-def demo_picture(chosen: Model) -> str:
-    return DEMO_PICTURES.get(chosen.preprocess.channels, DEMO_PICTURES[3])
+def demo_picture(chosen: Model, name: str = "picture") -> str:
+    return DEMO_PICTURES.get(chosen.preprocess.channels, DEMO_PICTURES[3])[name == "picture2"]
 
 
 def picture(name: str = "picture") -> Any:
     """The selected picture, upright."""
-    return _opened(str(get(name, demo_picture(model()))))
+    return _opened(str(get(name, demo_picture(model(), name))))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -73,7 +73,7 @@ def choose_model_and_picture() -> None:
 def choose_picture(model: Model, name: str, label: str) -> None:
     """A select box over the shipped pictures that suit the model, and this visitor's uploads."""
     uploads = st.session_state.get("upload_names", {})
-    chosen = session.get(name, session.demo_picture(model))
+    chosen = session.get(name, session.demo_picture(model, name))
     options = list(dict.fromkeys([*uploads, *demo_references(model.preprocess.channels), chosen]))
     session.controlled(
         st.selectbox,
@@ -168,8 +168,8 @@ def show_gallery(
     )
 
 
-def show_panels(figure: Figure, columns: int | None = None) -> None:
-    """The panels of a figure, crisp, each with its scale."""
+def show_panels(figure: Figure, columns: int | list[int] | None = None) -> None:
+    """The panels of a figure, crisp, each with its scale; columns may be given by their relative widths."""
     columns = columns or min(figure.columns, len(figure.panels))
     for column, panel in zip(_cells(columns, len(figure.panels)), figure.panels, strict=False):
         with column:
@@ -205,9 +205,9 @@ def show_scores(ranked: list[tuple[str, float]]) -> None:
     st.html(f'<div class="scores">{rows}</div>')
 
 
-def show_exports(figure: Figure, code: str, command: str, name: str) -> None:
+def show_exports(figure: Figure, code: str, command: str, name: str, label: str = "Export and reproduce") -> None:
     """Downloads, the facts, and the lines that reproduce the figure."""
-    with st.expander("Export and reproduce", icon=":material/download:"):
+    with st.expander(label, icon=":material/download:"):
         left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
         format = left.segmented_control("Format", figure.formats, default=figure.formats[0], key=f"format-{name}")
         width = middle.number_input("Width, mm", 40, 600, 180, key=f"width-{name}")
@@ -239,5 +239,6 @@ def literal(text: str) -> str:
     return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|<>$~:" else c for c in str(text)).replace("\n", " ")
 
 
-def _cells(columns: int, count: int) -> list[Any]:
-    return [cell for _ in range(0, count, columns) for cell in st.columns(columns, gap="medium")]
+def _cells(columns: int | list[int], count: int) -> list[Any]:
+    in_a_row = columns if isinstance(columns, int) else len(columns)
+    return [cell for _ in range(0, count, in_a_row) for cell in st.columns(columns, gap="medium")]

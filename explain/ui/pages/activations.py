@@ -29,8 +29,9 @@ if two:
     widgets.choose_picture(model, "picture2", "Second picture")
     second = session.cached(activations.compute, model, session.picture("picture2"), layer)
     figure = activations.render_pair(result, second)
-    widgets.show_panels(figure)
-    other = session.get("picture2", session.demo_picture(model))
+    widgets.show_panels(figure, [1, 2])
+    st.caption(widgets.literal(figure.note))
+    other = session.get("picture2", session.demo_picture(model, "picture2"))
     widgets.show_exports(
         figure,
         lines + f'second = explain.activations(model, explain.open_picture("{other}"), "{layer}")\n'
@@ -74,9 +75,10 @@ else:
             f'{lines}result.save("channel.png", channel={channel}, opacity={opacity}, smooth={smooth})',
             f"{command} --channel {channel} --style opacity={opacity} --out channel.png",
             "channel",
+            f"Export channel {channel}",
         )
 
     one_channel()
     drawn = f"--style sort={sort} --style scale={scale}"
     lines += f'result.save("maps.png", sort="{sort}", scale="{scale}")'
-    widgets.show_exports(figure, lines, f"{command} {drawn} --out maps.png", "maps")
+    widgets.show_exports(figure, lines, f"{command} {drawn} --out maps.png", "maps", "Export all channels")

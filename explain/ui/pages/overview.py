@@ -27,10 +27,9 @@ if isinstance(weights, str):
     origin += f". Weights: {weights}"
 st.caption(widgets.literal(origin))
 
-left, right = st.columns([2, 3], gap="large")
+left, right = st.columns([1, 2], gap="large")
 with left:
     st.subheader("What it says of the picture")
-    st.image(model.preprocess.crop(picture), width=320, output_format="PNG", alt="The picture as the network sees it")
     widgets.show_scores(session.cached(type(model).predict, model, picture)[0])
 with right:
     st.subheader("Layers")
@@ -50,6 +49,9 @@ with right:
         selection_mode="single-row",
         hide_index=True,
         height=520,
+        column_config={
+            name: st.column_config.NumberColumn(format="localized") for name in ("Parameters", "MACs", "Memory, KiB")
+        },
         key=f"layers-{model.name}",
     )
     if rows := event["selection"]["rows"]:

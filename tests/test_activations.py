@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from explain.errors import BadValue
+from explain.model import Model, Preprocess
+from explain.views import activations
+from explain.workspace import open_picture
+
+
+@pytest.fixture
+def detector():
+    """A hand-set net: channel 0 answers to a bright 5 x 5 square, channel 1 to a dark one."""
+    net = nn.Sequential(nn.Conv2d(1, 2, 5), nn.ReLU(), nn.AdaptiveMaxPool2d(1), nn.Flatten())
+    with torch.no_grad():
+        net[0].weight[0], net[0].weight[1] = 1.0, -1.0
+        net[0].bias.copy_(torch.tensor([-20.0, 1.0]))
+    return Model("detector", net, Preprocess((40, 30), (40, 30), (0.0,), (1.0,), 1), ("bright", "dark"))
+
+
+def planted(row, column):
+    picture = np.zeros((40, 30), np.uint8)
+    picture[row : row + 5, column : column + 5] = 255
+    return picture
+
+
+@pytest.mark.parametrize("place", [(0, 0), (35, 25), (0, 25), (17, 11), (30, 3)])
+def test_the_strongest_response_is_where_the_object_is(detector, place):
+    result = activations.compute(detector, planted(*place), "1")
+    assert result.peak(0) == place
+    assert result.box(0) == (place[0], place[1], place[0] + 5, place[1] + 5)
+    shown, covered = activations.place(result.maps[0], result.layer, (40, 30), smooth=False)
+    where = np.unravel_index((shown * covered).argmax(), shown.shape)
+    assert where == (place[0] + 2, place[1] + 2)  # the centre of the box, not the corner
+    assert covered[2:38, 2:28].all()
+    assert covered.sum() == 36 * 26
+
+
+def test_maps_are_raw_and_equal_a_plain_hook(lite):
+    picture = open_picture("photos/chelsea.png")
+    for name in ("conv_stem", "blocks.2.0.bn1", "bn2.act"):
+        kept = {}
+        with lite.exclusive() as net, torch.no_grad():
+            handle = net.get_submodule(name).register_forward_hook(
+                lambda m, i, o, kept=kept: kept.update(out=o.clone())
+            )
+            net(lite.batch(picture))
+            handle.remove()
+        result = activations.compute(lite, picture, name)
+        assert np.array_equal(result.maps, kept["out"][0].numpy())
+        assert result.maps.dtype == np.float32
+
+
+def test_the_numbers_beside_a_channel_are_its_own(lenet):
+    result = activations.compute(lenet, open_picture("fashion-mnist/1"), "conv2")
+    for k in range(16):
+        assert result.table["max"][k] == result.maps[k].max()
+        assert result.maps[k][result.peak(k)] == result.maps[k].max()
+        assert result.table["zeros"][k] == (result.maps[k] == 0).mean()
+    for sort in ("mean", "max"):
+        names = [int(name) for name in result.figure(sort=sort).panels[0].names]
+        values = [result.table[sort][k] for k in names]
+        assert values == sorted(values, reverse=True)
+        assert sorted(names) == list(range(16))
+
+
+def test_every_layer_of_lenet_can_be_shown(lenet):
+    picture = open_picture("fashion-mnist/1")
+    shapes = {}
+    for layer in lenet.layers:
+        result = activations.compute(lenet, picture, layer.name)
+        shapes[layer.name] = result.maps.shape
+        assert result.figure().panels[0].image.dtype == np.uint8
+        assert result.figure(channel=0).panels
+    assert shapes["conv1"] == (6, 28, 28)
+    assert shapes["conv2"] == (16, 10, 10)
+    assert shapes["fc3"] == (10, 1, 1)
+
+
+def test_two_pictures_share_one_scale(lenet):
+    pullover, coat = (activations.compute(lenet, open_picture(f"fashion-mnist/{i}"), "act1") for i in (1, 6))
+    figure = activations.render_pair(pullover, coat)
+    first, second = figure.panels[1].scale, figure.panels[3].scale
+    assert first == second
+    assert first.high == max(pullover.maps.max(), coat.maps.max())
+
+
+def test_opacity_zero_leaves_the_picture_alone(detector):
+    result = activations.compute(detector, planted(3, 4), "0")
+    figure = result.figure(channel=0, opacity=0.0)
+    assert np.array_equal(figure.panels[1].image, result.crop)
+
+
+def test_a_silent_channel_is_drawn_without_numbers_going_wrong(detector):
+    result = activations.compute(detector, np.zeros((40, 30), np.uint8), "1")
+    assert result.maps[0].max() == 0
+    with np.errstate(all="raise"):
+        assert result.figure(channel=0).panels[2].scale is None
+        assert result.figure().panels
+
+
+@pytest.mark.parametrize("channel", [-1, 2, "x", None, 1e9, True])
+def test_a_wrong_channel_is_named(detector, channel):
+    result = activations.compute(detector, planted(0, 0), "0")
+    with pytest.raises(BadValue, match="0 to 1"):
+        result.check_channel(channel)

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from explain.errors import ExplainError, Unknown
+from explain.model import Model, Preprocess
+from explain.views import saliency
+from explain.workspace import open_picture
+
+
+@pytest.fixture
+def cat():
+    return open_picture("photos/chelsea.png")
+
+
+def test_heat_is_raw_and_repeatable_and_of_the_score(lite, cat):
+    result = saliency.compute(lite, cat)
+    batch = lite.batch(cat).requires_grad_()
+    with lite.exclusive() as net:
+        scores = net(batch)
+        (slope,) = torch.autograd.grad(scores[0, result.target], batch)
+    assert result.target_name == "Egyptian cat"
+    assert np.allclose(result.heat, slope[0].abs().amax(0).numpy(), atol=1e-6)
+    assert np.array_equal(result.heat, saliency.compute(lite, cat).heat)
+    assert result.heat.shape == (224, 224)
+    assert result.probability == pytest.approx(float(scores.softmax(1)[0, result.target].detach()), abs=1e-6)
+
+
+def test_grad_cam_is_enlarged_bilinearly_and_kept_coarse(lite, cat):
+    result = saliency.compute(lite, cat, "grad_cam")
+    assert result.coarse.shape == (7, 7)
+    assert result.coarse.min() >= 0
+    coarse = torch.from_numpy(result.coarse)[None, None]
+    oracle = F.interpolate(coarse, (224, 224), mode="bilinear", align_corners=False)[0, 0].numpy()
+    assert np.allclose(result.heat, oracle, atol=1e-5)
+
+
+@pytest.mark.parametrize("target", ["tabby", 281, "281"])
+def test_the_class_asked_for_is_the_class_explained(lite, cat, target):
+    result = saliency.compute(lite, cat, "gradient", target)
+    assert result.target_name == "tabby"
+    assert not np.array_equal(result.heat, saliency.compute(lite, cat).heat)
+
+
+@pytest.mark.parametrize("target", ["kat", -1, 1000, 1.5, "1000"])
+def test_an_unknown_class_is_named(lite, cat, target):
+    with pytest.raises(Unknown, match=str(target)):
+        saliency.compute(lite, cat, "gradient", target)
+
+
+def test_wrong_method_and_option_are_named(lenet):
+    with pytest.raises(ExplainError, match=r"gradcam.*grad_cam"):
+        saliency.compute(lenet, open_picture("fashion-mnist/1"), "gradcam")
+    with pytest.raises(ExplainError, match=r"steps.*reduce"):
+        saliency.compute(lenet, open_picture("fashion-mnist/1"), "gradient", steps=3)
+
+
+def test_signed_rendering_is_symmetric_and_positive_rendering_ignores_the_rest(lite, cat):
+    result = saliency.compute(lite, cat, "gradient", reduce="signed")
+    assert result.heat.min() < 0 < result.heat.max()
+    scale = result.figure(mode="signed").panels[1].scale
+    assert scale.low == -scale.high
+    positive = result.figure(mode="positive").panels[1]
+    assert positive.scale.low == 0
+    assert (positive.image[result.heat <= 0] == positive.scale.colours[0][0]).all()
+
+
+def test_no_positive_evidence_is_said_and_not_painted():
+    """A net whose class falls with every response: Grad-CAM is zero everywhere."""
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2))
+    with torch.no_grad():
+        net[0].weight.fill_(0.1)
+        net[4].weight.fill_(-1.0)
+    model = Model("falling", net, Preprocess((12, 12), 12, (0.0,), (1.0,), 1), ("a", "b"))
+    picture = np.full((12, 12), 200, np.uint8)
+    result = saliency.compute(model, picture, "grad_cam", "a")
+    assert result.heat.max() == 0
+    figure = result.figure()
+    assert "No positive evidence" in figure.note
+    assert np.array_equal(figure.panels[2].image, result.crop)
+    assert figure.panels[1].scale is None
+    signed = saliency.compute(model, picture, "grad_cam", "a", positive=False)
+    assert signed.heat.max() < 0
+
+
+def test_classes_are_compared_on_one_scale(lenet):
+    picture = open_picture("fashion-mnist/1")
+    maps = [saliency.compute(lenet, picture, "grad_cam", c) for c in range(3)]
+    scales = {panel.scale for panel in saliency.render_classes(maps).panels}
+    assert len(scales) == 1
+
+
+def test_opacity_zero_leaves_the_picture_alone(lenet):
+    result = saliency.compute(lenet, open_picture("fashion-mnist/1"))
+    assert np.array_equal(result.figure(opacity=0).panels[2].image, result.crop)
