@@ -30,8 +30,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     name = repr(path.name)
     try:
         size = path.stat().st_size
-    except OSError as error:
-        raise BadFile(f"Cannot read weights {shorten(str(path))}: {error.strerror}.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadFile(f"Cannot read weights {shorten(str(path))}: {reason}.") from None
     if not path.is_file() or size == 0:
         raise BadFile(f"Weights {name} are {'empty' if path.is_file() else 'no file'}.")
     if size > LARGEST_FILE:

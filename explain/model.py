@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +28,9 @@ __all__ = ["Box", "Layer", "Model", "Preprocess", "choose_device"]
 Box = tuple[int, int, int, int]
 """y0, x0, y1, x1, half open."""
 
+LARGEST_SIDE = 8192
+LARGEST_INPUT = 1 << 26
+_ADDRESS = re.compile(r"0x[0-9a-f]+")
 _INTERPOLATIONS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -58,8 +62,14 @@ class Preprocess:
             values = getattr(self, name)
             if len(values) not in (1, self.channels) or not all(np.isfinite(values)):
                 raise BadValue(f"Preprocessing {name}={shorten(values)} needs {self.channels} finite numbers.")
-        if not all(self.std) or min(self.size) < 1 or self.channels < 1:
-            raise BadValue(f"Preprocessing needs a positive size and std: {shorten(asdict(self))}.")
+        sides = self.resize if isinstance(self.resize, tuple) else (self.resize,) * 2
+        whole = all(isinstance(n, int) and 1 <= n <= LARGEST_SIDE for n in (*self.size, *sides, self.channels))
+        if not all(self.std) or not whole or (len(self.size), len(sides)) != (2, 2):
+            raise BadValue(
+                f"Preprocessing needs sides of 1 to {LARGEST_SIDE} and a std other than 0: {shorten(asdict(self))}."
+            )
+        if self.channels * self.size[0] * self.size[1] > LARGEST_INPUT:
+            raise BadValue(f"Preprocessing to {self.channels} channels of {self.size} is too large an input.")
 
     def crop(self, image: Any) -> NDArray[np.uint8]:
         """The very pixels the net sees: (H, W, 3), or (H, W, channels) for an input that is no RGB or grey picture."""
@@ -168,9 +178,12 @@ class Model:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of weights, preprocessing and class names."""
+        """sha256 of weights, kinds and settings of layers, preprocessing and class names."""
         digest = hashlib.sha256(json.dumps([asdict(self.preprocess), self.classes]).encode())
         with self.exclusive() as net:
+            for name, module in net.named_modules():  # two nets with other activations may share all weights
+                settings = _ADDRESS.sub("", module.extra_repr())
+                digest.update(f"{name} {type(module).__qualname__}({settings})".encode())
             for name, tensor in net.state_dict().items():
                 digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
                 digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
@@ -214,6 +227,8 @@ class Model:
     def batch(self, images: Any) -> Tensor:
         """Pictures (one, or a sequence) as the net's input (N, C, H, W) on its device."""
         many = images if isinstance(images, Sequence) and not isinstance(images, (str, bytes)) else [images]
+        if not len(many):
+            raise BadValue("There are no pictures; give at least one.")
         return torch.stack([self.preprocess.tensor(image) for image in many]).to(self.device)
 
     def scores(self, images: Any) -> Tensor:
@@ -243,7 +258,7 @@ class Model:
             index = int(target)
             if 0 <= index < len(self.classes) and index == float(target):
                 return index
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             pass
         raise Unknown("class", target, self.classes, f"Or a number from 0 to {len(self.classes) - 1}.")
 
@@ -273,6 +288,8 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
     try:
         place = torch.device(device)
         torch.empty(0, device=place)
+        if place.type not in ("cpu", "cuda", "mps"):
+            raise TypeError
     except (RuntimeError, AssertionError, TypeError):
         valid = ["auto", "cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
         raise Unknown("device", str(device), valid) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import os
 import threading
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -50,19 +51,22 @@ def load_model(
     """
     place = choose_device(device)
     text = str(name)
-    if text in list_models() and weights is None:
+    whole = text in list_models() or os.path.isfile(os.path.join(text, "model.json"))
+    if whole and (architecture or classes or weights not in (None, "DEFAULT")):
+        raise BadValue(f"Model {shorten(text)} has its own weights, architecture and classes; others cannot be given.")
+    if text in list_models():
         model = _efficientnet_lite0() if text == "efficientnet-lite0" else _folder(SHIPPED / text)
-    elif architecture is None and (Path(text) / "model.json").is_file():
+    elif whole:
         model = _folder(Path(text))
     elif architecture is not None:
         model = _build(architecture, text, classes)
     elif ":" in text or text in NETS:
         model = _build(text, weights, classes)
-    elif Path(text).is_file():
+    elif os.path.isfile(text):
         raise BadValue(
             f"Checkpoint {Path(text).name!r} needs an architecture, such as architecture='torchvision:resnet18'."
         )
-    elif Path(text).is_dir():
+    elif os.path.isdir(text):
         raise BadFile(f"Folder {shorten(text)} holds no model.json.")
     else:
         raise Unknown("model", text, list_models(), "Or torchvision:NAME, timm:NAME, a folder, a checkpoint file.")
@@ -106,10 +110,10 @@ def _folder(folder: Path) -> Model:
         )
         file = folder / Path(card["weights"]["file"]).name
         digest, classes = card["weights"]["sha256"], tuple(map(str, card["classes"]))
-        architecture, options, name = card["architecture"], card["options"], str(card["name"])
+        architecture, options, name = card["architecture"], dict(card["options"]), str(card["name"])
     except (KeyError, TypeError, ValueError) as error:
         raise BadFile(f"{folder.name}/model.json lacks or garbles an entry: {error!r}.") from None
-    if not file.is_file() or store.sha256(file) != digest:
+    if not os.path.isfile(file) or store.sha256(file) != digest:
         raise BadFile(f"Weights {file.name!r} of {folder.name!r} are missing or not those that model.json names.")
     net = _seeded(lambda: NETS[architecture](**options))
     apply_weights(net, read_weights(file), file.name)
@@ -162,8 +166,8 @@ def _timm(name: str, published: bool, classes: Sequence[str] | None) -> _Built:
     from timm.data.config import resolve_model_data_config
     from timm.data.imagenet_info import ImageNetInfo
 
-    known = timm.list_models()
-    if name.split(".")[0] not in known:
+    known = timm.list_pretrained() if "." in name else timm.list_models()
+    if name not in known:
         raise Unknown("timm model", name, known)
     options: dict[str, Any] = {"num_classes": len(classes)} if classes else {}
     build = lambda: timm.create_model(name, pretrained=published, **options)  # noqa: E731
