@@ -104,7 +104,7 @@ class Entry:
 
     @property
     def label(self) -> str:
-        return self.name.replace("_", " ").capitalize().replace("cam", "CAM")
+        return self.name.replace("_", " ").capitalize().replace(" cam", "-CAM")
 
     def check(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All options with their defaults, each checked. Raises Unknown or BadValue."""

@@ -126,7 +126,7 @@ def cached(compute: Callable[..., Any], chosen: Model, *args: Any, **options: An
     return _computed(repr(parts), lambda: compute(chosen, *args, **options))
 
 
-@st.cache_resource(max_entries=RESULTS_KEPT, show_spinner=False)
+@st.cache_resource(max_entries=RESULTS_KEPT, show_spinner="Asking the network")
 def _computed(key: str, _call: Callable[[], Any]) -> Any:
     return _call()
 

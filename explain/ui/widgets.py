@@ -22,7 +22,16 @@ STYLE = """
 <style>
 [data-testid="stImage"] img { image-rendering: pixelated; border-radius: 4px; }
 [data-testid="stElementToolbar"] { display: none; }
-[data-testid="stMainBlockContainer"] { padding-top: 2.6rem; max-width: 1500px; }
+[data-testid="stMainBlockContainer"] { padding-top: 2.6rem; max-width: 1500px;
+  padding-left: clamp(1.2rem, 4vw, 4rem); padding-right: clamp(1.2rem, 4vw, 4rem); }
+/* Rows of columns wrap where the page is narrow, instead of squeezing what stands in them. */
+[class*="st-key-row-"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+.st-key-row-controls [data-testid="stColumn"] { min-width: 140px; }
+.st-key-row-controls [data-testid="stColumn"]:first-child { min-width: 165px; }
+.st-key-row-cards [data-testid="stColumn"] { min-width: 128px; }
+.st-key-row-split > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] >
+  [data-testid="stColumn"] { min-width: min(300px, 100%); }
+[class*="st-key-row-panels"] [data-testid="stColumn"] { min-width: 150px; }
 .bar { height: 10px; border-radius: 3px; }
 .ticks { display: flex; justify-content: space-between; font-size: .75rem; opacity: .75;
   font-variant-numeric: tabular-nums; }
@@ -150,7 +159,12 @@ def choose_entry(registry: Any, name: str, label: str) -> Entry:
 
 
 def show_gallery(
-    panel: Panel, key: str, selected: int | None, values: list[str] | None = None, alt: str = ""
+    panel: Panel,
+    key: str,
+    selected: int | None,
+    values: list[str] | None = None,
+    alt: str = "",
+    rows_of: int | None = None,
 ) -> int | None:
     """A contact sheet to click; returns the number of the tile clicked in this run."""
     grid = panel.grid
@@ -165,13 +179,16 @@ def show_gallery(
         values=values or (),
         alt=alt,
         key=key,
+        rows_of=rows_of,
     )
 
 
 def show_panels(figure: Figure, columns: int | list[int] | None = None) -> None:
     """The panels of a figure, crisp, each with its scale; columns may be given by their relative widths."""
     columns = columns or min(figure.columns, len(figure.panels))
-    for column, panel in zip(_cells(columns, len(figure.panels)), figure.panels, strict=False):
+    with row(f"panels-{figure.title}"):
+        cells = _cells(columns, len(figure.panels))
+    for column, panel in zip(cells, figure.panels, strict=False):
         with column:
             if panel.title:
                 st.markdown(f"**{literal(panel.title)}**")
@@ -181,6 +198,11 @@ def show_panels(figure: Figure, columns: int | list[int] | None = None) -> None:
                 show_scale(panel.scale)
             if panel.caption:
                 st.caption(literal(panel.caption))
+
+
+def row(kind: str) -> Any:
+    """A container whose columns wrap on a narrow page; kinds have their least widths in STYLE."""
+    return st.container(key="row-" + "".join(c if c.isalnum() else "-" for c in kind))
 
 
 def show_scale(scale: Scale) -> None:

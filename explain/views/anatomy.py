@@ -61,7 +61,7 @@ def render(result: Anatomy) -> Figure:
         title=f"Anatomy of {result.facts['model']}",
         panels=(),
         facts=result.facts,
-        note=f"{result.parameters:,} parameters ({result.mebibytes:.1f} MiB of float32), {result.macs:,} MACs each.",
+        note=f"{result.parameters:,} parameters ({result.mebibytes:.1f} MiB), {result.macs:,} MACs a picture.",
         table=result.table,
         alt=f"Layers of {result.facts['model']}",
     )

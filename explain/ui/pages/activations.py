@@ -8,7 +8,8 @@ model, picture = session.model(), session.picture()
 options, channel_options = options_of(activations.render), options_of(activations.render_channel)
 st.title("Activations")
 
-controls = st.columns([4, 2, 2, 2], vertical_alignment="bottom")
+with widgets.row("controls"):
+    controls = st.columns([4, 2, 2, 2], vertical_alignment="bottom")
 with controls[0]:
     shown = [layer for layer in (*model.layers, *model.blocks) if len(layer.shape) in (1, 3)]
     layer = widgets.choose_layer(shown, default=filters.default_layer(model))
@@ -61,7 +62,8 @@ else:
     @st.fragment
     def one_channel() -> None:
         st.subheader(f"Channel {channel}")
-        left, right = st.columns([3, 1], vertical_alignment="bottom")
+        with widgets.row("split"):
+            left, right = st.columns([3, 1], vertical_alignment="bottom")
         with left:
             opacity = widgets.option(channel_options["opacity"])
         with right:

@@ -9,7 +9,8 @@ model = session.model()
 options = options_of(filters.render)
 st.title("Filters")
 
-controls = st.columns([4, 2, 2, 2, 3])
+with widgets.row("controls"):
+    controls = st.columns([4, 2, 2, 2, 3])
 with controls[0]:
     # The shared layer may be one without filters: then this page shows the first that has some.
     layer = widgets.choose_layer(filters.layers_with_filters(model), default=filters.default_layer(model))
@@ -27,8 +28,6 @@ result = session.cached(filters.compute, model, layer)
 arguments = ", ".join(f"{name}={value!r}" for name, value in style.items())
 lines = f'import explain\n\nmodel = explain.load_model("{model.name}")\nresult = explain.filters(model, "{layer}")\n'
 command = f"python -m explain filters {model.name} --layer {layer} "
-if not result.looks_at_pixels:
-    st.info(filters.NOTICE, icon=":material/info:")
 
 if beside:
     figure = filters.render_pair(result, session.cached(filters.compute, session.model(beside)), **style)
@@ -48,7 +47,13 @@ else:
     numbers = [name.partition(":")[0] for name in panel.names]
     channel = str(session.get("channel", ""))
     chosen = numbers.index(channel) if channel in numbers else None
-    clicked = widgets.show_gallery(panel, f"filters-{model.name}-{layer}", chosen, alt=figure.alt)
+    clicked = widgets.show_gallery(
+        panel,
+        f"filters-{model.name}-{layer}",
+        chosen,
+        alt=figure.alt,
+        rows_of=result.slices if 1 < result.slices <= 24 else None,
+    )
     if clicked is not None:
         session.choose("layer", layer)
         session.choose("channel", numbers[clicked])

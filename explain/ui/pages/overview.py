@@ -19,7 +19,9 @@ cards = [
     ("Classes", f"{len(model.classes):,}"),
     *([("Test accuracy", f"{accuracy:.1%}")] if accuracy else []),
 ]
-for column, (label, value) in zip(st.columns(len(cards)), cards, strict=True):
+with widgets.row("cards"):
+    columns = st.columns(len(cards))
+for column, (label, value) in zip(columns, cards, strict=True):
     column.metric(label, value)
 weights = about.get("weights")
 origin = about.get("recipe", {}).get("source") or about.get("source", "")
@@ -27,9 +29,10 @@ if isinstance(weights, str):
     origin += f". Weights: {weights}"
 st.caption(widgets.literal(origin))
 
-left, right = st.columns([1, 2], gap="large")
+with widgets.row("split"):
+    left, right = st.columns([1, 2], gap="large")
 with left:
-    st.subheader("What it says of the picture")
+    st.subheader("What it says")
     widgets.show_scores(session.cached(type(model).predict, model, picture)[0])
 with right:
     st.subheader("Layers")
@@ -48,7 +51,7 @@ with right:
         on_select="rerun",
         selection_mode="single-row",
         hide_index=True,
-        height=520,
+        height=min(36 * len(model.layers) + 40, 520),
         column_config={
             name: st.column_config.NumberColumn(format="localized") for name in ("Parameters", "MACs", "Memory, KiB")
         },

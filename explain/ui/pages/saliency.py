@@ -10,7 +10,8 @@ style_options = options_of(saliency.render)
 st.title("Saliency")
 ranked = session.cached(type(model).predict, model, picture)[0]
 
-controls = st.columns([2, 3, 2, 2, 2])
+with widgets.row("controls"):
+    controls = st.columns([2, 3, 2, 2, 2])
 with controls[0]:
     entry = widgets.choose_entry(METHODS, "method", "Method")
 with controls[1]:
