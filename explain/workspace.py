@@ -41,7 +41,7 @@ def open_picture(reference: str) -> Image:
         image = decode(path, reference)
     elif (family := reference.partition("/")[0]) in list_images():
         image = _member(_named_set(family), reference.partition("/")[2])
-    elif Path(reference).is_file():
+    elif os.path.isfile(reference):
         image = decode(reference)
     else:
         examples = [f"{name}/0" for name in list_images()]
@@ -83,8 +83,8 @@ def _named_set(name: str) -> ImageSet:
 
 def _member(images: ImageSet, key: str) -> Image:
     if key.isdecimal():
-        if int(key) >= len(images):
-            raise BadValue(f"Picture {images.name}/{key} does not exist; {images.name} has 0 to {len(images) - 1}.")
+        if len(key) > 18 or int(key) >= len(images):
+            raise BadValue(f"Picture {shorten(f'{images.name}/{key}')} does not exist; {images.name} has 0 to {len(images) - 1}.")
         return images[int(key)].copy()
     names = [Path(file).name for file in images.files]
     stems = [Path(name).stem for name in names]
