@@ -33,27 +33,31 @@ with widgets.row("split"):
     left, right = st.columns([1, 2], gap="large")
 with left:
     st.subheader("What it says")
+    seen = model.preprocess.crop(picture)
+    st.image(seen, width=300, output_format="PNG", alt="The picture as the network sees it")
     widgets.show_scores(session.cached(type(model).predict, model, picture)[0])
 with right:
     st.subheader("Layers")
-    st.caption("Choose a row to carry the layer to the other pages.")
+    st.caption(
+        "Choose a row to carry the layer to the other pages. Field: receptive field in pixels; KiB: output in float32."
+    )
     event = st.dataframe(
         {
             "Layer": result.table["layer"],
             "Kind": result.table["kind"],
             "Output": result.table["shape"],
-            "Parameters": result.table["parameters"],
-            "MACs": result.table["macs"],
-            "Memory, KiB": [round(b / 1024, 1) for b in result.table["memory"]],
             "Field": result.table["receptive_field"],
             "Stride": result.table["stride"],
+            "Parameters": result.table["parameters"],
+            "MACs": result.table["macs"],
+            "KiB": [round(b / 1024, 1) for b in result.table["memory"]],
         },
         on_select="rerun",
         selection_mode="single-row",
         hide_index=True,
         height=min(36 * len(model.layers) + 40, 520),
         column_config={
-            name: st.column_config.NumberColumn(format="localized") for name in ("Parameters", "MACs", "Memory, KiB")
+            name: st.column_config.NumberColumn(format="localized") for name in ("Parameters", "MACs", "KiB")
         },
         key=f"layers-{model.name}",
     )
