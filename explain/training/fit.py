@@ -39,12 +39,13 @@ def train(
     Raises ExplainError for pictures without labels, and when the loss is no longer finite.
     """
     plan = recipe(name).changed(**changes)
-    images, held_out = load_images(data or plan.data), load_images(test)
+    images, held_out = load_images(plan.data if data is None else data), load_images(test)
     place = choose_device(device)
     x, y = _tensors(images, place)
     x_test, y_test = _tensors(held_out, place)
     generator = torch.Generator().manual_seed(plan.seed)
-    net = NETS[plan.architecture](**plan.options, classes=len(images.classes)).to(place)
+    with torch.random.fork_rng(devices=[]):  # layers draw weights of their own, from the generator that all share
+        net = NETS[plan.architecture](**plan.options, classes=len(images.classes)).to(place)
     initialise(net, generator)
     optimiser = torch.optim.SGD(net.parameters(), lr=plan.learning_rate)
     history: list[dict[str, Any]] = []
@@ -114,5 +115,9 @@ def _tensors(images: ImageSet, device: torch.device) -> tuple[Tensor, Tensor]:
     """A small labelled set as one tensor on the device: a loader that opens one by one is many times slower."""
     if images.array is None or images.labels is None:
         raise ExplainError(f"Image set {images.name!r} cannot be trained on: it needs labels and an array.")
+    if not len(images) or images.array.shape[1:] != (28, 28):
+        raise ExplainError(f"Image set {images.name!r} has shape {images.array.shape}; recipes train on (N, 28, 28).")
+    if images.labels.min() < 0 or images.labels.max() >= len(images.classes):
+        raise ExplainError(f"Image set {images.name!r} has pictures without a label; each needs one to be trained on.")
     x = torch.from_numpy(images.array).to(device).float().div(255)[:, None]
     return x, torch.from_numpy(images.labels).long().to(device)

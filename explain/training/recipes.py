@@ -33,6 +33,8 @@ class Recipe:
                 raise Unknown("setting of a recipe", key, valid)
             if key in ("epochs", "batch_size") and not (isinstance(value, int) and value >= 1):
                 raise BadValue(f"Setting {key}={shorten(value)} is not a whole number of at least 1.")
+            if key == "seed" and not (isinstance(value, int) and 0 <= value < 2**63):
+                raise BadValue(f"Setting seed={shorten(value)} is not a whole number from 0 to 2**63 - 1.")
             if key == "learning_rate" and not (isinstance(value, (int, float)) and 0 < value < 1e6):
                 raise BadValue(f"Setting learning_rate={shorten(value)} is not a number above 0.")
         return replace(self, **changes)
