@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = _parser().parse_args(arguments)
         given.run(given)
     except ExplainError as error:
-        print(f"explain: {error}", file=sys.stderr)
+        print("explain:", " ".join(str(error).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("explain: stopped", file=sys.stderr)
@@ -240,17 +240,18 @@ def _pairs(texts: list[str]) -> dict[str, Any]:
 
 def _finish(given: argparse.Namespace, result: Any, text: str, numbers: Any) -> None:
     """Save the figure when asked, then say what came out."""
-    if given.out:
+    if given.out or given.style:
         style = _pairs(given.style)
         try:
-            path = result.save(given.out, **style)
+            path = result.save(given.out, **style) if given.out else result.figure(**style)
         except TypeError:
             from .errors import Unknown
             from .registry import options_of
 
             module = sys.modules[type(result).__module__]
             raise Unknown("style", ", ".join(style), options_of(module.render)) from None
-        print(f"explain: wrote {path}", file=sys.stderr)
+        if given.out:
+            print(f"explain: wrote {path}", file=sys.stderr)
     _say(given, {"facts": result.facts, "numbers": numbers}, text)
 
 

@@ -1,0 +1,242 @@
+"""cli: what it prints is for people or for programs, and a mistake is one line and exit status 2."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from explain import cli
+from explain.data import list_images
+from explain.figure import read_facts
+from explain.zoo import list_models
+
+ROOT = Path(__file__).parent.parent
+NAME, PICTURE = "lenet-fashion-mnist", "fashion-mnist/0"
+COMMANDS = "models data predict anatomy filters activations saliency train show serve doctor".split()
+
+
+@pytest.fixture(autouse=True)
+def shared(lenet, monkeypatch):
+    """The shipped LeNet is loaded once for the whole file; every other name takes the real way."""
+    from explain import zoo
+
+    real = zoo.load_model
+
+    def load(name, weights=None, device="auto", *, architecture=None, classes=None):
+        plain = name == NAME and (weights, device, architecture) == (None, "auto", None)
+        return lenet if plain else real(name, weights, device, architecture=architecture, classes=classes)
+
+    monkeypatch.setattr(zoo, "load_model", load)
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command line; (status, standard output, standard error)."""
+
+    def run(*arguments):
+        status = cli.main([str(argument) for argument in arguments])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+def strict(text):
+    """JSON as programs read it: no NaN."""
+    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=str)
+def test_help(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([*command, "--help"])
+    out, err = capsys.readouterr()
+    assert caught.value.code == 0
+    assert out.startswith("usage: python -m explain")
+    assert err == ""
+    assert all(name in out for name in ([] if command else COMMANDS))
+
+
+@pytest.mark.parametrize("line", [
+    [], ["bogus"], ["models", "x"], ["models", "--bogus"], ["a\nb"], ["models", "a\nb"],
+    ["filters"], ["filters", "bogus"], ["filters", "torchvision:bogus"], ["filters", "timm:bogus"], ["filters", "a\nb"],
+    ["filters", "x" * 5000], ["filters", "/etc/passwd"], ["filters", "/"], ["filters", NAME, "--layer", "bogus"],
+    ["filters", NAME, "--layer", "fc1"], ["filters", NAME, "--weights", "bogus"], ["filters", NAME, "--architecture", "x"],
+    ["filters", NAME, "--device", "bogus"], ["filters", "lenet", "--weights", "/etc/passwd"],
+    ["filters", "lenet", "--weights", "DEFAULT"], ["anatomy", "bogus"],
+    ["predict", NAME], ["predict", NAME, "bogus"], ["predict", NAME, "photos/99"], ["predict", NAME, "photos/x\ny"],
+    ["predict", NAME, "upload/../../etc/passwd"], ["predict", NAME, "/etc/passwd"], ["predict", NAME, "/dev/null"],
+    ["predict", NAME, "x" * 5000], ["predict", NAME, "photos/" + "9" * 5000], ["predict", NAME, PICTURE, "-k", "0"],
+    ["predict", NAME, PICTURE, "-k", "x"],
+    ["activations", NAME, PICTURE], ["activations", NAME, PICTURE, "--layer", "bogus"],
+    ["activations", NAME, PICTURE, "--layer", "conv1", "--channel", "6"],
+    ["activations", NAME, PICTURE, "--layer", "conv1", "--channel", "-1"],
+    ["activations", NAME, PICTURE, "--layer", "conv1", "--channel", "x"],
+    ["saliency", NAME, PICTURE, "--method", "bogus"], ["saliency", NAME, PICTURE, "--target", "bogus"],
+    ["saliency", NAME, PICTURE, "--target", "10"], ["saliency", NAME, PICTURE, "--target", "9" * 5000],
+    ["saliency", NAME, PICTURE, "--option", "bogus=1"], ["saliency", NAME, PICTURE, "--option", "reduce=bogus"],
+    ["saliency", NAME, PICTURE, "--option", "reduce"], ["saliency", NAME, PICTURE, "--layer", "bogus", "--method", "grad_cam"],
+    ["show"], ["show", "bogus.png"], ["show", "/etc/passwd"], ["show", "/"], ["serve", "--port", "x"],
+    ["train", "bogus", "--to", "/tmp/none"], ["train", NAME], ["train", NAME, "--to", "/tmp/none", "--epochs", "0"],
+    ["train", NAME, "--to", "/tmp/none", "--epochs", "x"], ["train", NAME, "--to", "/tmp/none", "--seed", "9" * 30],
+    ["train", NAME, "--to", "/tmp/none", "--data", "photos"], ["train", NAME, "--to", "/tmp/none", "--learning-rate", "nan"],
+], ids=lambda line: " ".join(line)[:60].replace("\n", "|"))  # fmt: skip
+def test_mistake(run, line):
+    status, out, err = run(*line)
+    assert status == 2
+    assert out == ""
+    assert err.startswith("explain: ")
+    assert err.endswith("\n")
+    assert len(err.splitlines()) == 1
+    assert len(err) < 1500 or len(line[-1]) > 1000
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("line", [
+    ["--out", "x.bogus"], ["--out", "x"], ["--out", "/proc/none/x.png"], ["--style", "scale=bogus"], ["--style", "bogus=1"],
+    ["--style", "scale"], ["--style", "page=9"], ["--style", "factor=x"],
+], ids=" ".join)  # fmt: skip
+def test_mistaken_figure(run, tmp_path, line):
+    """Nothing is written, nothing is printed as if it had worked, also where no file was asked for."""
+    wholes = [line] if "--out" in line else [line, [*line, "--out", str(tmp_path / "x.png")]]
+    for whole in wholes:
+        status, out, err = run("filters", NAME, *whole)
+        assert status == 2, whole
+        assert out == ""
+        assert len(err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_the_value(run):
+    for line, parts in {
+        ("filters", NAME, "--layer", "conv_1"): ["'conv_1'", "'conv1'"],
+        ("saliency", NAME, PICTURE, "--method", "gradcam"): ["'gradcam'", "grad_cam"],
+        ("saliency", NAME, PICTURE, "--target", "Hat"): ["'Hat'", "0 to 9"],
+        ("predict", NAME, "photos/99"): ["photos/99", "0 to"],
+        ("filters", NAME, "--style", "bogus=1", "--out", "x.png"): ["bogus", "polarity"],
+    }.items():
+        _, _, err = run(*line)
+        assert all(part in err for part in parts), err
+
+
+LINES = [
+    ["models"], ["data"], ["predict", NAME, PICTURE], ["anatomy", NAME], ["filters", NAME], ["filters", NAME, "--layer", "conv2"],
+    ["activations", NAME, PICTURE, "--layer", "act1"], ["activations", NAME, PICTURE, "--layer", "fc1", "--channel", "3"],
+    ["saliency", NAME, PICTURE], ["saliency", NAME, PICTURE, "--method", "grad_cam", "--target", "Bag"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", LINES, ids=" ".join)
+def test_output(run, line):
+    status, out, err = run(*line)
+    assert (status, err) == (0, "")
+    assert out.strip()
+    status, out, err = run(*line, "--json")
+    assert (status, err) == (0, "")
+    assert len(out.splitlines()) == 1
+    assert strict(out)
+
+
+def test_numbers(run, lenet):
+    from explain.data import load_images
+
+    assert strict(run("models", "--json")[1]) == {"models": list_models()}
+    assert strict(run("data", "--json")[1]) == {"data": list_images()}
+    image = load_images("fashion-mnist")[0]
+    wanted = [list(pair) for pair in lenet.predict(image, k=3)[0]]
+    assert strict(run("predict", NAME, PICTURE, "-k", "3", "--json")[1])["classes"] == wanted
+    answer = strict(run("saliency", NAME, PICTURE, "--target", "3", "--json")[1])
+    assert answer["numbers"]["target"] == answer["facts"]["target"] == lenet.classes[3]
+    assert answer["facts"]["model_digest"] == lenet.digest
+    table = strict(run("anatomy", NAME, "--json")[1])["numbers"]
+    assert sum(table["parameters"]) == 61_706
+    assert strict(run("filters", NAME, "--json")[1])["numbers"]["shape"] == [6, 1, 5, 5]
+
+
+@pytest.mark.parametrize("format", ["png", "svg", "pdf", "csv", "npz", "html"])
+def test_figures(run, tmp_path, format):
+    """Each format holds the facts that --json prints, and `show` reads them."""
+    file = tmp_path / "new" / f"figure.{format}"
+    status, out, err = run("saliency", NAME, PICTURE, "--out", file, "--style", "mode=signed", "--json")
+    assert status == 0
+    assert len(err.splitlines()) == 1
+    assert str(file) in err
+    facts = strict(out)["facts"]
+    assert file.stat().st_size > 100
+    status, out, err = run("show", file, "--json")
+    assert (status, err) == (0, "")
+    shown = strict(out)
+    assert shown == strict(json.dumps(read_facts(file)))
+    assert {key: shown[key] for key in facts} == facts
+    assert shown["style"]["mode"] == "signed"
+    if format == "png":
+        Image.open(io.BytesIO(file.read_bytes())).load()
+
+
+def test_channel(run, tmp_path):
+    file = tmp_path / "channel.npz"
+    assert run("activations", NAME, PICTURE, "--layer", "conv1", "--channel", "2", "--out", file)[0] == 0
+    assert np.load(file)["map"].shape == (28, 28)
+    assert read_facts(file)["channel"] == 2
+
+
+def test_checkpoint(run, lenet):
+    file = ROOT / "models" / NAME / "weights.safetensors"
+    answer = strict(run("filters", file, "--architecture", "lenet", "--json")[1])
+    assert answer["numbers"]["shape"] == [6, 1, 5, 5]
+
+
+def test_train(run, tmp_path, monkeypatch):
+    """What is trained by the command line is a folder that the command line reads."""
+    from explain import training
+    from explain.data import load_images
+
+    few = load_images("fashion-mnist", limit=256)
+    real = training.train
+    monkeypatch.setattr(training, "train", lambda name, data, **more: real(name, few, test=few, **more))
+    status, out, err = run("train", NAME, "--to", tmp_path / "mine", "--epochs", "2", "--batch-size", "64", "--seed", "3", "--json")
+    assert status == 0
+    assert len(err.splitlines()) == 2, "a line an epoch"
+    assert strict(out).keys() == {"test", "train"}
+    card = json.loads((tmp_path / "mine" / "model.json").read_text())
+    assert (card["recipe"]["seed"], card["recipe"]["epochs"], card["recipe"]["batch_size"]) == (3, 2, 64)
+    assert run("predict", tmp_path / "mine", PICTURE)[0] == 0
+
+
+def test_interrupt(run, monkeypatch):
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "_say", lambda *_: stop(_))
+    assert run("models") == (130, "", "explain: stopped\n")
+
+
+@pytest.mark.slow
+def test_doctor(run):
+    status, out, _ = run("doctor", "--json")
+    assert status == 0
+    assert strict(out)[NAME] == "12 layers"
+
+
+def python(*arguments):
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=120)
+
+
+def test_module():
+    answer = python("-m", "explain", "--help")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout.startswith("usage: python -m explain")
+    wrong = python("-m", "explain", "bogus")
+    assert (wrong.returncode, wrong.stdout, len(wrong.stderr.splitlines())) == (2, "", 1)
+
+
+@pytest.mark.parametrize("code", ["import explain", "import explain.cli; explain.cli._parser()", "import explain; dir(explain)"])
+def test_light(code):
+    """Neither the package nor the parser loads anything heavy."""
+    heavy = "torch torchvision timm streamlit numpy PIL matplotlib captum sklearn skimage scipy pandas".split()
+    answer = python("-c", f"{code}\nimport sys; print([name for name in {heavy} if name in sys.modules])")
+    assert answer.stdout.strip() == "[]", answer.stderr
