@@ -55,7 +55,7 @@ def test_mapping(fruits):
     assert "apple" in fruits
     assert "pear" not in fruits
     assert fruits["apple"].summary == "An apple."
-    assert fruits["grad_cam"].label == "Grad CAM"
+    assert fruits["grad_cam"].label == "Grad-CAM"
 
 
 def test_call(fruits):
@@ -101,7 +101,9 @@ def test_ripe(fruits, value):
         fruits["apple"].check({"ripe": value})
 
 
-@pytest.mark.parametrize(("value", "truth"), [(True, True), ("True", True), ("yes", True), (1, True), ("0", False), ("NO", False)])
+@pytest.mark.parametrize(
+    ("value", "truth"), [(True, True), ("True", True), ("yes", True), (1, True), ("0", False), ("NO", False)]
+)
 def test_truth(fruits, value, truth):
     assert fruits["apple"].check({"ripe": value})["ripe"] is truth
 
