@@ -66,11 +66,15 @@ def choose_model_and_picture() -> None:
         turn = st.session_state.setdefault("uploads", 0)
         uploaded = st.file_uploader("Or upload one", UPLOADS, key=f"up{turn}")
         if uploaded is not None:
-            reference = session.keep_upload(uploaded.getvalue(), uploaded.name)
-            st.session_state.setdefault("upload_names", {})[reference] = uploaded.name
-            st.session_state.uploads = turn + 1
-            session.choose("picture", reference)
-            st.rerun()
+            try:
+                reference = session.keep_upload(uploaded.getvalue(), uploaded.name)
+            except ExplainError as error:  # the page goes on with the earlier picture
+                show_error(error)
+            else:
+                st.session_state.setdefault("upload_names", {})[reference] = uploaded.name
+                st.session_state.uploads = turn + 1
+                session.choose("picture", reference)
+                st.rerun()
         seen = model.preprocess.crop(session.picture())
         st.image(
             seen, "What the network sees", width=224, output_format="PNG", alt="The picture as the network sees it"

@@ -1,0 +1,278 @@
+"""The pages without a browser: they render, remember, refuse in one sentence, and never raise."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from explain import trace
+from explain.views import activations
+
+MODELS = ("lenet-fashion-mnist", "efficientnet-lite0")
+PAGES = ("overview", "filters", "activations", "saliency")
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path))
+
+
+def open_app(page: str = "overview", /, **query: str) -> AppTest:
+    """A new session that opens this page of the app with this URL."""
+    app = AppTest.from_file("../app.py", default_timeout=60)
+    app.query_params.update(query)
+    if page != "overview":
+        app.switch_page(f"explain/ui/pages/{page}.py")
+    return fine(app.run())
+
+
+def fine(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    return app
+
+
+def value(app: AppTest, name: str):
+    return app.session_state[f"_{name}"]
+
+
+def errors(app: AppTest) -> list[str]:
+    return [error.value for error in app.error]
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_page_shows_its_demo(model, page):
+    app = open_app(page, model=model)
+    assert not errors(app)
+    assert app.title[0].value.replace("\\", "") == (model if page == "overview" else page.capitalize())
+    assert value(app, "model") == model
+    assert app.query_params["model"] == model
+
+
+@pytest.mark.parametrize(("model", "step"), [("lenet-fashion-mnist", 1), ("efficientnet-lite0", 6)])
+def test_every_layer_can_be_chosen(model, step):
+    """V10: each layer by the select box, with its first channel shown large."""
+    app = open_app("activations", model=model)
+    chosen = app.selectbox(key="_layer").options
+    assert len(chosen) >= 10
+    for index in range(0, len(chosen), step):
+        fine(app.selectbox(key="_layer").select_index(index).run())
+        assert not errors(app), chosen[index]
+        layer = value(app, "layer")
+        assert chosen[index].startswith(layer)
+        assert app.query_params.get("layer", chosen[0].split()[0]) == layer
+        assert app.subheader[0].value == f"Channel {app.query_params['channel']}"
+
+
+def test_another_model_lets_go_of_the_old_ones_parts():
+    app = open_app("activations", model="efficientnet-lite0", layer="conv_head", channel="7", target="tabby")
+    fine(app.selectbox(key="_model").set_value("lenet-fashion-mnist").run())
+    assert app.query_params["model"] == "lenet-fashion-mnist"
+    assert "layer" not in app.query_params, "the new model's own first layer"
+    assert app.subheader[0].value != "Channel 7"
+    assert "target" not in app.session_state.selection
+    assert value(app, "picture").startswith("fashion-mnist/")
+    assert not errors(app)
+    fine(app.selectbox(key="_layer").set_value("conv2").run())
+    channel = app.query_params["channel"]
+    fine(app.selectbox(key="_layer").set_value("conv1").run())
+    assert int(app.query_params["channel"]) < 6, channel
+
+
+def test_the_selection_goes_with_you_to_another_page():
+    app = open_app("activations", model="lenet-fashion-mnist", layer="conv2", channel="3")
+    for page in ("filters", "saliency", "activations"):
+        fine(app.switch_page(f"explain/ui/pages/{page}.py").run())
+    assert (value(app, "layer"), app.query_params["channel"]) == ("conv2", "3")
+
+
+def test_a_permalink_restores_activations():
+    given = {"model": "lenet-fashion-mnist", "picture": "fashion-mnist/7", "layer": "conv2", "channel": "5"}
+    given |= {"opacity": "0.25", "smooth": "True", "map_sort": "max"}
+    app = open_app("activations", **given)
+    assert (value(app, "layer"), value(app, "picture"), value(app, "opacity")) == ("conv2", "fashion-mnist/7", 0.25)
+    assert value(app, "smooth") is True
+    assert app.subheader[0].value == "Channel 5"
+    assert app.query_params == given
+
+
+def test_a_permalink_restores_saliency():
+    given = {"model": "lenet-fashion-mnist", "method": "grad_cam", "target": "Coat", "opacity": "0.75"}
+    given |= {"mode": "signed"}
+    app = open_app("saliency", **given)
+    assert [value(app, name) for name in ("method", "target", "opacity", "mode")] == [
+        "grad_cam",
+        "Coat",
+        0.75,
+        "signed",
+    ]
+    assert app.query_params == given
+    assert not errors(app)
+
+
+BAD = [
+    ("overview", "model", "nope", "Unknown model 'nope'"),
+    ("overview", "model", "../../etc", "chosen by name"),
+    ("activations", "layer", "nope", ""),
+    ("activations", "channel", "99999", ""),
+    ("activations", "channel", "²", ""),
+    ("filters", "channel", "99999", ""),
+    ("saliency", "target", "kat", "Unknown class 'kat'"),
+    ("overview", "picture", "photos/nope", "'nope'"),
+    ("overview", "picture", "photos/²", "'²'"),
+    ("overview", "picture", "fashion-mnist/²", "'²'"),
+    ("overview", "picture", "fashion-mnist/99999", "0 to"),
+    ("overview", "picture", "../../etc/passwd", "Unknown picture"),
+    ("overview", "picture", "/etc/passwd", "Unknown picture"),
+    ("overview", "picture", "upload/zz", "upload/zz"),
+    ("overview", "picture", "upload/" + "0" * 64, "no longer kept"),
+    ("activations", "picture2", "photos/nope", ""),
+    ("saliency", "method", "x", ""),
+    ("saliency", "mode", "x", ""),
+    ("saliency", "opacity", "abc", ""),
+    ("saliency", "opacity", "nan", ""),
+    ("activations", "opacity", "7", ""),
+    ("filters", "page", "-3", ""),
+    ("filters", "page", "²", ""),
+    ("filters", "page", "999999", ""),
+    ("filters", "beside", "nope", ""),
+    ("overview", "unheard_of", "1", ""),
+]
+
+
+@pytest.mark.parametrize(("page", "name", "text", "said"), BAD)
+def test_a_bad_url_is_one_sentence_or_the_default(page, name, text, said):
+    query = {"model": "lenet-fashion-mnist", name: text}
+    if page == "filters":
+        query = {"model": "efficientnet-lite0", "layer": "conv_head", name: text}
+    app = open_app(page, **query)
+    if said:
+        (message,) = errors(app)
+        assert said in message.replace("\\", "")
+    else:
+        assert not errors(app)
+    fine(app.selectbox(key="_model").set_value("efficientnet-lite0").run())
+    other = "lenet-fashion-mnist"
+    fine(app.selectbox(key="_model").set_value(other).run())
+    assert not errors(app)
+    assert app.query_params["model"] == other
+    fine(app.selectbox(key="_picture").set_value("fashion-mnist/3").run())
+    assert not errors(app)
+    assert app.query_params["picture"] == "fashion-mnist/3"
+
+
+def test_a_bad_picture_is_mended_by_choosing_another():
+    app = open_app("overview", model="lenet-fashion-mnist", picture="photos/nope")
+    assert errors(app)
+    fine(app.selectbox(key="_picture").set_value("fashion-mnist/3").run())
+    assert not errors(app)
+
+
+def test_names_are_shown_as_they_are():
+    def script():
+        import streamlit as st
+
+        from explain.errors import Unknown
+        from explain.ui import widgets
+
+        bad = "<b>x</b> **y** [z](http://a) $\\frac$ :red[r] `c` # 1. ~~d~~ a_b_ \n- l"
+        st.caption(widgets.literal(bad))
+        widgets.show_error(Unknown("class", bad))
+        widgets.show_scores([(bad, 0.5), ("<script>alert(1)</script>", 0.25)])
+
+    app = fine(AppTest.from_function(script).run())
+    shown = app.caption[0].value
+    for mark in ("<", "*", "[", "]", "(", "$", ":", "`", "#", "~", "_", "-"):
+        assert f"\\{mark}" in shown
+        assert shown.count(mark) == shown.count(f"\\{mark}"), f"every {mark} is escaped"
+    assert "\n" not in shown
+    html = app.main.get("html")[0].proto.body
+    assert "&lt;script&gt;" in html
+    assert "<script>" not in html
+    assert "<b>" not in html
+
+
+def test_opacity_does_not_run_the_network(monkeypatch):
+    calls = []
+
+    def counted(*args, **options):
+        calls.append(args)
+        return trace.record(*args, **options)
+
+    monkeypatch.setattr(activations, "record", counted)
+    # A picture that no other test asks about, since results are kept for the whole process.
+    app = open_app("activations", model="lenet-fashion-mnist", picture="fashion-mnist/4321", layer="conv2")
+    assert len(calls) == 1
+    fine(app.slider(key="_opacity").set_value(0.3).run())
+    assert app.query_params["opacity"] == "0.3"
+    fine(app.selectbox(key="_map_sort").set_value("max").run())
+    assert len(calls) == 1
+    fine(app.selectbox(key="_layer").set_value("conv1").run())
+    assert len(calls) == 2
+
+
+def encoded(image: Image.Image, **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG", **options)
+    return file.getvalue()
+
+
+def bomb(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = zlib.compress(bytes(100_000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+RAMP = np.linspace(0, 65535, 90 * 120).reshape(90, 120)
+GOOD = {
+    "photo.png": encoded(Image.fromarray((RAMP[..., None] / 257 * [1, 0.5, 0.2]).astype(np.uint8))),
+    "grey16.png": encoded(Image.fromarray(RAMP.astype(np.uint16))),
+}
+REFUSED = {
+    "text.png": b"not a picture at all",
+    "empty.png": b"",
+    "thin.png": encoded(Image.new("L", (1, 100_000))),
+    "bomb.png": bomb(30_000, 30_000),
+    "cut.png": GOOD["photo.png"][:200],
+}
+
+
+def upload(app: AppTest, name: str, content: bytes) -> AppTest:
+    return fine(app.file_uploader[0].set_value((name, content, "image/png")).run())
+
+
+def test_good_uploads_are_shown():
+    app = open_app("overview", model="efficientnet-lite0")
+    kept = set()
+    for name, content in GOOD.items():
+        upload(app, name, content)
+        assert not errors(app), name
+        kept.add(app.query_params["picture"])
+        assert name in app.selectbox(key="_picture").options
+        assert value(app, "picture").startswith("upload/")
+    assert len(kept) == len(GOOD)
+    fine(app.switch_page("explain/ui/pages/activations.py").run())
+    assert app.query_params["picture"] in kept
+    assert not errors(open_app("overview", **{**app.query_params, "layer": ""})), "an upload's URL opens elsewhere"
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_bad_uploads_are_refused_and_the_app_goes_on(name):
+    app = upload(open_app("overview", model="lenet-fashion-mnist"), "photo.png", GOOD["photo.png"])
+    before = app.query_params["picture"]
+    upload(app, name, REFUSED[name])
+    (message,) = errors(app)
+    assert name in message.replace("\\", "")
+    assert value(app, "picture") == before
+    assert app.title, "the page with the earlier picture is still there"
+    fine(app.selectbox(key="_picture").set_value("fashion-mnist/3").run())
+    assert app.query_params["picture"] == "fashion-mnist/3"
+    upload(app, "grey16.png", GOOD["grey16.png"])
+    assert not errors(app)
