@@ -97,7 +97,11 @@ def apply_weights(net: nn.Module, weights: Mapping[str, Tensor], source: str) ->
             raise BadFile(
                 f"Weights {source!r}: {key!r} has shape {tuple(tensor.shape)}, the network's is {tuple(wanted.shape)}."
             )
-        if tensor.is_meta or tensor.layout != torch.strided or tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size():
+        if (
+            tensor.is_meta
+            or tensor.layout != torch.strided
+            or tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size()
+        ):
             raise BadFile(f"Weights {source!r}: {key!r} claims more numbers than the file holds.")
         if tensor.is_floating_point() != wanted.is_floating_point() or tensor.is_complex():
             raise BadFile(f"Weights {source!r}: {key!r} is {tensor.dtype}, the network's is {wanted.dtype}.")

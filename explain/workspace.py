@@ -84,7 +84,9 @@ def _named_set(name: str) -> ImageSet:
 def _member(images: ImageSet, key: str) -> Image:
     if key.isdecimal():
         if len(key) > 18 or int(key) >= len(images):
-            raise BadValue(f"Picture {shorten(f'{images.name}/{key}')} does not exist; {images.name} has 0 to {len(images) - 1}.")
+            raise BadValue(
+                f"Picture {shorten(f'{images.name}/{key}')} does not exist; {images.name} has 0 to {len(images) - 1}."
+            )
         return images[int(key)].copy()
     names = [Path(file).name for file in images.files]
     stems = [Path(name).stem for name in names]

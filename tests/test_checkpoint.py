@@ -28,9 +28,15 @@ def good():
     """Weights for `net` that are not its own."""
     generator = torch.Generator().manual_seed(1)
     shapes = {
-        "conv.weight": (2, 1, 3, 3), "conv.bias": (2,), "norm.weight": (2,), "norm.bias": (2,),
-        "norm.running_mean": (2,), "norm.running_var": (2,), "fc.weight": (3, 2), "fc.bias": (3,),
-    }  # fmt: skip
+        "conv.weight": (2, 1, 3, 3),
+        "conv.bias": (2,),
+        "norm.weight": (2,),
+        "norm.bias": (2,),
+        "norm.running_mean": (2,),
+        "norm.running_var": (2,),
+        "fc.weight": (3, 2),
+        "fc.bias": (3,),
+    }
     weights = {key: torch.randn(shape, generator=generator) for key, shape in shapes.items()}
     return weights | {"norm.num_batches_tracked": torch.tensor(7)}
 
@@ -60,15 +66,19 @@ def copied(net):
     return {key: tensor.clone() for key, tensor in net.state_dict().items()}
 
 
-@pytest.mark.parametrize("save", [
-    lambda weights, file: save_file(weights, file),
-    lambda weights, file: torch.save(weights, file),
-    lambda weights, file: torch.save(weights, file, _use_new_zipfile_serialization=False),
-    lambda weights, file: torch.save({"state_dict": weights, "epoch": 3}, file),
-    lambda weights, file: torch.save({"model": OrderedDict(weights)}, file),
-    lambda weights, file: torch.save({f"module.{key}": tensor for key, tensor in weights.items()}, file),
-    lambda weights, file: torch.save({"net": {f"module.{key}": tensor for key, tensor in weights.items()}}, file),
-], ids=["safetensors", "zip", "legacy", "wrapped", "ordered", "parallel", "both"])  # fmt: skip
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda weights, file: save_file(weights, file),
+        lambda weights, file: torch.save(weights, file),
+        lambda weights, file: torch.save(weights, file, _use_new_zipfile_serialization=False),
+        lambda weights, file: torch.save({"state_dict": weights, "epoch": 3}, file),
+        lambda weights, file: torch.save({"model": OrderedDict(weights)}, file),
+        lambda weights, file: torch.save({f"module.{key}": tensor for key, tensor in weights.items()}, file),
+        lambda weights, file: torch.save({"net": {f"module.{key}": tensor for key, tensor in weights.items()}}, file),
+    ],
+    ids=["safetensors", "zip", "legacy", "wrapped", "ordered", "parallel", "both"],
+)
 def test_round_trip(net, good, file, save):
     save(good, file)
     apply_weights(net, read_weights(file), file.name)
@@ -107,12 +117,18 @@ class Bomb:
         return os.mkdir, (str(self.folder),)
 
 
-@pytest.mark.parametrize("wrap", [lambda bomb: bomb, lambda bomb: {"fc.weight": bomb}, lambda bomb: {"state_dict": [bomb]}])
-@pytest.mark.parametrize("save", [
-    torch.save,
-    lambda content, file: torch.save(content, file, _use_new_zipfile_serialization=False),
-    lambda content, file: file.write_bytes(pickle.dumps(content, protocol=2)),
-], ids=["zip", "legacy", "pickle"])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrap", [lambda bomb: bomb, lambda bomb: {"fc.weight": bomb}, lambda bomb: {"state_dict": [bomb]}]
+)
+@pytest.mark.parametrize(
+    "save",
+    [
+        torch.save,
+        lambda content, file: torch.save(content, file, _use_new_zipfile_serialization=False),
+        lambda content, file: file.write_bytes(pickle.dumps(content, protocol=2)),
+    ],
+    ids=["zip", "legacy", "pickle"],
+)
 def test_code_is_not_run(tmp_path, file, save, wrap):
     save(wrap(Bomb(tmp_path / "ran")), file)
     refused(lambda: read_weights(file), repr(file.name), "run code", "state_dict()")
@@ -136,20 +152,23 @@ def test_other_architecture(net, good):
     assert holds(net, before)
 
 
-@pytest.mark.parametrize(("key", "tensor", "part"), [
-    ("fc.weight", torch.ones(2, 3), "shape (2, 3), the network's is (3, 2)"),
-    ("fc.weight", torch.ones(6), "shape (6,)"),
-    ("fc.bias", torch.ones(()), "shape ()"),
-    ("fc.weight", torch.tensor([[1.0, float("nan")]] * 3), "finite"),
-    ("norm.running_var", torch.tensor([1.0, float("inf")]), "finite"),
-    ("fc.weight", torch.ones(3, 2, dtype=torch.int32), "int32"),
-    ("fc.weight", torch.ones(3, 2, dtype=torch.bool), "bool"),
-    ("fc.weight", torch.ones(3, 2, dtype=torch.complex64), "complex64"),
-    ("norm.num_batches_tracked", torch.tensor(1.0), "float32"),
-    ("fc.weight", torch.ones(3, 2).to_sparse(), "claims more"),
-    ("fc.weight", torch.ones(3, 2, device="meta"), "claims more"),
-    ("fc.weight", torch.ones(1, 1).expand(3, 2), "claims more"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "tensor", "part"),
+    [
+        ("fc.weight", torch.ones(2, 3), "shape (2, 3), the network's is (3, 2)"),
+        ("fc.weight", torch.ones(6), "shape (6,)"),
+        ("fc.bias", torch.ones(()), "shape ()"),
+        ("fc.weight", torch.tensor([[1.0, float("nan")]] * 3), "finite"),
+        ("norm.running_var", torch.tensor([1.0, float("inf")]), "finite"),
+        ("fc.weight", torch.ones(3, 2, dtype=torch.int32), "int32"),
+        ("fc.weight", torch.ones(3, 2, dtype=torch.bool), "bool"),
+        ("fc.weight", torch.ones(3, 2, dtype=torch.complex64), "complex64"),
+        ("norm.num_batches_tracked", torch.tensor(1.0), "float32"),
+        ("fc.weight", torch.ones(3, 2).to_sparse(), "claims more"),
+        ("fc.weight", torch.ones(3, 2, device="meta"), "claims more"),
+        ("fc.weight", torch.ones(1, 1).expand(3, 2), "claims more"),
+    ],
+)
 def test_misfits(net, good, file, key, tensor, part):
     """Each is refused by name, and nothing of the rest has been copied."""
     before = copied(net)
@@ -185,28 +204,47 @@ def zip_of(weights, file):
     return file.read_bytes()
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda w, f: b"these are no weights\n" * 40,
-    lambda w, f: b"{}",
-    lambda w, f: b'{"a": 1}',
-    lambda w, f: b"\0" * 4096,
-    lambda w, f: b"\x80",
-    lambda w, f: np.random.default_rng(0).bytes(5000),
-    lambda w, f: b"\x80\x02" + np.random.default_rng(1).bytes(5000),
-    lambda w, f: b"PK\x03\x04" + np.random.default_rng(2).bytes(5000),
-    lambda w, f: truncated(safetensors_of(w, f)),
-    lambda w, f: safetensors_of(w, f)[:-1],
-    lambda w, f: safetensors_of(w, f) + b"x",
-    lambda w, f: struct.pack("<Q", 1 << 60) + b"{" + b" " * 100,
-    lambda w, f: struct.pack("<Q", 2**64 - 1) + b'{"a"',
-    lambda w, f: struct.pack("<Q", 2) + b"{}x",
-    lambda w, f: struct.pack("<Q", 5) + b"{bad}" + b"x" * 9,
-    lambda w, f: truncated(zip_of(w, f)),
-    lambda w, f: zip_of(w, f)[:30],
-], ids=[
-    "text", "braces", "json", "zeros", "stub", "random", "pickle", "zip", "half", "short", "long", "header", "largest",
-    "nothing", "garbled", "halfzip", "stubzip",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda w, f: b"these are no weights\n" * 40,
+        lambda w, f: b"{}",
+        lambda w, f: b'{"a": 1}',
+        lambda w, f: b"\0" * 4096,
+        lambda w, f: b"\x80",
+        lambda w, f: np.random.default_rng(0).bytes(5000),
+        lambda w, f: b"\x80\x02" + np.random.default_rng(1).bytes(5000),
+        lambda w, f: b"PK\x03\x04" + np.random.default_rng(2).bytes(5000),
+        lambda w, f: truncated(safetensors_of(w, f)),
+        lambda w, f: safetensors_of(w, f)[:-1],
+        lambda w, f: safetensors_of(w, f) + b"x",
+        lambda w, f: struct.pack("<Q", 1 << 60) + b"{" + b" " * 100,
+        lambda w, f: struct.pack("<Q", 2**64 - 1) + b'{"a"',
+        lambda w, f: struct.pack("<Q", 2) + b"{}x",
+        lambda w, f: struct.pack("<Q", 5) + b"{bad}" + b"x" * 9,
+        lambda w, f: truncated(zip_of(w, f)),
+        lambda w, f: zip_of(w, f)[:30],
+    ],
+    ids=[
+        "text",
+        "braces",
+        "json",
+        "zeros",
+        "stub",
+        "random",
+        "pickle",
+        "zip",
+        "half",
+        "short",
+        "long",
+        "header",
+        "largest",
+        "nothing",
+        "garbled",
+        "halfzip",
+        "stubzip",
+    ],
+)
 def test_no_weights(good, file, spoil):
     content = spoil(good, file)
     file.write_bytes(content)
@@ -230,7 +268,9 @@ def test_missing_or_empty(tmp_path, file):
     refused(lambda: read_weights(file), "empty")
 
 
-@pytest.mark.parametrize("content", [[torch.ones(2)], torch.ones(2), {}, 3, None, {"epoch": 3}, {1: torch.ones(1)}, {"a": "b"}])
+@pytest.mark.parametrize(
+    "content", [[torch.ones(2)], torch.ones(2), {}, 3, None, {"epoch": 3}, {1: torch.ones(1)}, {"a": "b"}]
+)
 def test_no_state_dict(file, content):
     torch.save(content, file)
     refused(lambda: read_weights(file), repr(file.name))

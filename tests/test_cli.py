@@ -17,7 +17,19 @@ from explain.zoo import list_models
 
 ROOT = Path(__file__).parent.parent
 NAME, PICTURE = "lenet-fashion-mnist", "fashion-mnist/0"
-COMMANDS = "models data predict anatomy filters activations saliency train show serve doctor".split()
+COMMANDS = [
+    "models",
+    "data",
+    "predict",
+    "anatomy",
+    "filters",
+    "activations",
+    "saliency",
+    "train",
+    "show",
+    "serve",
+    "doctor",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -61,30 +73,70 @@ def test_help(command, capsys):
     assert all(name in out for name in ([] if command else COMMANDS))
 
 
-@pytest.mark.parametrize("line", [
-    [], ["bogus"], ["models", "x"], ["models", "--bogus"], ["a\nb"], ["models", "a\nb"],
-    ["filters"], ["filters", "bogus"], ["filters", "torchvision:bogus"], ["filters", "timm:bogus"], ["filters", "a\nb"],
-    ["filters", "x" * 5000], ["filters", "/etc/passwd"], ["filters", "/"], ["filters", NAME, "--layer", "bogus"],
-    ["filters", NAME, "--layer", "fc1"], ["filters", NAME, "--weights", "bogus"], ["filters", NAME, "--architecture", "x"],
-    ["filters", NAME, "--device", "bogus"], ["filters", "lenet", "--weights", "/etc/passwd"],
-    ["filters", "lenet", "--weights", "DEFAULT"], ["anatomy", "bogus"],
-    ["predict", NAME], ["predict", NAME, "bogus"], ["predict", NAME, "photos/99"], ["predict", NAME, "photos/x\ny"],
-    ["predict", NAME, "upload/../../etc/passwd"], ["predict", NAME, "/etc/passwd"], ["predict", NAME, "/dev/null"],
-    ["predict", NAME, "x" * 5000], ["predict", NAME, "photos/" + "9" * 5000], ["predict", NAME, PICTURE, "-k", "0"],
-    ["predict", NAME, PICTURE, "-k", "x"],
-    ["activations", NAME, PICTURE], ["activations", NAME, PICTURE, "--layer", "bogus"],
-    ["activations", NAME, PICTURE, "--layer", "conv1", "--channel", "6"],
-    ["activations", NAME, PICTURE, "--layer", "conv1", "--channel", "-1"],
-    ["activations", NAME, PICTURE, "--layer", "conv1", "--channel", "x"],
-    ["saliency", NAME, PICTURE, "--method", "bogus"], ["saliency", NAME, PICTURE, "--target", "bogus"],
-    ["saliency", NAME, PICTURE, "--target", "10"], ["saliency", NAME, PICTURE, "--target", "9" * 5000],
-    ["saliency", NAME, PICTURE, "--option", "bogus=1"], ["saliency", NAME, PICTURE, "--option", "reduce=bogus"],
-    ["saliency", NAME, PICTURE, "--option", "reduce"], ["saliency", NAME, PICTURE, "--layer", "bogus", "--method", "grad_cam"],
-    ["show"], ["show", "bogus.png"], ["show", "/etc/passwd"], ["show", "/"], ["serve", "--port", "x"],
-    ["train", "bogus", "--to", "/tmp/none"], ["train", NAME], ["train", NAME, "--to", "/tmp/none", "--epochs", "0"],
-    ["train", NAME, "--to", "/tmp/none", "--epochs", "x"], ["train", NAME, "--to", "/tmp/none", "--seed", "9" * 30],
-    ["train", NAME, "--to", "/tmp/none", "--data", "photos"], ["train", NAME, "--to", "/tmp/none", "--learning-rate", "nan"],
-], ids=lambda line: " ".join(line)[:60].replace("\n", "|"))  # fmt: skip
+@pytest.mark.parametrize(
+    "line",
+    [
+        [],
+        ["bogus"],
+        ["models", "x"],
+        ["models", "--bogus"],
+        ["a\nb"],
+        ["models", "a\nb"],
+        ["filters"],
+        ["filters", "bogus"],
+        ["filters", "torchvision:bogus"],
+        ["filters", "timm:bogus"],
+        ["filters", "a\nb"],
+        ["filters", "x" * 5000],
+        ["filters", "/etc/passwd"],
+        ["filters", "/"],
+        ["filters", NAME, "--layer", "bogus"],
+        ["filters", NAME, "--layer", "fc1"],
+        ["filters", NAME, "--weights", "bogus"],
+        ["filters", NAME, "--architecture", "x"],
+        ["filters", NAME, "--device", "bogus"],
+        ["filters", "lenet", "--weights", "/etc/passwd"],
+        ["filters", "lenet", "--weights", "DEFAULT"],
+        ["anatomy", "bogus"],
+        ["predict", NAME],
+        ["predict", NAME, "bogus"],
+        ["predict", NAME, "photos/99"],
+        ["predict", NAME, "photos/x\ny"],
+        ["predict", NAME, "upload/../../etc/passwd"],
+        ["predict", NAME, "/etc/passwd"],
+        ["predict", NAME, "/dev/null"],
+        ["predict", NAME, "x" * 5000],
+        ["predict", NAME, "photos/" + "9" * 5000],
+        ["predict", NAME, PICTURE, "-k", "0"],
+        ["predict", NAME, PICTURE, "-k", "x"],
+        ["activations", NAME, PICTURE],
+        ["activations", NAME, PICTURE, "--layer", "bogus"],
+        ["activations", NAME, PICTURE, "--layer", "conv1", "--channel", "6"],
+        ["activations", NAME, PICTURE, "--layer", "conv1", "--channel", "-1"],
+        ["activations", NAME, PICTURE, "--layer", "conv1", "--channel", "x"],
+        ["saliency", NAME, PICTURE, "--method", "bogus"],
+        ["saliency", NAME, PICTURE, "--target", "bogus"],
+        ["saliency", NAME, PICTURE, "--target", "10"],
+        ["saliency", NAME, PICTURE, "--target", "9" * 5000],
+        ["saliency", NAME, PICTURE, "--option", "bogus=1"],
+        ["saliency", NAME, PICTURE, "--option", "reduce=bogus"],
+        ["saliency", NAME, PICTURE, "--option", "reduce"],
+        ["saliency", NAME, PICTURE, "--layer", "bogus", "--method", "grad_cam"],
+        ["show"],
+        ["show", "bogus.png"],
+        ["show", "/etc/passwd"],
+        ["show", "/"],
+        ["serve", "--port", "x"],
+        ["train", "bogus", "--to", "/tmp/none"],
+        ["train", NAME],
+        ["train", NAME, "--to", "/tmp/none", "--epochs", "0"],
+        ["train", NAME, "--to", "/tmp/none", "--epochs", "x"],
+        ["train", NAME, "--to", "/tmp/none", "--seed", "9" * 30],
+        ["train", NAME, "--to", "/tmp/none", "--data", "photos"],
+        ["train", NAME, "--to", "/tmp/none", "--learning-rate", "nan"],
+    ],
+    ids=lambda line: " ".join(line)[:60].replace("\n", "|"),
+)
 def test_mistake(run, line):
     status, out, err = run(*line)
     assert status == 2
@@ -96,10 +148,20 @@ def test_mistake(run, line):
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("line", [
-    ["--out", "x.bogus"], ["--out", "x"], ["--out", "/proc/none/x.png"], ["--style", "scale=bogus"], ["--style", "bogus=1"],
-    ["--style", "scale"], ["--style", "page=9"], ["--style", "factor=x"],
-], ids=" ".join)  # fmt: skip
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["--out", "x.bogus"],
+        ["--out", "x"],
+        ["--out", "/proc/none/x.png"],
+        ["--style", "scale=bogus"],
+        ["--style", "bogus=1"],
+        ["--style", "scale"],
+        ["--style", "page=9"],
+        ["--style", "factor=x"],
+    ],
+    ids=" ".join,
+)
 def test_mistaken_figure(run, tmp_path, line):
     """Nothing is written, nothing is printed as if it had worked, also where no file was asked for."""
     wholes = [line] if "--out" in line else [line, [*line, "--out", str(tmp_path / "x.png")]]
@@ -124,10 +186,17 @@ def test_names_the_value(run):
 
 
 LINES = [
-    ["models"], ["data"], ["predict", NAME, PICTURE], ["anatomy", NAME], ["filters", NAME], ["filters", NAME, "--layer", "conv2"],
-    ["activations", NAME, PICTURE, "--layer", "act1"], ["activations", NAME, PICTURE, "--layer", "fc1", "--channel", "3"],
-    ["saliency", NAME, PICTURE], ["saliency", NAME, PICTURE, "--method", "grad_cam", "--target", "Bag"],
-]  # fmt: skip
+    ["models"],
+    ["data"],
+    ["predict", NAME, PICTURE],
+    ["anatomy", NAME],
+    ["filters", NAME],
+    ["filters", NAME, "--layer", "conv2"],
+    ["activations", NAME, PICTURE, "--layer", "act1"],
+    ["activations", NAME, PICTURE, "--layer", "fc1", "--channel", "3"],
+    ["saliency", NAME, PICTURE],
+    ["saliency", NAME, PICTURE, "--method", "grad_cam", "--target", "Bag"],
+]
 
 
 @pytest.mark.parametrize("line", LINES, ids=" ".join)
@@ -198,7 +267,9 @@ def test_train(run, tmp_path, monkeypatch):
     few = load_images("fashion-mnist", limit=256)
     real = training.train
     monkeypatch.setattr(training, "train", lambda name, data, **more: real(name, few, test=few, **more))
-    status, out, err = run("train", NAME, "--to", tmp_path / "mine", "--epochs", "2", "--batch-size", "64", "--seed", "3", "--json")
+    status, out, err = run(
+        "train", NAME, "--to", tmp_path / "mine", "--epochs", "2", "--batch-size", "64", "--seed", "3", "--json"
+    )
     assert status == 0
     assert len(err.splitlines()) == 2, "a line an epoch"
     assert strict(out).keys() == {"test", "train"}
@@ -234,9 +305,24 @@ def test_module():
     assert (wrong.returncode, wrong.stdout, len(wrong.stderr.splitlines())) == (2, "", 1)
 
 
-@pytest.mark.parametrize("code", ["import explain", "import explain.cli; explain.cli._parser()", "import explain; dir(explain)"])
+@pytest.mark.parametrize(
+    "code", ["import explain", "import explain.cli; explain.cli._parser()", "import explain; dir(explain)"]
+)
 def test_light(code):
     """Neither the package nor the parser loads anything heavy."""
-    heavy = "torch torchvision timm streamlit numpy PIL matplotlib captum sklearn skimage scipy pandas".split()
+    heavy = [
+        "torch",
+        "torchvision",
+        "timm",
+        "streamlit",
+        "numpy",
+        "PIL",
+        "matplotlib",
+        "captum",
+        "sklearn",
+        "skimage",
+        "scipy",
+        "pandas",
+    ]
     answer = python("-c", f"{code}\nimport sys; print([name for name in {heavy} if name in sys.modules])")
     assert answer.stdout.strip() == "[]", answer.stderr

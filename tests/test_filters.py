@@ -41,7 +41,11 @@ def first(request):
 
 
 def test_raw_weights(lenet, lite):
-    for model, layer, order in ((lenet, "conv1", (0, 1, 2, 3)), (lite, "conv_stem", (0, 2, 3, 1)), (lenet, "conv2", (0, 1, 2, 3))):
+    for model, layer, order in (
+        (lenet, "conv1", (0, 1, 2, 3)),
+        (lite, "conv_stem", (0, 2, 3, 1)),
+        (lenet, "conv2", (0, 1, 2, 3)),
+    ):
         result = filters.compute(model, layer)
         with model.exclusive() as net:
             weight = net.get_submodule(layer).weight.detach().numpy().transpose(order)
@@ -151,9 +155,15 @@ def test_templates_in_colour():
     assert result.is_colour
 
 
-@pytest.mark.parametrize(("layer", "part"), [
-    ("fc1", "looks at features"), ("fc3", "looks at features"), ("act1", "Sigmoid"), ("pool2", "AvgPool2d"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("layer", "part"),
+    [
+        ("fc1", "looks at features"),
+        ("fc3", "looks at features"),
+        ("act1", "Sigmoid"),
+        ("pool2", "AvgPool2d"),
+    ],
+)
 def test_refused(lenet, layer, part):
     with pytest.raises(NotSupported, match=part) as caught:
         filters.compute(lenet, layer)
@@ -198,9 +208,20 @@ def test_paging(monkeypatch):
     assert "page 2 of 6" in render(result, page=2).title
 
 
-@pytest.mark.parametrize("style", [
-    {"scale": "x"}, {"polarity": "x"}, {"sort": "x"}, {"page": 0}, {"page": 2}, {"page": "x"}, {"factor": 0}, {"factor": 65}
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "style",
+    [
+        {"scale": "x"},
+        {"polarity": "x"},
+        {"sort": "x"},
+        {"page": 0},
+        {"page": 2},
+        {"page": "x"},
+        {"factor": 0},
+        {"factor": 65},
+    ],
+    ids=str,
+)
 def test_bad_style(lenet, style):
     with pytest.raises((BadValue, Unknown)) as caught:
         render(filters.compute(lenet), **style)
@@ -216,7 +237,9 @@ def test_norm_order():
 def test_similar_are_neighbours():
     """Duplicates, scaled ones too, stand side by side, and every filter is there once."""
     base = random(6, 2, 5, 5)
-    tiles = np.concatenate([base, base * 2, np.zeros((1, 2, 5, 5), np.float32)])[(shuffled := np.random.default_rng(1).permutation(13))]
+    tiles = np.concatenate([base, base * 2, np.zeros((1, 2, 5, 5), np.float32)])[
+        (shuffled := np.random.default_rng(1).permutation(13))
+    ]
     order = ordering(tiles, "similarity")
     assert sorted(order) == list(range(13))
     kinds = [shuffled[k] % 6 if shuffled[k] < 12 else -1 for k in order]

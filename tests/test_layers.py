@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -72,7 +74,7 @@ def test_alexnets_shapes_and_receptive_fields():
 @pytest.mark.parametrize("name", ["alexnet", "vgg11", "resnet18", "googlenet", "densenet121"])
 def test_maps_never_grow_along_the_trunk(name):
     sizes = [layer.shape[1] for layer in scan(built(name), torch.zeros(1, 3, 224, 224)) if layer.spatial]
-    assert all(a >= b for a, b in zip(sizes, sizes[1:], strict=False))
+    assert all(a >= b for a, b in itertools.pairwise(sizes))
 
 
 def test_a_reused_module_is_listed_once_a_call_and_counted_once():

@@ -47,19 +47,30 @@ def model():
 
 
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
-@pytest.mark.parametrize(("resize", "size"), [
-    (64, (56, 56)), (64, (56, 40)), (40, (56, 57)), (33, (64, 21)), ((48, 70), (48, 70)), ((48, 70), (31, 90)), (64, (64, 64))
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("resize", "size"),
+    [
+        (64, (56, 56)),
+        (64, (56, 40)),
+        (40, (56, 57)),
+        (33, (64, 21)),
+        ((48, 70), (48, 70)),
+        ((48, 70), (31, 90)),
+        (64, (64, 64)),
+    ],
+)
 @pytest.mark.parametrize("picture", [(100, 80), (80, 101), (64, 64), (30, 200), (7, 5), (1, 1)])
 def test_torchvision(interpolation, resize, size, picture):
     """Resize, CenterCrop (with its padding), ToTensor, Normalize: equal to the last bit."""
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    wanted = transforms.Compose([
-        transforms.Resize(resize if isinstance(resize, int) else list(resize), InterpolationMode(interpolation)),
-        transforms.CenterCrop(list(size)),
-        transforms.ToTensor(),
-        transforms.Normalize(mean, std),
-    ])  # fmt: skip
+    wanted = transforms.Compose(
+        [
+            transforms.Resize(resize if isinstance(resize, int) else list(resize), InterpolationMode(interpolation)),
+            transforms.CenterCrop(list(size)),
+            transforms.ToTensor(),
+            transforms.Normalize(mean, std),
+        ]
+    )
     image = noise(*picture)
     preprocess = Preprocess(size, resize, mean, std, interpolation=interpolation)
     result = preprocess.tensor(image)
@@ -71,11 +82,13 @@ def test_torchvision(interpolation, resize, size, picture):
 
 
 def test_photos(lite):
-    wanted = transforms.Compose([
-        transforms.Resize(lite.preprocess.size, InterpolationMode(lite.preprocess.interpolation)),
-        transforms.ToTensor(),
-        transforms.Normalize(lite.preprocess.mean, lite.preprocess.std),
-    ])  # fmt: skip
+    wanted = transforms.Compose(
+        [
+            transforms.Resize(lite.preprocess.size, InterpolationMode(lite.preprocess.interpolation)),
+            transforms.ToTensor(),
+            transforms.Normalize(lite.preprocess.mean, lite.preprocess.std),
+        ]
+    )
     images = load_images("photos", limit=3)
     assert torch.equal(lite.batch(images).cpu(), torch.stack([wanted(image.convert("RGB")) for image in images]))
 
@@ -83,7 +96,12 @@ def test_photos(lite):
 def test_grey_into_grey():
     image = noise(50, 40, "L")
     preprocess = Preprocess((28, 28), 28, (0.5,), (0.25,), channels=1)
-    compose = [transforms.Resize(28), transforms.CenterCrop(28), transforms.ToTensor(), transforms.Normalize((0.5,), (0.25,))]
+    compose = [
+        transforms.Resize(28),
+        transforms.CenterCrop(28),
+        transforms.ToTensor(),
+        transforms.Normalize((0.5,), (0.25,)),
+    ]
     assert torch.equal(preprocess.tensor(image), transforms.Compose(compose)(image))
     assert torch.equal(preprocess.tensor(np.asarray(image)), preprocess.tensor(image)), "an array is a picture too"
     crop = preprocess.crop(image)
@@ -124,7 +142,12 @@ def geometries(draw):
     side = st.integers(1, 40)
     resize = draw(st.one_of(side, st.tuples(side, side)))
     preprocess = Preprocess(
-        (draw(side), draw(side)), resize, (0.0,), (1.0,), channels=1, interpolation=draw(st.sampled_from(INTERPOLATIONS))
+        (draw(side), draw(side)),
+        resize,
+        (0.0,),
+        (1.0,),
+        channels=1,
+        interpolation=draw(st.sampled_from(INTERPOLATIONS)),
     )
     width, height = draw(side), draw(side)
     assume(max(width, height) <= 20 * min(width, height))
@@ -180,11 +203,29 @@ def test_source_box_by_hand():
     assert squeezed.source_box((0, 0, 5, 5), (40, 20)) == (0, 0, 10, 20)
 
 
-@pytest.mark.parametrize("change", [
-    {"interpolation": "cubic"}, {"mean": (0.0, 0.0)}, {"mean": (float("nan"),)}, {"std": (0.0,)}, {"std": (float("inf"),)},
-    {"size": (0, 5)}, {"size": (5,)}, {"size": (5, 5, 5)}, {"size": (5.5, 5)}, {"size": (10**6, 10**6)}, {"resize": 0},
-    {"resize": 10**9}, {"resize": (5,)}, {"resize": "28"}, {"channels": 0}, {"channels": 10**7}, {"size": (8192, 8192), "channels": 2},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"interpolation": "cubic"},
+        {"mean": (0.0, 0.0)},
+        {"mean": (float("nan"),)},
+        {"std": (0.0,)},
+        {"std": (float("inf"),)},
+        {"size": (0, 5)},
+        {"size": (5,)},
+        {"size": (5, 5, 5)},
+        {"size": (5.5, 5)},
+        {"size": (10**6, 10**6)},
+        {"resize": 0},
+        {"resize": 10**9},
+        {"resize": (5,)},
+        {"resize": "28"},
+        {"channels": 0},
+        {"channels": 10**7},
+        {"size": (8192, 8192), "channels": 2},
+    ],
+    ids=str,
+)
 def test_bad_preprocess(change):
     with pytest.raises((BadValue, Unknown)) as caught:
         dataclasses.replace(GREY, **change)
@@ -230,7 +271,9 @@ def test_target(lenet):
         assert lenet.target(name, image) == lenet.target(number, image) == lenet.target(str(number), image) == number
 
 
-@pytest.mark.parametrize("target", ["bag", "10", 10, -1, "-1", 1.5, float("nan"), float("inf"), [], {}, "9" * 5000, "1.0"])
+@pytest.mark.parametrize(
+    "target", ["bag", "10", 10, -1, "-1", 1.5, float("nan"), float("inf"), [], {}, "9" * 5000, "1.0"]
+)
 def test_bad_target(lenet, target):
     with pytest.raises(Unknown, match="0 to 9") as caught:
         lenet.target(target, load_images("fashion-mnist")[0])
@@ -301,7 +344,11 @@ def snapshot(net):
         for name, table in vars(module).items()
         if name.endswith("_hooks") and hasattr(table, "keys")
     ]
-    return [m.training for m in net.modules()], [(p.requires_grad, id(p.grad), p.grad is None) for p in net.parameters()], hooks
+    return (
+        [m.training for m in net.modules()],
+        [(p.requires_grad, id(p.grad), p.grad is None) for p in net.parameters()],
+        hooks,
+    )
 
 
 @pytest.mark.parametrize("error", [None, RuntimeError, KeyboardInterrupt])
@@ -451,5 +498,10 @@ def test_device():
 
 def test_facts(lenet):
     facts = lenet.facts(view="x", layer="y")
-    assert (facts["model"], facts["model_digest"], facts["view"], facts["layer"]) == (lenet.name, lenet.digest, "x", "y")
+    assert (facts["model"], facts["model_digest"], facts["view"], facts["layer"]) == (
+        lenet.name,
+        lenet.digest,
+        "x",
+        "y",
+    )
     assert facts["versions"]["torch"] == version("torch")

@@ -65,8 +65,12 @@ def test_call(fruits):
 
 def test_check_fills_defaults_in_order(fruits):
     assert fruits["apple"].check({"note": "x"}) == {
-        "count": 3, "weight": 0.5, "colour": "red", "ripe": True, "note": "x"
-    }  # fmt: skip
+        "count": 3,
+        "weight": 0.5,
+        "colour": "red",
+        "ripe": True,
+        "note": "x",
+    }
 
 
 def test_twice(fruits):

@@ -57,7 +57,7 @@ def test_unseen_until_complete(file):
 
 
 def test_full_disk(file):
-    with pytest.raises(BadFile, match="Cannot write .*No space left"), store.writing(file):
+    with pytest.raises(BadFile, match=r"Cannot write .*No space left"), store.writing(file):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert file.read_text() == "old"
     assert os.listdir(file.parent) == ["file"]

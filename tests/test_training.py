@@ -89,21 +89,25 @@ def test_diverges(few):
     assert len(str(caught.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize(("changes", "kind", "part"), [
-    ({"epoch": 3}, Unknown, "'epochs'"),
-    ({"source": "x"}, Unknown, "'source'"),
-    ({"epochs": 0}, BadValue, "epochs=0"),
-    ({"epochs": 1.5}, BadValue, "epochs=1.5"),
-    ({"batch_size": "4"}, BadValue, "batch_size='4'"),
-    ({"learning_rate": 0}, BadValue, "learning_rate=0"),
-    ({"learning_rate": float("nan")}, BadValue, "learning_rate=nan"),
-    ({"seed": -1}, BadValue, "seed=-1"),
-    ({"seed": 10**30}, BadValue, "seed=1000"),
-    ({"seed": "x"}, BadValue, "seed='x'"),
-    ({"architecture": "lenett"}, Unknown, "'lenett'"),
-    ({"options": {"bogus": 1}}, Unknown, "'bogus'"),
-    ({"options": {"activation": "gelu"}}, Unknown, "'gelu'"),
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "kind", "part"),
+    [
+        ({"epoch": 3}, Unknown, "'epochs'"),
+        ({"source": "x"}, Unknown, "'source'"),
+        ({"epochs": 0}, BadValue, "epochs=0"),
+        ({"epochs": 1.5}, BadValue, "epochs=1.5"),
+        ({"batch_size": "4"}, BadValue, "batch_size='4'"),
+        ({"learning_rate": 0}, BadValue, "learning_rate=0"),
+        ({"learning_rate": float("nan")}, BadValue, "learning_rate=nan"),
+        ({"seed": -1}, BadValue, "seed=-1"),
+        ({"seed": 10**30}, BadValue, "seed=1000"),
+        ({"seed": "x"}, BadValue, "seed='x'"),
+        ({"architecture": "lenett"}, Unknown, "'lenett'"),
+        ({"options": {"bogus": 1}}, Unknown, "'bogus'"),
+        ({"options": {"activation": "gelu"}}, Unknown, "'gelu'"),
+    ],
+    ids=str,
+)
 def test_bad_setting(few, changes, kind, part):
     with pytest.raises(kind) as caught:
         run(few, **changes)
@@ -137,7 +141,9 @@ def test_bad_pictures(few):
 
 def test_initialise():
     """Xavier-uniform: within its bound and filling it, from the given generator only."""
-    nets = [torch.nn.Sequential(torch.nn.Conv2d(3, 50, 5), torch.nn.Flatten(), torch.nn.Linear(100, 80)) for _ in range(2)]
+    nets = [
+        torch.nn.Sequential(torch.nn.Conv2d(3, 50, 5), torch.nn.Flatten(), torch.nn.Linear(100, 80)) for _ in range(2)
+    ]
     for net in nets:
         initialise(net, torch.Generator().manual_seed(3))
     for layer, fans in ((0, 25 * (3 + 50)), (2, 180)):

@@ -113,9 +113,9 @@ def test_lite_weights(lite):
     assert lite.about["weights"]["sha256"] == store.sha256(file)
 
 
-@pytest.mark.parametrize(("number", "name", "probability"), [
-    (0, "Egyptian cat", 0.77), (1, "espresso", 0.90), (2, "tripod", 0.95)
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("number", "name", "probability"), [(0, "Egyptian cat", 0.77), (1, "espresso", 0.90), (2, "tripod", 0.95)]
+)
 def test_lite_photos(lite, number, name, probability):
     ((best, p),) = lite.predict(load_images("photos")[number], k=1)[0]
     assert best == name
@@ -179,32 +179,81 @@ def test_weights_of_another_net(folder, card, lenet):
         load_model(folder)
 
 
-@pytest.mark.parametrize("path", [
-    ["format"], ["name"], ["architecture"], ["options"], ["preprocess"], ["classes"], ["weights"],
-    ["preprocess", "size"], ["preprocess", "resize"], ["preprocess", "mean"], ["preprocess", "std"],
-    ["preprocess", "channels"], ["preprocess", "interpolation"], ["weights", "file"], ["weights", "sha256"],
-], ids=".".join)  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    [
+        ["format"],
+        ["name"],
+        ["architecture"],
+        ["options"],
+        ["preprocess"],
+        ["classes"],
+        ["weights"],
+        ["preprocess", "size"],
+        ["preprocess", "resize"],
+        ["preprocess", "mean"],
+        ["preprocess", "std"],
+        ["preprocess", "channels"],
+        ["preprocess", "interpolation"],
+        ["weights", "file"],
+        ["weights", "sha256"],
+    ],
+    ids=".".join,
+)
 def test_card_lacks(folder, card, path):
     card(*path, KeyError)
     with refused(BadFile, "model.json", repr(path[-1])):
         load_model(folder)
 
 
-@pytest.mark.parametrize("change", [
-    ("format", 2), ("format", None), ("format", [1]),
-    ("options", [1]), ("options", {"classes": "x"}), ("options", {"bogus": 1}), ("options", {"classes": 7}),
-    ("options", {"conv1": 10**9}), ("architecture", "lenett"), ("architecture", ["x"]), ("architecture", None),
-    ("classes", 5), ("classes", ["a"]), ("classes", []), ("weights", None), ("preprocess", [1]),
-    ("preprocess", "size", [10**6, 10**6]), ("preprocess", "size", [28, 28, 28]), ("preprocess", "size", ["a", "b"]),
-    ("preprocess", "size", [28.5, 28.5]), ("preprocess", "size", [-1, -1]), ("preprocess", "size", [20, 20]),
-    ("preprocess", "resize", 0), ("preprocess", "resize", 10**9), ("preprocess", "resize", [1, 2, 3]),
-    ("preprocess", "resize", "28"), ("preprocess", "mean", ["a"]), ("preprocess", "mean", [float("nan")]),
-    ("preprocess", "mean", [0, 0, 0]), ("preprocess", "std", [0.0]), ("preprocess", "std", []),
-    ("preprocess", "channels", 3), ("preprocess", "channels", 10**9), ("preprocess", "interpolation", "x"),
-    ("preprocess", "interpolation", ["x"]),
-    ("weights", "file", 3), ("weights", "file", ".."), ("weights", "file", ""), ("weights", "file", "a\0b"),
-    ("weights", "file", "a" * 400), ("weights", "sha256", 3), ("weights", "sha256", "0" * 64),
-], ids=lambda change: f"{change[-2]}={str(change[-1])[:12]!r}")  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("format", 2),
+        ("format", None),
+        ("format", [1]),
+        ("options", [1]),
+        ("options", {"classes": "x"}),
+        ("options", {"bogus": 1}),
+        ("options", {"classes": 7}),
+        ("options", {"conv1": 10**9}),
+        ("architecture", "lenett"),
+        ("architecture", ["x"]),
+        ("architecture", None),
+        ("classes", 5),
+        ("classes", ["a"]),
+        ("classes", []),
+        ("weights", None),
+        ("preprocess", [1]),
+        ("preprocess", "size", [10**6, 10**6]),
+        ("preprocess", "size", [28, 28, 28]),
+        ("preprocess", "size", ["a", "b"]),
+        ("preprocess", "size", [28.5, 28.5]),
+        ("preprocess", "size", [-1, -1]),
+        ("preprocess", "size", [20, 20]),
+        ("preprocess", "resize", 0),
+        ("preprocess", "resize", 10**9),
+        ("preprocess", "resize", [1, 2, 3]),
+        ("preprocess", "resize", "28"),
+        ("preprocess", "mean", ["a"]),
+        ("preprocess", "mean", [float("nan")]),
+        ("preprocess", "mean", [0, 0, 0]),
+        ("preprocess", "std", [0.0]),
+        ("preprocess", "std", []),
+        ("preprocess", "channels", 3),
+        ("preprocess", "channels", 10**9),
+        ("preprocess", "interpolation", "x"),
+        ("preprocess", "interpolation", ["x"]),
+        ("weights", "file", 3),
+        ("weights", "file", ".."),
+        ("weights", "file", ""),
+        ("weights", "file", "a\0b"),
+        ("weights", "file", "a" * 400),
+        ("weights", "sha256", 3),
+        ("weights", "sha256", "0" * 64),
+    ],
+    ids=lambda change: f"{change[-2]}={str(change[-1])[:12]!r}",
+)
 def test_card_garbled(folder, card, change):
     card(*change)
     with refused(ExplainError):
@@ -293,12 +342,28 @@ def test_checkpoint(lenet, folder, tmp_path):
         load_model("lenet", weights=file, classes=list("abcdefg"))
 
 
-@pytest.mark.parametrize(("name", "kind"), [
-    ("nonsense", Unknown), ("", Unknown), (" ", Unknown), ("x" * 5000, Unknown), ("a\0b", Unknown), ("a\nb", Unknown),
-    ("torchvision:nonsense", Unknown), ("torchvision:fcn_resnet50", Unknown), ("torchvision:", Unknown),
-    ("timm:nonsense", Unknown), ("timm:resnet18.nonsense", Unknown), ("foo:bar", Unknown), ("a:b:c", Unknown),
-    ("lenet:", Unknown), ("lenet-fashion-mnst", Unknown), ("/", BadFile), ("/etc/passwd", BadValue),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("nonsense", Unknown),
+        ("", Unknown),
+        (" ", Unknown),
+        ("x" * 5000, Unknown),
+        ("a\0b", Unknown),
+        ("a\nb", Unknown),
+        ("torchvision:nonsense", Unknown),
+        ("torchvision:fcn_resnet50", Unknown),
+        ("torchvision:", Unknown),
+        ("timm:nonsense", Unknown),
+        ("timm:resnet18.nonsense", Unknown),
+        ("foo:bar", Unknown),
+        ("a:b:c", Unknown),
+        ("lenet:", Unknown),
+        ("lenet-fashion-mnst", Unknown),
+        ("/", BadFile),
+        ("/etc/passwd", BadValue),
+    ],
+)
 def test_unknown(name, kind):
     with refused(kind):
         load_model(name)
@@ -326,9 +391,19 @@ def test_nothing_published():
         load_model("lenet", "DEFAULT")
 
 
-@pytest.mark.parametrize("device", ["xyz", "", "meta", None, 3, "cuda:99", "cpu\n", pytest.param(
-    "cuda", marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
-)])  # fmt: skip
+@pytest.mark.parametrize(
+    "device",
+    [
+        "xyz",
+        "",
+        "meta",
+        None,
+        3,
+        "cuda:99",
+        "cpu\n",
+        pytest.param("cuda", marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")),
+    ],
+)
 def test_device(device):
     with refused(Unknown, repr(str(device)), "auto, cpu"):
         load_model("lenet-fashion-mnist", device=device)
@@ -342,15 +417,19 @@ class Pair(nn.Module):
         return {"out": batch, "aux": batch}
 
 
-@pytest.mark.parametrize(("net", "part"), [
-    (nn.LSTM(28, 10), "does not take a picture"),
-    (nn.Sequential(nn.Flatten(1, 2), nn.LSTM(28, 10, batch_first=True)), "gives a tuple"),
-    (Pair(), "gives a dict"),
-    (nn.Conv2d(1, 10, 3), "(1, 10, 26, 26)"),
-    (nn.Linear(5, 10), "does not take a picture"),
-    (nn.Embedding(5, 10), "does not take a picture"),
-    (nn.Flatten(0), "gives shape (784,)"),
-], ids=["lstm", "tuple", "dict", "maps", "linear", "embedding", "flat"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("net", "part"),
+    [
+        (nn.LSTM(28, 10), "does not take a picture"),
+        (nn.Sequential(nn.Flatten(1, 2), nn.LSTM(28, 10, batch_first=True)), "gives a tuple"),
+        (Pair(), "gives a dict"),
+        (nn.Conv2d(1, 10, 3), "(1, 10, 26, 26)"),
+        (nn.Linear(5, 10), "does not take a picture"),
+        (nn.Embedding(5, 10), "does not take a picture"),
+        (nn.Flatten(0), "gives shape (784,)"),
+    ],
+    ids=["lstm", "tuple", "dict", "maps", "linear", "embedding", "flat"],
+)
 def test_no_classifier(net, part):
     with refused(NotSupported, "'strange'", part):
         zoo._checked(Model("strange", net, GREY, tuple("abcdefghij")), torch.device("cpu"))
