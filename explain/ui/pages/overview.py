@@ -74,3 +74,15 @@ widgets.show_exports(
     f"python -m explain anatomy {model.name} --out anatomy.csv",
     "anatomy",
 )
+
+with st.expander("How far to trust what you see here", icon=":material/balance:"):
+    st.markdown(
+        """
+- Explanation methods can be misleading or uninformative: a map may look right and say nothing of this network.
+- Whether an explanation helps is hard to assess; in the end it takes a study with people who foresee mistakes by it.
+- What a network knows is spread over many channels: seldom does one stand for one thing.
+- Small filters and the weights of deeper layers are hard to interpret, and so are small maps.
+- A fully connected network does not care where a pixel stands: shuffle all pictures alike and it learns as well.
+- What the maps of a layer mean is not exactly known; a name given to a channel is a guess to be tested.
+"""
+    )
