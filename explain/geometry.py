@@ -83,15 +83,15 @@ class Field:
         for name, index, size in zip(("Channel", "Row", "Column"), where, self._shape, strict=True):
             if index is not None and not 0 <= index < size:
                 raise BadValue(f"{name} {index} is outside 0 to {size - 1}.")
-        top, bottom, left, right = (
-            edge[
-                tuple(
-                    slice(k, k + 1) if k is not None and n > 1 else slice(None)
-                    for k, n in zip(where, edge.shape, strict=True)
-                )
-            ]
-            for edge in self._edges
-        )
+
+        def cut(edge: Ints) -> Ints:
+            spans = (
+                slice(None) if k is None or n == 1 else slice(k, k + 1) for k, n in zip(where, edge.shape, strict=True)
+            )
+            return edge[tuple(spans)]
+
+        top, bottom = np.broadcast_arrays(*map(cut, self._edges[:2]))
+        left, right = np.broadcast_arrays(*map(cut, self._edges[2:]))
         down, across = bottom > top, right > left  # a unit that sees only padding has neither
         if not down.any():
             return 0, 0, 0, 0
@@ -103,15 +103,13 @@ class Tracer(TorchDispatchMode):
 
     Fields belong to memory, not to Python objects: a storage, held weakly so that its address cannot come back as
     another's, and within it each view by offset, size and stride. So an in-place operation changes what its other
-    views see too.
+    views see too. Only what leaves torch unseen, as by `tensor.numpy()`, is lost.
     """
 
     def __init__(self, batch: Tensor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         if batch.ndim < 3 or batch.numel() == 0:
-            raise NotSupported(
-                f"Receptive fields need a batch of images (N, C, H, W), not a shape {tuple(batch.shape)}."
-            )
+            raise NotSupported(f"Receptive fields need images (N, C, H, W), not a shape {tuple(batch.shape)}.")
         height, width = self._extent = (batch.shape[-2], batch.shape[-1])
         ones = [1] * (batch.ndim - 2)
         row = torch.arange(height, dtype=torch.float64, device="cpu").reshape(*ones, height, 1)
@@ -245,9 +243,8 @@ class _Units:
         blind = torch.isneginf(self.maps[0]) | torch.isneginf(self.maps[2])
         if not blind.any():
             return self
-        return replace(
-            self, maps=tuple(_small(m.masked_fill(blind, -torch.inf)) for m in self.maps[:4]) + self.maps[4:]
-        )
+        seen = tuple(_small(m.masked_fill(blind, -torch.inf)) for m in self.maps[:4])
+        return replace(self, maps=seen + self.maps[4:])
 
 
 @dataclass(frozen=True)
@@ -306,8 +303,8 @@ def _apply(call: _Call) -> list[_Units]:
         rule = _elementwise
     try:
         found = rule(call) if rule else []
-    except (LookupError, RuntimeError, TypeError, ValueError, NotImplementedError):
-        found = []  # a form of the operation that the rule does not know
+    except Exception:  # a form of the operation that the rule does not know: too large a box, not a failure
+        found = []
     every = found if isinstance(found, list) else [found] * len(call.outs)
     if call.tracked.keys() - call.taken or len(every) != len(call.outs):
         every = []
@@ -325,14 +322,18 @@ def _fits(units: _Units, shape: Sequence[int]) -> bool:
     )
 
 
-@_rule("clone", "_to_copy", "detach", "alias", "lift_fresh", "where", "native_dropout", "hardswish", "_prelu_kernel")
+@_rule("clone", "_to_copy", "detach", "alias", "lift_fresh", "where", "native_dropout", "masked_fill", "abs", "rsub")
+@_rule(
+    "hardtanh", "hardsigmoid", "hardswish", "leaky_relu", "_prelu_kernel", "elu", "celu", "gelu", "mish", "threshold"
+)
+@_rule("rrelu_with_noise", "log_sigmoid_forward", "copysign", "xlogy", "floor_divide")  # not all versions tag them
 def _elementwise(call: _Call) -> _Units:
     return _union(call.shape, [u for name in call.tracked for u in tree_leaves(call.take(name)) if u])
 
 
 @_rule("copy_")
 def _copy(call: _Call) -> _Units:
-    call.take("self")
+    call.take("self")  # what was there before is gone
     return _union(call.shape, [call.take("src")])
 
 
@@ -401,17 +402,21 @@ def _pad(call: _Call) -> _Units:
 @_rule("upsample_linear1d", "upsample_bilinear2d", "_upsample_bilinear2d_aa")
 @_rule("upsample_bicubic2d", "_upsample_bicubic2d_aa")
 def _resize(call: _Call) -> _Units:
-    """The resize's own answer to one lit pixel at a time says which positions each output sees."""
+    """The resize's own answer to one lit row, or column, at a time says which of them each output sees."""
     units = call.input()
     scales = [name for name in call.args if name.startswith("scales")]
+    rest = {name: value for name, value in list(call.args.items())[1:] if name not in (*scales, "output_size")}
     for d, dim in enumerate(range(2, len(units.shape))):
         old, new = units.shape[dim], call.shape[dim]
-        flat = [1] * (len(units.shape) - 3)
-        args = {**call.args, "output_size": [new, *flat], **dict.fromkeys(scales)}
-        args[scales[0]] = call.args[scales[d]]
-        args[next(iter(args))] = torch.eye(old, dtype=torch.float64, device="cpu").reshape(1, old, old, *flat)
-        lit = call.func(**args).reshape(old, new) != 0
-        first, last = lit.int().argmax(0), old - lit.flip(0).int().argmax(0)
+        wide, size = [2] * len(scales), [2] * len(scales)  # the others stay two wide: with one, antialias is wrong
+        wide[d], size[d] = old, new
+        dtype = torch.promote_types(call.outs[0].dtype, torch.float32)
+        lit = torch.eye(old, dtype=dtype, device="cpu")
+        lit = lit.reshape(1, old, *(old if k == d else 1 for k in range(len(wide))))
+        scale = {name: call.args[name] if k == d else None for k, name in enumerate(scales)}
+        answer = call.func(lit.expand(1, old, *wide), output_size=size, **rest, **scale).movedim(dim, 2).flatten(3)
+        seen = answer[0].any(2)
+        first, last = seen.int().argmax(0), old - seen.flip(0).int().argmax(0)
         units = units.windowed(dim, *_ranges(first, last), old / new)
     return units
 
@@ -419,14 +424,12 @@ def _resize(call: _Call) -> _Units:
 @_rule("mean", "sum", "amax", "amin", "max", "min", "prod", "var", "std", "var_mean", "std_mean", "logsumexp", "norm")
 @_rule("linalg_vector_norm", "any", "all", "argmax", "argmin")
 def _reduce(call: _Call) -> _Units:
-    if "other" in call.args:  # max(a, b) is pointwise
-        return _elementwise(call)
     units, dim = call.input(), call.args.get("dim")
     dims = [dim] if isinstance(dim, int) else list(dim or ())
     return units.joined(dims, bool(call.args.get("keepdim")), call.shape)
 
 
-@_rule("_softmax", "_log_softmax", "_safe_softmax", "cumsum", "cumprod", "logcumsumexp", "sort")
+@_rule("_softmax", "_log_softmax", "_safe_softmax", "sort")
 def _along(call: _Call) -> _Units:
     return call.input().joined([call.args["dim"]])
 
@@ -530,10 +533,8 @@ def _move(call: _Call) -> list[_Units]:
     rest = list(call.args)[1:]
     packet = getattr(torch.ops.aten, call.name.removesuffix("_"))  # the form that leaves its argument alone
     fixed = tree_map(lambda value: value.cpu() if isinstance(value, Tensor) else value, {n: call.args[n] for n in rest})
-    moved = [
-        [_small(leaf) for leaf in tree_leaves(getattr(packet, call.func._overloadname)(m.expand(units.shape), **fixed))]
-        for m in units.maps
-    ]
+    move = getattr(packet, call.func._overloadname)
+    moved = [[_small(leaf) for leaf in tree_leaves(move(m.expand(units.shape), **fixed))] for m in units.maps]
     outs = []
     for out, maps in zip(call.outs, zip(*moved, strict=True), strict=True):
         stride = _pitch(maps[4], units.stride[0]), _pitch(maps[6], units.stride[1])
@@ -555,9 +556,8 @@ def _flags(units: _Units, parents: Sequence[_Units]) -> _Units:
 
 
 def _everything(shape: tuple[int, ...], extent: tuple[int, int]) -> _Units:
-    edges = tuple(
-        torch.full((1,) * len(shape), e, dtype=torch.float64, device="cpu") for e in (0, extent[0], 0, extent[1])
-    )
+    ones, (height, width) = (1,) * len(shape), extent
+    edges = tuple(torch.full(ones, e, dtype=torch.float64, device="cpu") for e in (0, height, 0, width))
     return _Units(shape, edges * 2, (1.0, 1.0), bound=True)
 
 
@@ -586,30 +586,29 @@ def _field(units: _Units, extent: tuple[int, int]) -> Field:
             np.broadcast_to(maps[n + axis * 2].max(tuple({0, 1, 2} - {keep})), shape[keep]) for n in (0, 1, 4, 5)
         )
         low, high = (np.where(np.isneginf(last), 0, edge).astype(np.int64) for edge in (-first, last))
-        start = float(-before[np.isfinite(before)][0])
-        axes.append(Axis(low, high, float((before + after).max()), units.stride[axis], start))
+        start = -before[np.isfinite(before)][:1].sum()  # no tap at all, in the gaps of a transposed convolution: 0
+        axes.append(Axis(low, high, max(0.0, float((before + after).max())), units.stride[axis], float(start)))
     whole = [float(m.min()) for m in maps[:4]] == [0, extent[0], 0, extent[1]]
     status = Status.WHOLE_INPUT if units.mixed and whole else Status.EXACT
     return Field(axes[0], axes[1], Status.UPPER_BOUND if units.bound else status, dims, tuple(shape), edges)
 
 
 def _positions(units: _Units) -> tuple[int, int] | None:
-    """The dimensions of rows and columns: along the one only the vertical reach varies, along the other only the other.
+    """The dimensions of rows and columns, told by the dimensions along which the reach down and across varies.
 
-    Where there is no telling, because everything sees everything, they are the last two of four dimensions.
+    They are the last two of four or more, unless channels come last. Of three or fewer, one may run over all positions.
     """
     ndim = len(units.shape)
     down, across = ([d for d in range(ndim) if m.shape[d] > 1] for m in units.maps[4::2])
-    rows, columns = [d for d in down if d not in across], [d for d in across if d not in down]
-    if rows and columns:
-        return rows[0], columns[-1]
+    if ndim == 3 and 1 in down and 2 in across and 2 not in down:
+        return 1, 2  # one image without its batch
     if ndim < 4:
-        return (d := [*rows, *columns, *down][0], d) if down or across else None
-    if rows and rows[0] + 1 < ndim:
-        return rows[0], rows[0] + 1
-    if columns and columns[-1] > 1:
-        return columns[-1] - 1, columns[-1]
-    return ndim - 2, ndim - 1
+        return (d := max(down + across, key=lambda d: (down + across).count(d)), d) if down + across else None
+    turned = 3 in down and 3 not in across  # height and width have traded places
+    thin = units.shape[2] == 1 and 1 in down and 1 not in across and 3 not in across
+    wide = 2 in across and 2 not in down and (1 in down or units.shape[1] == 1) and not turned
+    channels_last = ndim == 4 and (thin or wide)
+    return (1, 2) if channels_last else (ndim - 2, ndim - 1)
 
 
 def _small(m: Tensor) -> Tensor:
