@@ -60,7 +60,7 @@ class Activations(Result):
         """The receptive field of that place, in the net's input; None where it is not known."""
         if self.layer.field is None or not self.layer.spatial:
             return None
-        return self.layer.field.box(*self.peak(channel))
+        return self.layer.field.box(*self.peak(channel), channel=channel)
 
     def check_channel(self, channel: Any) -> int:
         """The channel as a number. Raises BadValue."""
