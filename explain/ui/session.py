@@ -122,7 +122,7 @@ def keep_upload(content: bytes, name: str) -> str:
 
 def cached(compute: Callable[..., Any], chosen: Model, *args: Any, **options: Any) -> Any:
     """A view's result; computed once for each model, picture and choice of options."""
-    parts = [compute.__module__, chosen.digest, *map(_identity, args), *sorted(options.items())]
+    parts = [compute.__module__, compute.__qualname__, chosen.digest, *map(_identity, args), *sorted(options.items())]
     return _computed(repr(parts), lambda: compute(chosen, *args, **options))
 
 

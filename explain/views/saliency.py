@@ -56,12 +56,12 @@ def compute(
     """
     entry = METHODS[method]
     checked = entry.check(options)
-    index = model.target(target, image)
+    scores = model.scores(image)[0]
+    index = int(scores.argmax()) if target in (None, "") else model.target(target, image)
     place = model.layer(layer).name if layer else model.last_maps.name
     batch = model.batch(image)
     with model.exclusive() as net:
         heat = entry.function(net, place, batch, torch.tensor([index]), **checked)[0]
-        probability = float(torch.softmax(_scores(net, batch), 1)[0, index])
     coarse = heat.float().cpu().numpy()
     if not np.isfinite(coarse).all():
         raise NotSupported(f"Method {method!r} gives values that are not finite for this network and picture.")
@@ -71,7 +71,7 @@ def compute(
         coarse=coarse,
         target=index,
         target_name=model.classes[index],
-        probability=probability,
+        probability=float(scores.softmax(0)[index]),
         crop=as_rgb(model.preprocess.crop(image)),
         facts=model.facts(
             view="saliency",
@@ -83,12 +83,6 @@ def compute(
             **picture_facts(model, image),
         ),
     )
-
-
-def _scores(net: torch.nn.Module, batch: torch.Tensor) -> torch.Tensor:
-    with torch.inference_mode(False), torch.no_grad():
-        scores: torch.Tensor = net(batch)
-    return scores.float()
 
 
 def render(
