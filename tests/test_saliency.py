@@ -57,6 +57,16 @@ def test_wrong_method_and_option_are_named(lenet):
         saliency.compute(lenet, open_picture("fashion-mnist/1"), "gradient", steps=3)
 
 
+def test_a_net_without_convolutions_has_a_gradient_and_no_grad_cam():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(36, 2))
+    model = Model("linear", net, Preprocess((6, 6), 6, (0.0,), (1.0,), 1), ("a", "b"))
+    picture = np.full((6, 6), 90, np.uint8)
+    heat = saliency.compute(model, picture, "gradient", "b").heat
+    assert np.array_equal(heat, net[1].weight[1].detach().view(6, 6).abs().numpy())
+    with pytest.raises(ExplainError, match=r"Grad-CAM needs a layer with maps.*'1'"):
+        saliency.compute(model, picture, "grad_cam", "b")
+
+
 def test_signed_rendering_is_symmetric_and_positive_rendering_ignores_the_rest(lite, cat):
     result = saliency.compute(lite, cat, "gradient", reduce="signed")
     assert result.heat.min() < 0 < result.heat.max()

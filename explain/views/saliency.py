@@ -58,7 +58,7 @@ def compute(
     checked = entry.check(options)
     scores = model.scores(image)[0]
     index = int(scores.argmax()) if target in (None, "") else model.target(target, image)
-    place = model.layer(layer).name if layer else model.last_maps.name
+    place = model.layer(layer).name if layer else _default_layer(model)
     batch = model.batch(image)
     with model.exclusive() as net:
         heat = entry.function(net, place, batch, torch.tensor([index]), **checked)[0]
@@ -83,6 +83,14 @@ def compute(
             **picture_facts(model, image),
         ),
     )
+
+
+def _default_layer(model: Model) -> str:
+    """Where class activation maps look; a net without maps offers its last layer, which they refuse by name."""
+    try:
+        return model.last_maps.name
+    except NotSupported:
+        return model.layers[-1].name
 
 
 def render(
