@@ -118,7 +118,12 @@ def selected(page, wall=maps) -> list[str]:
     return wall(page).locator("[aria-selected=true]").evaluate_all("nodes => nodes.map(node => node.dataset.index)")
 
 
+def scroll(page, share):
+    maps(page).evaluate("(node, share) => { node.scrollTop = share * (node.scrollHeight - node.clientHeight) }", share)
+
+
 def canvas_pixels(page, index) -> np.ndarray:
+    scroll(page, index / 511)
     flat = (
         tile(page, index)
         .locator("canvas")
@@ -145,6 +150,34 @@ def test_pixels_are_crisp_on_the_glass(page):
 def test_every_tile_is_cut_from_its_own_place(page, index):
     sent = np.random.default_rng(0).integers(0, 256, (512, 14, 14, 3), np.uint8)
     assert (canvas_pixels(page, index) == sent[index]).all()
+
+
+def test_only_rows_in_view_are_in_the_page_and_scrolling_meets_every_tile_in_its_place(page):
+    places = {}
+    for step in range(101):
+        scroll(page, step / 100)
+        page.wait_for_timeout(30)
+        found = maps(page).evaluate("""node => {
+            const wall = node.getBoundingClientRect();
+            return [...node.querySelectorAll('.tile')].map(tile => {
+                const box = tile.getBoundingClientRect();
+                return [Number(tile.dataset.index), box.x - wall.x, box.y - wall.y + node.scrollTop,
+                        box.bottom > wall.y && box.y < wall.bottom];
+            });
+        }""")
+        indices = [index for index, *_ in found]
+        assert indices == list(range(indices[0], indices[-1] + 1))
+        assert len(indices) < 400, "512 tiles, of which a quarter are in view"
+        first, *_, last = [index for index, _, _, visible in found if visible]
+        assert first - indices[0] >= 10 or indices[0] == 0, "nothing is missing above"
+        assert indices[-1] - last >= 10 or indices[-1] == 511, "nor below"
+        for index, x, y, _ in found:
+            assert places.setdefault(index, (round(x), round(y))) == (round(x), round(y)), "no tile moves"
+    assert sorted(places) == list(range(512))
+    columns = [y for _, y in places.values()].count(places[0][1])
+    rows = {y for k, (_, y) in places.items() if k % columns == 0}
+    steps = np.diff(sorted(rows))
+    assert steps.max() - steps.min() <= 1, "rows are equally high, however few of them are built"
 
 
 def test_a_click_reaches_python_once(page):

@@ -3,10 +3,11 @@
 
 const SIZES = [40, 68, 112]; // the longer side of a tile, in CSS pixels
 const SIZE_NAMES = ["small", "medium", "large"];
-const GAP = 8; // between tiles, as in gallery.css
-const PADDING = 6; // around them
+const GAP = 8; // between tiles, above and below them, as in gallery.css
+const PADDING = 6; // beside them
 const FONT = 11; // of the captions
 const PREVIEW = 224; // the longer side of the closer look
+const SPARE = 2; // rows kept ready above and below those in view
 const SETTLE = 120; // ms without a key before the server hears of a selection
 const ECHO = 10_000; // ms within which Python may answer a choice with the same number
 
@@ -44,9 +45,11 @@ class Gallery {
     this.slider = root.querySelector(".size input");
     this.preview = root.querySelector(".preview");
     this.message = root.querySelector(".message");
-    this.tiles = [];
+    this.tiles = new Map(); // index -> the tile, for the rows in view
+    this.row = 0; // from one row to the next, in CSS pixels
     this.turn = 0;
     this.drawn = null; // what the canvases show: address and geometry in one string
+    this.sheet = null; // and the picture they are cut from
     this.selected = null;
     this.active = 0;
     this.told = undefined; // the selection Python last passed
@@ -58,7 +61,7 @@ class Gallery {
     this.list.addEventListener("keydown", (event) => this.onKey(event));
     this.list.addEventListener("pointerover", (event) => this.onHover(event));
     this.list.addEventListener("pointerleave", () => this.hidePreview());
-    this.list.addEventListener("scroll", () => this.hidePreview());
+    this.list.addEventListener("scroll", () => this.onScroll());
     this.slider.addEventListener("input", () => this.resize(Number(this.slider.value)));
     this.observer = new ResizeObserver(() => this.layout());
     this.observer.observe(this.list);
@@ -99,21 +102,78 @@ class Gallery {
     const one = document.createElement("div");
     one.className = "tile";
     one.setAttribute("role", "option");
+    one.setAttribute("aria-setsize", this.data.count);
     const caption = document.createElement("div");
     caption.className = "caption";
     for (const part of ["name", "value"]) caption.appendChild(document.createElement("span")).className = part;
     one.append(document.createElement("canvas"), caption);
-    this.tiles = Array.from({ length: this.data.count }, (_, index) => {
-      const node = one.cloneNode(true);
-      node.id = `tile-${index}`;
-      node.dataset.index = index;
-      node.setAttribute("aria-selected", "false");
-      const [canvas, { firstChild: name, lastChild: value }] = node.children;
-      return { node, canvas, name, value };
-    });
-    this.list.replaceChildren(...this.tiles.map((tile) => tile.node));
+    this.template = one;
+    this.tiles.clear();
+    this.list.replaceChildren();
+    this.shown = null;
+    this.sheet = null;
     this.drawn = null;
     this.written = null;
+  }
+
+  // The page holds only the rows in view and a few around them: a wall of 2,048 costs no more than one of 200.
+  show() {
+    if (!this.row) return; // in a closed tab
+    const { count, maxHeight } = this.data;
+    const rows = Math.ceil(count / this.columns);
+    const { scrollTop } = this.list;
+    const above = Math.min(rows, Math.max(0, Math.floor(scrollTop / this.row) - SPARE));
+    const below = Math.max(above, Math.min(rows, Math.ceil((scrollTop + maxHeight) / this.row) + SPARE));
+    const [from, to] = [above * this.columns, Math.min(count, below * this.columns)];
+    const shown = JSON.stringify([from, to, rows, this.row]);
+    if (shown === this.shown) return;
+    this.shown = shown;
+    for (const [index, { node }] of this.tiles) {
+      if (index >= from && index < to) continue;
+      node.remove();
+      this.tiles.delete(index);
+    }
+    let next = this.list.firstElementChild;
+    for (let index = from; index < to; index++) {
+      const { node } = this.tiles.get(index) ?? this.make(index);
+      if (node === next) next = next.nextElementSibling;
+      else this.list.insertBefore(node, next);
+    }
+    this.list.style.setProperty("--above", `${above * this.row}px`);
+    this.list.style.setProperty("--below", `${(rows - below) * this.row}px`);
+  }
+
+  make(index) {
+    const node = this.template.cloneNode(true);
+    node.id = `tile-${index}`;
+    node.dataset.index = index;
+    node.setAttribute("aria-posinset", index + 1);
+    node.setAttribute("aria-selected", index === this.selected);
+    node.classList.toggle("active", index === this.active);
+    const [canvas, { firstChild: name, lastChild: value }] = node.children;
+    const tile = { node, canvas, name, value };
+    this.tiles.set(index, tile);
+    this.caption(index, tile);
+    if (this.sheet) this.draw(index, tile);
+    return tile;
+  }
+
+  caption(index, { node, name, value }) {
+    name.textContent = this.data.names[index];
+    value.textContent = this.data.values[index] ?? "";
+    node.setAttribute("aria-label", this.label(index));
+  }
+
+  draw(index, { canvas }) {
+    const { bitmap, columns, tile, gap } = this.sheet;
+    const [width, height] = tile;
+    // Kept in ordinary memory: hundreds of GPU surfaces would cost more than the pixels on them.
+    canvas.width = width;
+    canvas.height = height;
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    const x = gap + (index % columns) * (width + gap);
+    const y = gap + Math.floor(index / columns) * (height + gap);
+    context.drawImage(bitmap, x, y, width, height, 0, 0, width, height);
   }
 
   write() {
@@ -121,11 +181,7 @@ class Gallery {
     const text = JSON.stringify([names, values]);
     if (text === this.written) return;
     this.written = text;
-    this.tiles.forEach(({ node, name, value }, index) => {
-      name.textContent = names[index];
-      value.textContent = values[index] ?? "";
-      node.setAttribute("aria-label", this.label(index));
-    });
+    this.tiles.forEach((tile, index) => this.caption(index, tile));
     this.nameWidth = this.measure(names);
     this.valueWidth = this.measure(values);
   }
@@ -157,17 +213,9 @@ class Gallery {
     }
     if (this.wanted !== wanted) return; // overtaken by a newer sheet
     this.message.textContent = "";
-    const [width, height] = tile;
-    this.tiles.forEach(({ canvas }, index) => {
-      // Kept in ordinary memory: hundreds of GPU surfaces would cost more than the pixels on them.
-      canvas.width = width;
-      canvas.height = height;
-      const context = canvas.getContext("2d", { willReadFrequently: true });
-      const x = gap + (index % columns) * (width + gap);
-      const y = gap + Math.floor(index / columns) * (height + gap);
-      context.drawImage(bitmap, x, y, width, height, 0, 0, width, height);
-    });
+    this.sheet = { bitmap, columns, tile, gap };
     this.drawn = wanted;
+    this.tiles.forEach((tile, index) => this.draw(index, tile));
     // For tests and the browser's profiler: from the words of Python to the frame that shows the tiles.
     requestAnimationFrame(() => setTimeout(() => performance.measure("explain-gallery", { start: asked })));
   }
@@ -226,7 +274,20 @@ class Gallery {
     classes.toggle("bare", nameWidth + valueWidth === 0);
     classes.toggle("stacked", nameWidth + valueWidth + 4 > width);
     classes.toggle("terse", valueWidth === 0 || (this.size === 0 && valueWidth > width));
+    this.row = this.measureRow();
+    this.show();
     if (!shown && this.selected !== null) this.reveal(this.selected); // selected while in a closed tab
+  }
+
+  measureRow() {
+    if (!this.tiles.size) this.list.append(this.make(0).node);
+    const [{ node }] = this.tiles.values();
+    return node.getBoundingClientRect().height + GAP;
+  }
+
+  onScroll() {
+    this.hidePreview();
+    this.show();
   }
 
   // ---- who is selected
@@ -255,27 +316,27 @@ class Gallery {
   }
 
   select(index) {
-    this.tiles[this.selected]?.node.setAttribute("aria-selected", "false");
-    this.tiles[index]?.node.setAttribute("aria-selected", "true");
+    this.tiles.get(this.selected)?.node.setAttribute("aria-selected", "false");
+    this.tiles.get(index)?.node.setAttribute("aria-selected", "true");
     this.selected = index;
     this.activate(index ?? 0);
   }
 
   activate(index) {
-    this.tiles[this.active]?.node.classList.remove("active");
-    this.tiles[index]?.node.classList.add("active");
+    this.tiles.get(this.active)?.node.classList.remove("active");
+    this.tiles.get(index)?.node.classList.add("active");
     this.active = index;
     this.list.setAttribute("aria-activedescendant", `tile-${index}`);
   }
 
   reveal(index) {
-    const node = this.tiles[index]?.node;
-    if (!node) return;
-    const top = node.offsetTop - PADDING;
-    const bottom = top + node.offsetHeight + 2 * PADDING;
+    if (!this.row) return;
+    const top = Math.floor(index / this.columns) * this.row;
+    const bottom = top + this.row + GAP;
     const { scrollTop, clientHeight } = this.list;
     if (top < scrollTop) this.list.scrollTop = top;
     else if (bottom > scrollTop + clientHeight) this.list.scrollTop = bottom - clientHeight;
+    this.show();
   }
 
   choose(index) {
@@ -293,8 +354,8 @@ class Gallery {
 
   onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const last = this.tiles.length - 1;
-    const page = this.columns * Math.max(1, Math.floor(this.list.clientHeight / (this.rowHeight() || 1)));
+    const last = this.data.count - 1;
+    const page = this.columns * Math.max(1, Math.floor(this.list.clientHeight / (this.row || 1)));
     const moves = {
       ArrowLeft: -1,
       ArrowRight: 1,
@@ -327,7 +388,7 @@ class Gallery {
       this.timer = setTimeout(() => this.choose(this.selected), SETTLE);
     }
     this.reveal(index);
-    this.tiles[index].node.scrollIntoView({ block: "nearest" });
+    this.tiles.get(index)?.node.scrollIntoView({ block: "nearest" });
   }
 
   // Past the edge: stay in the column, in the outermost row that has it.
@@ -337,10 +398,6 @@ class Gallery {
     if (move < 0) return column;
     const bottom = last - (last % this.columns) + column;
     return bottom > last ? Math.max(this.active, bottom - this.columns) : bottom;
-  }
-
-  rowHeight() {
-    return this.tiles.length ? this.tiles[0].node.offsetHeight + GAP : 0;
   }
 
   // ---- a closer look
@@ -355,7 +412,7 @@ class Gallery {
   }
 
   showPreview(index) {
-    const { node, canvas } = this.tiles[index] ?? {};
+    const { node, canvas } = this.tiles.get(index) ?? {};
     if (!node?.isConnected || !this.preview.showPopover) return;
     const ratio = window.devicePixelRatio || 1;
     const longer = Math.max(canvas.width, canvas.height);
