@@ -12,7 +12,7 @@ const SETTLE = 120; // ms without a key before the server hears of a selection
 const ECHO = 10_000; // ms within which Python may answer a choice with the same number
 
 const galleries = new WeakMap();
-const sheets = new Map(); // address -> Promise<ImageBitmap>; addresses are content hashes
+const sheets = new Map(); // address -> Promise<Image>; addresses are content hashes
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".gallery");
@@ -24,18 +24,14 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
 function fetchSheet(address) {
   if (!sheets.has(address)) {
-    const sheet = fetchBitmap(address);
+    const image = new Image();
+    image.src = address;
+    const sheet = image.decode().then(() => image);
     sheet.catch(() => sheets.delete(address)); // to be tried again; paint() tells the user
     sheets.set(address, sheet);
     if (sheets.size > 16) sheets.delete(sheets.keys().next().value);
   }
   return sheets.get(address);
-}
-
-async function fetchBitmap(address) {
-  const response = await fetch(address);
-  if (!response.ok) throw new Error(`${address}: ${response.status}`);
-  return createImageBitmap(await response.blob(), { premultiplyAlpha: "none", colorSpaceConversion: "none" });
 }
 
 class Gallery {
@@ -48,8 +44,8 @@ class Gallery {
     this.tiles = new Map(); // index -> the tile, for the rows in view
     this.row = 0; // from one row to the next, in CSS pixels
     this.turn = 0;
-    this.drawn = null; // what the canvases show: address and geometry in one string
-    this.sheet = null; // and the picture they are cut from
+    this.drawn = null; // what the tiles show: address and geometry in one string
+    this.sheet = null; // and where in which picture they find it
     this.selected = null;
     this.active = 0;
     this.told = undefined; // the selection Python last passed
@@ -106,7 +102,8 @@ class Gallery {
     const caption = document.createElement("div");
     caption.className = "caption";
     for (const part of ["name", "value"]) caption.appendChild(document.createElement("span")).className = part;
-    one.append(document.createElement("canvas"), caption);
+    one.append(document.createElement("div"), caption);
+    one.firstChild.className = "picture";
     this.template = one;
     this.tiles.clear();
     this.list.replaceChildren();
@@ -150,11 +147,11 @@ class Gallery {
     node.setAttribute("aria-posinset", index + 1);
     node.setAttribute("aria-selected", index === this.selected);
     node.classList.toggle("active", index === this.active);
-    const [canvas, { firstChild: name, lastChild: value }] = node.children;
-    const tile = { node, canvas, name, value };
+    const [picture, { firstChild: name, lastChild: value }] = node.children;
+    const tile = { node, picture, name, value };
     this.tiles.set(index, tile);
     this.caption(index, tile);
-    if (this.sheet) this.draw(index, tile);
+    if (this.sheet) this.cut(index, picture);
     return tile;
   }
 
@@ -164,16 +161,11 @@ class Gallery {
     node.setAttribute("aria-label", this.label(index));
   }
 
-  draw(index, { canvas }) {
-    const { bitmap, columns, tile, gap } = this.sheet;
-    const [width, height] = tile;
-    // Kept in ordinary memory: hundreds of GPU surfaces would cost more than the pixels on them.
-    canvas.width = width;
-    canvas.height = height;
-    const context = canvas.getContext("2d", { willReadFrequently: true });
-    const x = gap + (index % columns) * (width + gap);
-    const y = gap + Math.floor(index / columns) * (height + gap);
-    context.drawImage(bitmap, x, y, width, height, 0, 0, width, height);
+  // A window onto the sheet: hundreds of canvases would be hundreds of layers to composite.
+  cut(index, picture) {
+    const { columns, tile, gap } = this.sheet;
+    picture.style.setProperty("--x", gap + (index % columns) * (tile[0] + gap));
+    picture.style.setProperty("--y", gap + Math.floor(index / columns) * (tile[1] + gap));
   }
 
   write() {
@@ -204,18 +196,20 @@ class Gallery {
     this.wanted = wanted;
     const { asked } = this;
     if (wanted === this.drawn || !sheet) return;
-    let bitmap;
+    let image;
     try {
-      bitmap = await fetchSheet(sheet);
+      image = await fetchSheet(sheet);
     } catch {
       if (this.wanted === wanted) this.message.textContent = "The picture could not be loaded. Reload the page.";
       return;
     }
     if (this.wanted !== wanted) return; // overtaken by a newer sheet
     this.message.textContent = "";
-    this.sheet = { bitmap, columns, tile, gap };
+    this.sheet = { columns, tile, gap };
     this.drawn = wanted;
-    this.tiles.forEach((tile, index) => this.draw(index, tile));
+    this.root.style.setProperty("--sheet", `url("${image.src}")`);
+    this.root.style.setProperty("--sheet-width", image.naturalWidth);
+    this.tiles.forEach(({ picture }, index) => this.cut(index, picture));
     // For tests and the browser's profiler: from the words of Python to the frame that shows the tiles.
     requestAnimationFrame(() => setTimeout(() => performance.measure("explain-gallery", { start: asked })));
   }
@@ -263,6 +257,7 @@ class Gallery {
     this.columns = rowsOf || Math.max(1, Math.floor((room + GAP) / (width + GAP)));
 
     const style = this.list.style;
+    style.setProperty("--scale", `${scale / ratio}px`);
     style.setProperty("--width", `${width}px`);
     style.setProperty("--height", `${(tile[1] * scale) / ratio}px`);
     style.gridTemplateColumns = `repeat(${this.columns}, ${width}px)`;
@@ -412,29 +407,28 @@ class Gallery {
   }
 
   showPreview(index) {
-    const { node, canvas } = this.tiles.get(index) ?? {};
+    const { node } = this.tiles.get(index) ?? {};
     if (!node?.isConnected || !this.preview.showPopover) return;
+    const [width, height] = this.sheet.tile;
     const ratio = window.devicePixelRatio || 1;
-    const longer = Math.max(canvas.width, canvas.height);
-    let scale = (PREVIEW * ratio) / longer;
+    let scale = (PREVIEW * ratio) / Math.max(width, height);
     if (scale > 1) scale = Math.floor(scale);
-    const view = this.preview.querySelector("canvas");
-    view.width = canvas.width;
-    view.height = canvas.height;
-    view.style.width = `${(canvas.width * scale) / ratio}px`;
-    view.style.height = `${(canvas.height * scale) / ratio}px`;
-    view.getContext("2d").drawImage(canvas, 0, 0);
+    const view = this.preview.querySelector(".picture");
+    this.cut(index, view);
+    this.preview.style.setProperty("--scale", `${scale / ratio}px`);
+    this.preview.style.setProperty("--width", `${(width * scale) / ratio}px`);
+    this.preview.style.setProperty("--height", `${(height * scale) / ratio}px`);
     this.preview.classList.toggle("reduced", scale < 1);
     this.preview.querySelector(".name").textContent = this.data.names[index];
     this.preview.querySelector(".value").textContent = this.data.values[index] ?? "";
-    this.preview.style.maxWidth = `${Math.max(120, (canvas.width * scale) / ratio)}px`;
+    this.preview.style.maxWidth = `${Math.max(120, (width * scale) / ratio)}px`;
     if (!this.preview.matches(":popover-open")) this.preview.showPopover();
 
     const at = node.getBoundingClientRect();
-    const { width, height } = this.preview.getBoundingClientRect();
+    const box = this.preview.getBoundingClientRect();
     const right = at.right + 12;
-    const left = right + width > window.innerWidth - 8 ? at.left - 12 - width : right;
-    const top = Math.min(Math.max(8, at.top + at.height / 2 - height / 2), window.innerHeight - height - 8);
+    const left = right + box.width > window.innerWidth - 8 ? at.left - 12 - box.width : right;
+    const top = Math.min(Math.max(8, at.top + at.height / 2 - box.height / 2), window.innerHeight - box.height - 8);
     this.preview.style.left = `${Math.max(8, left)}px`;
     this.preview.style.top = `${Math.max(8, top)}px`;
   }
