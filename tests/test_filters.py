@@ -5,11 +5,13 @@ import pytest
 import torch
 from torch import nn
 
+from explain.data import load_images
 from explain.errors import BadValue, NotSupported, Unknown
 from explain.images import sheet_size
 from explain.model import Model, Preprocess
 from explain.views import filters
 from explain.views.filters import Filters, layers_with_filters, ordering, render, render_pair, similarity
+from explain.zoo import load_model
 
 GREY = Preprocess(size=(28, 28), resize=28, mean=(0.0,), std=(1.0,), channels=1)
 TEN = tuple("abcdefghij")
@@ -279,6 +281,46 @@ def test_other_size_and_colour():
     colour = np.repeat(tiles.transpose(0, 2, 3, 1), 3, -1)
     assert similarity(made(tiles), made(colour)) == pytest.approx(1)
     assert similarity(made(colour), made(tiles)) == pytest.approx(1)
+
+
+def test_oracle():
+    """Against numpy's correlation coefficient, filter by filter."""
+    one, other = random(7, 1, 5, 5), random(4, 1, 5, 5, seed=1)
+    best = [max(np.corrcoef(a.ravel(), b.ravel())[0, 1] for b in other) for a in one]
+    assert similarity(made(one), made(other)) == pytest.approx(np.mean(best))
+
+
+def wide(seed, epochs):
+    """Sixteen filters of 7 x 7, another architecture than LeNet's six of 5 x 5; with no epochs, as they were drawn."""
+    images = load_images("fashion-mnist")
+    x, y = torch.from_numpy(images.array).float().div(255)[:, None], torch.from_numpy(images.labels)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = nn.Sequential(
+            nn.Conv2d(1, 16, 7, stride=2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(16 * 25, 10)
+        )
+        optimiser = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=1e-3)
+        for _ in range(epochs):
+            for batch in torch.randperm(len(x)).split(100):
+                optimiser.zero_grad()
+                nn.functional.cross_entropy(net(x[batch]), y[batch]).backward()
+                optimiser.step()
+    return filters.compute(Model("wide", net, GREY, TEN))
+
+
+@pytest.mark.slow
+def test_trained_are_alike(lenet):
+    """V02: trained filters find more of their like in another trained net, of another architecture too, than in a
+    random one. (Six filters cannot cover sixteen: the other way round, wide to LeNet, proves little.)"""
+    trained = [wide(seed, 1) for seed in (1, 2)]
+    drawn = [wide(seed, 0) for seed in (3, 4)]
+    six, drawn_six = filters.compute(lenet), filters.compute(load_model("lenet", device="cpu"))
+    assert min(similarity(*trained), similarity(*trained[::-1])) > 0.05 + max(
+        similarity(*pair) for one in trained for chance in drawn for pair in ((one, chance), (chance, one))
+    )
+    assert min(similarity(six, one) for one in trained) > 0.05 + max(
+        *(similarity(six, chance) for chance in drawn), *(similarity(drawn_six, one) for one in trained)
+    )
 
 
 def test_pair(lenet):

@@ -1,0 +1,35 @@
+"""Fully connected baseline: every pixel has its own weights, so where it stands plays no part."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from itertools import pairwise
+from typing import Annotated
+
+from torch import nn
+
+from ..registry import Choices, Range
+from .lenet import ACTIVATIONS
+from .registry import NETS
+
+__all__ = ["mlp"]
+
+
+@NETS.register
+def mlp(
+    *,
+    channels: Annotated[int, Range(1, 64, help="input channels")] = 1,
+    size: Annotated[int, Range(1, 256, help="side of the square picture")] = 28,
+    classes: Annotated[int, Range(1, 10_000)] = 10,
+    fc1: Annotated[int, Range(0, 10_000, help="units of the first hidden layer, 0 for none")] = 128,
+    fc2: Annotated[int, Range(0, 10_000, help="units of the second hidden layer, 0 for none")] = 0,
+    activation: Annotated[str, Choices(*ACTIVATIONS)] = "relu",
+) -> nn.Module:
+    """Multilayer perceptron for (N, channels, size, size) pictures; 101,770 parameters as it stands."""
+    sizes = [channels * size * size, *(units for units in (fc1, fc2) if units), classes]
+    layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
+    for k, (fan_in, fan_out) in enumerate(pairwise(sizes), 1):
+        if k > 1:
+            layers[f"act{k - 1}"] = ACTIVATIONS[activation]()
+        layers[f"fc{k}"] = nn.Linear(fan_in, fan_out)
+    return nn.Sequential(layers)
