@@ -18,20 +18,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from explain.errors import BadFile, BadValue, ExplainError, NotSupported, Unknown
-from explain.figure import (
-    FORMATS,
-    LEADING,
-    VERSION,
-    Figure,
-    Grid,
-    Panel,
-    Scale,
-    lay_out,
-    measure,
-    read_facts,
-    versions,
-    wrap,
-)
+from explain.figure import FORMATS, VERSION, Figure, Grid, Panel, Scale, read_facts, versions
+from explain.figure.layout import LEADING, lay_out
+from explain.figure.text import measure, wrap
 from explain.images import contact_sheet
 
 FACTS = {

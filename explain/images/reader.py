@@ -1,52 +1,25 @@
-"""Bytes to upright pictures, and pictures to pixels: colour maps, overlays, contact sheets. numpy and Pillow only.
-
-`decode` is the one door by which a picture enters; whatever is wrong with it becomes one BadFile.
-Arrays are (H, W) or (H, W, 3); heat and other maps are floats, "unit" means within 0..1.
-"""
+"""The one door by which a picture enters: bytes, files, arrays and PIL images to upright RGB or grey."""
 
 from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from PIL import BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 from PIL.Image import Image, Transpose, alpha_composite, fromarray, new
 
-from .errors import BadFile, BadValue, ExplainError, Unknown, shorten
-
-__all__ = [
-    "BACKGROUND",
-    "COLORMAPS",
-    "FORMATS",
-    "as_image",
-    "colour",
-    "contact_sheet",
-    "decode",
-    "draw_box",
-    "enlarge",
-    "from_array",
-    "overlay",
-    "png",
-    "resize",
-    "sheet_size",
-    "to_bytes",
-    "unit_scale",
-]
-
-Array = NDArray[Any]
-Bytes = NDArray[np.uint8]
-Colour = Sequence[int]
+from ..errors import BadFile, BadValue, ExplainError, shorten
+from .colours import BACKGROUND, Array, to_bytes, unit_scale
 
 MAX_BYTES = 20 * 2**20
 MAX_PIXELS = 25_000_000
 MAX_ASPECT = 20
-BACKGROUND = (255, 255, 255)  # what transparent pixels are shown on
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 # Pillow's readers are called directly: Image.open would warn about large files on its own terms and call an ordinary
@@ -73,9 +46,6 @@ _TURNS = {
 
 # What may be white, by Pillow mode; the first value that no pixel exceeds is taken, else the picture's own range.
 _WHITES = {"I;16": (65535,), "I": (255, 65535), "F": (1, 255, 65535)}
-
-
-# ------------------------------------------------------------ reading
 
 
 def decode(source: bytes | str | Path, name: str = "") -> Image:
@@ -295,213 +265,3 @@ def _formats() -> str:
 
 def _one_of_formats() -> str:
     return f"a {_formats()} picture"
-
-
-# ------------------------------------------------------------ values and colours
-
-
-def unit_scale(array: ArrayLike, low: float | None = None, high: float | None = None) -> NDArray[np.float32]:
-    """Floats from low..high (by default the finite minimum and maximum) to 0..1, clipped; NaN becomes 0.
-
-    Where low equals high every value becomes 0.5, so that a constant map is plain grey and nothing divides by zero.
-    Raises BadValue when low is above high or either is NaN.
-    """
-    unit = np.array(array, np.float64)
-    finite = unit[np.isfinite(unit)] if low is None or high is None else unit
-    if low is None:
-        low = float(finite.min(initial=np.inf if high is None else high))
-    if high is None:
-        high = float(finite.max(initial=low))
-    if not low <= high:
-        raise BadValue(f"The range {low:g} to {high:g} is not one; the first value must not be above the second.")
-    if low == high:
-        unit[~np.isnan(unit)] = 0.5
-    else:
-        with np.errstate(over="ignore", invalid="ignore"):
-            unit -= low
-            unit /= high - low
-        np.clip(unit, 0, 1, out=unit)
-    np.nan_to_num(unit, copy=False, nan=0.0)
-    return unit.astype(np.float32)
-
-
-def to_bytes(array: ArrayLike) -> Bytes:
-    """Unit floats to 0..255, rounded half up; clipped, NaN becomes 0."""
-    levels: Bytes = np.floor(_clipped(array) * 255 + 0.5).astype(np.uint8)
-    return levels
-
-
-def _clipped(array: ArrayLike) -> Array:
-    unit: Array = np.clip(np.nan_to_num(np.asarray(array), nan=0.0), 0, 1)
-    return unit
-
-
-def _ramp(*anchors: tuple[int, int, int], entries: int = 256) -> Bytes:
-    """Evenly spaced anchor colours joined by straight lines."""
-    at, stops = np.linspace(0, 1, entries), np.linspace(0, 1, len(anchors))
-    channels = [np.interp(at, stops, channel) for channel in zip(*anchors, strict=True)]
-    table: Bytes = np.rint(np.stack(channels, axis=1)).astype(np.uint8)
-    return table
-
-
-_NEUTRAL = (247, 247, 247)
-
-# Each (256, 3). The sequential ones grow ever lighter; "red-blue" has its neutral colour on both entries beside 0.5.
-COLORMAPS: dict[str, Bytes] = {
-    "grey": _ramp((0, 0, 0), (255, 255, 255)),
-    "inferno": _ramp((0, 0, 6), (66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 10), (252, 255, 164)),
-    "viridis": _ramp((68, 1, 84), (65, 68, 135), (42, 120, 142), (34, 168, 132), (122, 209, 81), (253, 231, 37)),
-    "red-blue": np.concatenate(
-        [
-            _ramp((5, 48, 97), (33, 102, 172), (67, 147, 195), (146, 197, 222), (209, 229, 240), _NEUTRAL, entries=128),
-            _ramp(_NEUTRAL, (253, 219, 199), (244, 165, 130), (214, 96, 77), (178, 24, 43), (103, 0, 31), entries=128),
-        ]
-    ),
-}
-
-
-def colour(array: ArrayLike, cmap: str = "grey") -> Bytes:
-    """Unit floats (...) to colours (..., 3): 256 bins of equal width, so that 0.5 - d mirrors 0.5 + d. NaN counts as 0.
-
-    Raises Unknown when the colour map is not in COLORMAPS.
-    """
-    if cmap not in COLORMAPS:
-        raise Unknown("colour map", cmap, COLORMAPS)
-    colours: Bytes = COLORMAPS[cmap][np.minimum(_clipped(array) * 256, 255).astype(np.uint8)]
-    return colours
-
-
-def overlay(image: Array, colours: Array, alpha: float | Array) -> Bytes:
-    """The plain mix (1 - alpha) * image + alpha * colours, both (H, W, 3) uint8; alpha a number or (H, W), within 0..1.
-
-    Raises BadValue for other shapes, dtypes or values of alpha.
-    """
-    weight = np.asarray(alpha, np.float32)
-    if not image.dtype == colours.dtype == np.uint8 or image.shape != colours.shape or image.shape[2:] != (3,):
-        raise BadValue(
-            f"Overlays need two uint8 arrays of one shape (H, W, 3), not {image.dtype} {image.shape}"
-            f" and {colours.dtype} {colours.shape}."
-        )
-    if weight.shape not in ((), image.shape[:2]) or not np.all((weight >= 0) & (weight <= 1)):
-        raise BadValue(f"The overlay's alpha {shorten(alpha)} must be within 0 to 1, one number or one a pixel.")
-    weight = weight[..., None]
-    mix: Bytes = np.floor(image * (1 - weight) + colours * weight + 0.5).astype(np.uint8)
-    return mix
-
-
-# ------------------------------------------------------------ size and layout
-
-
-def enlarge(array: Array, factor: int, axes: tuple[int, int] = (0, 1)) -> Array:
-    """Every pixel as factor x factor equal ones. Raises BadValue unless factor is a whole number from 1."""
-    factor = _whole("factor", factor, 1)
-    return np.repeat(np.repeat(array, factor, axes[0]), factor, axes[1])
-
-
-def resize(array: ArrayLike, size: tuple[int, int], method: str = "bilinear") -> Array:
-    """Float maps (..., h, w) to (..., *size): "bilinear" as torch's align_corners=False, or "nearest".
-
-    Raises Unknown for another method and BadValue for an empty array or size.
-    """
-    maps = np.asarray(array)
-    maps = maps if maps.dtype.kind == "f" else maps.astype(np.float32)
-    if method not in ("bilinear", "nearest"):
-        raise Unknown("way to resize", method, ["bilinear", "nearest"])
-    if maps.ndim < 2 or not maps.size:
-        raise BadValue(f"A map of shape {maps.shape} cannot be resized; valid: (h, w), each at least 1.")
-    for axis, length in zip((-2, -1), size, strict=True):
-        length = _whole("size", length, 1)
-        if method == "nearest":
-            maps = maps.take(np.arange(length) * maps.shape[axis] // length, axis)
-        else:
-            maps = _linear(maps, length, axis)
-    return maps
-
-
-def _linear(array: Array, length: int, axis: int) -> Array:
-    """Linear interpolation along one axis, between pixel centres, constant beyond the outermost ones."""
-    last = array.shape[axis] - 1
-    place = np.maximum((np.arange(length) + 0.5) * (last + 1) / length - 0.5, 0)
-    left = np.minimum(place.astype(int), last)
-    right = np.minimum(left + 1, last)
-    share = (place - left).astype(array.dtype).reshape(-1, *[1] * (-1 - axis))
-    blend: Array = array.take(left, axis) * (1 - share) + array.take(right, axis) * share
-    return blend
-
-
-def sheet_size(n: int, h: int, w: int, columns: int, gap: int = 1, factor: int = 1) -> tuple[int, int]:
-    """Height and width of a contact sheet: tiles enlarged by factor, a gap around each.
-
-    Raises BadValue unless columns and factor are whole numbers from 1 and gap is one from 0.
-    """
-    columns, gap, factor = _whole("columns", columns, 1), _whole("gap", gap, 0), _whole("factor", factor, 1)
-    rows = -(-n // columns)
-    return rows * h * factor + (rows + 1) * gap, columns * w * factor + (columns + 1) * gap
-
-
-def contact_sheet(tiles: Array, columns: int, gap: int = 1, factor: int = 1, background: Colour = BACKGROUND) -> Bytes:
-    """Tiles (N, h, w, 3) uint8 on one sheet of `sheet_size`: tile k in row k // columns, background where none is.
-
-    Raises BadValue for another shape or dtype of tiles.
-    """
-    if tiles.ndim != 4 or tiles.shape[3] != 3 or tiles.dtype != np.uint8:
-        raise BadValue(f"A contact sheet needs uint8 tiles (N, h, w, 3), not {tiles.dtype} {tiles.shape}.")
-    n, h, w, _ = tiles.shape
-    sheet = np.empty((*sheet_size(n, h, w, columns, gap, factor), 3), np.uint8)
-    sheet[...] = background
-    rows, h, w = -(-n // columns), h * factor + gap, w * factor + gap
-    cells = np.empty((rows * columns, h, w, 3), np.uint8)  # each with the gap above and to the left of it
-    cells[...] = background
-    cells[:n, gap:, gap:] = enlarge(tiles, factor, axes=(1, 2))
-    grid = cells.reshape(rows, columns, h, w, 3).swapaxes(1, 2)
-    sheet[: rows * h, : columns * w] = grid.reshape(rows * h, columns * w, 3)
-    return sheet
-
-
-def draw_box(image: Array, box: tuple[int, int, int, int], colour: Colour = (255, 0, 0), width: int = 1) -> Bytes:
-    """A copy of image (H, W, 3) with a frame just outside the box (y0, x0, y1, x1), half open; clipped to the picture.
-
-    The frame hides none of the box's own pixels; where the box meets the picture's edge there is no room for it.
-    """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise BadValue(f"Boxes are drawn on uint8 pictures (H, W, 3), not on {image.dtype} {image.shape}.")
-    width = _whole("width", width, 1)
-    y0, x0, y1, x1 = box
-    out, height, breadth = image.copy(), *image.shape[:2]
-
-    def region(by: int) -> tuple[slice, slice]:
-        y, x = np.clip([y0 - by, y1 + by], 0, height), np.clip([x0 - by, x1 + by], 0, breadth)
-        return slice(*y.tolist()), slice(*x.tolist())
-
-    out[region(width)] = colour
-    out[region(0)] = image[region(0)]
-    return out
-
-
-def png(picture: Image | Array, text: Mapping[str, str] | None = None) -> bytes:
-    """A PNG without loss, of a PIL image or a uint8 array (H, W), (H, W, 3) or (H, W, 4), with optional text chunks.
-
-    Raises BadValue for another shape or dtype.
-    """
-    if not isinstance(picture, Image):
-        if (
-            picture.dtype != np.uint8
-            or not picture.size
-            or not (picture.ndim == 2 or picture.shape[2:] in ((3,), (4,)))
-        ):
-            raise BadValue(
-                f"A PNG needs a uint8 array (H, W), (H, W, 3) or (H, W, 4), not {picture.dtype} {picture.shape}."
-            )
-        picture = fromarray(np.ascontiguousarray(picture))
-    chunks = PngImagePlugin.PngInfo()
-    for key, value in (text or {}).items():
-        chunks.add_text(key, value)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", pnginfo=chunks)
-    return buffer.getvalue()
-
-
-def _whole(name: str, value: int, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise BadValue(f"The {name} {shorten(value)} must be a whole number from {least}.")
-    return int(value)

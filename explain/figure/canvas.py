@@ -1,0 +1,127 @@
+"""png, svg and pdf: the page drawn by matplotlib, which is imported when the first of them is asked for."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from ..errors import BadValue
+from .facts import VERSION, facts_json
+from .figure import DPI, WIDTH_MM, Figure, between, export
+from .layout import Page, lay_out
+from .panel import Pixels
+from .text import clean
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Sheet
+
+MAX_PIXELS = 80_000_000
+
+_DRAWING = threading.Lock()  # matplotlib's settings are global
+_SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "explain",
+    "image.composite_image": False,
+    "text.hinting": "none",  # so that lines are as wide as measured
+}
+
+
+def _png_facts(content: bytes) -> str:
+    return str(Image.open(io.BytesIO(content), formats=["PNG"]).info["explain"])
+
+
+@export("png", "image/png", facts=_png_facts, start=b"\x89PNG")
+def png(figure: Figure, width_mm: float, dpi: int) -> bytes:
+    """Pictures are put in pixel for pixel, which matplotlib's resampling does not promise."""
+    file = io.BytesIO()
+    with _sheet(figure, width_mm, dpi, MAX_PIXELS) as (sheet, page, height):
+        sheet.savefig(file, format="rgba")
+    drawn = np.frombuffer(file.getvalue(), np.uint8).reshape(height, page.width, 4)
+    image = Image.fromarray(np.ascontiguousarray(drawn[..., :3]))
+    for picture in page.pictures:
+        image.paste(_resized(picture.pixels, picture.width, picture.height), (picture.x, picture.y))
+    info, file = PngInfo(), io.BytesIO()
+    info.add_text("explain", facts_json(figure.facts))
+    image.save(file, "PNG", pnginfo=info, dpi=(sheet.dpi, sheet.dpi))
+    return file.getvalue()
+
+
+@export("svg", "image/svg+xml", facts=between(rb"<rdf:li>", rb"</rdf:li>"))
+def svg(figure: Figure, width_mm: float, dpi: int) -> bytes:
+    title, alt, creator, facts = _described(figure)
+    metadata = {"Title": title, "Description": alt, "Creator": creator, "Keywords": [facts], "Date": None}
+    return _vector(figure, width_mm, dpi, "svg", metadata)
+
+
+def _pdf_facts(content: bytes) -> str | None:
+    match = re.search(rb"/Keywords \((\{(?:\\.|[^\\()])*\})\)", content)
+    return re.sub(rb"\\([\\()])", rb"\1", match[1]).decode("ascii") if match else None
+
+
+@export("pdf", "application/pdf", facts=_pdf_facts, start=b"%PDF")
+def pdf(figure: Figure, width_mm: float, dpi: int) -> bytes:
+    title, alt, creator, facts = _described(figure)
+    metadata = {"Title": title, "Subject": alt, "Creator": creator, "Keywords": facts, "CreationDate": None}
+    return _vector(figure, width_mm, dpi, "pdf", metadata)
+
+
+def _described(figure: Figure) -> tuple[str, str, str, str]:
+    """Title, text for who cannot see the figure, program and facts."""
+    return clean(figure.title), clean(figure.alt or figure.title), f"explain {VERSION}", facts_json(figure.facts)
+
+
+def _vector(figure: Figure, width_mm: float, dpi: int, format: str, metadata: dict[str, Any]) -> bytes:
+    file = io.BytesIO()
+    with _sheet(figure, width_mm, dpi) as (sheet, page, height):
+        axes = sheet.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        for p in page.pictures:
+            extent = (p.x, p.x + p.width, p.y + p.height, p.y)
+            axes.imshow(p.pixels, extent=extent, interpolation="none", aspect="auto")
+        axes.set(xlim=(0, page.width), ylim=(height, 0))
+        sheet.savefig(file, format=format, metadata=metadata)
+    return file.getvalue()
+
+
+@contextmanager
+def _sheet(figure: Figure, width_mm: float, dpi: int, most: float = math.inf) -> Iterator[tuple[Sheet, Page, int]]:
+    """A sheet with the page's texts on it, the page, whose pictures are still to be drawn, and its height."""
+    width_mm, dpi = WIDTH_MM.check(width_mm), DPI.check(dpi)
+    import matplotlib
+    from matplotlib.figure import Figure as Sheet
+
+    with _DRAWING, matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a user's matplotlibrc must not change a figure
+        matplotlib.rcParams.update(_SETTINGS)
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # an emoji becomes a box in png and pdf
+        width = round(width_mm / 25.4 * dpi)
+        page, height = lay_out(figure, width, dpi)
+        if width * height > most:
+            raise BadValue(
+                f"A PNG of {width} x {height} pixels is too large; lower dpi={dpi} or width_mm={width_mm:g}."
+            )
+        # The hair keeps 1417 / 200 * 200 from being cut to 1416.
+        sheet = Sheet(((width + 1e-4) / dpi, (height + 1e-4) / dpi), dpi, facecolor="white")
+        for line in page.texts:
+            x, y = line.x / width, 1 - (line.y + line.size * page.point) / height
+            look: dict[str, Any] = {"size": line.size, "color": line.colour, "weight": line.weight, "ha": line.align}
+            sheet.text(x, y, line.text, parse_math=False, **look)
+        yield sheet, page, height
+
+
+def _resized(pixels: Pixels, width: int, height: int) -> Image.Image:
+    """Enlarged by whole pixels, then averaged down: crisp at any factor, and no row is dropped when it shrinks."""
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    whole = math.ceil(width / image.width) * image.width, math.ceil(height / image.height) * image.height
+    return image.resize(whole, Image.Resampling.NEAREST).resize((width, height), Image.Resampling.BOX)

@@ -1,0 +1,129 @@
+"""Figure, and the formats it can be saved in.
+
+@export("csv", "text/csv", facts=between(rb"\\A# explain: ", rb"\r?\n"), needs="table")
+def csv(figure: Figure, width_mm: float, dpi: int) -> bytes:
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..errors import BadFile, BadValue, NotSupported, Unknown
+from ..registry import Option, Range
+from ..store import write
+from .facts import Facts
+from .panel import Panel
+
+WIDTH_MM = Option("width_mm", float, 180.0, Range(40, 600, "Width on paper"))
+DPI = Option("dpi", int, 200, Range(50, 1200, "Dots per inch of a PNG"))
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """Panels in a grid, the sentence under them, the raw numbers behind them and the facts that reproduce them."""
+
+    title: str
+    panels: tuple[Panel, ...]
+    facts: Facts
+    columns: int = 3
+    note: str = ""
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    table: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    alt: str = ""
+
+    def __post_init__(self) -> None:
+        if self.columns < 1:
+            raise BadValue(f"A figure needs at least one column, not {self.columns}.")
+        if len({len(column) for column in self.table.values()}) > 1:
+            raise ValueError("the columns of a table must have one length")
+        if "facts" in self.arrays:
+            raise ValueError("the name 'facts' is taken in an npz")
+
+    @property
+    def formats(self) -> list[str]:
+        """The formats this figure can be saved as."""
+        return [name for name, format in FORMATS.items() if not format.needs or getattr(self, format.needs)]
+
+    def encode(self, format: str, *, width_mm: float = WIDTH_MM.default, dpi: int = DPI.default) -> bytes:
+        """The file's content; the same input gives the same bytes.
+
+        Raises Unknown for a format that is none of FORMATS, NotSupported for one that this figure has nothing for.
+        """
+        if format not in FORMATS:
+            raise Unknown("figure format", format, FORMATS)
+        if format not in self.formats:
+            what = FORMATS[format].needs
+            raise NotSupported(f"This figure has no {what} to save as {format}; it has {', '.join(self.formats)}.")
+        return FORMATS[format].encode(self, width_mm, dpi)
+
+    def save(self, path: str | Path, *, width_mm: float = WIDTH_MM.default, dpi: int = DPI.default) -> Path:
+        """Write the figure in the format of the path's extension."""
+        return write(path, self.encode(Path(path).suffix[1:].lower(), width_mm=width_mm, dpi=dpi))
+
+
+# Formats -------------------------------------------------------------------------------------------------------------
+
+Encoder = Callable[[Figure, float, int], bytes]  # of the width in millimetres and the dots per inch
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file that figures are saved as, and how to find the facts in one."""
+
+    encode: Encoder
+    media_type: str
+    facts: Callable[[bytes], str | None]  # None when there are none; a damaged file may raise anything
+    start: bytes  # how every such file begins; empty where that is not sure
+    needs: str  # the field of Figure without which there is nothing to save
+
+
+FORMATS: dict[str, Format] = {}
+
+
+def export(
+    name: str, media_type: str, *, facts: Callable[[bytes], str | None], start: bytes = b"", needs: str = ""
+) -> Callable[[Encoder], Encoder]:
+    """Register the function that encodes a figure in the format of this name, which is also the file's extension."""
+
+    def register(encode: Encoder) -> Encoder:
+        if name in FORMATS:
+            raise ValueError(f"figure format {name!r} is registered twice")
+        FORMATS[name] = Format(encode, media_type, facts, start, needs)
+        return encode
+
+    return register
+
+
+def between(before: bytes, after: bytes) -> Callable[[bytes], str | None]:
+    """Finds the facts between two patterns, in a file that holds them as they are."""
+
+    def find(content: bytes) -> str | None:
+        match = re.search(before + rb"(\{.*?\})" + after, content)
+        return match[1].decode("ascii") if match else None
+
+    return find
+
+
+def read_facts(source: str | Path | bytes) -> dict[str, Any]:
+    """The facts inside a file that Figure.save wrote. Raises BadFile when there are none."""
+    name = "these bytes" if isinstance(source, bytes) else repr(str(source))
+    try:
+        content = source if isinstance(source, bytes) else Path(source).read_bytes()
+    except OSError as error:
+        raise BadFile(f"Cannot read {name}: {error.strerror or error}.") from error
+    fitting = [format for format in FORMATS.values() if content.startswith(format.start)]
+    fitting = [format for format in fitting if format.start] or fitting
+    try:
+        facts = json.loads(next(text for format in fitting if (text := format.facts(content))))
+        if not isinstance(facts, dict):
+            raise TypeError
+    except Exception as error:  # a damaged PNG or zip raises one of a dozen kinds
+        raise BadFile(f"No facts in {name}: it is not a figure that explain saved.") from error
+    return facts

@@ -1,0 +1,30 @@
+"""Bytes to upright pictures, and pictures to pixels: colour maps, overlays, contact sheets. numpy and Pillow only.
+
+`decode` is the one door by which a picture enters; whatever is wrong with it becomes one BadFile (`reader`).
+Arrays are (H, W) or (H, W, 3); heat and other maps are floats, "unit" means within 0..1 (`colours`, `pixels`).
+"""
+
+from .colours import BACKGROUND, COLORMAPS, colour, overlay, to_bytes, unit_scale
+from .pixels import contact_sheet, draw_box, enlarge, png, resize, sheet_size
+from .reader import FORMATS, MAX_BYTES, MAX_PIXELS, as_image, decode, from_array
+
+__all__ = [
+    "BACKGROUND",
+    "COLORMAPS",
+    "FORMATS",
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "as_image",
+    "colour",
+    "contact_sheet",
+    "decode",
+    "draw_box",
+    "enlarge",
+    "from_array",
+    "overlay",
+    "png",
+    "resize",
+    "sheet_size",
+    "to_bytes",
+    "unit_scale",
+]

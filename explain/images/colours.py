@@ -1,0 +1,106 @@
+"""Values to colours: scaling, colour maps, the mix of a picture with a map."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import BadValue, Unknown, shorten
+
+Array = NDArray[Any]
+Bytes = NDArray[np.uint8]
+Colour = Sequence[int]
+
+BACKGROUND = (255, 255, 255)  # what transparent pixels are shown on
+
+
+def unit_scale(array: ArrayLike, low: float | None = None, high: float | None = None) -> NDArray[np.float32]:
+    """Floats from low..high (by default the finite minimum and maximum) to 0..1, clipped; NaN becomes 0.
+
+    Where low equals high every value becomes 0.5, so that a constant map is plain grey and nothing divides by zero.
+    Raises BadValue when low is above high or either is NaN.
+    """
+    unit = np.array(array, np.float64)
+    finite = unit[np.isfinite(unit)] if low is None or high is None else unit
+    if low is None:
+        low = float(finite.min(initial=np.inf if high is None else high))
+    if high is None:
+        high = float(finite.max(initial=low))
+    if not low <= high:
+        raise BadValue(f"The range {low:g} to {high:g} is not one; the first value must not be above the second.")
+    if low == high:
+        unit[~np.isnan(unit)] = 0.5
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):
+            unit -= low
+            unit /= high - low
+        np.clip(unit, 0, 1, out=unit)
+    np.nan_to_num(unit, copy=False, nan=0.0)
+    return unit.astype(np.float32)
+
+
+def to_bytes(array: ArrayLike) -> Bytes:
+    """Unit floats to 0..255, rounded half up; clipped, NaN becomes 0."""
+    levels: Bytes = np.floor(_clipped(array) * 255 + 0.5).astype(np.uint8)
+    return levels
+
+
+def _clipped(array: ArrayLike) -> Array:
+    unit: Array = np.clip(np.nan_to_num(np.asarray(array), nan=0.0), 0, 1)
+    return unit
+
+
+def _ramp(*anchors: tuple[int, int, int], entries: int = 256) -> Bytes:
+    """Evenly spaced anchor colours joined by straight lines."""
+    at, stops = np.linspace(0, 1, entries), np.linspace(0, 1, len(anchors))
+    channels = [np.interp(at, stops, channel) for channel in zip(*anchors, strict=True)]
+    table: Bytes = np.rint(np.stack(channels, axis=1)).astype(np.uint8)
+    return table
+
+
+_NEUTRAL = (247, 247, 247)
+
+# Each (256, 3). The sequential ones grow ever lighter; "red-blue" has its neutral colour on both entries beside 0.5.
+COLORMAPS: dict[str, Bytes] = {
+    "grey": _ramp((0, 0, 0), (255, 255, 255)),
+    "inferno": _ramp((0, 0, 6), (66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 10), (252, 255, 164)),
+    "viridis": _ramp((68, 1, 84), (65, 68, 135), (42, 120, 142), (34, 168, 132), (122, 209, 81), (253, 231, 37)),
+    "red-blue": np.concatenate(
+        [
+            _ramp((5, 48, 97), (33, 102, 172), (67, 147, 195), (146, 197, 222), (209, 229, 240), _NEUTRAL, entries=128),
+            _ramp(_NEUTRAL, (253, 219, 199), (244, 165, 130), (214, 96, 77), (178, 24, 43), (103, 0, 31), entries=128),
+        ]
+    ),
+}
+
+
+def colour(array: ArrayLike, cmap: str = "grey") -> Bytes:
+    """Unit floats (...) to colours (..., 3): 256 bins of equal width, so that 0.5 - d mirrors 0.5 + d. NaN counts as 0.
+
+    Raises Unknown when the colour map is not in COLORMAPS.
+    """
+    if cmap not in COLORMAPS:
+        raise Unknown("colour map", cmap, COLORMAPS)
+    colours: Bytes = COLORMAPS[cmap][np.minimum(_clipped(array) * 256, 255).astype(np.uint8)]
+    return colours
+
+
+def overlay(image: Array, colours: Array, alpha: float | Array) -> Bytes:
+    """The plain mix (1 - alpha) * image + alpha * colours, both (H, W, 3) uint8; alpha a number or (H, W), within 0..1.
+
+    Raises BadValue for other shapes, dtypes or values of alpha.
+    """
+    weight = np.asarray(alpha, np.float32)
+    if not image.dtype == colours.dtype == np.uint8 or image.shape != colours.shape or image.shape[2:] != (3,):
+        raise BadValue(
+            f"Overlays need two uint8 arrays of one shape (H, W, 3), not {image.dtype} {image.shape}"
+            f" and {colours.dtype} {colours.shape}."
+        )
+    if weight.shape not in ((), image.shape[:2]) or not np.all((weight >= 0) & (weight <= 1)):
+        raise BadValue(f"The overlay's alpha {shorten(alpha)} must be within 0 to 1, one number or one a pixel.")
+    weight = weight[..., None]
+    mix: Bytes = np.floor(image * (1 - weight) + colours * weight + 0.5).astype(np.uint8)
+    return mix
