@@ -116,8 +116,33 @@ def _opened(reference: str) -> Any:
     return workspace.open_picture(reference)
 
 
-def keep_upload(content: bytes, name: str) -> str:
-    return workspace.keep_upload(content, name)
+def upload(label: str, types: list[str]) -> ExplainError | None:
+    """A place to drop a picture, which becomes the selected one; returns why the last file was refused, once."""
+    state = st.session_state
+    # A new key after each file, so that the same one can be given again.
+    st.file_uploader(label, types, key=f"upload{state.setdefault('turn', 0)}", on_change=_take_upload)
+    return state.pop("refused", None)
+
+
+def _take_upload() -> None:
+    """Runs before the page does, so that the page runs once, with the new picture."""
+    state = st.session_state
+    file = state[f"upload{state.turn}"]
+    if file is None:
+        return
+    state.turn += 1
+    try:
+        reference = workspace.keep_upload(file.getvalue(), file.name)
+    except ExplainError as error:
+        state.refused = error
+    else:
+        state.names = {**uploads(), reference: file.name}
+        choose("picture", reference)
+
+
+def uploads() -> dict[str, str]:
+    """This visitor's uploads: reference -> the file's name."""
+    return st.session_state.get("names", {})
 
 
 def cached(compute: Callable[..., Any], chosen: Model, *args: Any, **options: Any) -> Any:

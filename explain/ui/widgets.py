@@ -2,6 +2,7 @@
 
 import html
 import json
+from functools import cache
 from typing import Any
 
 import streamlit as st
@@ -62,22 +63,16 @@ def choose_model_and_picture() -> None:
         )
         model = session.model(name)
         choose_picture(model, "picture", "Picture")
-        # The key changes with each kept upload, so that the same file can be given again.
-        turn = st.session_state.setdefault("uploads", 0)
-        uploaded = st.file_uploader("Or upload one", UPLOADS, key=f"up{turn}")
-        if uploaded is not None:
-            try:
-                reference = session.keep_upload(uploaded.getvalue(), uploaded.name)
-            except ExplainError as error:  # the page goes on with the earlier picture
-                show_error(error)
-            else:
-                st.session_state.setdefault("upload_names", {})[reference] = uploaded.name
-                st.session_state.uploads = turn + 1
-                session.choose("picture", reference)
-                st.rerun()
+        refused = session.upload("Or upload one", UPLOADS)
+        if refused:  # the page goes on with the earlier picture
+            show_error(refused)
         seen = model.preprocess.crop(session.picture())
         st.image(
-            seen, "What the network sees", width=224, output_format="PNG", alt="The picture as the network sees it"
+            png(seen, effort=1),
+            "What the network sees",
+            width=224,
+            output_format="PNG",
+            alt="The picture as the network sees it",
         )
         for note in session.picture().info.get("notes", ()):
             st.caption(literal(note))
@@ -85,7 +80,7 @@ def choose_model_and_picture() -> None:
 
 def choose_picture(model: Model, name: str, label: str) -> None:
     """A select box over the shipped pictures that suit the model, and this visitor's uploads."""
-    uploads = st.session_state.get("upload_names", {})
+    uploads = session.uploads()
     chosen = session.get(name, session.demo_picture(model, name))
     options = list(dict.fromkeys([*uploads, *demo_references(model.preprocess.channels), chosen]))
     session.controlled(
@@ -100,7 +95,7 @@ def choose_picture(model: Model, name: str, label: str) -> None:
     )
 
 
-@st.cache_data(show_spinner=False)
+@cache
 def demo_references(channels: int) -> list[str]:
     """Every photograph, or three pictures of each class of Fashion-MNIST."""
     photos = [f"photos/{file.replace(chr(92), '/').rpartition('/')[2]}" for file in load_images("photos").files]
@@ -109,7 +104,7 @@ def demo_references(channels: int) -> list[str]:
     return [*clothes, *photos] if channels == 1 else [*photos, *clothes]
 
 
-@st.cache_data(show_spinner=False)
+@cache
 def describe(reference: str) -> str:
     family, _, key = str(reference).partition("/")
     if family == "upload":
@@ -173,7 +168,7 @@ def show_gallery(
     """A contact sheet to click; returns the number of the tile clicked in this run."""
     grid = panel.grid
     return gallery(
-        png(panel.image),
+        png(panel.image, effort=1),
         columns=grid.columns,
         tile=(grid.tile_width, grid.tile_height),
         gap=grid.gap,
@@ -197,7 +192,8 @@ def show_panels(figure: Figure, columns: int | list[int] | None = None) -> None:
             if panel.title:
                 st.markdown(f"**{literal(panel.title)}**")
             factor = max(1, LEAST_PIXELS // max(panel.image.shape[:2]))
-            st.image(enlarge(panel.image, factor), width="stretch", output_format="PNG", alt=panel.title or figure.alt)
+            content = png(enlarge(panel.image, factor), effort=1)
+            st.image(content, width="stretch", output_format="PNG", alt=panel.title or figure.alt)
             if panel.scale:
                 show_scale(panel.scale)
             if panel.caption:
@@ -243,7 +239,7 @@ def show_exports(figure: Figure, code: str, command: str, name: str, label: str 
                 f"Download {format.upper()}",
                 lambda: figure.encode(format, width_mm=width, dpi=dpi),
                 file_name=f"{name}.{format}",
-                mime=FORMATS[format],
+                mime=FORMATS[format].media_type,
                 key=f"download-{name}",
                 on_click="ignore",
                 icon=":material/download:",
