@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .views.anatomy import compute as anatomy
     from .views.filters import compute as filters
     from .views.saliency import compute as saliency
+    from .views.unit import compute as unit
     from .workspace import open_picture as open_picture
     from .zoo import list_models as list_models
     from .zoo import load_model as load_model
@@ -48,6 +49,7 @@ _HOMES = {
     "saliency": ("views.saliency", "compute"),
     "save_model": ("zoo", "save_model"),
     "train": ("training", "train"),
+    "unit": ("views.unit", "compute"),
 }
 
 __all__ = [*_HOMES, "__version__"]

@@ -2,6 +2,7 @@
 
 A method is called with the net in eval mode, a layer's name, a batch (N, C, H, W) and target classes (N,); it returns
 raw values (N, h, w), at the input's size or at the layer's. Scaling and enlarging happen later, once.
+One that looks into no layer calls that parameter `_layer`.
 No method calls `.backward()`: weights are shared between sessions.
 """
 
@@ -12,6 +13,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from .backprop import asking
 from .errors import NotSupported
 from .registry import Choices, Registry
 from .trace import record
@@ -24,7 +26,7 @@ METHODS = Registry("saliency method")
 @METHODS.register
 def gradient(
     net: nn.Module,
-    layer: str,
+    _layer: str,
     batch: Tensor,
     target: Tensor,
     *,
@@ -34,7 +36,7 @@ def gradient(
 
     max and sum are of absolute values over the channels; signed keeps the sign of the strongest channel.
     """
-    batch = _asking(batch)
+    batch = asking(batch)
     output, _ = record(net, batch, (), gradients=True)
     slope = _slope(output, target, batch)
     if reduce == "sum":
@@ -54,19 +56,13 @@ def grad_cam(
     positive: Annotated[bool, Choices(True, False, help="keep only evidence for the class, as in the paper")] = True,
 ) -> Tensor:
     """Where a layer's maps speak for the class: maps weighted by their mean gradient (Selvaraju et al. 2017)."""
-    output, held = record(net, _asking(batch), [layer], gradients=True)
+    output, held = record(net, asking(batch), [layer], gradients=True)
     maps = held[layer]
     if maps.dim() != 4:
         shape = tuple(maps.shape[1:])
         raise NotSupported(f"Grad-CAM needs a layer with maps (C, H, W); {layer!r} gives {shape}.")
     cam = (_slope(output, target, maps).mean((2, 3), keepdim=True) * maps.detach()).sum(1)
     return cam.relu() if positive else cam
-
-
-def _asking(batch: Tensor) -> Tensor:
-    """A copy of the pixels that asks for a gradient: the graph reaches every layer although all weights are frozen."""
-    with torch.inference_mode(False):
-        return batch.detach().clone().requires_grad_()
 
 
 def _slope(output: Tensor, target: Tensor, source: Tensor) -> Tensor:

@@ -74,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--target", help="class number or name; by default the predicted one")
     sub.add_argument("--layer", help="for methods that look into one")
     sub.add_argument("--option", metavar="KEY=VALUE", action="append", default=[], help="option of the method")
+    sub = command("unit", _unit, "MODEL", "IMAGE")
+    sub.add_argument("--layer", required=True, help="a name that `anatomy` lists")
+    sub.add_argument("--channel", required=True, help="a number from 0")
+    sub.add_argument("--position", nargs=2, metavar=("ROW", "COLUMN"), help="by default its strongest response")
+    sub.add_argument("--method", default="deconvnet", help="how: deconvnet, guided, gradient")
+    sub.add_argument("--option", metavar="KEY=VALUE", action="append", default=[], help="option of the method")
     sub = command("train", _train, out=False)
     sub.add_argument("recipe", metavar="RECIPE", help="such as lenet-fashion-mnist")
     sub.add_argument("--data", help="pictures with labels; by default the recipe's")
@@ -143,11 +149,14 @@ def _activations(given: argparse.Namespace) -> None:
     from .views import activations
 
     result = activations.compute(_model(given), _image(given), given.layer)
-    if given.channel is not None:
-        given.style.append(f"channel={result.check_channel(given.channel)}")
     strongest = sorted(zip(result.table["max"], result.table["channel"], strict=True), reverse=True)[:10]
     text = "\n".join(f"channel {int(k):5d}  max {value:.4g}" for value, k in strongest)
-    _finish(given, result, f"{result.layer.name}: maps {result.maps.shape}\n{text}", result.table)
+    text = f"{result.layer.name}: maps {result.maps.shape}\n{text}"
+    if given.channel is None:
+        _finish(given, result, text, result.table)
+    else:
+        result.peak(given.channel)  # says what is wrong with the number, also where nothing is drawn
+        _finish(given, result, text, result.table, activations.render_channel, channel=given.channel)
 
 
 def _saliency(given: argparse.Namespace) -> None:
@@ -159,6 +168,22 @@ def _saliency(given: argparse.Namespace) -> None:
     low, high = float(result.heat.min()), float(result.heat.max())
     text = f"{given.method} for {result.target_name} ({result.probability:.1%}): {low:.4g} to {high:.4g}"
     _finish(given, result, text, {"target": result.target_name, "min": low, "max": high})
+
+
+def _unit(given: argparse.Namespace) -> None:
+    """what excites one unit: by default a channel's strongest, projected to the pixels"""
+    from .views import unit
+
+    options = _pairs(given.option)
+    result = unit.compute(
+        _model(given), _image(given), given.layer, given.channel, given.position, given.method, **options
+    )
+    where = f" at {result.position}" if result.position else ""
+    low, high = float(result.projection.min()), float(result.projection.max())
+    text = f"{given.method} of channel {result.channel} of {result.layer.name}{where}, which gives {result.value:.4g}: "
+    text += f"{low:.4g} to {high:.4g} in the box {result.box} (y0, x0, y1, x1)"
+    numbers = {name: result.facts[name] for name in ("position", "value", "box")}
+    _finish(given, result, text, {**numbers, "min": low, "max": high})
 
 
 def _train(given: argparse.Namespace) -> None:
@@ -238,18 +263,27 @@ def _pairs(texts: list[str]) -> dict[str, Any]:
     return {key.replace("-", "_"): value for key, value in pairs.items()}
 
 
-def _finish(given: argparse.Namespace, result: Any, text: str, numbers: Any) -> None:
-    """Save the figure when asked, then say what came out."""
+def _finish(
+    given: argparse.Namespace,
+    result: Any,
+    text: str,
+    numbers: Any,
+    render: Callable[..., Any] | None = None,
+    **chosen: Any,
+) -> None:
+    """Save the figure when asked, then say what came out. With what is chosen, another function of the view draws."""
     if given.out or given.style:
         style = _pairs(given.style)
         try:
-            path = result.save(given.out, **style) if given.out else result.figure(**style)
+            drawn = {**style, **chosen}
+            path = result.save(given.out, **drawn) if given.out else result.figure(**drawn)
         except TypeError:
             from .errors import Unknown
             from .registry import options_of
 
-            module = sys.modules[type(result).__module__]
-            raise Unknown("style", ", ".join(style), options_of(module.render)) from None
+            valid = options_of(render or sys.modules[type(result).__module__].render)
+            wrong = ", ".join(name for name in style if name not in valid)
+            raise Unknown(" with --".join(["style", *chosen]), wrong, valid) from None
         if given.out:
             print(f"explain: wrote {path}", file=sys.stderr)
     _say(given, {"facts": result.facts, "numbers": numbers}, text)

@@ -80,7 +80,10 @@ class Preprocess:
 
     def tensor(self, image: Any) -> Tensor:
         """The net's input (channels, H, W), float32."""
-        pixels = self.crop(image)
+        return self.scaled(self.crop(image))
+
+    def scaled(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """What `crop` gives as the net's input."""
         if self.channels not in (3, pixels.shape[-1]):
             pixels = np.asarray(Image.fromarray(pixels).convert("L"))[..., None].repeat(self.channels, -1)
         array = torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous().float().div(255)
@@ -233,7 +236,10 @@ class Model:
 
     def scores(self, images: Any) -> Tensor:
         """Class scores (N, classes) before the softmax, float32 on the CPU."""
-        batch = self.batch(images)
+        return self.ask(self.batch(images))
+
+    def ask(self, batch: Tensor) -> Tensor:
+        """The same of a batch that is the net's input already."""
         with self.exclusive() as net, torch.inference_mode(False), torch.no_grad():
             return check_scores(net(batch), self.name).float().cpu()
 

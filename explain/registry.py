@@ -106,6 +106,10 @@ class Entry:
     def label(self) -> str:
         return self.name.replace("_", " ").capitalize().replace(" cam", "-CAM")
 
+    def takes(self, parameter: str) -> bool:
+        """Whether the function has use for a parameter; the name of one it ignores begins with an underscore."""
+        return parameter in inspect.signature(self.function).parameters
+
     def check(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All options with their defaults, each checked. Raises Unknown or BadValue."""
         for name in given:

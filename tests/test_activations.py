@@ -104,4 +104,4 @@ def test_a_silent_channel_is_drawn_without_numbers_going_wrong(detector):
 def test_a_wrong_channel_is_named(detector, channel):
     result = activations.compute(detector, planted(0, 0), "0")
     with pytest.raises(BadValue, match="0 to 1"):
-        result.check_channel(channel)
+        result.peak(channel)

@@ -100,6 +100,22 @@ def test_a_permalink_restores_activations():
     assert app.query_params == given
 
 
+def test_what_excites_a_unit_is_shown_or_refused_with_a_reason():
+    app = open_app("activations", model="lenet-fashion-mnist", layer="conv2", channel="5")
+    assert app.subheader[1].value == "What excites it here"
+    assert "reached through Sigmoid" in app.info[0].value
+    fine(app.selectbox(key="_unit_method").set_value("gradient").run())
+    assert not app.info
+    assert any('explain.unit(model, image, "conv2", 5, method="gradient")' in code.value for code in app.code)
+    assert any("unit lenet-fashion-mnist fashion-mnist/1 --layer conv2 --channel 5" in code.value for code in app.code)
+    assert app.query_params["unit_method"] == "gradient"
+    for layer in ("conv1", "fc3"):
+        fine(app.selectbox(key="_layer").set_value(layer).run())
+        assert not errors(app)
+        assert not app.info
+        assert any(f'explain.unit(model, image, "{layer}", ' in code.value for code in app.code)
+
+
 def test_a_permalink_restores_saliency():
     given = {"model": "lenet-fashion-mnist", "method": "grad_cam", "target": "Coat", "opacity": "0.75"}
     given |= {"mode": "signed"}

@@ -25,6 +25,7 @@ COMMANDS = [
     "filters",
     "activations",
     "saliency",
+    "unit",
     "train",
     "show",
     "serve",
@@ -122,6 +123,14 @@ def test_help(command, capsys):
         ["saliency", NAME, PICTURE, "--option", "reduce=bogus"],
         ["saliency", NAME, PICTURE, "--option", "reduce"],
         ["saliency", NAME, PICTURE, "--layer", "bogus", "--method", "grad_cam"],
+        ["unit", NAME, PICTURE, "--layer", "conv1"],
+        ["unit", NAME, PICTURE, "--layer", "conv1", "--channel", "6"],
+        ["unit", NAME, PICTURE, "--layer", "conv1", "--channel", "x"],
+        ["unit", NAME, PICTURE, "--layer", "bogus", "--channel", "1"],
+        ["unit", NAME, PICTURE, "--layer", "conv1", "--channel", "1", "--position", "28", "0"],
+        ["unit", NAME, PICTURE, "--layer", "conv1", "--channel", "1", "--method", "bogus"],
+        ["unit", NAME, PICTURE, "--layer", "conv1", "--channel", "1", "--option", "bogus=1"],
+        ["unit", NAME, PICTURE, "--layer", "conv2", "--channel", "1"],
         ["show"],
         ["show", "bogus.png"],
         ["show", "/etc/passwd"],
@@ -194,6 +203,8 @@ LINES = [
     ["filters", NAME, "--layer", "conv2"],
     ["activations", NAME, PICTURE, "--layer", "act1"],
     ["activations", NAME, PICTURE, "--layer", "fc1", "--channel", "3"],
+    ["unit", NAME, PICTURE, "--layer", "conv1", "--channel", "3"],
+    ["unit", NAME, PICTURE, "--layer", "fc2", "--channel", "3", "--method", "gradient"],
     ["saliency", NAME, PICTURE],
     ["saliency", NAME, PICTURE, "--method", "grad_cam", "--target", "Bag"],
 ]
@@ -251,6 +262,44 @@ def test_channel(run, tmp_path):
     assert run("activations", NAME, PICTURE, "--layer", "conv1", "--channel", "2", "--out", file)[0] == 0
     assert np.load(file)["map"].shape == (28, 28)
     assert read_facts(file)["channel"] == 2
+
+
+def test_a_style_of_the_gallery_is_none_of_one_channel(run, tmp_path):
+    line = ["activations", NAME, PICTURE, "--layer", "conv1"]
+    one = [*line, "--channel", "2", "--style", "opacity=0.5"]
+    file = tmp_path / "channel.png"
+    assert run(*one, "--out", file)[0] == 0
+    assert read_facts(file)["style"] == {"opacity": 0.5, "smooth": False}
+    status, _, err = run(*one, "--style", "sort=max", "--out", file)
+    assert status == 2
+    assert err.startswith("explain: Unknown style with --channel 'sort'.")
+    assert err.endswith("Valid: opacity, smooth.\n")
+    assert "Valid: sort, scale, factor" in run(*line, "--style", "smooth=true")[2]
+
+
+def test_unit(run, tmp_path):
+    file = tmp_path / "unit.npz"
+    line = [
+        "unit",
+        NAME,
+        PICTURE,
+        "--layer",
+        "conv1",
+        "--channel",
+        "2",
+        "--position",
+        "0",
+        "5",
+        "--out",
+        file,
+        "--json",
+    ]
+    numbers = strict(run(*line)[1])["numbers"]
+    assert (numbers["position"], numbers["box"]) == ([0, 5], [0, 3, 3, 8])
+    projection = np.load(file)["projection"]
+    assert projection.shape == (1, 28, 28)
+    assert (projection.min(), projection.max()) == (numbers["min"], numbers["max"])
+    assert read_facts(file)["method"] == "deconvnet"
 
 
 def test_checkpoint(run, lenet):

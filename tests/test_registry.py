@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explain.attribution import METHODS
+from explain.backprop import UNIT_METHODS
 from explain.errors import BadValue, ExplainError, Unknown, enumerate_some, shorten
 from explain.nets import NETS
 from explain.registry import Choices, Option, Range, Registry, options_of
@@ -149,7 +150,7 @@ def test_anything(value):
             assert checked in {"a": range(1, 10), "b": (True, False), "c": ("x", "y")}[option.name]
 
 
-@pytest.mark.parametrize("registry", [METHODS, NETS], ids=lambda r: r.kind)
+@pytest.mark.parametrize("registry", [METHODS, UNIT_METHODS, NETS], ids=lambda r: r.kind)
 def test_contract(registry):
     """Every entry says what it is, and each option's default passes its own check."""
     assert registry
@@ -160,6 +161,11 @@ def test_contract(registry):
             assert option.check(option.default) == option.default
             assert option.check(str(option.default)) == option.default
             assert option == options_of(entry.function)[option.name]
+
+
+def test_a_parameter_that_is_ignored_is_not_taken():
+    assert METHODS["grad_cam"].takes("layer")
+    assert not METHODS["gradient"].takes("layer")
 
 
 def test_messages():

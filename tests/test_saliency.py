@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from explain.errors import ExplainError, Unknown
 from explain.model import Model, Preprocess
-from explain.views import saliency
+from explain.views import activations, saliency, unit
 from explain.workspace import open_picture
 
 
@@ -35,6 +35,25 @@ def test_grad_cam_is_enlarged_bilinearly_and_kept_coarse(lite, cat):
     coarse = torch.from_numpy(result.coarse)[None, None]
     oracle = F.interpolate(coarse, (224, 224), mode="bilinear", align_corners=False)[0, 0].numpy()
     assert np.allclose(result.heat, oracle, atol=1e-5)
+
+
+def test_the_picture_is_prepared_once(lenet, monkeypatch):
+    crops, real = [], Preprocess.crop
+    monkeypatch.setattr(Preprocess, "crop", lambda self, image: crops.append(image) or real(self, image))
+    for compute in (
+        saliency.compute,
+        lambda *a: activations.compute(*a, "conv1"),
+        lambda *a: unit.compute(*a, "conv1", 0),
+    ):
+        compute(lenet, open_picture("fashion-mnist/1"))
+        assert len(crops) == 1
+        crops.clear()
+
+
+def test_a_layer_is_a_fact_of_methods_that_look_into_one(lenet):
+    picture = open_picture("fashion-mnist/1")
+    assert saliency.compute(lenet, picture, "grad_cam", layer="conv1").facts["layer"] == "conv1"
+    assert saliency.compute(lenet, picture, "gradient", layer="conv1").facts["layer"] is None
 
 
 @pytest.mark.parametrize("target", ["tabby", 281, "281"])

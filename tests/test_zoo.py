@@ -148,6 +148,17 @@ def test_round_trip(lenet, folder):
     assert same(load_file(folder / "weights.safetensors"), state(lenet))
 
 
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [("lenet", None), ("mlp", ["a", "b"]), ("torchvision:squeezenet1_1", list("abc")), ("efficientnet-lite0", None)],
+)
+def test_every_kind_of_model_comes_back(name, classes, tmp_path):
+    model = load_model(name, classes=classes) if classes else load_model(name)
+    again = load_model(save_model(model, tmp_path / "kept"))
+    assert same(state(again), state(model))
+    assert (again.digest, again.classes) == (model.digest, model.classes)
+
+
 def test_round_trip_twice(folder, tmp_path):
     save_model(load_model(folder), tmp_path / "again")
     for name in ("model.json", "weights.safetensors"):

@@ -9,20 +9,19 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValue, NotSupported, shorten
+from ..errors import BadValue, NotSupported
 from ..figure import Figure, Grid, Panel, Scale
 from ..geometry import Axis, Status
 from ..images import colour, contact_sheet, draw_box, enlarge, overlay, unit_scale
 from ..model import Box, Layer, Model
 from ..registry import Choices, Range, options_of
 from ..trace import record
-from .result import Result, as_rgb, cells, picture_facts, picture_size
+from .result import BOX_COLOUR, Result, cells, channel_of, picture_size, seen
 
 __all__ = ["Activations", "compute", "render", "render_channel", "render_pair"]
 
 GAP = 1
 SMALL_MAP = 8
-BOX_COLOUR = (255, 64, 64)
 SHARED = "A single channel seldom stands for one thing: what a network knows is spread over many channels."
 
 
@@ -53,7 +52,7 @@ class Activations(Result):
 
     def peak(self, channel: int) -> tuple[int, int]:
         """Row and column of a channel's strongest response; the first of several."""
-        channel = self.check_channel(channel)
+        channel = channel_of(self.layer, channel)
         return int(self.table["row"][channel]), int(self.table["column"][channel])
 
     def box(self, channel: int) -> Box | None:
@@ -62,17 +61,6 @@ class Activations(Result):
             return None
         return self.layer.field.box(*self.peak(channel), channel=channel)
 
-    def check_channel(self, channel: Any) -> int:
-        """The channel as a number. Raises BadValue."""
-        try:
-            number = int(channel)
-        except (TypeError, ValueError):
-            number = -1
-        if isinstance(channel, bool) or not 0 <= number < len(self.maps):
-            valid = f"0 to {len(self.maps) - 1}"
-            raise BadValue(f"Channel {shorten(channel)} of layer {self.layer.name!r} is not one of {valid}.")
-        return number
-
     def figure(self, channel: int | None = None, **style: Any) -> Figure:
         return render(self, **style) if channel is None else render_channel(self, channel, **style)
 
@@ -80,9 +68,9 @@ class Activations(Result):
 def compute(model: Model, image: Any, layer: str) -> Activations:
     """The outputs of a layer for one picture. Raises Unknown for a layer that the net has not."""
     chosen = model.layer(layer)
-    batch = model.batch(image)
+    picture = seen(model, image)
     with model.exclusive() as net:
-        _, held = record(net, batch, [chosen.name])
+        _, held = record(net, picture.batch, [chosen.name])
     maps = held[chosen.name][0].float().cpu().numpy()
     if maps.ndim not in (1, 3):
         raise NotSupported(f"Layer {layer!r} gives shape {maps.shape}; maps (C, H, W) or a vector (C,) can be shown.")
@@ -90,9 +78,9 @@ def compute(model: Model, image: Any, layer: str) -> Activations:
     return Activations(
         maps=maps.reshape(len(maps), *(maps.shape[1:] or (1, 1))).copy(),
         layer=chosen,
-        crop=as_rgb(model.preprocess.crop(image)),
+        crop=picture.crop,
         source_box=model.preprocess.source_box((0, 0, height, width), picture_size(image)),
-        facts=model.facts(view="activations", layer=chosen.name, **picture_facts(model, image)),
+        facts=model.facts(view="activations", layer=chosen.name, **picture.facts),
     )
 
 
@@ -131,7 +119,7 @@ def render_channel(
     """One channel large: the picture with the receptive field of the strongest response, the map over the picture at
     its true place, and the map's own pixels."""
     style = _checked(render_channel, opacity=opacity, smooth=smooth)
-    channel = result.check_channel(channel)
+    channel = channel_of(result.layer, channel)
     values = result.maps[channel]
     scale = _scale(_limits(values), "activation")
     row, column = result.peak(channel)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
+from ..errors import BadValue, shorten
 from ..figure import Figure
 from ..images import as_image
-from ..model import Model
+from ..model import Layer, Model
 from ..store import sha256
 
-__all__ = ["Result", "as_rgb", "cells", "picture_facts", "picture_size"]
+__all__ = ["BOX_COLOUR", "Result", "as_rgb", "cells", "channel_of", "picture_size", "seen"]
+
+BOX_COLOUR = (255, 64, 64)
 
 
 class Result(ABC):
@@ -32,11 +36,21 @@ class Result(ABC):
         return self.figure(**style).save(path, width_mm=width_mm, dpi=dpi)
 
 
-def picture_facts(model: Model, image: Any) -> dict[str, Any]:
-    """The picture's name where it has one, and the digest of the pixels that the net saw."""
+class Seen(NamedTuple):
+    """A picture as the net takes it: its pixels to look at (H, W, 3), its batch of one, and its facts."""
+
+    crop: NDArray[np.uint8]
+    batch: Tensor
+    facts: dict[str, Any]
+
+
+def seen(model: Model, image: Any) -> Seen:
+    """The picture prepared once. Its facts are its name where it has one, and the digest of the pixels."""
+    crop = model.preprocess.crop(image)
     name = str(image) if isinstance(image, (str, Path)) else str(_info(image).get("name", ""))
     shown = Path(name).name if Path(name).is_absolute() else name
-    return {"image": shown, "pixels": sha256(model.preprocess.crop(image).tobytes())}
+    batch = model.preprocess.scaled(crop)[None].to(model.device)
+    return Seen(as_rgb(crop), batch, {"image": shown, "pixels": sha256(crop.tobytes())})
 
 
 def picture_size(image: Any) -> tuple[int, int]:
@@ -46,6 +60,18 @@ def picture_size(image: Any) -> tuple[int, int]:
 
 def _info(image: Any) -> dict[Any, Any]:
     return image.info if isinstance(image, Image.Image) else {}
+
+
+def channel_of(layer: Layer, channel: Any) -> int:
+    """A layer's channel as a number. Raises BadValue."""
+    try:
+        number = int(channel)
+    except (TypeError, ValueError):
+        number = -1
+    if isinstance(channel, bool) or not 0 <= number < layer.channels:
+        valid = f"0 to {layer.channels - 1}"
+        raise BadValue(f"Channel {shorten(channel)} of layer {layer.name!r} is not one of {valid}.")
+    return number
 
 
 def cells(values: NDArray[np.float32]) -> dict[str, list[Any]]:

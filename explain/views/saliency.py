@@ -16,7 +16,7 @@ from ..figure import Figure, Panel, Pixels, Scale
 from ..images import colour, overlay, resize, unit_scale
 from ..model import Model
 from ..registry import Choices, Range, options_of
-from .result import Result, as_rgb, cells, picture_facts
+from .result import Result, cells, seen
 
 __all__ = ["Saliency", "compute", "range_of", "render", "render_classes"]
 
@@ -56,12 +56,12 @@ def compute(
     """
     entry = METHODS[method]
     checked = entry.check(options)
-    scores = model.scores(image)[0]
+    picture = seen(model, image)
+    scores = model.ask(picture.batch)[0]
     index = int(scores.argmax()) if target in (None, "") else model.target(target, image)
     place = model.layer(layer).name if layer else _default_layer(model)
-    batch = model.batch(image)
     with model.exclusive() as net:
-        heat = entry.function(net, place, batch, torch.tensor([index]), **checked)[0]
+        heat = entry.function(net, place, picture.batch, torch.tensor([index]), **checked)[0]
     coarse = heat.float().cpu().numpy()
     if not np.isfinite(coarse).all():
         raise NotSupported(f"Method {method!r} gives values that are not finite for this network and picture.")
@@ -72,15 +72,15 @@ def compute(
         target=index,
         target_name=model.classes[index],
         probability=float(scores.softmax(0)[index]),
-        crop=as_rgb(model.preprocess.crop(image)),
+        crop=picture.crop,
         facts=model.facts(
             view="saliency",
             method=method,
             options=checked,
-            layer=place if method != "gradient" else None,
+            layer=place if entry.takes("layer") else None,
             target=model.classes[index],
             target_index=index,
-            **picture_facts(model, image),
+            **picture.facts,
         ),
     )
 

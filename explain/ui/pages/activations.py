@@ -1,8 +1,10 @@
 import streamlit as st
 
+from explain.backprop import UNIT_METHODS
+from explain.errors import NotSupported
 from explain.registry import options_of
 from explain.ui import session, widgets
-from explain.views import activations, filters
+from explain.views import activations, filters, unit
 
 model, picture = session.model(), session.picture()
 options, channel_options = options_of(activations.render), options_of(activations.render_channel)
@@ -22,8 +24,8 @@ with controls[3]:
 
 result = session.cached(activations.compute, model, picture, layer)
 reference = session.get("picture", session.demo_picture(model))
-lines = f'import explain\n\nmodel = explain.load_model("{model.name}")\nimage = explain.open_picture("{reference}")\n'
-lines += f'result = explain.activations(model, image, "{layer}")\n'
+opened = f'import explain\n\nmodel = explain.load_model("{model.name}")\nimage = explain.open_picture("{reference}")\n'
+lines = f'{opened}result = explain.activations(model, image, "{layer}")\n'
 command = f"python -m explain activations {model.name} {reference} --layer {layer}"
 
 if two:
@@ -80,7 +82,34 @@ else:
             f"Export channel {channel}",
         )
 
+    @st.fragment
+    def one_unit() -> None:
+        st.subheader("What excites it here")
+        with widgets.row("unit"):
+            left, right = st.columns([1, 3], vertical_alignment="bottom")
+        with left:
+            entry = widgets.choose_entry(UNIT_METHODS, "unit_method", "Method")
+        right.caption(widgets.literal(entry.summary))
+        try:
+            excited = session.cached(unit.compute, model, picture, layer, channel, None, entry.name)
+        except NotSupported as error:  # the method's rule does not fit the layer; everything else here does
+            st.info(widgets.literal(str(error)), icon=":material/info:")
+            return
+        projected = unit.render(excited)
+        widgets.show_panels(projected)
+        st.caption(widgets.literal(projected.note))
+        widgets.show_exports(
+            projected,
+            f'{opened}result = explain.unit(model, image, "{layer}", {channel}, method="{entry.name}")\n'
+            'result.save("unit.png")',
+            f"python -m explain unit {model.name} {reference} --layer {layer} --channel {channel}"
+            f" --method {entry.name} --out unit.png",
+            "unit",
+            f"Export what excites channel {channel}",
+        )
+
     one_channel()
+    one_unit()
     drawn = f"--style sort={sort} --style scale={scale}"
     lines += f'result.save("maps.png", sort="{sort}", scale="{scale}")'
     widgets.show_exports(figure, lines, f"{command} {drawn} --out maps.png", "maps", "Export all channels")

@@ -1,0 +1,198 @@
+"""What excites one unit of a layer: what its input paths keep of the picture, by any method of UNIT_METHODS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backprop import UNIT_METHODS
+from ..errors import BadValue, NotSupported, shorten
+from ..figure import Figure, Panel, Pixels, Scale
+from ..geometry import Status
+from ..images import draw_box, enlarge, to_bytes, unit_scale
+from ..model import Box, Layer, Model
+from ..registry import Range, options_of
+from ..trace import record
+from .result import BOX_COLOUR, Result, channel_of, seen
+
+__all__ = ["Unit", "compute", "render"]
+
+CAVEAT = (
+    "Deconvnet and guided backprop hardly depend on the class or on the weights of later layers (Adebayo et al. 2018; "
+    "Nie et al. 2018): they show what the unit's paths keep of the picture, not a reason for the prediction."
+)
+GAP = 2
+SMALL_SIDE = 224
+
+
+@dataclass(frozen=True, eq=False)
+class Unit(Result):
+    """`projection` (C, H, W), float32, raw, in the model's input; outside `box`, the receptive field, it is zero.
+
+    `position` is (row, column) in the layer's map, () where it gives a vector; `value` is the unit's own output.
+    """
+
+    projection: NDArray[np.float32]
+    layer: Layer
+    channel: int
+    position: tuple[int, ...]
+    value: float
+    box: Box
+    crop: NDArray[np.uint8]
+    facts: dict[str, Any]
+
+    def figure(self, **style: Any) -> Figure:
+        return render(self, **style)
+
+
+def compute(
+    model: Model,
+    image: Any,
+    layer: str,
+    channel: int,
+    position: Sequence[int] | None = None,
+    method: str = "deconvnet",
+    **options: Any,
+) -> Unit:
+    """One unit projected to the pixels; position None is the channel's strongest on this picture, the first of several.
+
+    Raises Unknown or BadValue for what the net has not, NotSupported where the method's rule says nothing.
+    """
+    entry = UNIT_METHODS[method]
+    checked = entry.check(options)
+    chosen = model.layer(layer)
+    if len(chosen.shape) not in (1, 3):
+        raise NotSupported(f"Layer {layer!r} gives shape {chosen.shape}; units of maps (C, H, W) or vectors (C,) only.")
+    channel = channel_of(chosen, channel)
+    picture = seen(model, image)
+    with model.exclusive() as net:
+        _, held = record(net, picture.batch, [chosen.name])
+        values = held[chosen.name][0, channel].float().cpu().numpy()
+        place = _strongest(values) if position is None else _position(chosen, position)
+        projection = entry.function(net, chosen.name, picture.batch, channel, place, **checked).float().cpu().numpy()
+    value = float(values[place])
+    if not np.isfinite(projection).all() or not np.isfinite(value):
+        raise NotSupported(f"Method {method!r} gives values that are not finite for this network and picture.")
+    box = _box(chosen, channel, place) or (0, 0, *model.preprocess.size)
+    return Unit(
+        projection=projection,
+        layer=chosen,
+        channel=channel,
+        position=place,
+        value=value,
+        box=box,
+        crop=picture.crop,
+        facts=model.facts(
+            view="unit",
+            method=method,
+            options=checked,
+            layer=chosen.name,
+            channel=channel,
+            position=place,
+            value=value,
+            box=box,
+            **picture.facts,
+        ),
+    )
+
+
+def _strongest(values: NDArray[np.float32]) -> tuple[int, ...]:
+    return tuple(int(k) for k in np.unravel_index(values.argmax(), values.shape))
+
+
+def _position(layer: Layer, position: Any) -> tuple[int, ...]:
+    """A position as numbers. Raises BadValue."""
+    size = layer.shape[1:]
+    try:
+        place = tuple(int(k) for k in position)
+    except (TypeError, ValueError):
+        place = (-1,)
+    if len(place) != len(size) or not all(0 <= k < n for k, n in zip(place, size, strict=True)):
+        valid = f"from (0, 0) to ({size[0] - 1}, {size[1] - 1})" if size else "(): it gives a vector"
+        raise BadValue(f"Position {shorten(position)} of layer {layer.name!r} is not {valid}.")
+    return place
+
+
+def _box(layer: Layer, channel: int, position: tuple[int, ...]) -> Box | None:
+    """What the unit sees; None where that is not known."""
+    if layer.field is None:
+        return None
+    if layer.field.dims is None:
+        return layer.field.box()
+    i, j = position or (channel, None)
+    return layer.field.box(i, j, channel if position else None)
+
+
+def render(
+    result: Unit,
+    *,
+    clip: Annotated[
+        float, Range(50, 100, help="percentile of absolute values, zeros apart, where colours end")
+    ] = 100.0,
+) -> Figure:
+    """The picture with what the unit sees, the projection, and both cut to that where it is not everything."""
+    style = {"clip": options_of(render)["clip"].check(clip)}
+    name = UNIT_METHODS[result.facts["method"]].label
+    scale = _scale(result, style["clip"])
+    drawn = _colours(result.projection, scale)
+    which = f"unit at {result.position}" if result.position else "unit"
+    y0, x0, y1, x1 = result.box
+    panels = [
+        Panel(
+            draw_box(result.crop, result.box, BOX_COLOUR, max(1, result.crop.shape[0] // 112)),
+            "What the network saw",
+            f"box: what the {which} sees{_doubt(result.layer)}",
+        ),
+        Panel(drawn, f"{name}, whole", "grey is zero" if scale else "zero everywhere", scale),
+    ]
+    if 0 < (y1 - y0) * (x1 - x0) < drawn[..., 0].size:  # it may see nothing but padding, or everything
+        pair = [picture[y0:y1, x0:x1] for picture in (result.crop, drawn)]
+        factor = max(1, SMALL_SIDE // max(pair[0].shape[:2]))
+        left, right = (enlarge(one, factor) for one in pair)
+        both = np.concatenate([left, np.full((len(left), GAP * factor, 3), 255, np.uint8), right], 1)
+        panels.append(Panel(both, "In the box", f"rows {y0} to {y1 - 1}, columns {x0} to {x1 - 1}", scale))
+    rows, columns = np.indices(result.projection.shape[1:])
+    return Figure(
+        title=f"{name} of channel {result.channel} of {result.layer.name}, {result.facts['model']}",
+        panels=tuple(panels),
+        facts={**result.facts, "style": style},
+        note=f"The {which} gives {result.value:.4g}. {_silence(result, scale)}{CAVEAT}",
+        arrays={"projection": result.projection, "crop": result.crop},
+        table={
+            "row": rows.ravel().tolist(),
+            "column": columns.ravel().tolist(),
+            **{f"channel {c}": plane.ravel().tolist() for c, plane in enumerate(result.projection)},
+        },
+        alt=f"{name} of channel {result.channel} of layer {result.layer.name}: the picture and the projection",
+    )
+
+
+def _silence(result: Unit, scale: Scale | None) -> str:
+    """Why there is little to see, so that grey is not taken for a fault."""
+    if scale is None:
+        return "No pixel moves it by this method, as where its activation or one on the way stands at a bound. "
+    return "It does not respond to this picture; shown is what would raise it. " if result.value <= 0 else ""
+
+
+def _doubt(layer: Layer) -> str:
+    status = layer.field.status if layer.field is not None else Status.WHOLE_INPUT
+    return {Status.EXACT: "", Status.UPPER_BOUND: " (at most)", Status.WHOLE_INPUT: " (everything)"}[status]
+
+
+def _scale(result: Unit, clip: float) -> Scale | None:
+    """Symmetric about zero, one for all colours; None where there is nothing to draw."""
+    values = np.abs(result.projection)
+    limit = float(np.percentile(values[values > 0], clip)) if values.any() else 0.0
+    colours = {1: "", 3: ", each colour"}.get(len(values), f", mean of {len(values)} channels")
+    return Scale("grey", -limit, limit, f"raw units{colours}") if limit else None
+
+
+def _colours(projection: NDArray[np.float32], scale: Scale | None) -> Pixels:
+    """(H, W, 3), zero as middle grey; an input of other than three channels is drawn by their mean."""
+    planes = projection if len(projection) == 3 else projection.mean(0, keepdims=True).repeat(3, 0)
+    limit = scale.high if scale else 0.0
+    return to_bytes(unit_scale(planes.transpose(1, 2, 0), -limit, limit))
