@@ -103,7 +103,7 @@ def draw_box(image: Array, box: tuple[int, int, int, int], colour: Colour = (255
 def png(picture: Image | Array, text: Mapping[str, str] | None = None, *, effort: int = 6) -> bytes:
     """A PNG without loss, of a PIL image or a uint8 array (H, W), (H, W, 3) or (H, W, 4), with optional text chunks.
 
-    effort 1 is quick and 9 small; for a screen on the same machine 1 is right. Raises BadValue for another shape or dtype.
+    effort 1 is quick and 9 small; 1 is right for a screen. Raises BadValue for another shape or dtype.
     """
     if not isinstance(picture, Image):
         if (
