@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from .data import load_images as load_images
     from .errors import ExplainError as ExplainError
     from .figure import read_facts as read_facts
+    from .index import Index as Index
+    from .index import merge_indexes as merge_indexes
+    from .index import open_index as open_index
     from .training import train as train
     from .views.activations import compute as activations
     from .views.anatomy import compute as anatomy
     from .views.filters import compute as filters
     from .views.saliency import compute as saliency
     from .views.unit import compute as unit
+    from .workspace import build_index as build_index
     from .workspace import open_picture as open_picture
     from .zoo import list_models as list_models
     from .zoo import load_model as load_model
@@ -39,11 +43,14 @@ _HOMES = {
     "ExplainError": ("errors", "ExplainError"),
     "activations": ("views.activations", "compute"),
     "anatomy": ("views.anatomy", "compute"),
+    "build_index": ("workspace", "build_index"),
     "filters": ("views.filters", "compute"),
     "list_images": ("data", "list_images"),
     "list_models": ("zoo", "list_models"),
     "load_images": ("data", "load_images"),
     "load_model": ("zoo", "load_model"),
+    "merge_indexes": ("index", "merge_indexes"),
+    "open_index": ("index", "open_index"),
     "open_picture": ("workspace", "open_picture"),
     "read_facts": ("figure", "read_facts"),
     "saliency": ("views.saliency", "compute"),

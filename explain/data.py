@@ -103,6 +103,13 @@ class ImageSet(Sequence[Image]):
         """The first n pictures, or all when there are fewer. Raises BadValue unless n is a whole number from 0."""
         return self[: _count(n)]
 
+    def identity(self, index: int) -> str:
+        """What tells a picture from others and from an earlier state of itself: its name, and its pixels or, for a
+        file below root, size and time of change. Raises BadFile when the file is gone."""
+        if self.array is None:
+            return _identity(self.files[index], self.root)
+        return f"{self.files[index]}\0{hashlib.sha256(np.ascontiguousarray(self.array[index]).data).hexdigest()}\n"
+
     @cached_property
     def digest(self) -> str:
         """sha256 of labels, classes and pixels in memory, or of each file's name below root, size and time of change.

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from .errors import BadValue, NotSupported, Unknown, shorten
 from .figure import versions
-from .images import as_image
+from .images import as_image, unturned
 from .layers import Layer, scan
 
 __all__ = ["Box", "Layer", "Model", "Preprocess", "choose_device"]
@@ -90,7 +90,14 @@ class Preprocess:
         mean, std = (torch.tensor(values, dtype=torch.float32).view(-1, 1, 1) for values in (self.mean, self.std))
         return (array - mean) / std
 
-    def source_box(self, box: Box, size: tuple[int, int]) -> Box:
+    def source_box(self, box: Box, image: Any) -> Box:
+        """The box of the input in the pixels of the picture's file, which need not be upright; as in `upright_box`."""
+        if isinstance(image, np.ndarray):  # of any number of channels, and always upright
+            return self.upright_box(box, (image.shape[1], image.shape[0]))
+        picture = as_image(image)
+        return unturned(self.upright_box(box, picture.size), picture.size, picture.info.get("orientation", 1))
+
+    def upright_box(self, box: Box, size: tuple[int, int]) -> Box:
         """The box of the input as the smallest box of whole pixels in an upright picture of size (width, height)."""
         width, height = size
         scaled_width, scaled_height = self._scaled(width, height)

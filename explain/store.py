@@ -5,21 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from .errors import BadFile
 
-__all__ = ["sha256", "write", "writing"]
+__all__ = ["lock", "sha256", "sweep", "write", "writing"]
 
 BLOCK = 1 << 20
+SUFFIX = ".tmp"
 
 
 @contextmanager
-def writing(path: str | Path) -> Iterator[BinaryIO]:
-    """A binary file that takes its name only when it is complete and on the disk.
+def writing(path: str | Path, size: int = 0) -> Iterator[BinaryIO]:
+    """A binary file that takes its name only when it is complete and on the disk; room for `size` bytes is reserved.
 
     Nothing is left behind after an exception. Raises BadFile when the folder cannot be written to or the disk is full.
     """
@@ -27,15 +28,18 @@ def writing(path: str | Path) -> Iterator[BinaryIO]:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=SUFFIX)
         with os.fdopen(handle, "wb") as file:
+            if size and hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(handle, 0, size)
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        raise BadFile(f"Cannot write {str(path)!r}: {error.strerror or error}.") from error
+        needed = f" ({size:,} bytes are needed)" if size else ""
+        raise BadFile(f"Cannot write {str(path)!r}: {error.strerror or error}{needed}.") from error
     finally:
         if temporary and os.path.exists(temporary):
             os.unlink(temporary)
@@ -43,9 +47,42 @@ def writing(path: str | Path) -> Iterator[BinaryIO]:
 
 def write(path: str | Path, content: bytes | str) -> Path:
     """Write a whole file atomically; text is UTF-8."""
-    with writing(path) as file:
-        file.write(content.encode() if isinstance(content, str) else content)
+    content = content.encode() if isinstance(content, str) else content
+    with writing(path, len(content)) as file:
+        file.write(content)
     return Path(path)
+
+
+@contextmanager
+def lock(folder: str | Path, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """One holder for each folder, over all processes; free at once when its process dies.
+
+    A second one calls waiting() and waits. Raises BadFile when the folder cannot be written to.
+    """
+    from filelock import FileLock, Timeout
+
+    folder = Path(folder)
+    held = FileLock(folder / ".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            held.acquire(timeout=0)
+        except Timeout:
+            waiting()
+            held.acquire()
+    except OSError as error:
+        raise BadFile(f"Cannot write {str(folder)!r}: {error.strerror or error}.") from error
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def sweep(folder: str | Path, keep: set[str]) -> None:
+    """Remove what an interrupted holder of the folder's lock left behind: all files but those named, and the lock."""
+    for path in Path(folder).iterdir():
+        if path.is_file() and path.name not in keep | {".lock"}:
+            path.unlink(missing_ok=True)
 
 
 def sha256(source: bytes | str | Path) -> str:

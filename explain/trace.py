@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from .errors import NotSupported, Unknown
 
-__all__ = ["address", "call_counts", "calls", "record", "split"]
+__all__ = ["address", "call_counts", "calls", "inputs", "record", "split"]
 
 # Layer calls of a net whose output a later operation overwrites: learned in a pass, so that only those are copied.
 _overwritten: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
@@ -59,6 +59,20 @@ def calls(net: nn.Module, names: Iterable[str], seen: Callable[[str, int, Any], 
     finally:
         for handle in handles:
             handle.remove()
+
+
+@contextmanager
+def inputs(net: nn.Module, name: str, seen: Callable[[Any], Any]) -> Iterator[None]:
+    """While open, the first argument of each call of a module is passed to seen."""
+
+    def hook(_module: nn.Module, args: tuple[Any, ...]) -> None:
+        seen(args[0])
+
+    handle = net.get_submodule(name).register_forward_pre_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def call_counts(net: nn.Module, batch: Tensor) -> dict[str, int]:

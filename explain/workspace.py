@@ -1,12 +1,14 @@
-"""Where things live, by name: pictures of the shipped sets, and uploads that expire."""
+"""Where things live, by name: pictures of the shipped sets, uploads that expire, indexes."""
 
 from __future__ import annotations
 
 import os
 import re
 import time
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from PIL.Image import Image
 
@@ -14,8 +16,10 @@ from . import store
 from .data import ImageSet, list_images, load_images
 from .errors import BadFile, BadValue, Unknown, shorten
 from .images import decode
+from .index import Index, build
+from .model import Model
 
-__all__ = ["keep_upload", "open_picture", "root"]
+__all__ = ["build_index", "index_folder", "keep_upload", "open_picture", "root"]
 
 UPLOAD_DAYS = 7
 MOST_UPLOADS = 2000
@@ -74,6 +78,42 @@ def sweep(folder: Path) -> None:
     for rank, (when, path) in enumerate(used):
         if when < limit or rank >= MOST_UPLOADS:
             path.unlink(missing_ok=True)
+
+
+def build_index(
+    model: Model,
+    images: Any,
+    layers: Sequence[str] | None = None,
+    k: int = 16,
+    out: str | Path | None = None,
+    resume: bool = True,
+    progress: Callable[[int, int, str], object] | None = None,
+    **options: Any,
+) -> Index:
+    """Run each image through the model once and keep what the views ask for, in folder `out` or the workspace.
+
+    images: what load_images takes. layers: every convolution's output unless named. progress(done, total, message) is
+    called after each batch; what it raises ends the pass, and the images done so far are an index. options: limit,
+    seed, batch, workers. A second call goes on where the first ended, and takes in what has changed.
+    """
+    images = load_images(images, options.pop("limit", None))
+    folder = Path(out) if out else index_folder(model, images, layers, k, options.get("seed", 0))
+    build(model, images, folder, layers, k=k, resume=resume, progress=progress or _unheard, **options)
+    return Index(folder, model)
+
+
+def index_folder(
+    model: Model, images: ImageSet, layers: Sequence[str] | None = None, k: int = 16, seed: int = 0
+) -> Path:
+    """Where the index of these images lives; the same when images are added to their folder."""
+    place = images.name if images.root is None else os.path.abspath(images.root)
+    asked = store.sha256(repr((model.digest, place, layers and list(layers), k, seed)).encode())
+    names = re.sub(r"[^A-Za-z0-9]+", "-", f"{Path(model.name).name} {images.name}").strip("-")
+    return root() / "indexes" / f"{names[:60]}-{asked[:12]}"
+
+
+def _unheard(_done: int, _total: int, _message: str) -> None:
+    pass
 
 
 @cache

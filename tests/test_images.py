@@ -190,6 +190,28 @@ def test_exif_orientation(orientation, kind):
     assert ("turned" in " ".join(image.info["notes"])) == (orientation > 1)
 
 
+def marked(image):
+    """The box of the bright pixels: y0, x0, y1, x1, half open."""
+    pixels = np.asarray(image.convert("L"))
+    rows, columns = (np.flatnonzero((pixels > 128).any(axis)) for axis in (1, 0))
+    return rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_box_is_found_in_the_files_own_pixels(orientation, kind):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for y0, x0, y1, x1 in ((8, 16, 24, 32), (0, 0, 8, 40), (16, 32, 32, 40), (0, 0, 32, 40)):
+        lying = np.zeros((32, 40), np.uint8)
+        lying[y0:y1, x0:x1] = 255
+        data = encode(Image.fromarray(lying), kind, exif=exif, **({"quality": 95} if kind == "JPEG" else {}))
+        upright = images.decode(data)
+        if kind != "TIFF":  # Pillow itself turns these
+            assert marked(Image.open(io.BytesIO(data))) == (y0, x0, y1, x1)
+        assert images.unturned(marked(upright), upright.size, upright.info["orientation"]) == (y0, x0, y1, x1)
+
+
 @pytest.mark.parametrize("value", [0, 9, 77, 65535])
 def test_a_senseless_orientation_is_ignored(value):
     exif = Image.Exif()

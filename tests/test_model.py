@@ -158,10 +158,10 @@ def geometries(draw):
 
 @given(geometries())
 @settings(deadline=None, max_examples=150)
-def test_source_box(geometry):
+def test_upright_box(geometry):
     """The box lies in the picture, and outside it (with the filter's own reach) no pixel matters for the crop's box."""
     preprocess, (width, height), (y0, x0, y1, x1) = geometry
-    top, left, bottom, right = preprocess.source_box((y0, x0, y1, x1), (width, height))
+    top, left, bottom, right = preprocess.upright_box((y0, x0, y1, x1), (width, height))
     assert 0 <= top <= bottom <= height
     assert 0 <= left <= right <= width
     scaled = preprocess._scaled(width, height)
@@ -180,27 +180,48 @@ def test_source_box(geometry):
 
 @given(geometries())
 @settings(deadline=None, max_examples=100)
-def test_source_box_is_small(geometry):
+def test_upright_box_is_small(geometry):
     """Never more than a pixel larger than the exact box, on each side; boxes of parts lie within the whole's."""
     preprocess, (width, height), box = geometry
     scaled = preprocess._scaled(width, height)
-    top, left, bottom, right = preprocess.source_box(box, (width, height))
+    top, left, bottom, right = preprocess.upright_box(box, (width, height))
     assert bottom - top <= (box[2] - box[0]) * height / scaled[1] + 2
     assert right - left <= (box[3] - box[1]) * width / scaled[0] + 2
-    whole = preprocess.source_box((0, 0, *preprocess.size), (width, height))
+    whole = preprocess.upright_box((0, 0, *preprocess.size), (width, height))
     assert whole[0] <= top
     assert whole[1] <= left
     assert bottom <= whole[2]
     assert right <= whole[3]
 
 
-def test_source_box_by_hand():
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_source_box_lies_in_the_file_as_it_is(orientation, tmp_path):
+    """What the box of the input shows, bright or dark, is what the file's own pixels there show."""
+    lying = np.zeros((40, 64), np.uint8)
+    lying[8:16, 24:32] = 255
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(lying).save(tmp_path / "lying.png", exif=exif)
+    image = load_images(tmp_path / "lying.png")[0]
+    preprocess = Preprocess((20, 20), 20, (0.0,), (1.0,), channels=1)  # half the size, with a crop
+    rows, columns = np.nonzero(preprocess.crop(image)[..., 0] > 128)
+    box = (rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
+    for picture in (image, tmp_path / "lying.png", Image.open(tmp_path / "lying.png")):
+        assert preprocess.source_box(box, picture) == (8, 24, 16, 32)
+
+
+def test_source_box_of_an_array():
+    array = np.zeros((40, 64, 5), np.uint8)
+    assert Preprocess((20, 20), 20, (0.0,), (1.0,), channels=5).source_box((0, 0, 20, 20), array) == (0, 12, 40, 52)
+
+
+def test_upright_box_by_hand():
     crop = Preprocess((224, 224), 256, (0.0,), (1.0,), channels=1)
-    assert crop.source_box((0, 0, 224, 224), (512, 512)) == (32, 32, 480, 480)
-    assert crop.source_box((0, 0, 1, 1), (256, 256)) == (16, 16, 17, 17)
-    assert crop.source_box((0, 0, 224, 224), (1024, 512)) == (32, 288, 480, 736)
+    assert crop.upright_box((0, 0, 224, 224), (512, 512)) == (32, 32, 480, 480)
+    assert crop.upright_box((0, 0, 1, 1), (256, 256)) == (16, 16, 17, 17)
+    assert crop.upright_box((0, 0, 224, 224), (1024, 512)) == (32, 288, 480, 736)
     squeezed = Preprocess((10, 10), (10, 10), (0.0,), (1.0,), channels=1)
-    assert squeezed.source_box((0, 0, 5, 5), (40, 20)) == (0, 0, 10, 20)
+    assert squeezed.upright_box((0, 0, 5, 5), (40, 20)) == (0, 0, 10, 20)
 
 
 @pytest.mark.parametrize(

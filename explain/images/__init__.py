@@ -6,7 +6,7 @@ Arrays are (H, W) or (H, W, 3); heat and other maps are floats, "unit" means wit
 
 from .colours import BACKGROUND, COLORMAPS, colour, overlay, to_bytes, unit_scale
 from .pixels import contact_sheet, draw_box, enlarge, png, resize, sheet_size
-from .reader import FORMATS, MAX_BYTES, MAX_PIXELS, as_image, decode, from_array
+from .reader import FORMATS, MAX_BYTES, MAX_PIXELS, as_image, decode, from_array, unturned
 
 __all__ = [
     "BACKGROUND",
@@ -27,4 +27,5 @@ __all__ = [
     "sheet_size",
     "to_bytes",
     "unit_scale",
+    "unturned",
 ]

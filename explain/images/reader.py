@@ -97,6 +97,19 @@ def as_image(source: Image | Array | bytes | str | Path) -> Image:
     raise BadValue(f"A picture cannot be a {type(source).__name__}; give a PIL image, a numpy array, bytes or a path.")
 
 
+def unturned(box: tuple[int, int, int, int], size: tuple[int, int], orientation: int) -> tuple[int, int, int, int]:
+    """A box (y0, x0, y1, x1) of an upright picture of size (width, height) in the pixels its file holds.
+
+    `orientation` is the EXIF value, 1 to 8, as `decode` leaves it in `.info`.
+    """
+    (y0, x0, y1, x1), (width, height) = box, size
+    if orientation in (2, 3, 6, 7):
+        x0, x1 = width - x1, width - x0
+    if orientation in (3, 4, 7, 8):
+        y0, y1 = height - y1, height - y0
+    return (x0, y0, x1, y1) if orientation >= 5 else (y0, x0, y1, x1)
+
+
 def from_array(array: ArrayLike) -> Image:
     """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4), uint8 or float within 0..1, as `decode` returns pictures.
 

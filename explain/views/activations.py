@@ -16,7 +16,7 @@ from ..images import colour, contact_sheet, draw_box, enlarge, overlay, unit_sca
 from ..model import Box, Layer, Model
 from ..registry import Choices, Range, options_of
 from ..trace import record
-from .result import BOX_COLOUR, Result, cells, channel_of, picture_size, seen
+from .result import BOX_COLOUR, Result, cells, channel_of, seen
 
 __all__ = ["Activations", "compute", "render", "render_channel", "render_pair"]
 
@@ -79,7 +79,7 @@ def compute(model: Model, image: Any, layer: str) -> Activations:
         maps=maps.reshape(len(maps), *(maps.shape[1:] or (1, 1))).copy(),
         layer=chosen,
         crop=picture.crop,
-        source_box=model.preprocess.source_box((0, 0, height, width), picture_size(image)),
+        source_box=model.preprocess.source_box((0, 0, height, width), image),
         facts=model.facts(view="activations", layer=chosen.name, **picture.facts),
     )
 

@@ -13,11 +13,10 @@ from torch import Tensor
 
 from ..errors import BadValue, shorten
 from ..figure import Figure
-from ..images import as_image
 from ..model import Layer, Model
 from ..store import sha256
 
-__all__ = ["BOX_COLOUR", "Result", "as_rgb", "cells", "channel_of", "picture_size", "seen"]
+__all__ = ["BOX_COLOUR", "Result", "as_rgb", "cells", "channel_of", "seen"]
 
 BOX_COLOUR = (255, 64, 64)
 
@@ -51,11 +50,6 @@ def seen(model: Model, image: Any) -> Seen:
     shown = Path(name).name if Path(name).is_absolute() else name
     batch = model.preprocess.scaled(crop)[None].to(model.device)
     return Seen(as_rgb(crop), batch, {"image": shown, "pixels": sha256(crop.tobytes())})
-
-
-def picture_size(image: Any) -> tuple[int, int]:
-    """Width and height of the upright picture."""
-    return image.size if isinstance(image, Image.Image) else as_image(image).size
 
 
 def _info(image: Any) -> dict[Any, Any]:

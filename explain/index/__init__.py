@@ -1,0 +1,7 @@
+"""One pass over many images, and everything that can be asked of it afterwards without the network."""
+
+from .build import build
+from .index import SPACES, Index, Neighbour, Row, merge_indexes, open_index
+from .summary import RANKINGS
+
+__all__ = ["RANKINGS", "SPACES", "Index", "Neighbour", "Row", "build", "merge_indexes", "open_index"]

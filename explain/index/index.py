@@ -1,0 +1,331 @@
+"""Index: what one pass over an ImageSet left, read from its folder piece by piece, each checked before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..data import ImageSet, list_images, load_images
+from ..errors import BadFile, BadValue, Unknown, shorten
+from ..model import Box, Layer, Model
+from ..trace import inputs
+from ..zoo import load_model
+from .build import join
+from .features import vector
+from .files import Arrays, Manifest, lines_of, read_arrays, read_manifest, summaries_of
+from .search import nearest
+from .summary import NOBODY, RANKINGS, Summary, edges, merge
+
+__all__ = ["SPACES", "Index", "Neighbour", "Row", "merge_indexes", "open_index"]
+
+SPACES = ("features", "pixels")
+PIXELS = 32  # longest side of a picture in pixel space
+
+
+class Neighbour(NamedTuple):
+    image: int
+    distance: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """An image that a channel ranks: its place in the ImageSet, the channel's maximum on it and where (row, column).
+
+    box is what that unit sees, in the net's input; source_box the same in the picture; None where it is not known.
+    """
+
+    image: int
+    score: float
+    position: tuple[int, int]
+    box: Box | None
+    label: str | None
+    prediction: str | None
+    _index: Index = field(repr=False, compare=False)
+
+    @cached_property
+    def source_box(self) -> Box | None:
+        if self.box is None:
+            return None
+        return self._index.model.preprocess.source_box(self.box, self._index.images[self.image])
+
+
+class Index:
+    """The index in a folder. Images are named by their position in `images`."""
+
+    def __init__(self, folder: str | Path, model: Model | None = None) -> None:
+        """Raises BadFile for a damaged folder, or an index of another model than the one given."""
+        self.folder = Path(folder)
+        self.manifest: Manifest = read_manifest(self.folder)
+        if model is not None:
+            self.model = self._same(model)
+
+    def __repr__(self) -> str:
+        return f"<Index of {self.manifest.model!r} over {len(self)} images of {self.manifest.data!r}>"
+
+    def __len__(self) -> int:
+        return sum(shard.images for shard in self.manifest.shards)
+
+    @property
+    def k(self) -> int:
+        return self.manifest.k
+
+    @property
+    def layers(self) -> list[str]:
+        return list(self.manifest.layers)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        known = self.manifest
+        data = {"data": known.data, "data_digest": known.data_digest, "images": len(self)}
+        return {"model": known.model, "model_digest": known.model_digest, **data, "versions": known.versions}
+
+    @cached_property
+    def model(self) -> Model:
+        """The model it was made with, loaded by its name unless one was given."""
+        return self._same(load_model(self.manifest.model))
+
+    def _same(self, model: Model) -> Model:
+        if model.digest != self.manifest.model_digest:
+            raise BadFile(
+                f"The index {str(self.folder)!r} was made with other weights than those of {model.name!r}; open it "
+                "with the model it was made with, or build it again."
+            )
+        return model
+
+    # ------------------------------------------------------------ images
+
+    @cached_property
+    def images(self) -> ImageSet:
+        """The pictures, in the order by which the index names them. A vanished or changed file is noticed when read."""
+        names = self._column("names")
+        known = self.manifest
+        if known.data in list_images() and known.root is None:
+            whole = load_images(known.data)
+            if whole.files[: len(names)] == tuple(names):
+                return whole.head(len(names))
+        classes = tuple(known.classes) if known.grouped == "label" else ()
+        labels = self.labels if known.grouped == "label" else None
+        return ImageSet(
+            known.data, tuple(names), labels, classes, root=None if known.root is None else Path(known.root)
+        )
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes that `labels` number."""
+        return self.manifest.classes if self.manifest.grouped == "label" else []
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,), -1 where unknown."""
+        return self._table("labels")
+
+    @cached_property
+    def features(self) -> NDArray[np.float32]:
+        """(N, D), the vector before the classifier; NaN for pictures that could not be read."""
+        return self._table("features")
+
+    @cached_property
+    def predictions(self) -> NDArray[np.int32]:
+        """(N, 5), the model's likeliest classes, likeliest first; -1 for pictures that could not be read."""
+        return self._table("classes")
+
+    @cached_property
+    def probabilities(self) -> NDArray[np.float32]:
+        """(N, 5), of those classes."""
+        return self._table("probabilities")
+
+    @cached_property
+    def loss(self) -> NDArray[np.float32]:
+        """(N,), cross entropy where the label is a class of the model, else NaN."""
+        return self._table("loss")
+
+    @cached_property
+    def skipped(self) -> dict[str, str]:
+        """Pictures that could not be read, with the reason."""
+        found = zip(self._column("names"), self._column("errors"), strict=True)
+        return {name: error for name, error in found if error}
+
+    def label(self, image: int) -> str | None:
+        number = int(self.labels[image])
+        return self.classes[number] if self.classes and number >= 0 else None
+
+    def prediction(self, image: int) -> str | None:
+        number = int(self.predictions[image, 0])
+        return self.model.classes[number] if number >= 0 else None
+
+    @cached_property
+    def _rows(self) -> list[Arrays]:
+        return [read_arrays(self.folder, shard.rows) for shard in self.manifest.shards]
+
+    @cached_property
+    def _positions(self) -> NDArray[np.int64]:
+        """The images' numbers in the order of the rows."""
+        return self._merged["positions"] if self._merged else np.arange(len(self))
+
+    def _table(self, name: str) -> NDArray[Any]:
+        rows = np.concatenate([rows[name] for rows in self._rows])
+        ordered = np.empty_like(rows)
+        ordered[self._positions] = rows
+        return ordered
+
+    def _column(self, name: str) -> list[str]:
+        lines = [line for rows in self._rows for line in lines_of(rows[name])]
+        ordered = [""] * len(lines)
+        for position, line in zip(self._positions.tolist(), lines, strict=True):
+            ordered[position] = line
+        return ordered
+
+    # ------------------------------------------------------------ channels
+
+    @cached_property
+    def _merged(self) -> Arrays | None:
+        return None if self.manifest.merged is None else read_arrays(self.folder, self.manifest.merged)
+
+    @cached_property
+    def _summaries(self) -> dict[str, Summary]:
+        if self._merged:
+            return summaries_of(self._merged, self.layers)
+        whole: dict[str, Summary] = {}  # an interrupted pass: what its complete shards come to
+        first = 0
+        for shard in self.manifest.shards:
+            for layer, part in summaries_of(read_arrays(self.folder, shard.summary), self.layers).items():
+                part = part.renumbered(np.arange(first, first + shard.images))
+                whole[layer] = merge([whole[layer], part], self.k) if layer in whole else part
+            first += shard.images
+        return whole
+
+    def summary(self, layer: str) -> Summary:
+        """Raises Unknown for a layer that was not indexed."""
+        if layer not in self.manifest.layers:
+            raise Unknown("layer of this index", layer, self.layers)
+        return self._summaries[layer]
+
+    def top(self, layer: str, channel: int, ranking: str = "best", count: int | None = None) -> list[Row]:
+        """The images a channel ranks first: "best" by its maximum, "lowest", or k at "random" to show the spread.
+
+        An image appears once; ties go to the smaller row, column and image number.
+        """
+        if ranking not in RANKINGS:
+            raise Unknown("ranking", ranking, RANKINGS)
+        ranked = self.summary(layer).ranked[ranking]
+        if isinstance(channel, bool) or not isinstance(channel, int | np.integer) or not 0 <= channel < len(ranked.key):
+            raise BadValue(f"Channel {shorten(channel)} of layer {layer!r} is not one of 0 to {len(ranked.key) - 1}.")
+        known = self.model.layer(layer)
+        columns = zip(
+            *(getattr(ranked, name)[channel].tolist() for name in ("image", "score", "row", "column")), strict=True
+        )
+        return [
+            Row(
+                image,
+                score,
+                (row, column),
+                _box(known, channel, row, column),
+                self.label(image),
+                self.prediction(image),
+                self,
+            )
+            for image, score, row, column in list(columns)[:count]
+            if image != NOBODY
+        ]
+
+    def statistics(self, layer: str) -> dict[str, NDArray[Any]]:
+        """Per channel: mean, std, min and max over all positions of all images; `silent`, the share of images in which
+        it stays at or below zero; `broken`, the images in which it has a NaN."""
+        known = self.summary(layer)
+        sound = np.maximum(known.images - known.broken, 0)
+        count = np.where(sound > 0, sound * known.positions, np.nan)
+        mean = known.total / count
+        return {
+            "mean": mean,
+            "std": np.sqrt(np.maximum(known.squares / count - mean**2, 0)),
+            "min": known.least,
+            "max": known.most,
+            "silent": known.silent / max(known.images, 1),
+            "broken": known.broken,
+        }
+
+    def histogram(self, layer: str, channel: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Edges (B + 1,) and counts (B,) of a channel's maxima over the images; the outer bins are open."""
+        counts = self.summary(layer).counts[channel]
+        return edges(), counts
+
+    def class_means(self, layer: str) -> tuple[list[str], NDArray[np.int64], NDArray[np.float32]]:
+        """Classes met (true ones where labels are known, else predicted), images of each, and the mean of the images'
+        maxima (classes, channels)."""
+        known = self.summary(layer)
+        names = [self.manifest.classes[group] for group in known.groups]
+        return names, known.members, known.peaks / np.maximum(known.members, 1).astype(np.float32)[:, None]
+
+    # ------------------------------------------------------------ neighbours
+
+    def neighbours(self, image: Any, k: int = 8, space: str = "features", metric: str = "euclidean") -> list[Neighbour]:
+        """The k nearest pictures, nearest first, to one of the index (its number; it is left out itself) or another."""
+        if space not in SPACES:
+            raise Unknown("space", space, SPACES)
+        vectors = self.features if space == "features" else self.pixels
+        own = isinstance(image, int | np.integer) and not isinstance(image, bool)
+        if own and not 0 <= image < len(self):
+            raise BadValue(f"Image {image} is not in this index; it has 0 to {len(self) - 1}.")
+        query = vectors[image] if own else self.embed(image) if space == "features" else self._pixels(image)
+        found = nearest(vectors, query, k + own, metric, norms=self._norms(space))
+        rows = [Neighbour(int(at), float(distance)) for at, distance in zip(*found, strict=True)]
+        return [row for row in rows if not (own and row.image == image)][:k]
+
+    def embed(self, image: Any) -> NDArray[np.float32]:
+        """The features (D,) of any picture."""
+        taken: list[torch.Tensor] = []
+        batch = self.model.batch(image)
+        with self.model.exclusive() as net, inputs(net, self.manifest.head, taken.append), torch.inference_mode():
+            net(batch)
+        return vector(taken[-1])[0].cpu().numpy()
+
+    @cached_property
+    def pixels(self) -> NDArray[np.float32]:
+        """(N, D), what the net sees of each picture, averaged down to at most 32 pixels a side, in 0..1. Not kept on
+        the disk: read at first use."""
+        return np.stack(
+            [self._pixels(self.images[k]) if self.predictions[k, 0] >= 0 else self._blank for k in range(len(self))]
+        )
+
+    @cached_property
+    def _blank(self) -> NDArray[np.float32]:
+        height, width = self.model.preprocess.size
+        return np.full_like(self._pixels(Image.new("RGB", (width, height))), np.nan)
+
+    def _pixels(self, image: Any) -> NDArray[np.float32]:
+        crop = self.model.preprocess.crop(image)
+        if self.model.preprocess.channels == 1:
+            crop = crop[..., :1]
+        height, width = crop.shape[:2]
+        scale = min(1, PIXELS / max(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        bands = (Image.fromarray(crop[..., c]).resize(size, Image.Resampling.BOX) for c in range(crop.shape[2]))
+        return np.stack([np.asarray(band, np.float32) for band in bands], -1).ravel() / np.float32(255)
+
+    def _norms(self, space: str) -> NDArray[Any] | None:
+        return None
+
+
+def open_index(path: str | Path, model: Model | None = None) -> Index:
+    """An index by its folder. Raises BadFile."""
+    return Index(path, model)
+
+
+def merge_indexes(folders: Sequence[str | Path], out: str | Path, model: Model | None = None) -> Index:
+    """One index of several, of the same model, layers and options over different images; the order gives the numbers."""
+    join([Path(folder) for folder in folders], Path(out))
+    return Index(out, model)
+
+
+def _box(layer: Layer, channel: int, row: int, column: int) -> Box | None:
+    if layer.field is None or not layer.spatial:
+        return None
+    return layer.field.box(row, column, channel=channel)
