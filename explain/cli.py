@@ -80,6 +80,18 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--position", nargs=2, metavar=("ROW", "COLUMN"), help="by default its strongest response")
     sub.add_argument("--method", default="deconvnet", help="how: deconvnet, guided, gradient")
     sub.add_argument("--option", metavar="KEY=VALUE", action="append", default=[], help="option of the method")
+    sub = command("index", _index, "MODEL", "DATA", out=False)
+    sub.add_argument("--layers", nargs="+", metavar="L", help="by default every convolution's output")
+    sub.add_argument("--out", metavar="FOLDER", help="by default in the workspace, where the app finds it")
+    sub.add_argument("-k", type=int, default=16, help="images kept for each channel")
+    for name, text in (
+        ("limit", "the first images only"),
+        ("workers", "threads that read pictures"),
+        ("batch", "images a pass"),
+        ("seed", "of the random images kept"),
+    ):
+        sub.add_argument(f"--{name}", type=int, help=text)
+    sub.add_argument("--anew", action="store_true", help="begin again instead of going on")
     sub = command("train", _train, out=False)
     sub.add_argument("recipe", metavar="RECIPE", help="such as lenet-fashion-mnist")
     sub.add_argument("--data", help="pictures with labels; by default the recipe's")
@@ -96,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 
 _HELP = {
     "MODEL": "a name from `models`, torchvision:NAME, timm:NAME, a folder or a checkpoint",
+    "DATA": "a name from `data`, a folder, or a picture",
     "IMAGE": "a file, or SET/NUMBER such as photos/0",
 }
 
@@ -184,6 +197,32 @@ def _unit(given: argparse.Namespace) -> None:
     text += f"{low:.4g} to {high:.4g} in the box {result.box} (y0, x0, y1, x1)"
     numbers = {name: result.facts[name] for name in ("position", "value", "box")}
     _finish(given, result, text, {**numbers, "min": low, "max": high})
+
+
+def _index(given: argparse.Namespace) -> None:
+    """run each picture through the network once and keep what `patches` and `neighbours` ask for"""
+    from tqdm import tqdm
+
+    from .workspace import build_index
+
+    names = ("limit", "workers", "batch", "seed")
+    options = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
+    with tqdm(unit=" images", file=sys.stderr) as bar:
+
+        def progress(done: int, total: int, message: str) -> None:
+            bar.total = total
+            bar.set_postfix_str(message, refresh=False)
+            bar.update(done - bar.n)
+
+        resume = not given.anew
+        index = build_index(
+            _model(given), given.data, given.layers, given.k, given.out, resume, progress=progress, **options
+        )
+    for file, reason in list(index.skipped.items())[:20]:
+        print(f"explain: skipped {file}: {reason}", file=sys.stderr)
+    numbers = {"images": len(index), "skipped": len(index.skipped), "layers": len(index.layers)}
+    text = f"{index.folder}: {len(index)} images, {len(index.skipped)} unreadable, {len(index.layers)} layers"
+    _say(given, {"facts": index.facts, "numbers": numbers, "folder": str(index.folder)}, text)
 
 
 def _train(given: argparse.Namespace) -> None:

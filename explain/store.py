@@ -57,7 +57,7 @@ def write(path: str | Path, content: bytes | str) -> Path:
 def lock(folder: str | Path, waiting: Callable[[], object] = lambda: None) -> Iterator[None]:
     """One holder for each folder, over all processes; free at once when its process dies.
 
-    A second one calls waiting() and waits. Raises BadFile when the folder cannot be written to.
+    A second one waits, and calls waiting() now and then, which may raise. Raises BadFile where nothing can be written.
     """
     from filelock import FileLock, Timeout
 
@@ -65,11 +65,11 @@ def lock(folder: str | Path, waiting: Callable[[], object] = lambda: None) -> It
     held = FileLock(folder / ".lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            held.acquire(timeout=0)
-        except Timeout:
-            waiting()
-            held.acquire()
+        while not held.is_locked:
+            try:
+                held.acquire(timeout=0.5)
+            except Timeout:
+                waiting()
     except OSError as error:
         raise BadFile(f"Cannot write {str(folder)!r}: {error.strerror or error}.") from error
     try:

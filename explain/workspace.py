@@ -14,12 +14,12 @@ from PIL.Image import Image
 
 from . import store
 from .data import ImageSet, list_images, load_images
-from .errors import BadFile, BadValue, Unknown, shorten
+from .errors import BadFile, BadValue, ExplainError, Unknown, shorten
 from .images import decode
-from .index import Index, build
+from .index import Index, build, read_manifest
 from .model import Model
 
-__all__ = ["build_index", "index_folder", "keep_upload", "open_picture", "root"]
+__all__ = ["build_index", "index_folder", "indexes", "keep_upload", "open_picture", "root"]
 
 UPLOAD_DAYS = 7
 MOST_UPLOADS = 2000
@@ -100,6 +100,19 @@ def build_index(
     folder = Path(out) if out else index_folder(model, images, layers, k, options.get("seed", 0))
     build(model, images, folder, layers, k=k, resume=resume, progress=progress or _unheard, **options)
     return Index(folder, model)
+
+
+def indexes(model: Model) -> dict[str, Path]:
+    """The complete indexes of the workspace made with this model, by what they are over."""
+    found: dict[str, Path] = {}
+    for folder in sorted((root() / "indexes").glob("*")):
+        try:
+            manifest = read_manifest(folder)
+        except ExplainError:  # damaged, foreign, or not written yet
+            continue
+        if manifest.model_digest == model.digest and manifest.merged:
+            found[folder.name if manifest.data in found else manifest.data] = folder
+    return found
 
 
 def index_folder(

@@ -320,7 +320,7 @@ def open_index(path: str | Path, model: Model | None = None) -> Index:
 
 
 def merge_indexes(folders: Sequence[str | Path], out: str | Path, model: Model | None = None) -> Index:
-    """One index of several, of the same model, layers and options over different images; the order gives the numbers."""
+    """One index of several, of the same model, layers and options over different images, numbered in that order."""
     join([Path(folder) for folder in folders], Path(out))
     return Index(out, model)
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from explain.errors import ExplainError
-from explain.ui import widgets
+from explain.ui.text import literal
 
 SAMPLING, WINDOW = 0.25, 10.0  # seconds between the samples a speed is taken from, and how far back they go
 LOG_LINES, FINISHED_KEPT = 200, 32
@@ -221,9 +221,9 @@ def show(job: Job, label: str, unit: str = "pictures") -> Any:
         st.fragment(_watch, run_every=POLL)(job, label, unit)
     elif job.state != "done":
         if job.state == "failed":
-            st.error(f"{widgets.literal(label)}: {widgets.literal(job.error)}", icon=":material/error:")
+            st.error(f"{literal(label)}: {literal(job.error)}", icon=":material/error:")
         else:
-            st.info(f"{widgets.literal(label)}: cancelled.", icon=":material/cancel:")
+            st.info(f"{literal(label)}: cancelled.", icon=":material/cancel:")
         st.button("Try again", key=f"again-{job.key}", on_click=job.restart, icon=":material/refresh:")
         _show_log(job)
     return job.result if job.state == "done" else None
@@ -233,7 +233,7 @@ def _watch(job: Job, label: str, unit: str) -> None:
     if not job.active:
         st.rerun(scope="app")
     fraction = min(job.done / job.total, 1.0) if job.total else 0.0
-    text = f"**{widgets.literal(label)}**: {widgets.literal(describe(job, unit))}"
+    text = f"**{literal(label)}**: {literal(describe(job, unit))}"
     bar, button = st.columns([6, 1], vertical_alignment="center")
     bar.progress(fraction, text)
     stopping = "Stopping" if job.cancelling else "Cancel"

@@ -6,12 +6,14 @@ widgets' own state, which Streamlit drops when a page without them is opened.
 
 import gc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from explain import workspace
 from explain.errors import ExplainError
+from explain.index import MANIFEST, Index
 from explain.model import Model
 from explain.store import sha256
 from explain.zoo import load_model
@@ -20,7 +22,7 @@ DEFAULT_MODEL = "efficientnet-lite0"
 # First and second picture by input channels; the lectures compare pullovers and coats.
 DEMO_PICTURES = {1: ("fashion-mnist/1", "fashion-mnist/6"), 3: ("photos/chelsea.png", "photos/coffee.png")}
 DEPENDENTS = {"model": ("layer", "channel", "target", "picture", "picture2"), "layer": ("channel", "page")}
-MODELS_KEPT, RESULTS_KEPT = 4, 96
+MODELS_KEPT, RESULTS_KEPT, INDEXES_KEPT = 4, 96, 4
 
 
 @st.cache_resource(show_spinner=False)
@@ -102,6 +104,21 @@ def _loaded(name: str) -> Model:
 
 def demo_picture(chosen: Model, name: str = "picture") -> str:
     return DEMO_PICTURES.get(chosen.preprocess.channels, DEMO_PICTURES[3])[name == "picture2"]
+
+
+def demo_set(chosen: Model) -> str:
+    """The shipped pictures that suit a model."""
+    return "fashion-mnist" if chosen.preprocess.channels == 1 else "photos"
+
+
+def index(chosen: Model, folder: Path) -> Index:
+    """An opened index; shared by all sessions until it changes."""
+    return _index(str(folder), (folder / MANIFEST).stat().st_mtime_ns, chosen)
+
+
+@st.cache_resource(max_entries=INDEXES_KEPT, show_spinner="Opening the index")
+def _index(folder: str, changed: int, _chosen: Model) -> Index:
+    return Index(folder, _chosen)
 
 
 def picture(name: str = "picture") -> Any:

@@ -7,14 +7,17 @@ from typing import Any
 
 import streamlit as st
 
+from explain import workspace
 from explain.data import EXTENSIONS, load_images
 from explain.errors import ExplainError
 from explain.figure import FORMATS, Figure, Panel, Scale
 from explain.images import enlarge, png
+from explain.index import Index
 from explain.model import Layer, Model
 from explain.registry import Entry, Option, Range
-from explain.ui import session
+from explain.ui import jobs, session
 from explain.ui.gallery import gallery
+from explain.ui.text import literal
 from explain.zoo import list_models
 
 LEAST_PIXELS = 336
@@ -113,6 +116,39 @@ def describe(reference: str) -> str:
         images = load_images("fashion-mnist")
         return f"{images.classes[images.labels[int(key)]]} · {key}"
     return key.rpartition(".")[0] or str(reference)
+
+
+def choose_index(model: Model) -> Index | None:
+    """What the network made of many pictures: the demo pictures', built at first need, or one from the workspace.
+
+    None until it is there; its progress is shown meanwhile.
+    """
+    demo = session.demo_set(model)
+    found = workspace.indexes(model)
+    chosen = session.get("index", demo)
+    if chosen not in (demo, *found):
+        session.choose("index", chosen := demo)
+    session.controlled(
+        st.selectbox,
+        "Over which pictures",
+        "index",
+        chosen,
+        list(dict.fromkeys([demo, *found])),
+        help="Your own: `python -m explain index MODEL FOLDER` adds them here.",
+    )
+    if chosen not in found:
+        job = jobs.start(f"index {model.digest} {chosen}", lambda progress: build(model, chosen, progress))
+        if not jobs.show(job, f"Looking at {chosen} with {model.name}"):
+            return None
+        found = workspace.indexes(model)
+        if chosen not in found:  # its folder has been removed since
+            jobs.forget(job.key)
+            st.rerun()
+    return session.index(model, found[chosen])
+
+
+def build(model: Model, chosen: str, progress: jobs.Progress) -> str:
+    return str(workspace.build_index(model, chosen, progress=progress).folder)
 
 
 def choose_layer(layers: list[Layer], name: str = "layer", default: str | None = None, label: str = "Layer") -> str:
@@ -254,11 +290,6 @@ def show_exports(figure: Figure, code: str, command: str, name: str, label: str 
 
 def show_error(error: ExplainError) -> None:
     st.error(literal(str(error)), icon=":material/error:")
-
-
-def literal(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-.!|<>$~:" else c for c in str(text)).replace("\n", " ")
 
 
 def _cells(columns: int | list[int], count: int) -> list[Any]:
