@@ -115,7 +115,7 @@ def _candidates(key: Floats, slack: Floats, k: int, left_out: int | None) -> NDA
         most[left_out] = np.inf
     # At least k rows come no later than the k-th smallest of the groups' minima, and these are found soon.
     groups = len(most) // _GROUP
-    few = np.fmin.reduce(most[: groups * _GROUP].reshape(_GROUP, groups)) if groups >= 4 * k else most
+    few = np.fmin.reduce(most[: groups * _GROUP].reshape(_GROUP, groups))
     ids: NDArray[np.int64] = np.flatnonzero(~(least > _smallest(few, k)))
     ids = ids[~(least[ids] > _smallest(most[ids], k))]
     return ids if left_out is None else ids[ids != left_out]
@@ -160,7 +160,10 @@ def _bound(size: int) -> float:
 
 
 def _euclidean_bounds(products: NDArray[np.float32], norms: Doubles, query: Doubles) -> tuple[Floats, Floats]:
-    """|x|^2 - 2 x.q in place of the products, which is the squared distance less |q|^2, and its error, as 2 |x||q| is at most |x|^2 + |q|^2."""
+    """The squared distance less |q|^2, |x|^2 - 2 x.q, in place of the products; and its error.
+
+    2 |x||q| is at most |x|^2 + |q|^2.
+    """
     bound, squares = _bound(len(query)), norms.astype(np.float32)
     products *= -2  # in place, as the memory for more arrays costs more than the arithmetic
     products += squares
