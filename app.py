@@ -13,6 +13,7 @@ page = st.navigation(
         st.Page("explain/ui/pages/filters.py", title="Filters", icon=":material/grid_view:"),
         st.Page("explain/ui/pages/activations.py", title="Activations", icon=":material/layers:"),
         st.Page("explain/ui/pages/saliency.py", title="Saliency", icon=":material/center_focus_strong:"),
+        st.Page("explain/ui/pages/neighbours.py", title="Neighbours", icon=":material/compare:"),
     ]
 )
 try:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .views.activations import compute as activations
     from .views.anatomy import compute as anatomy
     from .views.filters import compute as filters
+    from .views.neighbours import compute as neighbours
     from .views.saliency import compute as saliency
     from .views.unit import compute as unit
     from .workspace import build_index as build_index
@@ -50,6 +51,7 @@ _HOMES = {
     "load_images": ("data", "load_images"),
     "load_model": ("zoo", "load_model"),
     "merge_indexes": ("index", "merge_indexes"),
+    "neighbours": ("views.neighbours", "compute"),
     "open_index": ("index", "open_index"),
     "open_picture": ("workspace", "open_picture"),
     "read_facts": ("figure", "read_facts"),

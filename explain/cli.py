@@ -92,6 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub.add_argument(f"--{name}", type=int, help=text)
     sub.add_argument("--anew", action="store_true", help="begin again instead of going on")
+    sub = command("neighbours", _neighbours, "INDEX", "IMAGE")
+    sub.add_argument("--k", type=int, default=8, help="how many")
+    sub.add_argument("--metric", default="euclidean", help="euclidean or cosine")
     sub = command("train", _train, out=False)
     sub.add_argument("recipe", metavar="RECIPE", help="such as lenet-fashion-mnist")
     sub.add_argument("--data", help="pictures with labels; by default the recipe's")
@@ -109,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
 _HELP = {
     "MODEL": "a name from `models`, torchvision:NAME, timm:NAME, a folder or a checkpoint",
     "DATA": "a name from `data`, a folder, or a picture",
+    "INDEX": "the folder of an index",
     "IMAGE": "a file, or SET/NUMBER such as photos/0",
 }
 
@@ -223,6 +227,19 @@ def _index(given: argparse.Namespace) -> None:
     numbers = {"images": len(index), "skipped": len(index.skipped), "layers": len(index.layers)}
     text = f"{index.folder}: {len(index)} images, {len(index.skipped)} unreadable, {len(index.layers)} layers"
     _say(given, {"facts": index.facts, "numbers": numbers, "folder": str(index.folder)}, text)
+
+
+def _neighbours(given: argparse.Namespace) -> None:
+    """the pictures of an index nearest to one of it (by number) or another, in features and in pixels"""
+    from .index import open_index
+    from .views import neighbours
+
+    image = given.image if given.image.isdecimal() else _image(given)
+    result = neighbours.compute(open_index(given.index), image, k=given.k, metric=given.metric)
+    rows = zip(*(result.table[name] for name in ("space", "distance", "image", "file")), strict=True)
+    text = "\n".join(f"{space:8}  {distance:10.4g}  {number:6d}  {file}" for space, distance, number, file in rows)
+    agrees = "\n".join(f"{space}: {result.agrees(space)}" for space in ("features", "pixels"))
+    _finish(given, result, f"{text}\n{agrees}", result.table)
 
 
 def _train(given: argparse.Namespace) -> None:

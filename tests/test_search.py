@@ -1,5 +1,7 @@
 """search: every answer equals the slow way, all rows in float64, whatever float32 makes of them."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -74,6 +76,25 @@ def test_equals_the_slow_way(question, cuts):
     same(nearest(np.split(vectors, sorted(cuts)), query, k, metric, norms=squared_norms(vectors)), wanted)
 
 
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("power", [-44, -43, -40, -38, -22, -19, 0, 17, 18, 19, 38])
+@pytest.mark.parametrize("query_power", [-44, -38, -19, 0, 19, 20, 37])
+def test_numbers_at_the_ends_of_float32(power, query_power, metric):
+    """Products vanish, lose digits or overflow, and the answer is none the less the slow way's."""
+    vectors = np.clip(random_state.standard_normal((200, 9)) * 10.0**power, -3e38, 3e38).astype(np.float32)
+    query = random_state.standard_normal(9) * 10.0**query_power
+    same(nearest(vectors, query, 5, metric), slow(vectors, query, 5, metric))
+
+
+def test_a_product_that_overflows_on_its_way_says_nothing():
+    """In one order or another the partial sums are infinite; these rows' products are 0, and the last one's is not."""
+    signs = np.repeat(50 * list(permutations([1, 1, -1, -1])), 16, 1)
+    vectors = np.concatenate([2e17 * signs, np.full((1, 64), 2e15)]).astype(np.float32)
+    query = np.full(64, 5e20)
+    same(nearest(vectors, query, 1), slow(vectors, query, 1, "euclidean"))
+    assert nearest(vectors, query, 1)[0] == len(signs)
+
+
 @given(questions())
 @settings(deadline=None, max_examples=60)
 def test_many_queries_and_left_out_rows(question):
@@ -116,6 +137,8 @@ def test_without_the_bound_it_would_be_wrong(monkeypatch):
 @pytest.mark.parametrize("metric", METRICS)
 def test_few_rows_need_float64(metric, monkeypatch):
     vectors = random_state.standard_normal((20_000, 64), dtype=np.float32)
+    if metric == "cosine":
+        vectors[1000:5000] = 0  # pictures that leave no feature alive
     counts = []
     distances = search._distances
     spy = lambda blocks, ids, *rest: counts.append(len(ids)) or distances(blocks, ids, *rest)  # noqa: E731

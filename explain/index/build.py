@@ -34,6 +34,7 @@ from .features import head, vector
 from .files import (
     MANIFEST,
     Arrays,
+    File,
     Manifest,
     Shard,
     lines_of,
@@ -106,7 +107,7 @@ def build(
                 manifest.shards.append(Shard(taken, *files))
                 manifest.write(folder)
                 done, chunk = done + taken, chunk[taken:]
-        if todo or manifest.merged is None or manifest.data_digest != images.digest:
+        if todo or manifest.data_digest != images.digest or not _sound(folder, manifest.merged):
             names = {name: number for number, name in enumerate(images.files)}
             summaries, positions = _merged(manifest, folder, names)
             arrays = summary_arrays(summaries) | {"positions": positions}
@@ -191,6 +192,13 @@ def _plan(manifest: Manifest, images: ImageSet, folder: Path) -> tuple[list[Shar
     new = [at for at in range(len(images)) if at not in seen]
     todo += [new[first : first + SHARD] for first in range(0, len(new), SHARD)]
     return kept, todo
+
+
+def _sound(folder: Path, file: File | None) -> bool:
+    try:
+        return file is not None and bool(read_arrays(folder, file))
+    except BadFile:
+        return False
 
 
 def _merged(

@@ -21,7 +21,11 @@ from explain.zoo import load_model
 DEFAULT_MODEL = "efficientnet-lite0"
 # First and second picture by input channels; the lectures compare pullovers and coats.
 DEMO_PICTURES = {1: ("fashion-mnist/1", "fashion-mnist/6"), 3: ("photos/chelsea.png", "photos/coffee.png")}
-DEPENDENTS = {"model": ("layer", "channel", "target", "picture", "picture2"), "layer": ("channel", "page")}
+DEPENDENTS = {
+    "model": ("layer", "channel", "target", "picture", "picture2", "query"),
+    "picture": ("query",),
+    "layer": ("channel", "page"),
+}
 MODELS_KEPT, RESULTS_KEPT, INDEXES_KEPT = 4, 96, 4
 
 
@@ -74,6 +78,24 @@ def choose(name: str, value: Any) -> None:
     selection[name] = value
     for dependent in DEPENDENTS.get(name, ()):
         selection.pop(dependent, None)
+
+
+def follow(name: str, value: Any) -> None:
+    """Choose, and remember from where, so that `back` leads there; a choice made in another way ends the trail."""
+    if not can_return(name):
+        st.session_state[f"trail-{name}"] = []
+    st.session_state[f"trail-{name}"].append((get(name), str(value)))
+    choose(name, value)
+
+
+def can_return(name: str) -> bool:
+    trail = st.session_state.get(f"trail-{name}")
+    return bool(trail) and trail[-1][1] == str(get(name))
+
+
+def back(name: str) -> None:
+    """Undo the last `follow`."""
+    choose(name, st.session_state[f"trail-{name}"].pop()[0])
 
 
 def controlled(widget: Callable[..., Any], label: str, name: str, value: Any, *args: Any, **options: Any) -> Any:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from ..errors import BadValue, NotSupported
 from ..figure import Figure, Grid, Panel, Scale
-from ..geometry import Axis, Status
-from ..images import colour, contact_sheet, draw_box, enlarge, overlay, unit_scale
+from ..geometry import Status
+from ..images import contact_sheet, draw_box, enlarge, overlay
 from ..model import Box, Layer, Model
 from ..registry import Choices, Range, options_of
 from ..trace import record
+from .maps import colours_of, limits_of, place, scale_of
 from .result import BOX_COLOUR, Result, cells, channel_of, seen
 
 __all__ = ["Activations", "compute", "render", "render_channel", "render_pair"]
@@ -96,7 +97,7 @@ def render(
     order = np.arange(len(result.maps))
     if style["sort"] != "index":
         order = np.argsort(-np.array(result.table[style["sort"]]), kind="stable")
-    panel = _sheet(result.maps[order], [str(k) for k in order], style["scale"], style["factor"], _limits(result.maps))
+    panel = _sheet(result.maps[order], [str(k) for k in order], style["scale"], style["factor"], limits_of(result.maps))
     return Figure(
         title=f"{result.layer.name} of {result.facts['model']}: {len(order)} channels, {_size(result)}",
         panels=(panel,),
@@ -121,16 +122,16 @@ def render_channel(
     style = _checked(render_channel, opacity=opacity, smooth=smooth)
     channel = channel_of(result.layer, channel)
     values = result.maps[channel]
-    scale = _scale(_limits(values), "activation")
+    scale = scale_of(limits_of(values), "activation")
     row, column = result.peak(channel)
     box = result.box(channel)
     seen = result.crop if box is None else draw_box(result.crop, box, BOX_COLOUR, max(1, result.crop.shape[0] // 112))
     placed, covered = place(values, result.layer, result.crop.shape[:2], style["smooth"])
-    over = overlay(result.crop, _colours(placed, scale), style["opacity"] * covered)
+    over = overlay(result.crop, colours_of(placed, scale), style["opacity"] * covered)
     whole = "" if box is None else f"box: what the unit at ({row}, {column}) sees"
     if result.layer.field is not None and result.layer.field.status != Status.EXACT and box is not None:
         whole += " (at most)" if result.layer.field.status == Status.UPPER_BOUND else " (everything)"
-    own = enlarge(_colours(values, scale), max(1, 224 // max(values.shape)))
+    own = enlarge(colours_of(values, scale), max(1, 224 // max(values.shape)))
     zeros = result.table["zeros"][channel]
     return Figure(
         title=f"Channel {channel} of {result.layer.name}, {result.facts['model']}",
@@ -155,7 +156,7 @@ def render_pair(first: Activations, second: Activations, *, count: Annotated[int
         raise BadValue(f"Two pictures are compared in one layer, not in {layers}.")
     strongest = np.maximum(first.table["max"], second.table["max"])
     order = np.argsort(-strongest, kind="stable")[:count]
-    limits = _limits(np.stack([first.maps[order], second.maps[order]]))
+    limits = limits_of(np.stack([first.maps[order], second.maps[order]]))
     names = [str(k) for k in order]
     panels = []
     for result in (first, second):
@@ -176,66 +177,16 @@ def render_pair(first: Activations, second: Activations, *, count: Annotated[int
     )
 
 
-def place(
-    values: NDArray[np.float32], layer: Layer, size: tuple[int, int], smooth: bool
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """A map (h, w) at its true place over the input (H, W), and 1 where units stand, 0 beyond the outermost ones.
-
-    A unit stands at the centre of its receptive field and fills one stride: an unpadded layer leaves a margin.
-    """
-    weights, inside = [], []
-    for axis, count, length in zip(_axes(layer), values.shape, size, strict=True):
-        at = np.arange(length) + 0.5
-        if axis is None or not axis.stride:
-            unit = at * count / length - 0.5
-        else:
-            unit = (at - axis.start - axis.size / 2) / axis.stride
-        inside.append((unit >= -0.5) & (unit < count - 0.5))
-        unit = np.clip(unit if smooth else np.floor(unit + 0.5), 0, count - 1)
-        below = np.floor(unit).astype(int)
-        share = unit - below
-        matrix = np.zeros((length, count))
-        matrix[np.arange(length), below] += 1 - share
-        matrix[np.arange(length), np.minimum(below + 1, count - 1)] += share
-        weights.append(matrix)
-    placed = weights[0] @ values.astype(np.float64) @ weights[1].T
-    return placed.astype(np.float32), np.outer(*inside).astype(np.float32)
-
-
-def _axes(layer: Layer) -> tuple[Axis | None, Axis | None]:
-    known = layer.field is not None and layer.spatial and layer.field.status == Status.EXACT
-    return (layer.field.rows, layer.field.columns) if known and layer.field else (None, None)
-
-
 def _checked(function: Any, **style: Any) -> dict[str, Any]:
     return {name: option.check(style[name]) for name, option in options_of(function).items()}
 
 
-def _limits(values: NDArray[np.float32]) -> tuple[float, float]:
-    return float(values.min()), float(values.max())
-
-
-def _scale(limits: tuple[float, float], label: str) -> Scale | None:
-    """From zero up where nothing is negative; else symmetric, so that zero is the neutral centre. None: all zero."""
-    low, high = limits
-    limit = max(abs(low), abs(high))
-    if not np.isfinite(limit) or limit == 0:
-        return None
-    return Scale("viridis", 0.0, high, label) if low >= 0 else Scale("red-blue", -limit, limit, label)
-
-
-def _colours(values: NDArray[np.float32], scale: Scale | None) -> NDArray[np.uint8]:
-    if scale is None:
-        return colour(np.zeros(values.shape, np.float32), "viridis")
-    return colour(unit_scale(values, scale.low, scale.high), scale.cmap)
-
-
 def _sheet(maps: NDArray[np.float32], names: list[str], scale: str, factor: int, limits: tuple[float, float]) -> Panel:
-    shared = _scale(limits, "activation")
+    shared = scale_of(limits, "activation")
     if scale == "layer":
-        tiles = _colours(maps, shared)
+        tiles = colours_of(maps, shared)
     else:
-        tiles = np.stack([_colours(one, _scale(_limits(one), "")) for one in maps])
+        tiles = np.stack([colours_of(one, scale_of(limits_of(one), "")) for one in maps])
     columns = max(1, min(len(maps), round(len(maps) ** 0.5 * 1.5)))
     grid = Grid(columns, maps.shape[1] * factor, maps.shape[2] * factor, GAP)
     sheet = contact_sheet(tiles, columns, GAP, factor)
@@ -247,7 +198,7 @@ def _size(result: Activations) -> str:
 
 
 def _note(result: Activations) -> str:
-    low, high = _limits(result.maps)
+    low, high = limits_of(result.maps)
     note = f"Least {low:.4g}, greatest {high:.4g}, zeros {(result.maps == 0).mean():.0%}."
     if result.layer.spatial and min(result.maps.shape[1:]) < SMALL_MAP:
         note += f" Maps under {SMALL_MAP} × {SMALL_MAP} are hard to interpret."
