@@ -12,6 +12,7 @@ page = st.navigation(
         st.Page("explain/ui/pages/overview.py", title="Overview", icon=":material/account_tree:", default=True),
         st.Page("explain/ui/pages/filters.py", title="Filters", icon=":material/grid_view:"),
         st.Page("explain/ui/pages/activations.py", title="Activations", icon=":material/layers:"),
+        st.Page("explain/ui/pages/patches.py", title="Patches", icon=":material/apps:"),
         st.Page("explain/ui/pages/saliency.py", title="Saliency", icon=":material/center_focus_strong:"),
         st.Page("explain/ui/pages/neighbours.py", title="Neighbours", icon=":material/compare:"),
     ]

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from .training import train as train
     from .views.activations import compute as activations
     from .views.anatomy import compute as anatomy
+    from .views.census import compute as census
+    from .views.channel import compute as channel
     from .views.filters import compute as filters
     from .views.neighbours import compute as neighbours
+    from .views.patches import compute as patches
     from .views.saliency import compute as saliency
     from .views.unit import compute as unit
     from .workspace import build_index as build_index
@@ -45,6 +48,8 @@ _HOMES = {
     "activations": ("views.activations", "compute"),
     "anatomy": ("views.anatomy", "compute"),
     "build_index": ("workspace", "build_index"),
+    "census": ("views.census", "compute"),
+    "channel": ("views.channel", "compute"),
     "filters": ("views.filters", "compute"),
     "list_images": ("data", "list_images"),
     "list_models": ("zoo", "list_models"),
@@ -54,6 +59,7 @@ _HOMES = {
     "neighbours": ("views.neighbours", "compute"),
     "open_index": ("index", "open_index"),
     "open_picture": ("workspace", "open_picture"),
+    "patches": ("views.patches", "compute"),
     "read_facts": ("figure", "read_facts"),
     "saliency": ("views.saliency", "compute"),
     "save_model": ("zoo", "save_model"),

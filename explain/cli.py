@@ -95,6 +95,16 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("neighbours", _neighbours, "INDEX", "IMAGE")
     sub.add_argument("--k", type=int, default=8, help="how many")
     sub.add_argument("--metric", default="euclidean", help="euclidean or cosine")
+    sub = command("patches", _patches, "INDEX")
+    sub.add_argument("--layer", required=True, help="a layer of the index")
+    sub.add_argument("--channel", required=True, action="append", help="a number from 0; may be given several times")
+    sub.add_argument("--ranking", default="best", help="best, lowest or random")
+    sub.add_argument("--count", type=int, help="patches a channel; by default 9, or what the index keeps")
+    sub = command("channel", _channel, "INDEX")
+    sub.add_argument("--layer", required=True, help="a layer of the index")
+    sub.add_argument("--channel", required=True, help="a number from 0")
+    sub.add_argument("--image", help="where it responds and what is without it; by default its best picture")
+    sub.add_argument("--replace", default="mean", help="what it is set to: mean or zero")
     sub = command("train", _train, out=False)
     sub.add_argument("recipe", metavar="RECIPE", help="such as lenet-fashion-mnist")
     sub.add_argument("--data", help="pictures with labels; by default the recipe's")
@@ -240,6 +250,39 @@ def _neighbours(given: argparse.Namespace) -> None:
     text = "\n".join(f"{space:8}  {distance:10.4g}  {number:6d}  {file}" for space, distance, number, file in rows)
     agrees = "\n".join(f"{space}: {result.agrees(space)}" for space in ("features", "pixels"))
     _finish(given, result, f"{text}\n{agrees}", result.table)
+
+
+def _patches(given: argparse.Namespace) -> None:
+    """the patches of an index that channels respond to most"""
+    from .index import open_index
+    from .views import patches
+
+    result = patches.compute(open_index(given.index), given.layer, given.channel, given.ranking, given.count)
+    columns = [result.table[name] for name in ("channel", "score", "row", "column", "file", "prediction")]
+    lines = [
+        f"channel {channel:5d}  {score:9.4g} at ({row}, {column})  {file}, seen as {prediction}"
+        for channel, score, row, column, file, prediction in zip(*columns, strict=True)
+    ]
+    lines += [f"channel {channel:5d}  dead on these pictures: {why}" for channel, why in result.dead.items()]
+    _finish(given, result, "\n".join(lines), {"patches": result.table, "dead": result.dead})
+
+
+def _channel(given: argparse.Namespace) -> None:
+    """all that an index knows of a channel, and what the prediction is without it"""
+    from .index import open_index
+    from .views import channel
+    from .workspace import open_picture
+
+    image = None if given.image is None else open_picture(given.image)
+    result = channel.compute(open_index(given.index), given.layer, given.channel, image, given.replace)
+    numbers = {
+        **result.numbers,
+        "dead": result.dead,
+        "classes": list(zip(result.classes.names, result.classes.images, result.classes.means, strict=True)),
+        "before": result.before,
+        "after": result.after,
+    }
+    _finish(given, result, result.figure().note, numbers)
 
 
 def _train(given: argparse.Namespace) -> None:

@@ -26,6 +26,7 @@ COMMANDS = [
     "activations",
     "saliency",
     "unit",
+    "neighbours",
     "train",
     "show",
     "serve",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from ..zoo import load_model
 from .build import join
 from .features import vector
 from .files import Arrays, Manifest, lines_of, read_arrays, read_manifest, summaries_of
-from .search import nearest
+from .search import nearest, squared_norms
 from .summary import NOBODY, RANKINGS, Summary, edges, merge
 
 __all__ = ["SPACES", "Index", "Neighbour", "Row", "merge_indexes", "open_index"]
@@ -275,9 +275,8 @@ class Index:
         if own and not 0 <= image < len(self):
             raise BadValue(f"Image {image} is not in this index; it has 0 to {len(self) - 1}.")
         query = vectors[image] if own else self.embed(image) if space == "features" else self._pixels(image)
-        found = nearest(vectors, query, k + own, metric, norms=self._norms(space))
-        rows = [Neighbour(int(at), float(distance)) for at, distance in zip(*found, strict=True)]
-        return [row for row in rows if not (own and row.image == image)][:k]
+        found = nearest(vectors, query, k, metric, norms=self._norms(space), exclude=int(image) if own else None)
+        return [Neighbour(int(at), float(distance)) for at, distance in zip(*found, strict=True)]
 
     def embed(self, image: Any) -> NDArray[np.float32]:
         """The features (D,) of any picture."""
@@ -310,8 +309,9 @@ class Index:
         bands = (Image.fromarray(crop[..., c]).resize(size, Image.Resampling.BOX) for c in range(crop.shape[2]))
         return np.stack([np.asarray(band, np.float32) for band in bands], -1).ravel() / np.float32(255)
 
-    def _norms(self, space: str) -> NDArray[Any] | None:
-        return None
+    @cache  # noqa: B019 - an index lives as long as the app, and there are two spaces
+    def _norms(self, space: str) -> NDArray[np.float64]:
+        return squared_norms(self.features if space == "features" else self.pixels)
 
 
 def open_index(path: str | Path, model: Model | None = None) -> Index:

@@ -66,7 +66,7 @@ def nearest_all(
 
     With `exclude_self` the queries are the vectors themselves, and each leaves out the row of its own number.
     """
-    queries, count = np.asarray(queries), sum(map(len, _blocks(vectors)))
+    queries, count = np.atleast_1d(np.asarray(queries)), sum(map(len, _blocks(vectors)))
     if exclude_self and len(queries) != count:
         raise BadValue(f"{len(queries)} queries cannot leave themselves out of {count} vectors; give all of them.")
     own = range(count) if exclude_self else [None] * len(queries)
@@ -84,7 +84,6 @@ def _search(
         raise Unknown("metric", metric, METRICS)
     ways, blocks, k = METRICS[metric], _blocks(vectors), _whole(k)
     count = sum(map(len, blocks))
-    exact = ways.prepare(_checked(queries, blocks))
     norms = squared_norms(blocks) if norms is None else np.asarray(norms, np.float64)
     if norms.shape != (count,):
         raise BadValue(f"The norms have shape {norms.shape}; {count} vectors need ({count},).")
@@ -92,8 +91,8 @@ def _search(
         if number is not None and not 0 <= number < count:
             raise BadValue(f"Row {number} cannot be left out of {count} vectors; they are numbered from 0.")
     at_once = max(_BYTES // (_BYTES_A_PAIR * max(count, 1)), 1)
-    for start in range(0, len(exact), at_once):
-        some = exact[start : start + at_once]
+    for start in range(0, len(queries), at_once):
+        some = ways.prepare(_checked(queries[start : start + at_once], blocks))
         products = _products(blocks, some.astype(np.float32))
         for query, row, left_out in zip(some, products, own[start : start + at_once], strict=True):
             with np.errstate(all="ignore"):

@@ -24,6 +24,7 @@ DEMO_PICTURES = {1: ("fashion-mnist/1", "fashion-mnist/6"), 3: ("photos/chelsea.
 DEPENDENTS = {
     "model": ("layer", "channel", "target", "picture", "picture2", "query"),
     "picture": ("query",),
+    "index": ("query",),
     "layer": ("channel", "page"),
 }
 MODELS_KEPT, RESULTS_KEPT, INDEXES_KEPT = 4, 96, 4
@@ -184,9 +185,10 @@ def uploads() -> dict[str, str]:
     return st.session_state.get("names", {})
 
 
-def cached(compute: Callable[..., Any], chosen: Model, *args: Any, **options: Any) -> Any:
-    """A view's result; computed once for each model, picture and choice of options."""
-    parts = [compute.__module__, compute.__qualname__, chosen.digest, *map(_identity, args), *sorted(options.items())]
+def cached(compute: Callable[..., Any], chosen: Model | Index, *args: Any, **options: Any) -> Any:
+    """A view's result; computed once for each model or index, picture and choice of options."""
+    of = map(_identity, (chosen, *args))
+    parts = [compute.__module__, compute.__qualname__, *of, *sorted(options.items())]
     return _computed(repr(parts), lambda: compute(chosen, *args, **options))
 
 
@@ -196,6 +198,10 @@ def _computed(key: str, _call: Callable[[], Any]) -> Any:
 
 
 def _identity(value: Any) -> str:
+    if isinstance(value, Model):
+        return value.digest
+    if isinstance(value, Index):
+        return repr((str(value.folder), value.manifest.model_digest, value.manifest.shards))
     if hasattr(value, "tobytes"):  # a picture
         return sha256(repr((value.mode, value.size, value.info.get("name"))).encode() + value.tobytes())
     return repr(value)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValue, NotSupported
-from ..figure import Figure, Grid, Panel, Scale
+from ..figure import Figure, Grid, Panel
 from ..geometry import Status
 from ..images import contact_sheet, draw_box, enlarge, overlay
 from ..model import Box, Layer, Model

@@ -1,0 +1,56 @@
+"""The channels of a layer that say nothing, or what another says already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..channels import dead, duplicates, kernel
+from ..figure import Figure
+from ..index import Index
+from .result import Result
+
+__all__ = ["Census", "compute", "render"]
+
+
+@dataclass(frozen=True, eq=False)
+class Census(Result):
+    """`dead` gives channels with the reason, `duplicates` channels with the earlier one that each equals."""
+
+    channels: int
+    dead: dict[int, str]
+    duplicates: dict[int, int]
+    table: dict[str, list[Any]]
+    facts: dict[str, Any]
+
+    def figure(self, **style: Any) -> Figure:
+        return render(self, **style)
+
+
+def compute(index: Index, layer: str) -> Census:
+    """Dead and duplicate channels of a layer. Raises Unknown for one that is not in the index."""
+    known = index.statistics(layer)
+    gone, copies = dead(index, layer), duplicates(index, layer)
+    told = gone | {channel: f"equal to channel {first}" for channel, first in copies.items()}
+    found, numbers = sorted(told), ("mean", "std", "min", "max", "silent")
+    table: dict[str, list[Any]] = {
+        "channel": found,
+        "kind": ["dead" if channel in gone else "duplicate" for channel in found],
+        "why": [told[channel] for channel in found],
+        **{name: [float(known[name][channel]) for channel in found] for name in numbers},
+    }
+    facts = {"layer": layer, "compared": "statistics" if kernel(index.model, layer) is None else "weights"}
+    return Census(len(known["mean"]), gone, copies, table, {**index.facts, "view": "census", **facts})
+
+
+def render(result: Census) -> Figure:
+    """The list, for CSV and HTML, with a sentence under it."""
+    return Figure(
+        title=f"Dead and duplicate channels of {result.facts['layer']}, {result.facts['model']}",
+        panels=(),
+        facts=result.facts,
+        note=f"{len(result.dead)} dead and {len(result.duplicates)} duplicates of {result.channels} channels, over "
+        f"{result.facts['images']:,} pictures of {result.facts['data']}; duplicates by {result.facts['compared']}.",
+        table=result.table,
+        alt="Dead and duplicate channels",
+    )

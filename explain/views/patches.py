@@ -1,0 +1,181 @@
+"""What excites the channels of a layer in a set of pictures: for each, the patches it responds to most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..channels import dead
+from ..errors import BadValue, Unknown, shorten
+from ..figure import Figure, Grid, Panel
+from ..images import contact_sheet
+from ..index import RANKINGS, Index
+from ..model import Layer
+from ..registry import Choices, Range, options_of
+from .cut import GAP, GROUND, Cuts, blank, cut, printed, row_panel, sight
+from .result import Result, channel_of
+
+__all__ = ["Patches", "classes", "compute", "describe", "render", "wall"]
+
+COUNT, WALL_SIDE = 9, 128
+MEANING = {
+    "best": "the pictures it responds to most, strongest first",
+    "lowest": "the pictures it responds to least, least first",
+    "random": "pictures drawn at random, whatever it does on them",
+}
+SPREAD = "The best patches are a channel's extremes; compare random ones before you name it."
+
+
+@dataclass(frozen=True, eq=False)
+class Patches(Result):
+    """`cuts` has the tiles and their table, channel by channel; `dead` the reason for channels that have none,
+    `most` the strongest response of each to any picture."""
+
+    cuts: Cuts
+    layer: Layer
+    channels: tuple[int, ...]
+    ranking: str
+    count: int
+    dead: dict[int, str]
+    most: dict[int, float]
+    facts: dict[str, Any]
+
+    @property
+    def table(self) -> dict[str, list[Any]]:
+        return self.cuts.columns()
+
+    def figure(self, **style: Any) -> Figure:
+        return render(self, **style)
+
+
+def compute(
+    index: Index, layer: str, channels: int | Iterable[int], ranking: str = "best", count: int | None = None
+) -> Patches:
+    """Up to `count` patches of each channel: nine, or as many as the index keeps.
+
+    Raises Unknown or BadValue for a layer, channel, ranking or count that the index has not.
+    """
+    index.summary(layer)
+    known = index.model.layer(layer)
+    if ranking not in RANKINGS:
+        raise Unknown("ranking", ranking, RANKINGS)
+    many = channels if isinstance(channels, Iterable) and not isinstance(channels, str) else [channels]
+    chosen = tuple(dict.fromkeys(channel_of(known, channel) for channel in many))
+    if not chosen:
+        raise BadValue(f"No channel is chosen; layer {layer!r} has 0 to {known.channels - 1}.")
+    count = min(COUNT, index.k) if count is None else _count(count, index.k)
+    gone = {channel: why for channel, why in dead(index, layer).items() if channel in chosen}
+    greatest = index.statistics(layer)["max"]
+    rows = (
+        (channel, ranking, rank, row)
+        for channel in chosen
+        if channel not in gone
+        for rank, row in enumerate(index.top(layer, channel, ranking, count), 1)
+    )
+    facts = {"layer": layer, "channels": chosen, "ranking": ranking, "count": count, "seed": index.manifest.seed}
+    return Patches(
+        cuts=cut(index, known, rows),
+        layer=known,
+        channels=chosen,
+        ranking=ranking,
+        count=count,
+        dead=gone,
+        most={channel: float(greatest[channel]) for channel in chosen},
+        facts={**index.facts, "view": "patches", **facts},
+    )
+
+
+def _count(count: Any, most: int) -> int:
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= most:
+        raise BadValue(f"count={shorten(count)} is not a whole number from 1 to {most}, which this index keeps.")
+    return count
+
+
+def render(
+    result: Patches,
+    *,
+    whole: Annotated[bool, Choices(True, False, help="whole pictures, with the box drawn")] = False,
+    factor: Annotated[int, Range(1, 64, help="whole-number enlargement of the pixels")] = 1,
+) -> Figure:
+    """One row a channel, first to last in the ranking, with the value under each patch."""
+    style = _checked(whole=whole, factor=factor)
+    factor = style["factor"] if style["whole"] else printed(result.cuts, style["factor"])
+    panels = []
+    for channel in result.channels:
+        numbers = result.cuts.where(channel=channel)
+        title = f"Channel {channel}{_warning(result, channel)}"
+        panels.append(row_panel(result.cuts, numbers, result.count, title, style["whole"], factor))
+    return Figure(
+        title=f"{result.layer.name} of {result.facts['model']}: {result.ranking} patches",
+        panels=tuple(panels),
+        columns=1,
+        facts={**result.facts, "style": style},
+        note=describe(result),
+        arrays={"patches": result.cuts.tiles},
+        table=result.table,
+        alt=f"Patches of {len(result.channels)} channels of layer {result.layer.name}, one row each",
+    )
+
+
+def wall(result: Patches, *, whole: bool = False) -> tuple[Panel, list[str], list[int]]:
+    """The same as one contact sheet to click, `count` tiles a row: the panel, the values, and each tile's channel.
+
+    Tiles are averaged down to at most WALL_SIDE pixels: the sheet goes to a browser.
+    """
+    tiles, names, values, owners = [], [], [], []
+    table = result.cuts.table
+    side = result.cuts.pictures.shape[1:3] if whole else result.cuts.tiles.shape[1:3]
+    empty = blank(*side)
+    for channel in result.channels:
+        numbers = result.cuts.where(channel=channel)
+        tiles += [*result.cuts.drawn(numbers, whole), *[empty] * (result.count - len(numbers))]
+        names += [f"{channel} · {classes(table['label'][k], table['prediction'][k])}" for k in numbers]
+        values += [f"{table['score'][k]:.3g}" for k in numbers]
+        rest = f"dead: {result.dead[channel]}" if channel in result.dead else "no more pictures"
+        names += [f"{channel} · {rest}"] * (result.count - len(numbers))
+        values += [""] * (result.count - len(numbers))
+        owners += [channel] * result.count
+    small = _shrunk(np.stack(tiles), -(-max(side) // WALL_SIDE))
+    sheet = contact_sheet(small, result.count, GAP, 1, GROUND)
+    grid = Grid(result.count, small.shape[1], small.shape[2], GAP)
+    return Panel(sheet, names=tuple(names), grid=grid), values, owners
+
+
+def _shrunk(tiles: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
+    if factor == 1:
+        return tiles
+    n, height, width, _ = tiles.shape
+    rows, columns = max(1, height // factor), max(1, width // factor)
+    size = min(rows * factor, height), min(columns * factor, width)
+    cells = tiles[:, : size[0], : size[1]].reshape(n, rows, size[0] // rows, columns, size[1] // columns, 3)
+    return np.round(cells.mean((2, 4), dtype=np.float32)).astype(np.uint8)
+
+
+def describe(result: Patches) -> str:
+    """What the tiles are, and how far to trust them."""
+    missing = result.cuts.missing
+    gone = f" {len(missing)} pictures can no longer be read, such as {missing[0]}." if missing else ""
+    count = "one channel" if len(result.channels) == 1 else "a channel a row"
+    data = f"{result.facts['data']}, {result.facts['images']:,} pictures"
+    return f"{sight(result.layer)} {count.capitalize()}: {MEANING[result.ranking]} ({data}).{gone} {SPREAD}"
+
+
+def _warning(result: Patches, channel: int) -> str:
+    if channel in result.dead:
+        return f": dead on these pictures, {result.dead[channel]}"
+    return ": never above 0" if result.most[channel] <= 0 else ""
+
+
+def classes(label: str | None, prediction: str | None) -> str:
+    """True and predicted class in words."""
+    if label is None:
+        return f"seen as {prediction}"
+    return label if label == prediction else f"{label}, seen as {prediction}"
+
+
+def _checked(**style: Any) -> dict[str, Any]:
+    return {name: option.check(style[name]) for name, option in options_of(render).items()}
