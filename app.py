@@ -22,4 +22,5 @@ try:
     page.run()
 except ExplainError as error:
     widgets.show_error(error)
-session.finish()
+finally:  # also where a page ends early, waiting for a job
+    session.finish()

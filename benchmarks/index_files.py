@@ -36,7 +36,8 @@ def main() -> None:
             print(
                 f"index of {name} from {IMAGES} JPEG files of {SIDE[0]} x {SIDE[1]}: {IMAGES / both:.1f} a second, "
                 f"{ratio:.2f} of the slower of decoding ({IMAGES / decoding:.0f}) and its own pass "
-                f"({IMAGES / network:.1f}) alone (target {TARGET:.2f}); {against:.2f} of the plain pass ({IMAGES / plain:.1f}); {machine()}",
+                f"({IMAGES / network:.1f}) alone (target {TARGET:.2f}); {against:.2f} of the plain pass "
+                f"({IMAGES / plain:.1f}); {machine()}",
                 flush=True,
             )
 

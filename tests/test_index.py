@@ -23,7 +23,6 @@ import explain
 from explain.data import load_images
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.index import MANIFEST, RANKINGS, Index, merge_indexes, open_index, read_manifest
-from explain.index import build as build_package  # noqa: F401
 from explain.index.summary import NOBODY
 from explain.model import Model, Preprocess
 from explain.trace import record
@@ -150,7 +149,7 @@ def test_equals_the_network_asked_one_by_one(tiny, folder, tmp_path, monkeypatch
     assert len(index) == 30
     check(index, tiny, images)
     assert index.labels.tolist() == images.labels.tolist()
-    names, members, means = index.class_means("left")
+    names, members, _ = index.class_means("left")
     assert (names, members.tolist()) == (["a", "b", "c"], [10, 10, 10])
     loss = functional.cross_entropy(tiny.scores(list(images)), torch.from_numpy(images.labels), reduction="none")
     np.testing.assert_allclose(index.loss, loss, rtol=1e-3, atol=1e-4)
@@ -470,7 +469,7 @@ def test_two_builders_of_one_index(tiny, folder, tmp_path, monkeypatch):
     whole = answers(build(tiny, folder, tmp_path / "whole", batch=1))
     first, second = (builder(folder, tmp_path / "index") for _ in range(2))
     for process in (first, second):
-        output, errors = process.communicate(timeout=120)
+        _, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors.decode()
     assert answers(open_index(tmp_path / "index", tiny)) == whole
     waited = []

@@ -1,5 +1,7 @@
 """Summaries against brute force over all maps at once: exact, whatever the batches, shards and their order."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -61,7 +63,7 @@ def check(summary, maps, lots, k):
         assert summary.silent[c] == (peaks[:, c] <= 0).sum()
         inside = peaks[sound[:, c], c].astype(np.float64)
         assert summary.counts[c].sum() == len(inside)
-        for low, high, count in zip(edges()[:-1], edges()[1:], summary.counts[c], strict=True):
+        for (low, high), count in zip(pairwise(edges()), summary.counts[c], strict=True):
             if low >= 0:
                 assert count == ((inside >= low) & (inside < high)).sum()
             elif high <= 0:
@@ -99,11 +101,7 @@ def test_any_batches_and_shards_in_any_order_equal_brute_force(case):
     maps, k, batch, cuts, order = case
     lots = np.random.default_rng(len(maps)).random(len(maps)).astype(np.float32)
     check(summed(maps, lots, k, batch), maps, lots, k)
-    parts = [
-        summed(maps[a:b], lots[a:b], k, batch).renumbered(np.arange(a, b))
-        for a, b in zip(cuts[:-1], cuts[1:], strict=True)
-        if b > a
-    ]
+    parts = [summed(maps[a:b], lots[a:b], k, batch).renumbered(np.arange(a, b)) for a, b in pairwise(cuts) if b > a]
     parts = [parts[i] for i in order if i < len(parts)]
     check(merge(parts, k), maps, lots, k)
     if len(parts) > 2:

@@ -130,7 +130,7 @@ def blank(height: int, width: int) -> NDArray[np.uint8]:
 
 def printed(cuts: Cuts, factor: int = 1) -> int:
     """The enlargement of tiles in print, where gaps would be as wide as small tiles."""
-    return factor * max(1, PRINTED_SIDE // max(cuts.tiles.shape[1:3]))
+    return factor * max(1, PRINTED_SIDE // int(max(cuts.tiles.shape[1:3])))
 
 
 def sight(layer: Layer) -> str:

@@ -152,7 +152,8 @@ def _shrunk(tiles: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     rows, columns = max(1, height // factor), max(1, width // factor)
     size = min(rows * factor, height), min(columns * factor, width)
     cells = tiles[:, : size[0], : size[1]].reshape(n, rows, size[0] // rows, columns, size[1] // columns, 3)
-    return np.round(cells.mean((2, 4), dtype=np.float32)).astype(np.uint8)
+    small: NDArray[np.uint8] = np.round(cells.mean((2, 4), dtype=np.float32)).astype(np.uint8)
+    return small
 
 
 def describe(result: Patches) -> str:
