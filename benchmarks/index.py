@@ -19,7 +19,7 @@ from explain import load_images, load_model
 from explain.index.build import _Pass, default_layers
 
 MODELS = {"torchvision:resnet18": 0.90, "efficientnet-lite0": 0.80}
-BATCH, IMAGES, WARM_UP, ROUNDS, OWN_LAYOUT = 16, 128, 1, 7, 1.10
+BATCH, IMAGES, WARM_UP, ROUNDS, OWN_LAYOUT = 16, 256, 1, 5, 1.10
 
 
 def main() -> None:

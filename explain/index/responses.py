@@ -7,7 +7,7 @@ activations of EfficientNet-Lite0 once takes a twentieth of its forward pass.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Responses", "columns", "respond"]
+__all__ = ["Responses", "respond"]
 
 # Neither NaN nor infinity is assumed away: they are found, counted and ranked last.
 _FASTMATH = {"reassoc", "contract", "nsz"}
@@ -23,61 +23,52 @@ _second = ThreadPoolExecutor(1, "responses")
 
 
 class Responses(NamedTuple):
-    """Each (N, C): the maximum over positions with the row where it first occurs, the minimum, sum and sum of squares.
+    """Each (N, C): the maximum over positions with the row and column where it first occurs, the minimum, sum and sum
+    of squares. A map with a NaN has NaN as its peak.
 
-    A map with a NaN has NaN as its peak.
+    A column of -1 is still to be looked up in `positions` (N, H, W, C): few of them are ever asked for.
     """
 
     peak: NDArray[np.float32]
     row: NDArray[np.int32]
+    column: NDArray[np.int32]
     least: NDArray[np.float32]
     total: NDArray[np.float64]
     squares: NDArray[np.float64]
+    positions: NDArray[np.float32]
 
 
 def respond(output: Tensor) -> Responses:
     """The responses of maps (N, C, H, W) or of a vector (N, C)."""
     maps = output.detach() if output.dim() == 4 else output.detach()[:, :, None, None]
-    responses = _compiled(maps) if maps.device.type == "cpu" else _by_torch(maps)
-    responses.peak[np.isnan(responses.total)] = np.nan
-    return responses
-
-
-def columns(output: Tensor, image: NDArray[Any], channel: NDArray[Any], row: NDArray[Any]) -> NDArray[np.int32]:
-    """The first column of the maximum in given rows of given maps."""
-    if output.dim() == 2:
-        return np.zeros(len(image), np.int32)
-    at = (torch.from_numpy(index.astype(np.int64)).to(output.device) for index in (image, channel, row))
-    return output.detach()[tuple(at)].argmax(1).int().cpu().numpy()
+    return _compiled(maps) if maps.device.type == "cpu" else _by_torch(maps)
 
 
 def _compiled(maps: Tensor) -> Responses:
     positions = maps.float().permute(0, 2, 3, 1).contiguous().numpy()
-    found = _empty(positions.shape[0], positions.shape[3])
+    count, channels = positions.shape[0], positions.shape[3]
+    kinds = (np.float32, np.int32, np.int32, np.float32, np.float64, np.float64)
+    found = [np.empty((count, channels), kind) for kind in kinds]
     half = (len(positions) + 1) // 2 if torch.get_num_threads() > 1 else len(positions)
     rest = _second.submit(_reduce, positions[half:], *(array[half:] for array in found))
     _reduce(positions[:half], *(array[:half] for array in found))
     rest.result()
-    return found
-
-
-def _empty(count: int, channels: int) -> Responses:
-    kinds = (np.float32, np.int32, np.float32, np.float64, np.float64)
-    return Responses(*(np.empty((count, channels), kind) for kind in kinds))
+    return Responses(*found, positions)  # type: ignore[arg-type]
 
 
 def _by_torch(maps: Tensor) -> Responses:
     maps = maps.float()
     rows = maps.amax(3)
-    peak, row = rows.amax(2), rows.nan_to_num(torch.inf).argmax(2)
+    peak, row = rows.amax(2), rows.argmax(2)
+    column = maps.gather(2, row[:, :, None, None].expand(-1, -1, 1, maps.shape[3])).argmax(3)[:, :, 0]
     total = maps.sum(3).double().sum(2)
     squares = maps.square().sum(3).double().sum(2)
-    found = (peak, row.int(), maps.amin((2, 3)), total, squares)
-    return Responses(*(array.cpu().numpy() for array in found))
+    found = (peak, row.int(), column.int(), maps.amin((2, 3)), total, squares)
+    return Responses(*(array.cpu().numpy() for array in found), np.empty((0, 0, 0, 0), np.float32))
 
 
 @numba.njit(nogil=True, fastmath=_FASTMATH, cache=True, error_model="numpy")
-def _reduce(positions, peak, row, least, total, squares):  # type: ignore[no-untyped-def]
+def _reduce(positions, peak, row, column, least, total, squares):  # type: ignore[no-untyped-def]
     """positions (N, H, W, C), contiguous. Four neighbours at a time, so that the accumulators are touched less often;
     float32 within a row of positions, float64 over the rows."""
     count, height, width, channels = positions.shape
@@ -89,6 +80,7 @@ def _reduce(positions, peak, row, least, total, squares):  # type: ignore[no-unt
         peak[n] = -np.inf
         least[n] = np.inf
         row[n] = 0
+        column[n] = -1
         total[n] = 0
         squares[n] = 0
         for i in range(height):
@@ -138,3 +130,6 @@ def _reduce(positions, peak, row, least, total, squares):  # type: ignore[no-unt
                     least[n, c] = low[c]
                 total[n, c] += once[c]
                 squares[n, c] += twice[c]
+        for c in range(channels):
+            if total[n, c] != total[n, c]:
+                peak[n, c] = np.nan

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .responses import columns, respond
+from .responses import respond
 
 __all__ = ["NOBODY", "RANKINGS", "Ranked", "Summary", "edges", "merge"]
 
@@ -94,37 +94,22 @@ class Summary:
         images (N,) are ascending numbers, lots (N,) what the random ranking goes by.
         """
         found = respond(output)
-        broken = np.isnan(found.peak)
-        keys = {
-            "best": np.where(broken, -np.inf, found.peak),
-            "lowest": np.where(broken, -np.inf, -found.peak),
-            "random": np.broadcast_to(lots[:, None], found.peak.shape),
-        }
-        for kind, ranked in self.ranked.items():
-            key = np.ascontiguousarray(keys[kind], np.float32)
-            _offer(
-                ranked.key, ranked.score, ranked.image, ranked.row, ranked.column, key, found.peak, found.row, images
-            )
-            channel, slot = np.nonzero(ranked.column < 0)  # newly taken in: the column is looked up for these alone
-            if len(channel):
-                image = np.searchsorted(images, ranked.image[channel, slot])
-                ranked.column[channel, slot] = columns(output, image, channel, ranked.row[channel, slot])
-        sound = ~broken
+        lots = np.ascontiguousarray(np.broadcast_to(lots[:, None], found.peak.shape))
+        for kind, sign in (("best", 1), ("lowest", -1), ("random", 0)):
+            _offer(*vars(self.ranked[kind]).values(), sign, lots, *found[:3], images, found.positions)
         self.images += len(images)
         self.positions = int(np.prod(output.shape[2:]))
-        self.total += np.where(sound, found.total, 0).sum(0)
-        self.squares += np.where(sound, found.squares, 0).sum(0)
-        self.least = np.fmin(self.least, np.where(sound, found.least, np.inf).min(0))
-        self.most = np.fmax(self.most, np.where(sound, found.peak, -np.inf).max(0))
-        _tally(found.peak, self.counts)
-        self.silent += (found.peak <= 0).sum(0)
-        self.broken += broken.sum(0)
+        _count(found.peak, *found[3:6], *(getattr(self, name) for name in _COUNTED))
         return found.peak
 
     def add_classes(self, peaks: NDArray[np.float32], classes: NDArray[np.int64]) -> None:
         """Count the peaks (N, C) of a batch towards the images' classes (N,); -1 is none."""
-        peaks, known = np.nan_to_num(peaks, nan=0), classes >= 0
-        self._join(*_by_class(classes[known], np.ones(known.sum(), np.int64), peaks[known]))
+        fresh = np.setdiff1d(classes[classes >= 0], self.groups)
+        if len(fresh):
+            self._join(fresh, np.zeros(len(fresh), np.int64), np.zeros((len(fresh), peaks.shape[1]), np.float32))
+        slots = np.where(classes >= 0, np.searchsorted(self.groups, classes), -1)
+        np.add.at(self.members, slots[slots >= 0], 1)
+        _sum(peaks, slots, self.peaks)
 
     def renumbered(self, images: NDArray[np.int64]) -> Summary:
         """The same with image number n called images[n]."""
@@ -139,12 +124,14 @@ class Summary:
             ranked[kind] = replace(one, image=image)
         return replace(self, ranked=ranked)
 
-    def _join(self, groups: NDArray[np.int64], members: NDArray[np.int64], peaks: NDArray[np.float32]) -> None:
-        self.groups, self.members, self.peaks = _by_class(
-            np.concatenate([self.groups, groups]),
-            np.concatenate([self.members, members]),
-            np.concatenate([self.peaks, peaks]),
-        )
+    def _join(self, groups: NDArray[np.int64], counted: NDArray[np.int64], peaks: NDArray[np.float32]) -> None:
+        union = np.union1d(self.groups, groups)
+        members, sums = np.zeros(len(union), np.int64), np.zeros((len(union), peaks.shape[1]), np.float32)
+        for one, count, each in ((self.groups, self.members, self.peaks), (groups, counted, peaks)):
+            at = np.searchsorted(union, one)
+            members[at] += count
+            sums[at] += each
+        self.groups, self.members, self.peaks = union, members, sums
 
 
 def merge(parts: Iterable[Summary], k: int) -> Summary:
@@ -175,24 +162,19 @@ def _first(k: int, *parts: Ranked) -> Ranked:
     return Ranked(**{name: np.take_along_axis(array, order, 1) for name, array in joined.items()})
 
 
-def _by_class(
-    groups: NDArray[np.int64], members: NDArray[np.int64], peaks: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    found, which = np.unique(groups, return_inverse=True)
-    sums = np.zeros((len(found), peaks.shape[1]), np.float32)
-    np.add.at(sums, which, peaks)
-    counts = np.zeros(len(found), np.int64)
-    np.add.at(counts, which, members)
-    return found, counts, sums
+_COUNTED = ("total", "squares", "least", "most", "silent", "broken", "counts")
 
 
 @numba.njit(nogil=True, cache=True)
-def _offer(key, score, image, row, column, keys, peaks, rows, images):  # type: ignore[no-untyped-def]
-    """Insert a batch's images into each channel's ranking; what comes in has column -1."""
+def _offer(key, score, image, row, column, sign, lots, peaks, rows, columns, images, positions):  # type: ignore[no-untyped-def]
+    """Insert a batch's images into each channel's ranking, by the peak times sign or, where that is 0, by lot."""
     channels, k = key.shape
     for n in range(len(images)):
         for c in range(channels):
-            new = keys[n, c]
+            peak = peaks[n, c]
+            new = sign * peak if sign else lots[n, c]
+            if new != new:
+                new = np.float32(-np.inf)
             if not (new > key[c, k - 1] or image[c, k - 1] == NOBODY):
                 continue
             slot = k - 1
@@ -204,23 +186,45 @@ def _offer(key, score, image, row, column, keys, peaks, rows, images):  # type: 
                 row[c, slot] = row[c, slot - 1]
                 column[c, slot] = column[c, slot - 1]
                 slot -= 1
+            if columns[n, c] < 0:
+                columns[n, c] = 0
+                for j in range(positions.shape[2]):
+                    if positions[n, rows[n, c], j, c] == peak:
+                        columns[n, c] = j
+                        break
             key[c, slot] = new
-            score[c, slot] = peaks[n, c]
+            score[c, slot] = peak
             image[c, slot] = images[n]
             row[c, slot] = rows[n, c]
-            column[c, slot] = -1
+            column[c, slot] = columns[n, c]
 
 
 @numba.njit(nogil=True, cache=True)
-def _tally(peaks, counts):  # type: ignore[no-untyped-def]
+def _count(peaks, leasts, totals, squared, total, squares, least, most, silent, broken, counts):  # type: ignore[no-untyped-def]
     for n in range(peaks.shape[0]):
         for c in range(peaks.shape[1]):
             x = peaks[n, c]
             if x != x:
+                broken[c] += 1
                 continue
+            total[c] += totals[n, c]
+            squares[c] += squared[n, c]
+            least[c] = min(least[c], leasts[n, c])
+            most[c] = max(most[c], x)
+            silent[c] += x <= 0
             size = abs(x)
             far = 0
             if size >= 2.0 ** OCTAVES[0]:
                 octaves = min(np.log2(size), 64.0) - OCTAVES[0]
                 far = 1 + min(int(octaves * PER_OCTAVE), _SIDE - 1)
             counts[c, _SIDE + (far if x > 0 else -far)] += 1
+
+
+@numba.njit(nogil=True, cache=True)
+def _sum(peaks, slots, sums):  # type: ignore[no-untyped-def]
+    for n in range(peaks.shape[0]):
+        if slots[n] >= 0:
+            for c in range(peaks.shape[1]):
+                x = peaks[n, c]
+                if x == x:
+                    sums[slots[n], c] += x
