@@ -53,7 +53,8 @@ def _compiled(maps: Tensor) -> Responses:
     rest = _second.submit(_reduce, positions[half:], *(array[half:] for array in found))
     _reduce(positions[:half], *(array[:half] for array in found))
     rest.result()
-    return Responses(*found, positions)  # type: ignore[arg-type]
+    peak, row, column, least, total, squares = found
+    return Responses(peak, row, column, least, total, squares, positions)
 
 
 def _by_torch(maps: Tensor) -> Responses:
@@ -63,8 +64,8 @@ def _by_torch(maps: Tensor) -> Responses:
     column = maps.gather(2, row[:, :, None, None].expand(-1, -1, 1, maps.shape[3])).argmax(3)[:, :, 0]
     total = maps.sum(3).double().sum(2)
     squares = maps.square().sum(3).double().sum(2)
-    found = (peak, row.int(), column.int(), maps.amin((2, 3)), total, squares)
-    return Responses(*(array.cpu().numpy() for array in found), np.empty((0, 0, 0, 0), np.float32))
+    found = (peak, row.int(), column.int(), maps.amin((2, 3)), total, squares, torch.empty(0, 0, 0, 0))
+    return Responses(*(array.cpu().numpy() for array in found))
 
 
 @numba.njit(nogil=True, fastmath=_FASTMATH, cache=True, error_model="numpy")

@@ -96,10 +96,12 @@ class Summary:
         found = respond(output)
         lots = np.ascontiguousarray(np.broadcast_to(lots[:, None], found.peak.shape))
         for kind, sign in (("best", 1), ("lowest", -1), ("random", 0)):
-            _offer(*vars(self.ranked[kind]).values(), sign, lots, *found[:3], images, found.positions)
+            held = tuple(vars(self.ranked[kind]).values())
+            _offer(held, sign, lots, found.peak, found.row, found.column, images, found.positions)
         self.images += len(images)
         self.positions = int(np.prod(output.shape[2:]))
-        _count(found.peak, *found[3:6], *(getattr(self, name) for name in _COUNTED))
+        sums = self.total, self.squares, self.least, self.most, self.silent, self.broken, self.counts
+        _count(found.peak, found.least, found.total, found.squares, sums)
         return found.peak
 
     def add_classes(self, peaks: NDArray[np.float32], classes: NDArray[np.int64]) -> None:
@@ -162,12 +164,10 @@ def _first(k: int, *parts: Ranked) -> Ranked:
     return Ranked(**{name: np.take_along_axis(array, order, 1) for name, array in joined.items()})
 
 
-_COUNTED = ("total", "squares", "least", "most", "silent", "broken", "counts")
-
-
 @numba.njit(nogil=True, cache=True)
-def _offer(key, score, image, row, column, sign, lots, peaks, rows, columns, images, positions):  # type: ignore[no-untyped-def]
+def _offer(held, sign, lots, peaks, rows, columns, images, positions):  # type: ignore[no-untyped-def]
     """Insert a batch's images into each channel's ranking, by the peak times sign or, where that is 0, by lot."""
+    key, score, image, row, column = held
     channels, k = key.shape
     for n in range(len(images)):
         for c in range(channels):
@@ -200,7 +200,8 @@ def _offer(key, score, image, row, column, sign, lots, peaks, rows, columns, ima
 
 
 @numba.njit(nogil=True, cache=True)
-def _count(peaks, leasts, totals, squared, total, squares, least, most, silent, broken, counts):  # type: ignore[no-untyped-def]
+def _count(peaks, leasts, totals, squared, sums):  # type: ignore[no-untyped-def]
+    total, squares, least, most, silent, broken, counts = sums
     for n in range(peaks.shape[0]):
         for c in range(peaks.shape[1]):
             x = peaks[n, c]
