@@ -226,6 +226,20 @@ def test_what_is_done_when_interrupted_is_an_index_and_the_rest_follows(tiny, fo
     assert answers(index) == whole
 
 
+def test_an_interrupted_extension_opens(tiny, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(build_module, "SHARD", 4)
+    images = load_images(folder)
+    build(tiny, images.head(10), tmp_path / "index", batch=2)
+    with pytest.raises(Stop):
+        build(tiny, images, tmp_path / "index", batch=2, progress=stopping(20))
+    part = open_index(tmp_path / "index", tiny)
+    assert 10 < len(part) <= 20
+    check(part, tiny, images.head(len(part)))
+    assert answers(build(tiny, images, tmp_path / "index", batch=2)) == answers(
+        build(tiny, images, tmp_path / "whole", batch=2)
+    )
+
+
 def test_the_folder_grows_shrinks_and_changes(tiny, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(build_module, "SHARD", 4)
     place = tmp_path / "index"

@@ -104,7 +104,9 @@ def build(
             while chunk:
                 rows, summary, taken = source.shard(loaded, chunk, batch, done, progress)
                 files = write_arrays(folder, "rows", rows), write_arrays(folder, "summary", summary_arrays(summary))
-                manifest.shards.append(Shard(taken, *files))
+                # What was merged before no longer speaks for all shards.
+                shards = [*manifest.shards, Shard(taken, *files)]
+                manifest = replace(manifest, shards=shards, merged=None, data_digest="")
                 manifest.write(folder)
                 done, chunk = done + taken, chunk[taken:]
         if todo or manifest.data_digest != images.digest or not _sound(folder, manifest.merged):
