@@ -22,5 +22,4 @@ try:
     page.run()
 except ExplainError as error:
     widgets.show_error(error)
-finally:  # also where a page ends early, waiting for a job
-    session.finish()
+session.finish()

@@ -7,7 +7,7 @@ widgets' own state, which Streamlit drops when a page without them is opened.
 import gc
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import streamlit as st
 
@@ -56,6 +56,12 @@ def finish() -> None:
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)
     state.written = wanted
+
+
+def stop() -> NoReturn:
+    """End the page early, waiting for a job, say; what it depends on so far is in the URL."""
+    finish()
+    st.stop()
 
 
 def get(name: str, default: Any = None) -> Any:

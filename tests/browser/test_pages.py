@@ -177,6 +177,7 @@ def test_a_shared_url_and_the_back_button(visit):
     page.go_back()
     wait_for_url(page, channel="9")
     page.get_by_role("heading", name="Channel 9", exact=True).wait_for()
+    page.get_by_test_id("stMain").locator("#tile-9[aria-selected=true]").wait_for()  # the ring comes after the words
     assert selected(page) == "9"
     page.go_forward()
     wait_for_url(page, channel="11")

@@ -15,7 +15,7 @@ st.title("Neighbours")
 
 index = widgets.choose_index(model)
 if index is None:
-    st.stop()
+    session.stop()
 with widgets.row("controls"):
     controls = st.columns([3, 2, 1], vertical_alignment="bottom")
 with controls[0]:

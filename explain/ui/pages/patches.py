@@ -17,7 +17,7 @@ with widgets.row("controls"):
 with controls[0]:
     index = widgets.choose_index(model)
 if index is None:
-    st.stop()
+    session.stop()
 
 layers = [model.layer(name) for name in index.layers]
 small = [one.name for one in layers if one.receptive_field and max(one.receptive_field) <= model.preprocess.size[0] / 2]
