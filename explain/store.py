@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,10 +79,12 @@ def lock(folder: str | Path, waiting: Callable[[], object] = lambda: None) -> It
         held.release()
 
 
-def sweep(folder: str | Path, keep: set[str]) -> None:
-    """Remove what an interrupted holder of the folder's lock left behind: all files but those named, and the lock."""
+def sweep(folder: str | Path, own: re.Pattern[str], keep: set[str]) -> None:
+    """Remove what an interrupted holder of the folder's lock left behind: files of its own names, whole or half
+    written, but for those to keep. Whatever else lies in the folder is somebody's."""
     for path in Path(folder).iterdir():
-        if path.is_file() and path.name not in keep | {".lock"}:
+        half = re.fullmatch(rf"\.(.+)\.[^.]+{re.escape(SUFFIX)}", path.name)
+        if path.is_file() and path.name not in keep and own.fullmatch(half[1] if half else path.name):
             path.unlink(missing_ok=True)
 
 

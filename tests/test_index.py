@@ -240,6 +240,23 @@ def test_an_interrupted_extension_opens(tiny, folder, tmp_path, monkeypatch):
     )
 
 
+def test_what_lies_in_the_folder_is_left_alone_and_the_old_index_stays_until_the_new_one_is_there(
+    tiny, folder, tmp_path
+):
+    place = tmp_path / "index"
+    before = answers(build(tiny, folder, place, batch=2))
+    theirs = [place / "photo.png", place / "notes.safetensors", place / ".hidden.tmp"]
+    for path in theirs:
+        path.write_text("mine")
+    (place / ".rows-0123456789abcdef.safetensors.x1_y.tmp").write_text("half written")
+    with pytest.raises(Stop):
+        build(tiny, folder, place, batch=2, k=5, resume=False, progress=stopping(4))
+    assert answers(open_index(place, tiny)) == before
+    assert len(build(tiny, folder, place, batch=2, k=5, resume=False)) == 30
+    assert [path.read_text() for path in theirs] == ["mine"] * 3
+    assert {path.name for path in place.iterdir()} == read_manifest(place).files | {".lock"} | {p.name for p in theirs}
+
+
 def test_the_folder_grows_shrinks_and_changes(tiny, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(build_module, "SHARD", 4)
     place = tmp_path / "index"

@@ -33,6 +33,7 @@ from ..trace import calls, inputs, split
 from .features import head, vector
 from .files import (
     MANIFEST,
+    OWN,
     Arrays,
     File,
     Manifest,
@@ -95,7 +96,7 @@ def build(
     manifest = source.manifest()
     with store.lock(folder, lambda: progress(0, len(images), "waiting for another process to finish this index")):
         manifest = _resumed(manifest, folder) if resume else manifest
-        store.sweep(folder, manifest.files)
+        store.sweep(folder, OWN, manifest.files | _named(folder))  # what is being replaced stays until it is
         kept, todo = _plan(manifest, images, folder)
         manifest = replace(manifest, shards=list(kept))
         done = sum(shard.images for shard in kept)
@@ -115,7 +116,7 @@ def build(
             arrays = summary_arrays(summaries) | {"positions": positions}
             manifest = replace(manifest, merged=write_arrays(folder, "merged", arrays), data_digest=images.digest)
             manifest.write(folder)
-            store.sweep(folder, manifest.files)
+            store.sweep(folder, OWN, manifest.files)
     progress(len(images), len(images), "complete")
 
 
@@ -141,7 +142,7 @@ def join(folders: Sequence[Path], out: Path) -> None:
         merged = write_arrays(out, "merged", summary_arrays(summaries) | {"positions": positions})
         whole = replace(whole, merged=merged, data_digest="")
         whole.write(out)
-        store.sweep(out, whole.files)
+        store.sweep(out, OWN, whole.files)
 
 
 def _indexable(model: Model, name: str) -> Layer:
@@ -165,6 +166,13 @@ def _resumed(fresh: Manifest, folder: Path) -> Manifest:
             "folder, or build without resume to replace it."
         )
     return replace(found, classes=fresh.classes, data=fresh.data, root=fresh.root)
+
+
+def _named(folder: Path) -> set[str]:
+    try:
+        return read_manifest(folder).files
+    except BadFile:
+        return set()
 
 
 def _plan(manifest: Manifest, images: ImageSet, folder: Path) -> tuple[list[Shard], list[list[int]]]:

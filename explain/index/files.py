@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from .summary import RANKINGS, Ranked, Summary
 __all__ = [
     "FORMAT",
     "MANIFEST",
+    "OWN",
     "File",
     "Manifest",
     "Shard",
@@ -36,6 +38,7 @@ __all__ = [
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+OWN = re.compile(r"(rows|summary|merged)-[0-9a-f]{16}\.safetensors|manifest\.json")
 Arrays = dict[str, NDArray[Any]]
 
 
