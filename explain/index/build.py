@@ -46,6 +46,7 @@ from .files import (
     text_array,
     write_arrays,
 )
+from .fused import fuse, pad_within
 from .summary import Summary, merge
 
 __all__ = ["build", "default_layers", "join"]
@@ -283,6 +284,8 @@ class _Pass:
         height, width = self.model.preprocess.size
         blank = torch.zeros(1, self.model.preprocess.channels, height, width, device=self.model.device)
         self.head = head(self.net, blank)
+        pad_within(self.net, blank.shape[1:])
+        self.tails = fuse(self.net, self.layers, blank.shape[1:])
         self.labelled = self.images.labels is not None and bool(self.images.classes)
         names = {name: number for number, name in enumerate(self.model.classes)}
         # Where the data's classes are the model's, a label has a loss.
@@ -348,7 +351,7 @@ class _Pass:
             wanted = by_module[module]
             name = wanted.get(call, wanted.get(None))
             if name is not None:
-                peaks[name] = summaries[name].add(output, numbers, lots)
+                peaks[name] = summaries[name].add(output, numbers, lots, self.tails.get(name))
 
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode())

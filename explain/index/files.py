@@ -36,7 +36,7 @@ __all__ = [
     "write_arrays",
 ]
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 OWN = re.compile(r"(rows|summary|merged)-[0-9a-f]{16}\.safetensors|manifest\.json")
 Arrays = dict[str, NDArray[Any]]
@@ -162,7 +162,7 @@ def summary_arrays(summaries: dict[str, Summary]) -> Arrays:
 
 def summaries_of(arrays: Arrays, layers: list[str]) -> dict[str, Summary]:
     fields = ("total", "squares", "least", "most", "counts", "silent", "broken", "groups", "members", "peaks")
-    ranks = ("key", "score", "image", "row", "column")
+    ranks = ("key", "score", "place")
     return {
         layer: Summary(
             arrays[f"{n}.images"].item(),

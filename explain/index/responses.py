@@ -1,7 +1,8 @@
 """What a batch's output of one layer comes to: for each image and channel its peak, and what the statistics need.
 
 On a CPU one compiled pass over the memory does it all, which costs a tenth of four passes by torch: reading the
-activations of EfficientNet-Lite0 once takes a twentieth of its forward pass.
+activations of EfficientNet-Lite0 once takes a twentieth of its forward pass. While it has a row of them in the cache it
+also scales and clips them, where that is all that the network does to them next.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Responses", "respond"]
+__all__ = ["Responses", "Sought", "Tail", "respond"]
 
 # Neither NaN nor infinity is assumed away: they are found, counted and ranked last.
 _FASTMATH = {"reassoc", "contract", "nsz"}
@@ -26,7 +27,7 @@ class Responses(NamedTuple):
     """Each (N, C): the maximum over positions with the row and column where it first occurs, the minimum, sum and sum
     of squares. A map with a NaN has NaN as its peak.
 
-    A column of -1 is still to be looked up in `positions` (N, H, W, C): few of them are ever asked for.
+    The column is found where it is sought, and means nothing elsewhere.
     """
 
     peak: NDArray[np.float32]
@@ -35,26 +36,68 @@ class Responses(NamedTuple):
     least: NDArray[np.float32]
     total: NDArray[np.float64]
     squares: NDArray[np.float64]
-    positions: NDArray[np.float32]
 
 
-def respond(output: Tensor) -> Responses:
-    """The responses of maps (N, C, H, W) or of a vector (N, C)."""
+class Sought(NamedTuple):
+    """Which peaks need their column: those above or below a bar of their channel (C,), NaN for all, and all peaks of
+    the images drawn (N,). Few of them are ever ranked, and looking costs as much as all the rest."""
+
+    above: NDArray[np.float32]
+    below: NDArray[np.float32]
+    drawn: NDArray[np.bool_]
+
+
+class Tail(NamedTuple):
+    """What becomes of a value x of channel c: scale[c] x + shift[c], clipped to floor and ceiling."""
+
+    scale: NDArray[np.float32]
+    shift: NDArray[np.float32]
+    floor: float
+    ceiling: float
+
+    def apply(self, output: Tensor) -> None:
+        shape = (1, -1, *[1] * (output.dim() - 2))
+        scale, shift = (torch.from_numpy(each).to(output).view(shape) for each in (self.scale, self.shift))
+        output.mul_(scale).add_(shift).clamp_(self.floor, self.ceiling)
+
+
+def respond(output: Tensor, sought: Sought | None = None, tail: Tail | None = None) -> Responses:
+    """The responses of maps (N, C, H, W) or of a vector (N, C), which the tail then overwrites."""
     maps = output.detach() if output.dim() == 4 else output.detach()[:, :, None, None]
-    return _compiled(maps) if maps.device.type == "cpu" else _by_torch(maps)
+    if maps.device.type != "cpu":
+        found = _by_torch(maps)
+        if tail is not None:
+            tail.apply(output)
+        return found
+    count, channels = maps.shape[:2]
+    if sought is None:
+        everywhere = np.full(channels, np.nan, np.float32)
+        sought = Sought(everywhere, everywhere, np.ones(count, np.bool_))
+    positions = maps.float().permute(0, 2, 3, 1).contiguous()
+    in_place = positions.data_ptr() == maps.data_ptr()
+    found = _compiled(positions.numpy(), sought, tail if in_place else None)
+    if tail is not None and not in_place:
+        tail.apply(output)
+    return found
 
 
-def _compiled(maps: Tensor) -> Responses:
-    positions = maps.float().permute(0, 2, 3, 1).contiguous().numpy()
+def _compiled(positions: NDArray[np.float32], sought: Sought, tail: Tail | None) -> Responses:
     count, channels = positions.shape[0], positions.shape[3]
     kinds = (np.float32, np.int32, np.int32, np.float32, np.float64, np.float64)
     found = [np.empty((count, channels), kind) for kind in kinds]
-    half = (len(positions) + 1) // 2 if torch.get_num_threads() > 1 else len(positions)
-    rest = _second.submit(_reduce, positions[half:], *(array[half:] for array in found))
-    _reduce(positions[:half], *(array[:half] for array in found))
+    none = np.empty(0, np.float32)
+    scale, shift, floor, ceiling = tail or Tail(none, none, 0, 0)
+    limits = np.float32(floor), np.float32(ceiling)
+
+    def part(some: slice) -> None:
+        seek = sought.above, sought.below, sought.drawn[some]
+        _reduce(positions[some], *(array[some] for array in found), *seek, scale, shift, *limits)
+
+    half = (count + 1) // 2 if torch.get_num_threads() > 1 else count
+    rest = _second.submit(part, slice(half, None))
+    part(slice(half))
     rest.result()
-    peak, row, column, least, total, squares = found
-    return Responses(peak, row, column, least, total, squares, positions)
+    return Responses(*found)
 
 
 def _by_torch(maps: Tensor) -> Responses:
@@ -64,14 +107,16 @@ def _by_torch(maps: Tensor) -> Responses:
     column = maps.gather(2, row[:, :, None, None].expand(-1, -1, 1, maps.shape[3])).argmax(3)[:, :, 0]
     total = maps.sum(3).double().sum(2)
     squares = maps.square().sum(3).double().sum(2)
-    found = (peak, row.int(), column.int(), maps.amin((2, 3)), total, squares, torch.empty(0, 0, 0, 0))
+    found = (peak, row.int(), column.int(), maps.amin((2, 3)), total, squares)
     return Responses(*(array.cpu().numpy() for array in found))
 
 
 @numba.njit(nogil=True, fastmath=_FASTMATH, cache=True, error_model="numpy")
-def _reduce(positions, peak, row, column, least, total, squares):  # type: ignore[no-untyped-def]
+def _reduce(  # type: ignore[no-untyped-def]
+    positions, peak, row, column, least, total, squares, above, below, drawn, scale, shift, floor, ceiling
+):
     """positions (N, H, W, C), contiguous. Four neighbours at a time, so that the accumulators are touched less often;
-    float32 within a row of positions, float64 over the rows."""
+    float32 within a row of positions, float64 over the rows. An empty scale leaves the positions as they are."""
     count, height, width, channels = positions.shape
     high = np.empty(channels, np.float32)
     low = np.empty(channels, np.float32)
@@ -81,7 +126,7 @@ def _reduce(positions, peak, row, column, least, total, squares):  # type: ignor
         peak[n] = -np.inf
         least[n] = np.inf
         row[n] = 0
-        column[n] = -1
+        column[n] = 0
         total[n] = 0
         squares[n] = 0
         for i in range(height):
@@ -127,10 +172,23 @@ def _reduce(positions, peak, row, column, least, total, squares):  # type: ignor
                 if high[c] > peak[n, c]:
                     peak[n, c] = high[c]
                     row[n, c] = i
+                    # The last such row is the peak's, so a bar that the row does not pass is none of the peak's either.
+                    if drawn[n] or not (high[c] <= above[c] and high[c] >= below[c]):
+                        for j in range(width):
+                            if positions[n, i, j, c] == high[c]:
+                                column[n, c] = j
+                                break
                 if low[c] < least[n, c]:
                     least[n, c] = low[c]
                 total[n, c] += once[c]
                 squares[n, c] += twice[c]
+            if len(scale):
+                for j in range(width):
+                    p = positions[n, i, j]
+                    for c in range(channels):
+                        x = scale[c] * p[c] + shift[c]
+                        x = floor if x < floor else x
+                        p[c] = ceiling if x > ceiling else x
         for c in range(channels):
             if total[n, c] != total[n, c]:
                 peak[n, c] = np.nan

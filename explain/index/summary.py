@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .responses import respond
+from .responses import Sought, Tail, respond
 
 __all__ = ["NOBODY", "RANKINGS", "Ranked", "Summary", "edges", "merge"]
 
@@ -22,6 +22,8 @@ NOBODY = np.iinfo(np.int32).max
 # Bins of the histograms: the same for every channel, so that they add up; four an octave of either sign, one for zero.
 OCTAVES, PER_OCTAVE = (-6, 10), 4
 _SIDE = (OCTAVES[1] - OCTAVES[0]) * PER_OCTAVE
+_WITHIN = 2.0 ** (np.arange(1, PER_OCTAVE) / PER_OCTAVE)
+_NOWHERE = int(NOBODY) << 32
 
 
 @dataclass(eq=False)
@@ -29,20 +31,35 @@ class Ranked:
     """The first k images of each channel by a key, greatest first, (C, k): score, image, and the score's position.
 
     Where there are fewer images the rest has image NOBODY. A NaN score ranks last; ties go to the smaller image.
+    place is image << 32 | row << 16 | column: one number to move where an image is inserted.
     """
 
     key: NDArray[np.float32]
     score: NDArray[np.float32]
-    image: NDArray[np.int32]
-    row: NDArray[np.int16]
-    column: NDArray[np.int16]
+    place: NDArray[np.int64]
 
     @staticmethod
     def empty(channels: int, k: int) -> Ranked:
         shape = (channels, k)
-        place = np.zeros((2, *shape), np.int16)
         key, score = np.full(shape, -np.inf, np.float32), np.full(shape, np.nan, np.float32)
-        return Ranked(key, score, np.full(shape, NOBODY, np.int32), place[0], place[1])
+        return Ranked(key, score, np.full(shape, _NOWHERE, np.int64))
+
+    @property
+    def image(self) -> NDArray[np.int64]:
+        return self.place >> 32
+
+    @property
+    def row(self) -> NDArray[np.int64]:
+        return self.place >> 16 & 0xFFFF
+
+    @property
+    def column(self) -> NDArray[np.int64]:
+        return self.place & 0xFFFF
+
+    @property
+    def bar(self) -> NDArray[np.float32]:
+        """(C,), what the next image's key must exceed; NaN while there is room."""
+        return np.where(self.place[:, -1] == _NOWHERE, np.float32(np.nan), self.key[:, -1])
 
 
 @dataclass(eq=False)
@@ -88,20 +105,22 @@ class Summary:
             peaks=np.zeros((0, channels), np.float32),
         )
 
-    def add(self, output: Tensor, images: NDArray[np.int32], lots: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take in a batch's output (N, C, H, W) or (N, C); returns its peaks (N, C).
+    def add(
+        self, output: Tensor, images: NDArray[np.int32], lots: NDArray[np.float32], tail: Tail | None = None
+    ) -> NDArray[np.float32]:
+        """Take in a batch's output (N, C, H, W) or (N, C); returns its peaks (N, C). The tail then overwrites it.
 
         images (N,) are ascending numbers, lots (N,) what the random ranking goes by.
         """
-        found = respond(output)
-        lots = np.ascontiguousarray(np.broadcast_to(lots[:, None], found.peak.shape))
+        best, lowest, drawn = (self.ranked[kind].bar for kind in RANKINGS)
+        found = respond(output, Sought(best, -lowest, ~(lots <= drawn[0])), tail)
         for kind, sign in (("best", 1), ("lowest", -1), ("random", 0)):
-            held = tuple(vars(self.ranked[kind]).values())
-            _offer(held, sign, lots, found.peak, found.row, found.column, images, found.positions)
+            held = self.ranked[kind]
+            _offer(held.key, held.score, held.place, held.bar, sign, lots, found.peak, found.row, found.column, images)
         self.images += len(images)
         self.positions = int(np.prod(output.shape[2:]))
         sums = self.total, self.squares, self.least, self.most, self.silent, self.broken, self.counts
-        _count(found.peak, found.least, found.total, found.squares, sums)
+        _count(found.peak, found.peak.view(np.int32), found.least, found.total, found.squares, sums)
         return found.peak
 
     def add_classes(self, peaks: NDArray[np.float32], classes: NDArray[np.int64]) -> None:
@@ -117,13 +136,10 @@ class Summary:
         """The same with image number n called images[n]."""
         ranked = {}
         for kind, one in self.ranked.items():
-            real = one.image != NOBODY
-            image = (
-                np.where(real, images[np.where(real, one.image, 0)], NOBODY).astype(np.int32)
-                if len(images)
-                else one.image
-            )
-            ranked[kind] = replace(one, image=image)
+            real = one.place != _NOWHERE
+            place = one.place.copy()
+            place[real] = images[one.image[real]] << 32 | place[real] & 0xFFFFFFFF
+            ranked[kind] = replace(one, place=place)
         return replace(self, ranked=ranked)
 
     def _join(self, groups: NDArray[np.int64], counted: NDArray[np.int64], peaks: NDArray[np.float32]) -> None:
@@ -160,47 +176,41 @@ def edges() -> NDArray[np.float64]:
 
 def _first(k: int, *parts: Ranked) -> Ranked:
     joined = {name: np.concatenate([getattr(part, name) for part in parts], 1) for name in vars(parts[0])}
-    order = np.lexsort((joined["image"], -joined["key"]), axis=1)[:, :k]
+    order = np.lexsort((joined["place"], -joined["key"]), axis=1)[:, :k]
     return Ranked(**{name: np.take_along_axis(array, order, 1) for name, array in joined.items()})
 
 
 @numba.njit(nogil=True, cache=True)
-def _offer(held, sign, lots, peaks, rows, columns, images, positions):  # type: ignore[no-untyped-def]
+def _offer(key, score, place, bar, sign, lots, peaks, rows, columns, images):  # type: ignore[no-untyped-def]
     """Insert a batch's images into each channel's ranking, by the peak times sign or, where that is 0, by lot."""
-    key, score, image, row, column = held
     channels, k = key.shape
     for n in range(len(images)):
+        if sign == 0 and lots[n] <= bar[0]:  # one lot for all channels
+            continue
         for c in range(channels):
             peak = peaks[n, c]
-            new = sign * peak if sign else lots[n, c]
+            new = sign * peak if sign else lots[n]
             if new != new:
                 new = np.float32(-np.inf)
-            if not (new > key[c, k - 1] or image[c, k - 1] == NOBODY):
+            if new <= bar[c]:
                 continue
             slot = k - 1
             # Images come in ascending order, so an equal key stays behind those already there.
-            while slot > 0 and (new > key[c, slot - 1] or image[c, slot - 1] == NOBODY):
+            while slot > 0 and (new > key[c, slot - 1] or place[c, slot - 1] == _NOWHERE):
                 key[c, slot] = key[c, slot - 1]
                 score[c, slot] = score[c, slot - 1]
-                image[c, slot] = image[c, slot - 1]
-                row[c, slot] = row[c, slot - 1]
-                column[c, slot] = column[c, slot - 1]
+                place[c, slot] = place[c, slot - 1]
                 slot -= 1
-            if columns[n, c] < 0:
-                columns[n, c] = 0
-                for j in range(positions.shape[2]):
-                    if positions[n, rows[n, c], j, c] == peak:
-                        columns[n, c] = j
-                        break
             key[c, slot] = new
             score[c, slot] = peak
-            image[c, slot] = images[n]
-            row[c, slot] = rows[n, c]
-            column[c, slot] = columns[n, c]
+            where = np.int64(rows[n, c]) << 16 | np.int64(columns[n, c])
+            place[c, slot] = np.int64(images[n]) << 32 | where
+            bar[c] = np.float32(np.nan) if place[c, k - 1] == _NOWHERE else key[c, k - 1]
 
 
 @numba.njit(nogil=True, cache=True)
-def _count(peaks, leasts, totals, squared, sums):  # type: ignore[no-untyped-def]
+def _count(peaks, bits, leasts, totals, squared, sums):  # type: ignore[no-untyped-def]
+    """bits are those of the peaks, float32: the exponent is the octave."""
     total, squares, least, most, silent, broken, counts = sums
     for n in range(peaks.shape[0]):
         for c in range(peaks.shape[1]):
@@ -213,11 +223,14 @@ def _count(peaks, leasts, totals, squared, sums):  # type: ignore[no-untyped-def
             least[c] = min(least[c], leasts[n, c])
             most[c] = max(most[c], x)
             silent[c] += x <= 0
-            size = abs(x)
+            octave = (bits[n, c] >> 23 & 0xFF) - 127 - OCTAVES[0]
             far = 0
-            if size >= 2.0 ** OCTAVES[0]:
-                octaves = min(np.log2(size), 64.0) - OCTAVES[0]
-                far = 1 + min(int(octaves * PER_OCTAVE), _SIDE - 1)
+            if octave >= 0:
+                far = 1 + octave * PER_OCTAVE
+                mantissa = 1 + (bits[n, c] & 0x7FFFFF) * 2.0**-23
+                for step in _WITHIN:
+                    far += mantissa >= step
+            far = min(far, _SIDE)
             counts[c, _SIDE + (far if x > 0 else -far)] += 1
 
 
