@@ -6,7 +6,6 @@ from explain.errors import ExplainError
 from explain.ui import session, widgets
 
 st.set_page_config("explain", page_icon=":material/visibility:", layout="wide")
-session.start()
 page = st.navigation(
     [
         st.Page("explain/ui/pages/overview.py", title="Overview", icon=":material/account_tree:", default=True),
@@ -17,6 +16,7 @@ page = st.navigation(
         st.Page("explain/ui/pages/neighbours.py", title="Neighbours", icon=":material/compare:"),
     ]
 )
+session.start(page.url_path)
 try:
     widgets.choose_model_and_picture()
     page.run()

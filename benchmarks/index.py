@@ -46,7 +46,7 @@ def measured(name: str) -> dict[str, list[float]]:
         plain, swift = copy.deepcopy(net), copy.deepcopy(net).to(memory_format=torch.channels_last)
     layers = {layer: model.layer(layer) for layer in default_layers(model)}
     images = load_images([photos.files[k % len(photos)] for k in range(IMAGES)])
-    whole = _Pass(copy.deepcopy(swift), model, layers, images, 16, 0)
+    whole = _Pass(model, layers, images, 16, 0)
 
     def ready(positions: list[int]):
         yield from ((at, pictures[at]) for at in positions)

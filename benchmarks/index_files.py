@@ -47,7 +47,7 @@ def one_round(name: str, images) -> tuple[float, float, float, float]:
     model, positions = load_model(name), list(range(len(images)))
     with model.exclusive() as net:
         layers = {layer: model.layer(layer) for layer in default_layers(model)}
-        index = _Pass(net.to(memory_format=torch.channels_last), model, layers, images, 16, 0)
+        index = _Pass(model, layers, images, 16, 0)
         loader = _Loader(images, model, WORKERS, BATCH)
         index.shard(loader, positions[:BATCH], BATCH, 0, lambda *_: None)
         start = time.perf_counter()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .views.census import compute as census
     from .views.channel import compute as channel
     from .views.filters import compute as filters
+    from .views.hierarchy import compute as hierarchy
     from .views.neighbours import compute as neighbours
     from .views.patches import compute as patches
     from .views.saliency import compute as saliency
@@ -51,6 +52,7 @@ _HOMES = {
     "census": ("views.census", "compute"),
     "channel": ("views.channel", "compute"),
     "filters": ("views.filters", "compute"),
+    "hierarchy": ("views.hierarchy", "compute"),
     "list_images": ("data", "list_images"),
     "list_models": ("zoo", "list_models"),
     "load_images": ("data", "load_images"),

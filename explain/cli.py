@@ -105,6 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--channel", required=True, help="a number from 0")
     sub.add_argument("--image", help="where it responds and what is without it; by default its best picture")
     sub.add_argument("--replace", default="mean", help="what it is set to: mean or zero")
+    sub = command("hierarchy", _hierarchy, "INDEX", "IMAGE")
+    sub.add_argument("--channels", type=int, default=3, help="of each layer, those that respond most")
     sub = command("train", _train, out=False)
     sub.add_argument("recipe", metavar="RECIPE", help="such as lenet-fashion-mnist")
     sub.add_argument("--data", help="pictures with labels; by default the recipe's")
@@ -283,6 +285,22 @@ def _channel(given: argparse.Namespace) -> None:
         "after": result.after,
     }
     _finish(given, result, result.figure().note, numbers)
+
+
+def _hierarchy(given: argparse.Namespace) -> None:
+    """a picture (or its number in the index) through early, middle and late layers, with patches of the strongest
+    channels"""
+    from .index import open_index
+    from .views import hierarchy
+
+    image = int(given.image) if given.image.isdecimal() else _image(given)
+    result = hierarchy.compute(open_index(given.index), image, given.channels)
+    lines = [
+        f"{level.name}: {level.layer.name}  channel {channel:5d}  max {own.max():.4g}"
+        for level in result.levels
+        for channel, own in zip(level.channels, level.maps, strict=True)
+    ]
+    _finish(given, result, "\n".join(lines), result.table)
 
 
 def _train(given: argparse.Namespace) -> None:

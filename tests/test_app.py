@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -9,11 +10,14 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+import explain
 from explain import trace
 from explain.views import activations
 
 MODELS = ("lenet-fashion-mnist", "efficientnet-lite0")
 PAGES = ("overview", "filters", "activations", "saliency")
+INDEX_PAGES = ("patches", "neighbours")  # these first build an index of the demo pictures
+MOST_WAIT = 240
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +39,16 @@ def fine(app: AppTest) -> AppTest:
     return app
 
 
+def built(app: AppTest) -> AppTest:
+    """The page once its index is there, which a job builds meanwhile; it leaves when the page says why it is not."""
+    deadline = time.monotonic() + MOST_WAIT
+    while not app.subheader and not app.error:
+        assert time.monotonic() < deadline, "the index has not been built"
+        time.sleep(0.2)
+        fine(app.run())
+    return app
+
+
 def value(app: AppTest, name: str):
     return app.session_state[f"_{name}"]
 
@@ -43,10 +57,13 @@ def errors(app: AppTest) -> list[str]:
     return [error.value for error in app.error]
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, *(pytest.param(page, marks=pytest.mark.slow) for page in INDEX_PAGES)])
 @pytest.mark.parametrize("model", MODELS)
 def test_every_page_shows_its_demo(model, page):
     app = open_app(page, model=model)
+    if page in INDEX_PAGES:
+        assert not app.subheader, "nothing is shown before the index is there"
+        built(app)
     assert not errors(app)
     assert app.title[0].value.replace("\\", "") == (model if page == "overview" else page.capitalize())
     assert value(app, "model") == model
@@ -83,10 +100,14 @@ def test_another_model_lets_go_of_the_old_ones_parts():
     assert int(app.query_params["channel"]) < 6, channel
 
 
-def test_the_selection_goes_with_you_to_another_page():
+def test_the_selection_goes_with_you_to_another_page(lenet):
+    explain.build_index(lenet, "fashion-mnist", limit=50)
     app = open_app("activations", model="lenet-fashion-mnist", layer="conv2", channel="3")
-    for page in ("filters", "saliency", "activations"):
+    for page in ("filters", "saliency", "patches", "neighbours", "activations"):
         fine(app.switch_page(f"explain/ui/pages/{page}.py").run())
+        assert not errors(app), page
+        assert (page not in INDEX_PAGES) or app.subheader, "the index that is there is used"
+        assert page != "patches" or app.subheader[0].value == "Channel 3"
     assert (value(app, "layer"), app.query_params["channel"]) == ("conv2", "3")
 
 
@@ -179,6 +200,17 @@ def test_a_bad_url_is_one_sentence_or_the_default(page, name, text, said):
     fine(app.selectbox(key="_picture").set_value("fashion-mnist/3").run())
     assert not errors(app)
     assert app.query_params["picture"] == "fashion-mnist/3"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("neighbours", "0"), ("neighbours", "x"), ("metric", "x"), ("query", "77777"), ("index", "nope")]
+)
+def test_a_bad_url_of_the_neighbours_is_the_default(lenet, name, text):
+    explain.build_index(lenet, "fashion-mnist", limit=50)
+    app = open_app("neighbours", model="lenet-fashion-mnist", **{name: text})
+    assert not errors(app)
+    assert (value(app, "neighbours"), value(app, "metric"), value(app, "index")) == (8, "euclidean", "fashion-mnist")
+    assert len(app.subheader) == 2
 
 
 def test_a_bad_picture_is_mended_by_choosing_another():

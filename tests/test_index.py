@@ -557,3 +557,29 @@ def test_the_command_line(folder, tmp_path):
     assert (run.returncode, "k=0" in run.stderr, "Traceback" in run.stderr) == (2, True, False)
     assert issubclass(BadFile, ExplainError)
     assert isinstance(open_index(tmp_path / "i"), Index)
+
+
+def test_a_net_that_views_its_maps_is_indexed(tmp_path):
+    """`view` refuses maps whose channels lie together in memory."""
+
+    class Viewing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(1, 6, 5), nn.Linear(6 * 12 * 12, 10)
+
+        def forward(self, x):
+            x = functional.max_pool2d(torch.relu(self.conv(x)), 2)
+            return self.head(x.view(x.size(0), -1))
+
+    grey = Preprocess((28, 28), 28, (0.5,), (0.5,), channels=1)
+    model = Model("viewing", Viewing(), grey, [str(k) for k in range(10)])
+    images = load_images("fashion-mnist", 40)
+    index = explain.build_index(model, images, out=tmp_path, batch=16)
+    scores, features = [], []
+    for k in range(40):
+        scores.append(model.predict(images[k])[0][0][0])
+        with model.exclusive() as net:
+            _, found = record(net, model.batch(images[k]), ["conv"])
+        features.append(functional.max_pool2d(torch.relu(found["conv"]), 2).reshape(-1))
+    assert [index.prediction(k) for k in range(40)] == scores
+    np.testing.assert_allclose(index.features, torch.cat(features).detach(), rtol=1e-4, atol=1e-5)

@@ -76,6 +76,19 @@ def test_a_tile_chooses_its_channel(monkeypatch):
     assert (app.query_params["channel"], app.query_params["patch"]) == ("2", "4")
 
 
+def test_a_picture_from_low_to_high_is_shown_on_demand():
+    app = open_page(layer="conv2")
+    assert not any("Early" in block.value for block in app.markdown)
+    fine(app.toggle(key="_hierarchy").set_value(True).run())
+    assert app.query_params["hierarchy"] == "True"
+    shown = " ".join(block.value for block in app.markdown).replace("\\", "")
+    assert "Early: conv1" in shown
+    assert "Late: conv2" in shown
+    assert "seldom stands for one thing" in said(app)
+    assert any("explain.hierarchy(index, image)" in block.value for block in app.code)
+    assert any("Early" in block.value for block in open_page(layer="conv2", hierarchy="True").markdown)
+
+
 BAD = [("layer", "nope"), ("channel", "99999"), ("channel", "²"), ("page", "-3"), ("page", "999"), ("page", "²")]
 BAD += [("ranking", "x"), ("patch", "77"), ("patch", "x"), ("whole", "x"), ("index", "nope"), ("layer", "fc1")]
 

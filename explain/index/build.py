@@ -1,12 +1,11 @@
 """One pass over the images, in shards: each is complete on the disk before the next begins.
 
-The network is a private copy in the machine's fast layout, so that the app can use its own meanwhile; pictures are read
+The network is a private copy, so that the app can use its own meanwhile; pictures are read
 by threads a batch ahead.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections import deque
@@ -46,7 +45,7 @@ from .files import (
     text_array,
     write_arrays,
 )
-from .fused import fuse, pad_within
+from .fused import private
 from .summary import Summary, merge
 
 __all__ = ["build", "default_layers", "join"]
@@ -91,9 +90,7 @@ def build(
     if not len(images):
         raise BadValue(f"The image set {images.name!r} is empty; an index needs at least one picture.")
     wanted = [_indexable(model, name) for name in (default_layers(model) if layers is None else layers)]
-    with model.exclusive() as net:
-        private = copy.deepcopy(net).to(memory_format=torch.channels_last)
-    source = _Pass(private.eval(), model, {layer.name: layer for layer in wanted}, images, k, seed)
+    source = _Pass(model, {layer.name: layer for layer in wanted}, images, k, seed)
     manifest = source.manifest()
     with store.lock(folder, lambda: progress(0, len(images), "waiting for another process to finish this index")):
         manifest = _resumed(manifest, folder) if resume else manifest
@@ -271,9 +268,8 @@ class _Loader:
 
 @dataclass(eq=False)
 class _Pass:
-    """The network with everything that listens to it."""
+    """A private copy of the network with everything that listens to it."""
 
-    net: nn.Module
     model: Model
     layers: dict[str, Layer]
     images: ImageSet
@@ -281,11 +277,10 @@ class _Pass:
     seed: int
 
     def __post_init__(self) -> None:
-        height, width = self.model.preprocess.size
-        blank = torch.zeros(1, self.model.preprocess.channels, height, width, device=self.model.device)
-        self.head = head(self.net, blank)
-        pad_within(self.net, blank.shape[1:])
-        self.tails = fuse(self.net, self.layers, blank.shape[1:])
+        size = (self.model.preprocess.channels, *self.model.preprocess.size)
+        with self.model.exclusive() as net:
+            self.head = head(net, torch.zeros(1, *size, device=self.model.device))
+            self.net, self.layout, self.tails = private(net, self.layers, size)
         self.labelled = self.images.labels is not None and bool(self.images.classes)
         names = {name: number for number, name in enumerate(self.model.classes)}
         # Where the data's classes are the model's, a label has a loss.
@@ -357,7 +352,7 @@ class _Pass:
             stack.enter_context(torch.inference_mode())
             stack.enter_context(calls(self.net, by_module, seen))
             stack.enter_context(inputs(self.net, self.head, lambda value: taken.append(vector(value))))
-            batch = batch.to(self.model.device).contiguous(memory_format=torch.channels_last)
+            batch = batch.to(self.model.device).contiguous(memory_format=self.layout)
             scores = self.net(batch).float()
         if self.labelled:
             classes = np.array([_label(self.images, at) for at, _ in good])

@@ -7,10 +7,11 @@ network's graph is assumed: each step is tried on noise and undone where a layer
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from ..trace import calls
 from .responses import Responses, Tail, respond
 
-__all__ = ["fuse", "pad_within"]
+__all__ = ["Private", "fuse", "pad_within", "private"]
 
 TOLERANCE = 1e-3  # of a layer's largest response; rounding is a thousandth of it
 _CLIPS: dict[type[nn.Module], Callable[[Any], tuple[float, float]]] = {
@@ -31,12 +32,40 @@ _CLIPS: dict[type[nn.Module], Callable[[Any], tuple[float, float]]] = {
 }
 
 
-def fuse(net: nn.Module, layers: Iterable[str], size: tuple[int, int, int]) -> dict[str, Tail]:
+class Private(NamedTuple):
+    """A copy of a network, the memory layout its input takes, and what layers' outputs have to go through."""
+
+    net: nn.Module
+    layout: torch.memory_format
+    tails: dict[str, Tail]
+
+
+def private(net: nn.Module, layers: Iterable[str], size: tuple[int, int, int]) -> Private:
+    """A copy of net, which is in eval mode and takes (C, H, W), in the layout that is fast here if it can run in it."""
+    layers = list(layers)
+    mine = copy.deepcopy(net)
+    layout = torch.channels_last
+    noise = _noise(mine, size)
+    with torch.inference_mode():
+        expected = mine(noise)
+        mine.to(memory_format=layout)
+        try:
+            same = torch.allclose(mine(noise.contiguous(memory_format=layout)), expected, TOLERANCE, TOLERANCE)
+        except RuntimeError:  # such as a `view` of maps whose channels lie together
+            same = False
+    if not same:
+        layout = torch.contiguous_format
+        mine.to(memory_format=layout)
+    pad_within(mine, size)
+    return Private(mine, layout, fuse(mine, layers, size, layout))
+
+
+def fuse(
+    net: nn.Module, layers: list[str], size: tuple[int, int, int], layout: torch.memory_format = torch.channels_last
+) -> dict[str, Tail]:
     """Let batch norms and rectifiers right behind these layers pass on what they get; returns what each layer's output
     has to go through in their place. net is in eval mode, size its input (C, H, W); it is changed in place."""
-    layers = list(layers)
-    batch = torch.randn(2, *size, generator=torch.Generator().manual_seed(0))
-    batch = batch.to(next(net.parameters()).device).contiguous(memory_format=torch.channels_last)
+    batch = _noise(net, size).contiguous(memory_format=layout)
     if batch.device.type != "cpu":
         return {}
     behind = _behind(net, layers, batch)
@@ -47,7 +76,7 @@ def fuse(net: nn.Module, layers: Iterable[str], size: tuple[int, int, int]) -> d
         tails = {layer: _tail(chain, expected[layer, 0].peak.shape[1]) for layer, chain in chains.items()}
         passing = {module for chain in chains.values() for module in chain}
         for module in passing:
-            module.forward = _pass_on  # type: ignore[method-assign]
+            module.forward = _pass_on
         if _close(_responses(net, layers, batch, tails), expected):
             return tails
         for module in passing:
@@ -57,25 +86,28 @@ def fuse(net: nn.Module, layers: Iterable[str], size: tuple[int, int, int]) -> d
 
 def pad_within(net: nn.Module, size: tuple[int, int, int]) -> None:
     """Let convolutions that pad one side more than the other, as TensorFlow does, pad within their kernel."""
-    batch = torch.randn(1, *size, generator=torch.Generator().manual_seed(0)).to(next(net.parameters()).device)
 
     def seen(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        if candidate := _padded(module, args[0]):
+        if isinstance(module, nn.Conv2d) and (candidate := _padded(module, args[0])):
             found = candidate(args[0])
             if found.shape == output.shape and torch.allclose(
                 found, output, atol=TOLERANCE * float(output.abs().max())
             ):
-                module.forward = candidate  # type: ignore[method-assign]
+                module.forward = candidate  # type: ignore[method-assign,assignment]
 
     # A plain Conv2d pads both sides alike, and without a copy.
     kinds = [module for module in net.modules() if isinstance(module, nn.Conv2d) and type(module) is not nn.Conv2d]
     handles = [module.register_forward_hook(seen) for module in kinds]
     try:
         with torch.inference_mode():
-            net(batch)
+            net(_noise(net, size))
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _noise(net: nn.Module, size: tuple[int, int, int]) -> Tensor:
+    return torch.randn(2, *size, generator=torch.Generator().manual_seed(0)).to(next(net.parameters()).device)
 
 
 def _padded(module: nn.Conv2d, given: Tensor) -> Callable[[Tensor], Tensor] | None:
@@ -97,7 +129,7 @@ def _padded(module: nn.Conv2d, given: Tensor) -> Callable[[Tensor], Tensor] | No
 
 
 def _behind(net: nn.Module, layers: list[str], batch: Tensor) -> dict[str, list[nn.Module]]:
-    """For each layer the batch norm or rectifier that takes its output next, and the rectifier that takes that one's."""
+    """For each layer the batch norm or rectifier that takes its output next, and the rectifier that takes that's."""
     names = {module: name for name, module in net.named_modules()}
     met: list[tuple[nn.Module, Any, Any]] = []  # keeps every tensor, so that each has an identity of its own
 
@@ -143,7 +175,8 @@ def _tail(chain: list[nn.Module], channels: int) -> Tail:
     floor, ceiling = -math.inf, math.inf
     for module in chain:
         if isinstance(module, nn.BatchNorm2d):
-            mean, var = (each.double().cpu().numpy() for each in (module.running_mean, module.running_var))
+            known = [each for each in (module.running_mean, module.running_var) if each is not None]
+            mean, var = (each.double().cpu().numpy() for each in known)
             scale = 1 / np.sqrt(var + module.eps)
             shift = -mean * scale
             if module.affine:
@@ -175,12 +208,9 @@ def _responses(
 
 
 def _close(found: dict[tuple[str, int], Responses], expected: dict[tuple[str, int], Responses]) -> bool:
-    return all(
-        np.allclose(one, other, rtol=TOLERANCE, atol=TOLERANCE * max(1e-6, float(np.abs(other).max())))
-        for key in expected
-        for one, other in zip(
-            (found[key].peak, found[key].least, found[key].total),
-            (expected[key].peak, expected[key].least, expected[key].total),
-            strict=True,
-        )
-    )
+    for key, theirs in expected.items():
+        for name in ("peak", "least", "total"):
+            mine, other = getattr(found[key], name), getattr(theirs, name)
+            if not np.allclose(mine, other, TOLERANCE, TOLERANCE * max(1e-6, float(np.abs(other).max()))):
+                return False
+    return True

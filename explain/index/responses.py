@@ -87,11 +87,10 @@ def _compiled(positions: NDArray[np.float32], sought: Sought, tail: Tail | None)
     found = [np.empty((count, channels), kind) for kind in kinds]
     none = np.empty(0, np.float32)
     scale, shift, floor, ceiling = tail or Tail(none, none, 0, 0)
-    limits = np.float32(floor), np.float32(ceiling)
+    how = sought.above, sought.below, scale, shift, np.float32(floor), np.float32(ceiling)
 
     def part(some: slice) -> None:
-        seek = sought.above, sought.below, sought.drawn[some]
-        _reduce(positions[some], *(array[some] for array in found), *seek, scale, shift, *limits)
+        _reduce(positions[some], tuple(array[some] for array in found), sought.drawn[some], how)
 
     half = (count + 1) // 2 if torch.get_num_threads() > 1 else count
     rest = _second.submit(part, slice(half, None))
@@ -112,11 +111,11 @@ def _by_torch(maps: Tensor) -> Responses:
 
 
 @numba.njit(nogil=True, fastmath=_FASTMATH, cache=True, error_model="numpy")
-def _reduce(  # type: ignore[no-untyped-def]
-    positions, peak, row, column, least, total, squares, above, below, drawn, scale, shift, floor, ceiling
-):
+def _reduce(positions, found, drawn, how):  # type: ignore[no-untyped-def]
     """positions (N, H, W, C), contiguous. Four neighbours at a time, so that the accumulators are touched less often;
     float32 within a row of positions, float64 over the rows. An empty scale leaves the positions as they are."""
+    peak, row, column, least, total, squares = found
+    above, below, scale, shift, floor, ceiling = how
     count, height, width, channels = positions.shape
     high = np.empty(channels, np.float32)
     low = np.empty(channels, np.float32)

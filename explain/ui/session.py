@@ -38,15 +38,17 @@ def _frozen() -> bool:
     return True
 
 
-def start() -> None:
+def start(page: str) -> None:
     """Take the selection from the URL where it speaks: at the first run, and after the browser's back button."""
     _frozen()
     state, given = st.session_state, st.query_params.to_dict()
     if "selection" not in state:
         state.selection, state.written = given, given
     elif given and given != state.written:
-        state.selection = {**state.selection, **given}
-    state.used = []
+        # Back on one page, what its URL no longer has was not chosen yet; other pages' choices are not in it.
+        gone = set(state.written) - set(given) if page == state.page else set()
+        state.selection = {name: value for name, value in state.selection.items() if name not in gone} | given
+    state.used, state.page = [], page
 
 
 def finish() -> None:

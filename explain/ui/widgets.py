@@ -236,6 +236,16 @@ def show_panels(figure: Figure, columns: int | list[int] | None = None) -> None:
                 st.caption(literal(panel.caption))
 
 
+def show_tiles(panel: Panel, alt: str = "") -> None:
+    """Each named tile of a contact sheet by itself, its name under it."""
+    with row(f"panels-{panel.title}"):
+        cells = st.columns(len(panel.tiles), gap="small")
+    for cell, (name, tile) in zip(cells, panel.tiles, strict=True):
+        with cell:
+            st.image(png(tile, effort=1), width="stretch", output_format="PNG", alt=f"{alt or panel.title}, {name}")
+            st.caption(literal(name))
+
+
 def row(kind: str) -> Any:
     """A container whose columns wrap on a narrow page; kinds have their least widths in STYLE."""
     return st.container(key="row-" + "".join(c if c.isalnum() else "-" for c in kind))

@@ -17,13 +17,12 @@ from ..model import Box, Layer, Model
 from ..registry import Choices, Range, options_of
 from ..trace import record
 from .maps import colours_of, limits_of, place, scale_of
-from .result import BOX_COLOUR, Result, cells, channel_of, seen
+from .result import BOX_COLOUR, SHARED, Result, cells, channel_of, seen
 
 __all__ = ["Activations", "compute", "render", "render_channel", "render_pair"]
 
 GAP = 1
 SMALL_MAP = 8
-SHARED = "A single channel seldom stands for one thing: what a network knows is spread over many channels."
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..channels import Kernel, dead, kernel, replaced
-from ..errors import BadFile, BadValue, NotSupported, Unknown
+from ..errors import BadFile, NotSupported, Unknown
 from ..figure import Figure, Grid, Panel, Scale
 from ..images import contact_sheet, enlarge, overlay, to_bytes, unit_scale
 from ..index import RANKINGS, Index
 from ..model import Layer, Model, check_scores
 from ..registry import Range, options_of
 from ..trace import record
-from .cut import GAP, GROUND, Cuts, cut, printed, row_panel, sight
+from . import effective
+from .cut import GAP, GROUND, Cuts, cut, pictured, printed, row_panel, sight
 from .maps import colours_of, limits_of, place, scale_of
-from .result import Result, Seen, channel_of, seen
+from .result import SHARED, Result, Seen, channel_of
 
 __all__ = ["REPLACEMENTS", "Channel", "Classes", "compute", "render", "without_patches"]
 
@@ -28,7 +28,6 @@ REPLACEMENTS = ("mean", "zero")
 COUNT = 9
 MOST_SLICES = 256
 SHARE = 0.01  # of a layer's channels: what counts as being on top for a class
-SHARED = "A single channel seldom stands for one thing: what a network knows is spread over many channels."
 BARS, STEPS = (150, 224), 56  # height and width of the histogram, in pixels, and its bars
 INK, PAPER, ZERO = (15, 110, 132), (244, 245, 247), (200, 60, 60)
 
@@ -114,7 +113,7 @@ def compute(index: Index, layer: str, channel: int, image: Any = None, replace: 
         channel=channel,
         dead=why,
         numbers=numbers,
-        cuts=cut(index, known, () if why else rows),
+        cuts=effective.locate(model, known, cut(index, known, () if why else rows)),
         edges=edges,
         counts=np.asarray(counts, np.int64),
         ends=(ranked["lowest"][0].score, ranked["best"][0].score),
@@ -140,12 +139,7 @@ def _picture(index: Index, image: Any) -> Seen:
             except BadFile:
                 continue
         image = image[-1]
-    if isinstance(image, int | np.integer) and not isinstance(image, bool):
-        if not 0 <= image < len(index):
-            raise BadValue(f"Image {image} is not in this index; it has 0 to {len(index) - 1}.")
-        found = seen(index.model, index.images[int(image)])
-        return found._replace(facts={**found.facts, "image": Path(index.images.files[image]).name})
-    return seen(index.model, image)
+    return pictured(index, image)
 
 
 def _ablated(
@@ -196,7 +190,7 @@ def render(result: Channel, *, opacity: Annotated[float, Range(0, 1)] = 0.6) -> 
     name, p = result.before[0]
     other = result.after[0][0]
     turned = "" if other == name else f", so that {other} is likeliest"
-    note = f"Dead on these pictures: {result.dead}. " if result.dead else f"{sight(result.layer)} "
+    note = f"Dead on these pictures: {result.dead}. " if result.dead else f"{_sight(result)} "
     note += (
         f"Mean {mean:.4g}, std {std:.4g}, from {low:.4g} to {high:.4g}; never above 0 in {silent:.0%} of the pictures. "
         f"Without it (set to {_value(result)}) {name} goes from {p:.1%} to {result.left:.1%}{turned}. "
@@ -227,6 +221,13 @@ def render(result: Channel, *, opacity: Annotated[float, Range(0, 1)] = 0.6) -> 
 def without_patches(figure: Figure) -> Figure:
     """The panels besides the patches, where those are shown in another way."""
     return replace(figure, panels=tuple(panel for panel in figure.panels if not panel.names))
+
+
+def _sight(result: Channel) -> str:
+    if "effective_box" not in result.cuts.table:
+        return sight(result.layer)
+    height, width = result.crop.shape[:2]
+    return effective.describe(result.layer, result.cuts, (height, width))
 
 
 def _value(result: Channel) -> str:

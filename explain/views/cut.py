@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadFile
+from ..errors import BadFile, BadValue
 from ..figure import Grid, Panel
 from ..geometry import Axis, Status
 from ..images import contact_sheet, draw_box
 from ..index import Index, Row
 from ..model import Box, Layer
-from .result import BOX_COLOUR, as_rgb
+from .result import BOX_COLOUR, EFFECTIVE_COLOUR, Seen, as_rgb, seen
 
-__all__ = ["GAP", "GROUND", "Cuts", "blank", "cut", "extent", "printed", "row_panel", "sight"]
+__all__ = ["GAP", "GROUND", "Cuts", "blank", "cut", "extent", "pictured", "printed", "row_panel", "sight"]
 
 GAP = 2
 PRINTED_SIDE = 48
@@ -48,31 +49,43 @@ class Cuts:
         return [(self.table["label"][k], self.table["prediction"][k]) for k in self.where(**wanted)]
 
     def drawn(self, numbers: Sequence[int], whole: bool = False) -> NDArray[np.uint8]:
-        """Tiles, or the whole pictures with the box of each."""
-        if not whole:
+        """Tiles, or the whole pictures with the box of each; always these where units have an effective box."""
+        if not whole and "effective_box" not in self.table:
             return self.tiles[list(numbers)]
         height, width = self.pictures.shape[1:3]
         shown = [blank(height, width) if self.which[k] < 0 else self._boxed(k) for k in numbers]
         return np.stack(shown) if shown else np.zeros((0, height, width, 3), np.uint8)
 
     def _boxed(self, k: int) -> NDArray[np.uint8]:
-        picture = self.pictures[self.which[k]]
-        box = self.table["box"][k]
-        return draw_box(picture, box, BOX_COLOUR, max(1, picture.shape[0] // 75)) if box else picture
+        picture: NDArray[np.uint8] = self.pictures[self.which[k]]
+        if box := self.table["box"][k]:
+            picture = draw_box(picture, box, BOX_COLOUR, max(1, picture.shape[0] // 75))
+        if effective := self.table["effective_box"][k] if "effective_box" in self.table else None:
+            y0, x0, y1, x1 = effective
+            width = max(1, picture.shape[0] // 56)  # the app shows these at a third of their size
+            inner = width if min(y1 - y0, x1 - x0) > 4 * width else 0  # within, so that all of the frame is seen
+            effective = y0 + inner, x0 + inner, y1 - inner, x1 - inner
+            picture = draw_box(picture, effective, EFFECTIVE_COLOUR, width)
+        return picture
 
     def columns(self) -> dict[str, list[Any]]:
         """The table with one number a cell, for CSV."""
         flat: dict[str, list[Any]] = {}
         for name, values in self.table.items():
-            parts = {"position": ("row", "column"), "box": _EDGES, "source_box": [f"source_{e}" for e in _EDGES]}
-            for n, part in enumerate(parts.get(name, ())):
+            for n, part in enumerate(_PARTS.get(name, ())):
                 flat[part] = [None if value is None else value[n] for value in values]
-            if name not in parts:
+            if name not in _PARTS:
                 flat[name] = values
         return flat
 
 
 _EDGES = ("y0", "x0", "y1", "x1")
+_PARTS: dict[str, tuple[str, ...]] = {
+    "position": ("row", "column"),
+    "box": _EDGES,
+    "source_box": tuple(f"source_{edge}" for edge in _EDGES),
+    "effective_box": tuple(f"effective_{edge}" for edge in _EDGES),
+}
 _COLUMNS = ("channel", "ranking", "rank", "score", "image", "file", "position", "box", "source_box")
 
 
@@ -112,6 +125,16 @@ def cut(index: Index, layer: Layer, rows: Iterable[tuple[int, str, int, Row]]) -
         table,
         tuple(files[image] for image, number in numbers.items() if number < 0),
     )
+
+
+def pictured(index: Index, image: Any) -> Seen:
+    """Any picture, or by its number one of the index. Raises BadValue, BadFile."""
+    if not isinstance(image, int | np.integer) or isinstance(image, bool):
+        return seen(index.model, image)
+    if not 0 <= image < len(index):
+        raise BadValue(f"Image {image} is not in this index; it has 0 to {len(index) - 1}.")
+    found = seen(index.model, index.images[int(image)])
+    return found._replace(facts={**found.facts, "image": Path(index.images.files[image]).name})
 
 
 def extent(layer: Layer, size: tuple[int, int]) -> tuple[int, int]:

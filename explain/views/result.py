@@ -16,9 +16,11 @@ from ..figure import Figure
 from ..model import Layer, Model
 from ..store import sha256
 
-__all__ = ["BOX_COLOUR", "Result", "as_rgb", "cells", "channel_of", "seen"]
+__all__ = ["BOX_COLOUR", "EFFECTIVE_COLOUR", "SHARED", "Result", "as_rgb", "cells", "channel_of", "seen"]
 
 BOX_COLOUR = (255, 64, 64)
+EFFECTIVE_COLOUR = (0, 190, 255)  # beside red, told apart by everybody
+SHARED = "A single channel seldom stands for one thing: what a network knows is spread over many channels."
 
 
 class Result(ABC):

@@ -1,6 +1,8 @@
 """A real Chromium, and Streamlit scripts to point it at."""
 
+import io
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -10,9 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from visits import settle
+
+from explain.data import load_images
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path("/usr/bin/chromium")
+MOST_WAIT = 60_000
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +70,77 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., st
             server.wait(10)
         except subprocess.TimeoutExpired:
             server.kill()
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture(scope="module")
+def address(workspace, tmp_path_factory):
+    """The app as `python -m explain serve` starts it, over a workspace of this module's own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("serve")
+    with (folder / "log").open("wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "explain", "serve", "--port", str(port)],
+            cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, "EXPLAIN_WORKSPACE": str(workspace)},
+        )  # fmt: skip
+    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
+            break
+        except OSError:
+            assert server.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.2)
+    yield address
+    os.killpg(server.pid, signal.SIGTERM)
+    server.wait(20)
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Open a URL of the app as a new visitor; nothing may complain in the console."""
+    contexts, errors = [], []
+
+    def heard(message):
+        # Streamlit looks for its server below each page's path first, and for icons of the page on the internet.
+        url = message.location["url"]
+        if message.type == "error" and "/_stcore/" not in url and (url.startswith(address) or not url):
+            errors.append(f"{message.text} {url}")
+
+    def open_page(path: str = "/", width: int = 1440):
+        context = browser.new_context(viewport={"width": width, "height": 1000})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(MOST_WAIT)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", heard)
+        page.goto(path if path.startswith("http") else address + path)
+        return settle(page)
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not errors
+
+
+@pytest.fixture(scope="module")
+def photograph() -> bytes:
+    """A shipped photograph as a camera would hand it over: a JPEG lying on its side."""
+    images = load_images("photos")
+    chelsea = images[[Path(file).stem for file in images.files].index("chelsea")].convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    chelsea.transpose(Image.Transpose.ROTATE_90).save(file, "JPEG", quality=92, exif=exif)
+    return file.getvalue()
 
 
 def _healthy(address: str) -> bool:

@@ -1,127 +1,16 @@
 """The main job in a real Chromium: a photograph in, what the network makes of it out, and back by its URL."""
 
 import io
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from PIL import Image
+from visits import choose, go, query, selected, settle, tile, wait_for_url
 
-from explain.data import load_images
 from explain.figure import read_facts
 
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).resolve().parents[2]
-MOST_WAIT = 60_000
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("serve")
-    with (folder / "log").open("wb") as output:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "explain", "serve", "--port", str(port)],
-            cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-            env={**os.environ, "EXPLAIN_WORKSPACE": str(folder)},
-        )  # fmt: skip
-    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
-    while True:
-        try:
-            urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
-            break
-        except OSError:
-            assert server.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.2)
-    yield address
-    os.killpg(server.pid, signal.SIGTERM)
-    server.wait(20)
-
-
-@pytest.fixture
-def visit(browser, address):
-    """Open a URL of the app as a new visitor; no script of ours may complain."""
-    contexts, errors = [], []
-
-    def open_page(path: str = "/", width: int = 1440):
-        context = browser.new_context(viewport={"width": width, "height": 1000})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(MOST_WAIT)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" and "gallery" in m.text else None)
-        page.goto(path if path.startswith("http") else address + path)
-        return settle(page)
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert not errors
-
-
-def settle(page, title: str | None = None):
-    """Wait until the script has run to its end."""
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    page.get_by_role("heading", level=1, name=title).wait_for()
-    page.wait_for_timeout(400)
-    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
-    assert page.get_by_test_id("stException").count() == 0
-    return page
-
-
-def go(page, title: str):
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name=title).click()
-    return settle(page, title)
-
-
-def wait_for_url(page, **wanted: str):
-    page.wait_for_function(
-        "wanted => Object.entries(wanted).every(([k, v]) => new URLSearchParams(location.search).get(k) === v)",
-        arg=wanted,
-    )
-    return settle(page)
-
-
-def query(page) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
-
-
-def choose(page, label: str, text: str) -> None:
-    page.get_by_role("combobox", name=re.compile(label)).click()
-    page.get_by_role("option", name=re.compile(text)).first.click()
-
-
-def tile(page, index: int):
-    return page.get_by_test_id("stMain").locator(f"#tile-{index}")
-
-
-def selected(page) -> str:
-    found = page.locator("[role=option][aria-selected=true][data-index]")
-    found.wait_for()
-    return found.get_attribute("data-index")
-
-
-@pytest.fixture(scope="module")
-def photograph() -> bytes:
-    """A shipped photograph as a camera would hand it over: a JPEG lying on its side."""
-    images = load_images("photos")
-    chelsea = images[[Path(file).stem for file in images.files].index("chelsea")].convert("RGB")
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    file = io.BytesIO()
-    chelsea.transpose(Image.Transpose.ROTATE_90).save(file, "JPEG", quality=92, exif=exif)
-    return file.getvalue()
 
 
 def test_from_a_photograph_to_its_heat_map_and_back_by_url(visit, photograph):

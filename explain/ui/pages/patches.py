@@ -5,7 +5,7 @@ import streamlit as st
 
 from explain.index import RANKINGS
 from explain.ui import session, widgets
-from explain.views import census, channel, cut, patches
+from explain.views import census, channel, cut, hierarchy, patches
 
 ROWS = 12
 
@@ -91,6 +91,29 @@ with st.expander(f"Dead and duplicate channels: {len(counted.dead)} and {len(cou
     if counted.table["channel"]:
         st.dataframe(counted.table, hide_index=True)
 
+reference = session.get("picture", session.demo_picture(model))
+with st.expander("From low to high: this picture through the network", expanded=session.flag("hierarchy")):
+    if session.controlled(st.toggle, "Show early, middle and late layers", "hierarchy", session.flag("hierarchy")):
+        strip = session.cached(hierarchy.compute, index, picture)
+        figure = hierarchy.render(strip)
+        start, *rows = figure.panels
+        widgets.show_panels(replace(figure, panels=(start,)))
+        for panel in rows:
+            st.markdown(f"**{widgets.literal(panel.title)}**")
+            widgets.show_tiles(panel)
+            if panel.scale:
+                widgets.show_scale(panel.scale)
+            st.caption(widgets.literal(panel.caption))
+        st.caption(widgets.literal(figure.note))
+        widgets.show_exports(
+            figure,
+            f'{opened}image = explain.open_picture("{reference}")\n'
+            'explain.hierarchy(index, image).save("hierarchy.png")',
+            f"python -m explain hierarchy {index.folder} {reference} --out hierarchy.png",
+            "hierarchy",
+            "Export this picture through the network",
+        )
+
 
 @st.fragment
 def one_channel() -> None:
@@ -130,7 +153,6 @@ def one_channel() -> None:
         st.markdown(f"**{'Predicted classes' if one.classes.predicted else 'Classes'} it prefers**")
         columns = {"class": one.classes.names, "mean of strongest": one.classes.means, "pictures": one.classes.images}
         st.dataframe(columns, hide_index=True, height=220)
-    reference = session.get("picture", session.demo_picture(model))
     widgets.show_exports(
         figure,
         f'{opened}image = explain.open_picture("{reference}")\n'

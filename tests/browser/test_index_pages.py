@@ -1,0 +1,361 @@
+"""Patches and Neighbours in a real Chromium: an index built at first need, and what clicks make of the URL and back."""
+
+import re
+import shutil
+
+import pytest
+from visits import choose, query, settle, wait_for_url
+
+import explain
+from explain.views import channel, neighbours, patches
+
+pytestmark = pytest.mark.browser
+LENET = "model=lenet-fashion-mnist"
+ROW = 9  # patches of a channel
+
+
+@pytest.fixture(scope="module", autouse=True)
+def index(workspace, lenet):
+    """500 pictures of Fashion-MNIST, where the app finds them instead of building all 10,000."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPLAIN_WORKSPACE", str(workspace))
+        return explain.build_index(lenet, "fashion-mnist", limit=500)
+
+
+class Wall:
+    """A gallery by the beginning of what it is called."""
+
+    def __init__(self, page, called: str) -> None:
+        self.box = page.get_by_role("listbox", name=re.compile(f"^{called}"))
+        self.box.wait_for()
+
+    def tile(self, number: int):
+        return self.box.locator(f"#tile-{number}")
+
+    def click(self, number: int) -> None:
+        self.tile(number).click()
+
+    @property
+    def sheet(self) -> str:
+        """The address of its picture, which is named by its content: the same name is the same pixels."""
+        handle = self.box.page.wait_for_function(
+            "box => box.closest('.gallery').style.getPropertyValue('--sheet')", arg=self.box.element_handle()
+        )
+        return handle.json_value()
+
+    @property
+    def count(self) -> int:
+        return int(self.tile(0).get_attribute("aria-setsize"))
+
+    @property
+    def selected(self) -> list[int]:
+        found = self.box.locator("[aria-selected=true]")
+        return [int(number) for number in found.evaluate_all("nodes => nodes.map(node => node.dataset.index)")]
+
+    def values(self, count: int) -> list[str]:
+        return [self.tile(k).locator(".value").text_content() for k in range(count)]
+
+    def names(self, count: int) -> list[str]:
+        return [self.tile(k).locator(".name").text_content() for k in range(count)]
+
+
+def wall(page) -> Wall:
+    return Wall(page, "Patches of channels")
+
+
+def heading(page, text: str) -> None:
+    page.get_by_role("heading", name=text, exact=True).wait_for()
+
+
+def captions(page) -> str:
+    return " ".join(page.get_by_test_id("stMain").get_by_test_id("stCaptionContainer").all_inner_texts())
+
+
+def said_of_patch(index, layer: str, number: int, rank: int, ranking: str = "best") -> list[str]:
+    """What the caption has to say of a patch, by the index itself."""
+    row = index.top(layer, number, ranking, rank + 1)[rank]
+    (top, left, bottom, right), (i, j) = row.box, row.position
+    file = str(index.images.files[row.image]).rpartition("/")[2]
+    parts = [f"Channel {number}, {row.score:.4g}: {file} (picture {row.image})", f"unit at row {i}, column {j}"]
+    parts.append(f"input rows {top} to {bottom}, columns {left} to {right}")
+    if row.source_box:
+        top, left, bottom, right = row.source_box
+        parts.append(f"file rows {top} to {bottom}, columns {left} to {right}")
+    return parts
+
+
+def assert_caption(page, parts: list[str]) -> None:
+    page.get_by_text(parts[0], exact=False).first.wait_for()
+    said = captions(page)
+    for part in parts:
+        assert part in said, (part, said)
+
+
+# ------------------------------------------------------------ patches
+
+
+def test_an_index_is_built_at_first_need_and_then_serves_both_pages(visit, workspace, photograph, lite, monkeypatch):
+    for folder in (workspace / "indexes").glob("efficientnet-*"):
+        shutil.rmtree(folder)
+    page = visit("/?model=efficientnet-lite0")
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Patches").click()
+    page.get_by_test_id("stProgress").filter(has_text="Looking at photos with efficientnet-lite0").wait_for()
+    assert page.get_by_role("listbox", name=re.compile("^Patches of")).count() == 0
+    first = wall(page)
+    settle(page, "Patches")
+    assert page.get_by_test_id("stProgress").count() == 0
+    assert first.sheet
+    assert first.count == 12 * ROW
+    assert list((workspace / "indexes").glob("efficientnet-lite0-photos-*"))
+
+    monkeypatch.setenv("EXPLAIN_WORKSPACE", str(workspace))
+    photos = explain.build_index(lite, "photos")  # the one that the app has built
+    layer = re.search(r" of (\S+), a row each", first.box.get_attribute("aria-label"))[1]
+    first.click(2 * ROW + 1)
+    wait_for_url(page, channel="2", patch="1")
+    parts = said_of_patch(photos, layer, 2, 1)
+    assert parts[-1].startswith("file rows")
+    assert_caption(page, parts)
+
+    page.locator("input[type=file]").set_input_files(
+        {"name": "my *cat*.jpg", "mimeType": "image/jpeg", "buffer": photograph}
+    )
+    page.wait_for_function("new URLSearchParams(location.search).get('picture')?.startsWith('upload/')")
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Neighbours").click()
+    settle(page, "Neighbours")
+    features = Wall(page, "features:")
+    assert "Nearest to upload/" in captions(page)
+    chelsea = features.values(3)
+    assert float(chelsea[1]) < 0.5 * float(chelsea[2]), "itself but for the JPEG"
+    assert all(name.endswith("?") for name in features.names(3)), "predicted classes: an upload has no label"
+    features.click(1)
+    wait_for_url(page, picture="photos/chelsea.png")
+    page.get_by_text("Nearest to chelsea.png", exact=False).first.wait_for()
+    page.get_by_role("button", name="Back").click()
+    page.get_by_text("Nearest to upload/", exact=False).first.wait_for()
+    assert query(settle(page))["picture"].startswith("upload/")
+
+
+def test_a_patch_selects_its_channel_and_says_where_it_is_from(visit, index):
+    page = visit(f"/patches?{LENET}&layer=conv2")
+    heading(page, "Channel 0")
+    assert wall(page).selected == [0]
+    assert_caption(page, said_of_patch(index, "conv2", 0, 0))
+    wall(page).click(2 * ROW + 4)
+    wait_for_url(page, channel="2", patch="4")
+    heading(page, "Channel 2")
+    assert_caption(page, said_of_patch(index, "conv2", 2, 4))
+    assert wall(page).selected == [2 * ROW + 4]
+
+
+def test_whole_pictures_are_another_sheet_with_the_same_selection(visit):
+    page = visit(f"/patches?{LENET}&layer=conv2&channel=2&patch=4")
+    before, names = wall(page).sheet, wall(page).names(ROW)
+    told = captions(page)
+    page.get_by_test_id("stCheckbox").filter(has_text="Whole pictures").locator("label").click()
+    wait_for_url(page, whole="True", channel="2", patch="4")
+    page.get_by_text("108 · 28 × 28 px").wait_for()
+    assert wall(page).sheet != before
+    assert (wall(page).names(ROW), wall(page).selected) == (names, [2 * ROW + 4])
+    assert captions(page) == told
+    page.get_by_test_id("stCheckbox").filter(has_text="Whole pictures").locator("label").click()
+    wait_for_url(page, whole="False", channel="2", patch="4")
+    page.get_by_text("108 · 14 × 14 px").wait_for()
+    assert wall(page).sheet == before
+
+
+def test_a_ranking_shows_its_own_patches(visit, index):
+    page = visit(f"/patches?{LENET}&layer=conv2&channel=1")
+    sheets = set()
+    for ranking in ("best", "random", "lowest"):
+        if ranking != "best":
+            choose(page, "Patches", ranking.capitalize())
+            wait_for_url(page, ranking=ranking, channel="1")
+        assert_caption(page, [*said_of_patch(index, "conv2", 1, 0, ranking), patches.MEANING[ranking]])
+        wanted = [f"{row.score:.3g}" for k in (0, 1) for row in index.top("conv2", k, ranking, ROW)]
+        assert wall(page).values(2 * ROW) == wanted
+        sheets.add(wall(page).sheet)
+    assert len(sheets) == 3
+
+
+def test_channels_are_paged(visit):
+    page = visit(f"/patches?{LENET}&layer=conv2&channel=1")
+    number = page.get_by_role("spinbutton", name=re.compile("Page of 2"))
+    assert number.input_value() == "1"
+    before = wall(page).sheet
+    number.fill("2")
+    number.press("Enter")
+    wait_for_url(page, page="2")
+    second = Wall(page, "Patches of channels 12 to 15 of conv2")
+    assert (second.count, second.selected) == (4 * ROW, [])
+    assert second.names(1)[0].startswith("12 · ")
+    assert second.sheet != before
+    heading(page, "Channel 1")
+    second.click(ROW + 3)
+    wait_for_url(page, page="2", channel="13", patch="3")
+    heading(page, "Channel 13")
+    assert second.selected == [ROW + 3]
+
+
+def test_browser_back_returns_the_previous_patch(visit, index):
+    page = visit(f"/patches?{LENET}&layer=conv2&channel=1&patch=2")
+    wall(page).click(5 * ROW + 1)
+    wait_for_url(page, channel="5", patch="1")
+    wall(page).click(3 * ROW + 6)
+    wait_for_url(page, channel="3", patch="6")
+    for number, rank in ((5, 1), (1, 2)):
+        page.go_back()
+        wait_for_url(page, channel=str(number), patch=str(rank))
+        heading(page, f"Channel {number}")
+        assert_caption(page, said_of_patch(index, "conv2", number, rank))
+        wall(page).box.locator(f"#tile-{number * ROW + rank}[aria-selected=true]").wait_for()
+    page.go_forward()
+    wait_for_url(page, channel="5", patch="1")
+    heading(page, "Channel 5")
+
+
+def test_browser_back_undoes_the_first_choice_too(visit, index):
+    page = visit(f"/patches?{LENET}&layer=conv2&channel=0")
+    wall(page).click(5 * ROW + 7)
+    wait_for_url(page, channel="5", patch="7")
+    page.go_back()
+    wait_for_url(page, channel="0")
+    assert "patch" not in query(page)
+    assert wall(page).selected == [0]
+    assert_caption(page, said_of_patch(index, "conv2", 0, 0))
+
+
+def test_a_url_restores_the_view(visit):
+    page = visit(f"/patches?{LENET}&layer=conv2")
+    choose(page, "Patches", "Lowest")
+    wait_for_url(page, ranking="lowest")
+    page.get_by_test_id("stCheckbox").filter(has_text="Whole pictures").locator("label").click()
+    wait_for_url(page, whole="True")
+    page.get_by_text("108 · 28 × 28 px").wait_for()
+    wall(page).click(6 * ROW + 5)
+    wait_for_url(page, channel="6", patch="5")
+    heading(page, "Channel 6")
+    other = visit(page.url)
+    assert query(other) == query(page)
+    heading(other, "Channel 6")
+    assert (wall(other).sheet, wall(other).selected) == (wall(page).sheet, [6 * ROW + 5])
+    assert wall(other).values(ROW) == wall(page).values(ROW)
+    assert captions(other) == captions(page)
+
+
+def test_a_channel_has_three_sheets_of_patches(visit, index, lenet):
+    page = visit(f"/patches?{LENET}&layer=conv2&channel=7")
+    heading(page, "Channel 7")
+    wanted = channel.compute(index, "conv2", 7, explain.open_picture("fashion-mnist/1"))
+    sheets = set()
+    for kind in ("best", "random", "lowest"):
+        sheet = Wall(page, f"{kind.capitalize()} patches of channel 7$")
+        assert sheet.count == len(wanted.cuts.where(ranking=kind)) == ROW
+        assert sheet.names(ROW) == [patches.classes(*pair) for pair in wanted.cuts.pairs(ranking=kind)]
+        sheets.add(sheet.sheet)
+    wall(page).click(8 * ROW)
+    heading(page, "Channel 8")
+    wait_for_url(page, channel="8")
+    sheets |= {Wall(page, f"{kind} patches of channel 8$").sheet for kind in ("Best", "Random", "Lowest")}
+    assert len(sheets) == 6
+
+
+# ------------------------------------------------------------ neighbours
+
+
+def shown(page, result) -> None:
+    """Both galleries hold this result."""
+    page.get_by_text(f"Nearest to {result.facts['image']} (", exact=False).first.wait_for()
+    settle(page, "Neighbours")
+    for space in ("features", "pixels"):
+        gallery = Wall(page, f"{space}:")
+        ranking = result.ranking(space)
+        count = len(ranking.images) + 1
+        page.wait_for_function(
+            "([box, count]) => box.querySelector('#tile-0')?.getAttribute('aria-setsize') === String(count)",
+            arg=[gallery.box.element_handle(), count],
+        )
+        assert gallery.names(count) == [f"query: {result.name}", *result.classes(space)]
+        assert gallery.values(count) == ["", *map(neighbours.written, ranking.distances)]
+        assert f"{result.agrees(space)}." in captions(page)
+
+
+def test_a_neighbour_becomes_the_query_and_back_returns(visit, index):
+    page = visit(f"/neighbours?{LENET}")
+    back = page.get_by_role("button", name="Back")
+    first = neighbours.compute(index, 1)
+    shown(page, first)
+    assert Wall(page, "features:").sheet != Wall(page, "pixels:").sheet
+    assert back.is_disabled()
+    second = int(first.features.images[2])
+    Wall(page, "features:").click(3)
+    wait_for_url(page, picture=f"fashion-mnist/{second}")
+    shown(page, neighbours.compute(index, second))
+    third = int(neighbours.compute(index, second).pixels.images[4])
+    Wall(page, "pixels:").click(5)
+    wait_for_url(page, picture=f"fashion-mnist/{third}")
+    shown(page, neighbours.compute(index, third))
+    back.click()
+    wait_for_url(page, picture=f"fashion-mnist/{second}")
+    shown(page, neighbours.compute(index, second))
+    again = visit(page.url)
+    shown(again, neighbours.compute(index, second))
+    back.click()
+    shown(page, first)
+    assert back.is_disabled()
+    assert "picture" not in query(page)
+
+
+def test_browser_back_returns_the_earlier_query(visit, index):
+    page = visit(f"/neighbours?{LENET}&picture=fashion-mnist/7")
+    result = neighbours.compute(index, 7)
+    Wall(page, "features:").click(1)
+    wait_for_url(page, picture=f"fashion-mnist/{result.features.images[0]}")
+    page.go_back()
+    wait_for_url(page, picture="fashion-mnist/7")
+    shown(page, result)
+
+
+def test_browser_back_returns_the_demo_query(visit, index):
+    page = visit(f"/neighbours?{LENET}")
+    result = neighbours.compute(index, 1)
+    Wall(page, "features:").click(1)
+    wait_for_url(page, picture=f"fashion-mnist/{result.features.images[0]}")
+    page.go_back()
+    page.wait_for_timeout(1500)
+    assert "picture" not in query(page)
+    shown(page, result)
+
+
+def test_the_distance_and_how_many_are_chosen(visit, index):
+    page = visit(f"/neighbours?{LENET}&picture=fashion-mnist/7")
+    shown(page, euclidean := neighbours.compute(index, 7))
+    choose(page, "Distance", "cosine")
+    wait_for_url(page, metric="cosine")
+    shown(page, cosine := neighbours.compute(index, 7, metric="cosine"))
+    assert not set(cosine.features.distances) & set(euclidean.features.distances)
+    slider = page.get_by_test_id("stSlider").get_by_role("slider")
+    for k in ("9", "10", "11"):
+        slider.press("ArrowRight")
+        wait_for_url(page, neighbours=k)
+    shown(page, neighbours.compute(index, 7, k=11, metric="cosine"))
+
+
+def test_an_upload_is_a_query(visit, index, photograph):
+    page = visit(f"/neighbours?{LENET}")
+    page.locator("input[type=file]").set_input_files(
+        {"name": "my *cat*.jpg", "mimeType": "image/jpeg", "buffer": photograph}
+    )
+    page.wait_for_function("new URLSearchParams(location.search).get('picture')?.startsWith('upload/')")
+    settle(page, "Neighbours")
+    page.get_by_text("Nearest to upload/", exact=False).first.wait_for()
+    features = Wall(page, "features:")
+    assert features.count == 9
+    assert features.names(1)[0].endswith("?")
+    assert "its predicted class" in captions(page)
+    first = re.search(r"query: (.*)\?", features.names(1)[0])[1]
+    assert first in index.model.classes
+    features.click(1)
+    page.wait_for_function("new URLSearchParams(location.search).get('picture')?.startsWith('fashion-mnist/')")
+    page.get_by_role("button", name="Back").click()
+    page.get_by_text("Nearest to upload/", exact=False).first.wait_for()

@@ -1,0 +1,46 @@
+"""What a visitor of the app does and sees, in the words of the tests."""
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+
+def settle(page, title: str | None = None):
+    """Wait until the script has run to its end."""
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    page.get_by_role("heading", level=1, name=title).wait_for()
+    page.wait_for_timeout(400)
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    assert page.get_by_test_id("stException").count() == 0
+    return page
+
+
+def go(page, title: str):
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name=title).click()
+    return settle(page, title)
+
+
+def wait_for_url(page, /, **wanted: str):
+    page.wait_for_function(
+        "wanted => Object.entries(wanted).every(([k, v]) => new URLSearchParams(location.search).get(k) === v)",
+        arg=wanted,
+    )
+    return settle(page)
+
+
+def query(page) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
+
+
+def choose(page, label: str, text: str) -> None:
+    page.get_by_role("combobox", name=re.compile(label)).click()
+    page.get_by_role("option", name=re.compile(text)).first.click()
+
+
+def tile(page, index: int):
+    return page.get_by_test_id("stMain").locator(f"#tile-{index}")
+
+
+def selected(page) -> str:
+    found = page.locator("[role=option][aria-selected=true][data-index]")
+    found.wait_for()
+    return found.get_attribute("data-index")
