@@ -580,6 +580,6 @@ def test_a_net_that_views_its_maps_is_indexed(tmp_path):
         scores.append(model.predict(images[k])[0][0][0])
         with model.exclusive() as net:
             _, found = record(net, model.batch(images[k]), ["conv"])
-        features.append(functional.max_pool2d(torch.relu(found["conv"]), 2).reshape(-1))
+        features.append(functional.max_pool2d(torch.relu(found["conv"][0]), 2).reshape(-1))
     assert [index.prediction(k) for k in range(40)] == scores
-    np.testing.assert_allclose(index.features, torch.cat(features).detach(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(index.features, torch.stack(features).detach().numpy(), rtol=1e-4, atol=1e-5)

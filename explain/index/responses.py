@@ -1,8 +1,8 @@
 """What a batch's output of one layer comes to: for each image and channel its peak, and what the statistics need.
 
 On a CPU one compiled pass over the memory does it all, which costs a tenth of four passes by torch: reading the
-activations of EfficientNet-Lite0 once takes a twentieth of its forward pass. While it has a row of them in the cache it
-also scales and clips them, where that is all that the network does to them next.
+activations of EfficientNet-Lite0 once takes a twentieth of its forward pass. While it has them in the cache it also
+scales and clips them, where that is all that the network does to them next.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _reduce(positions, found, drawn, how):  # type: ignore[no-untyped-def]
     low = np.empty(channels, np.float32)
     once = np.empty(channels, np.float32)
     twice = np.empty(channels, np.float32)
-    for n in range(count):
+    for n in range(count - 1, -1, -1):  # what the network wrote last is still in the cache
         peak[n] = -np.inf
         least[n] = np.inf
         row[n] = 0
@@ -168,20 +168,21 @@ def _reduce(positions, found, drawn, how):  # type: ignore[no-untyped-def]
                     twice[c] += a * a
                 j += 1
             for c in range(channels):
-                if high[c] > peak[n, c]:
-                    peak[n, c] = high[c]
-                    row[n, c] = i
-                    # The last such row is the peak's, so a bar that the row does not pass is none of the peak's either.
-                    if drawn[n] or not (high[c] <= above[c] and high[c] >= below[c]):
-                        for j in range(width):
-                            if positions[n, i, j, c] == high[c]:
-                                column[n, c] = j
-                                break
-                if low[c] < least[n, c]:
-                    least[n, c] = low[c]
                 total[n, c] += once[c]
                 squares[n, c] += twice[c]
-            if len(scale):
+            here = np.int32(i)
+            for c in range(channels):
+                least[n, c] = low[c] if low[c] < least[n, c] else least[n, c]
+                row[n, c] = here if high[c] > peak[n, c] else row[n, c]
+                peak[n, c] = high[c] if high[c] > peak[n, c] else peak[n, c]
+        for c in range(channels):
+            if drawn[n] or not (peak[n, c] <= above[c] and peak[n, c] >= below[c]):
+                for j in range(width):
+                    if positions[n, row[n, c], j, c] == peak[n, c]:
+                        column[n, c] = j
+                        break
+        if len(scale):
+            for i in range(height):
                 for j in range(width):
                     p = positions[n, i, j]
                     for c in range(channels):

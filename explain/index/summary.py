@@ -114,9 +114,9 @@ class Summary:
         """
         best, lowest, drawn = (self.ranked[kind].bar for kind in RANKINGS)
         found = respond(output, Sought(best, -lowest, ~(lots <= drawn[0])), tail)
-        for kind, sign in (("best", 1), ("lowest", -1), ("random", 0)):
+        for kind, bar, sign in zip(RANKINGS, (best, lowest, drawn), (1, -1, 0), strict=True):
             held = self.ranked[kind]
-            _offer(held.key, held.score, held.place, held.bar, sign, lots, found.peak, found.row, found.column, images)
+            _offer(held.key, held.score, held.place, bar, sign, lots, found.peak, found.row, found.column, images)
         self.images += len(images)
         self.positions = int(np.prod(output.shape[2:]))
         sums = self.total, self.squares, self.least, self.most, self.silent, self.broken, self.counts
@@ -125,10 +125,13 @@ class Summary:
 
     def add_classes(self, peaks: NDArray[np.float32], classes: NDArray[np.int64]) -> None:
         """Count the peaks (N, C) of a batch towards the images' classes (N,); -1 is none."""
-        fresh = np.setdiff1d(classes[classes >= 0], self.groups)
-        if len(fresh):
-            self._join(fresh, np.zeros(len(fresh), np.int64), np.zeros((len(fresh), peaks.shape[1]), np.float32))
-        slots = np.where(classes >= 0, np.searchsorted(self.groups, classes), -1)
+        known = {group: slot for slot, group in enumerate(self.groups.tolist())}
+        slots = np.array([known.setdefault(group, len(known)) if group >= 0 else -1 for group in classes.tolist()])
+        fresh = len(known) - len(self.groups)
+        if fresh:
+            self.groups = np.array(list(known), np.int64)
+            self.members = np.pad(self.members, (0, fresh))
+            self.peaks = np.concatenate([self.peaks, np.zeros((fresh, peaks.shape[1]), np.float32)])
         np.add.at(self.members, slots[slots >= 0], 1)
         _sum(peaks, slots, self.peaks)
 
@@ -141,15 +144,6 @@ class Summary:
             place[real] = images[one.image[real]] << 32 | place[real] & 0xFFFFFFFF
             ranked[kind] = replace(one, place=place)
         return replace(self, ranked=ranked)
-
-    def _join(self, groups: NDArray[np.int64], counted: NDArray[np.int64], peaks: NDArray[np.float32]) -> None:
-        union = np.union1d(self.groups, groups)
-        members, sums = np.zeros(len(union), np.int64), np.zeros((len(union), peaks.shape[1]), np.float32)
-        for one, count, each in ((self.groups, self.members, self.peaks), (groups, counted, peaks)):
-            at = np.searchsorted(union, one)
-            members[at] += count
-            sums[at] += each
-        self.groups, self.members, self.peaks = union, members, sums
 
 
 def merge(parts: Iterable[Summary], k: int) -> Summary:
@@ -164,7 +158,14 @@ def merge(parts: Iterable[Summary], k: int) -> Summary:
         for name in ("total", "squares", "counts", "silent", "broken"):
             setattr(whole, name, getattr(whole, name) + getattr(part, name))
         whole.least, whole.most = np.fmin(whole.least, part.least), np.fmax(whole.most, part.most)
-        whole._join(part.groups, part.members, part.peaks)
+    # In ascending order, so that the order of the parts does not show.
+    whole.groups = np.unique(np.concatenate([part.groups for part in parts]))
+    whole.members = np.zeros(len(whole.groups), np.int64)
+    whole.peaks = np.zeros((len(whole.groups), len(whole.total)), np.float32)
+    for part in parts:
+        at = np.searchsorted(whole.groups, part.groups)
+        whole.members[at] += part.members
+        whole.peaks[at] += part.peaks
     return whole
 
 
