@@ -5,7 +5,8 @@ import streamlit as st
 from explain.errors import ExplainError
 from explain.ui import session, widgets
 
-st.set_page_config("explain", page_icon=":material/visibility:", layout="wide")
+# A file of our own: an icon named here would be fetched from the internet.
+st.set_page_config("explain", page_icon=widgets.ICON, layout="wide")
 page = st.navigation(
     [
         st.Page("explain/ui/pages/overview.py", title="Overview", icon=":material/account_tree:", default=True),

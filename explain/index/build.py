@@ -48,7 +48,7 @@ from .files import (
 from .fused import private
 from .summary import Summary, merge
 
-__all__ = ["build", "default_layers", "join"]
+__all__ = ["build", "default_layers", "gather", "join"]
 
 Progress = Callable[[int, int, str], object]
 SHARD = 512  # images in a shard, at most
@@ -110,7 +110,7 @@ def build(
                 done, chunk = done + taken, chunk[taken:]
         if todo or manifest.data_digest != images.digest or not _sound(folder, manifest.merged):
             names = {name: number for number, name in enumerate(images.files)}
-            summaries, positions = _merged(manifest, folder, names)
+            summaries, positions = gather(manifest, folder, names)
             arrays = summary_arrays(summaries) | {"positions": positions}
             manifest = replace(manifest, merged=write_arrays(folder, "merged", arrays), data_digest=images.digest)
             manifest.write(folder)
@@ -136,7 +136,7 @@ def join(folders: Sequence[Path], out: Path) -> None:
             for name in sorted(manifest.files - {MANIFEST}):
                 store.write(out / name, (folder / name).read_bytes())
         whole = replace(manifests[0], data=" + ".join(m.data for m in manifests), shards=shards, merged=None)
-        summaries, positions = _merged(whole, out, {name: number for number, name in enumerate(names)})
+        summaries, positions = gather(whole, out, {name: number for number, name in enumerate(names)})
         merged = write_arrays(out, "merged", summary_arrays(summaries) | {"positions": positions})
         whole = replace(whole, merged=merged, data_digest="")
         whole.write(out)
@@ -209,9 +209,7 @@ def _sound(folder: Path, file: File | None) -> bool:
         return False
 
 
-def _merged(
-    manifest: Manifest, folder: Path, positions: dict[str, int]
-) -> tuple[dict[str, Summary], NDArray[np.int64]]:
+def gather(manifest: Manifest, folder: Path, positions: dict[str, int]) -> tuple[dict[str, Summary], NDArray[np.int64]]:
     """The summaries over all shards, with images by their position, and those positions in the order of the rows."""
     parts: dict[str, Summary] = {}
     places = [np.zeros(0, np.int64)]

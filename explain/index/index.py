@@ -18,11 +18,11 @@ from ..errors import BadFile, BadValue, Unknown, shorten
 from ..model import Box, Layer, Model
 from ..trace import inputs
 from ..zoo import load_model
-from .build import join
+from .build import gather, join
 from .features import vector
 from .files import Arrays, Manifest, lines_of, read_arrays, read_manifest, summaries_of
 from .search import nearest, squared_norms
-from .summary import NOBODY, RANKINGS, Summary, edges, merge
+from .summary import NOBODY, RANKINGS, Summary, edges
 
 __all__ = ["SPACES", "Index", "Neighbour", "Row", "merge_indexes", "open_index"]
 
@@ -193,14 +193,8 @@ class Index:
     def _summaries(self) -> dict[str, Summary]:
         if self._merged:
             return summaries_of(self._merged, self.layers)
-        whole: dict[str, Summary] = {}  # an interrupted pass: what its complete shards come to
-        first = 0
-        for shard in self.manifest.shards:
-            for layer, part in summaries_of(read_arrays(self.folder, shard.summary), self.layers).items():
-                part = part.renumbered(np.arange(first, first + shard.images))
-                whole[layer] = merge([whole[layer], part], self.k) if layer in whole else part
-            first += shard.images
-        return whole
+        # An interrupted pass: what its complete shards come to, their images in the order of the rows.
+        return gather(self.manifest, self.folder, {name: n for n, name in enumerate(self._column("names"))})[0]
 
     def summary(self, layer: str) -> Summary:
         """Raises Unknown for a layer that was not indexed."""
@@ -274,9 +268,15 @@ class Index:
         own = isinstance(image, int | np.integer) and not isinstance(image, bool)
         if own and not 0 <= image < len(self):
             raise BadValue(f"Image {image} is not in this index; it has 0 to {len(self) - 1}.")
-        query = vectors[image] if own else self.embed(image) if space == "features" else self._pixels(image)
+        query = vectors[image] if own else self.vector(image, space)
         found = nearest(vectors, query, k, metric, norms=self._norms(space), exclude=int(image) if own else None)
         return [Neighbour(int(at), float(distance)) for at, distance in zip(*found, strict=True)]
+
+    def vector(self, image: Any, space: str = "features") -> NDArray[np.float32]:
+        """Any picture in one of the two spaces, (D,)."""
+        if space not in SPACES:
+            raise Unknown("space", space, SPACES)
+        return self.embed(image) if space == "features" else self._pixels(image)
 
     def embed(self, image: Any) -> NDArray[np.float32]:
         """The features (D,) of any picture."""

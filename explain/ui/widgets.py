@@ -3,6 +3,7 @@
 import html
 import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -21,6 +22,7 @@ from explain.ui.text import literal
 from explain.zoo import list_models
 
 LEAST_PIXELS = 336
+ICON = Path(__file__).parent / "icon.png"
 UPLOADS = [extension.removeprefix(".") for extension in EXTENSIONS]
 STYLE = """
 <style>
@@ -200,6 +202,7 @@ def show_gallery(
     values: list[str] | None = None,
     alt: str = "",
     rows_of: int | None = None,
+    wall: str | None = None,
 ) -> int | None:
     """A contact sheet to click; returns the number of the tile clicked in this run."""
     grid = panel.grid
@@ -215,6 +218,7 @@ def show_gallery(
         alt=alt,
         key=key,
         rows_of=rows_of,
+        wall=wall,
     )
 
 

@@ -65,7 +65,7 @@ def mirror_ranks(
     norms, ranks = squared_norms(vectors), np.zeros(len(chosen), np.int64)
     for n, at in enumerate(chosen.tolist()):
         picture = ImageOps.mirror(index.images[at])
-        mirrored = index.embed(picture) if space == "features" else index._pixels(picture)
+        mirrored = index.vector(picture, space)
         _, others = nearest(vectors, vectors[at], len(vectors), metric, norms=norms, exclude=at)
         _, own = nearest(mirrored[None], vectors[at], 1, metric)
         ranks[n] = 1 + np.searchsorted(others, own[0])  # as many as are truly nearer stand before it

@@ -33,6 +33,7 @@ def gallery(
     key: str,
     max_height: int = 640,
     rows_of: int | None = None,
+    wall: str | None = None,
 ) -> int | None:
     """Show the tiles of a PNG contact sheet; return the one the user has just chosen, else None.
 
@@ -40,6 +41,7 @@ def gallery(
     `tile` is (width, height). An index is returned once, in the run its click or key caused. Pass the choice back as
     `selected`: a `selected` that differs from the one passed before moves the ring, whatever the user did since.
     Tiles flow to the width of the page unless `rows_of` fixes how many stand in a row, where a row means something.
+    The browser remembers the tiles' size by `wall`, or by the key.
     """
     _check(sheet, columns, tile, gap, count, names, selected, values)
     data = {
@@ -52,7 +54,7 @@ def gallery(
         "values": [str(value) for value in values],
         "selected": None if selected is None else int(selected),
         "alt": alt,
-        "key": key,
+        "wall": wall or key,
         "maxHeight": max_height,
         "rowsOf": rows_of,
     }

@@ -219,7 +219,7 @@ class Gallery {
   remembered() {
     let name = null;
     try {
-      name = localStorage.getItem(`explain-gallery-size:${this.data.key}`);
+      name = localStorage.getItem(`explain-gallery-size:${this.data.wall}`);
     } catch {
       // Storage is switched off.
     }
@@ -230,7 +230,7 @@ class Gallery {
     this.size = size;
     this.slider.setAttribute("aria-valuetext", SIZE_NAMES[size]);
     try {
-      localStorage.setItem(`explain-gallery-size:${this.data.key}`, SIZE_NAMES[size]);
+      localStorage.setItem(`explain-gallery-size:${this.data.wall}`, SIZE_NAMES[size]);
     } catch {
       // A private window: the size lasts as long as the page.
     }

@@ -44,6 +44,7 @@ for space, panel in zip(SPACES, figure.panels, strict=True):
         0,
         ["", *map(neighbours.written, ranking.distances)],
         f"{space}: {figure.alt}",
+        wall=f"neighbours-{space}",
     )
     if clicked:
         chosen = int(ranking.images[clicked - 1])

@@ -57,6 +57,7 @@ clicked = widgets.show_gallery(
     values,
     f"Patches of channels {shown[0]} to {shown[-1]} of {layer}, a row each",
     rows_of=result.count,
+    wall=f"patches-{model.name}-{layer}-{whole}",
 )
 if clicked is not None:
     session.choose("channel", owners[clicked])
