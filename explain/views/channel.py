@@ -225,9 +225,8 @@ def without_patches(figure: Figure) -> Figure:
 
 def _sight(result: Channel) -> str:
     if "effective_box" not in result.cuts.table:
-        return sight(result.layer)
-    height, width = result.crop.shape[:2]
-    return effective.describe(result.layer, result.cuts, (height, width))
+        return sight(result.layer, result.cuts.size)
+    return effective.describe(result.layer, result.cuts)
 
 
 def _value(result: Channel) -> str:

@@ -40,6 +40,11 @@ class Cuts:
     def __len__(self) -> int:
         return len(self.tiles)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of what the net sees."""
+        return self.pictures.shape[1], self.pictures.shape[2]
+
     def where(self, **wanted: Any) -> list[int]:
         """Numbers of the tiles whose entries in the table are these."""
         return [k for k in range(len(self)) if all(self.table[name][k] == value for name, value in wanted.items())]
@@ -156,12 +161,15 @@ def printed(cuts: Cuts, factor: int = 1) -> int:
     return factor * max(1, PRINTED_SIDE // int(max(cuts.tiles.shape[1:3])))
 
 
-def sight(layer: Layer) -> str:
+def sight(layer: Layer, input_size: tuple[int, int]) -> str:
     """What the tiles show of a picture, in words."""
     if layer.field is None or not layer.spatial or layer.field.status == Status.WHOLE_INPUT:
         return "Each unit sees the whole input, so whole pictures are shown."
     size = "{:g} × {:g}".format(*layer.field.size)
     doubt = " at most" if layer.field.status == Status.UPPER_BOUND else ""
+    if extent(layer, input_size) == input_size:
+        whole = "{} × {}".format(*input_size)
+        return f"A unit sees{doubt} {size} pixels, up to the whole picture of {whole}; chequered grey is out of sight."
     return f"A unit sees{doubt} {size} pixels of the input; chequered grey is outside the picture."
 
 

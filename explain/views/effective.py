@@ -18,7 +18,7 @@ from ..backprop import asking
 from ..geometry import Status
 from ..model import Box, Layer, Model
 from ..trace import record
-from .cut import Cuts, extent
+from .cut import Cuts, extent, sight
 
 __all__ = ["box_of", "describe", "locate"]
 
@@ -80,15 +80,11 @@ def _span(line: NDArray[np.float64]) -> tuple[int, int]:
     return int((before <= allowed).sum()), len(line) - int((after <= allowed).sum())
 
 
-def describe(layer: Layer, cuts: Cuts, size: tuple[int, int]) -> str:
+def describe(layer: Layer, cuts: Cuts) -> str:
     """What the boxes on whole pictures are, and how much of the picture they cover."""
-    if layer.field is None or not layer.spatial or layer.field.status == Status.WHOLE_INPUT:
-        reach = "Each unit sees the whole input, so whole pictures are shown."
-    else:
-        doubt = " at most" if layer.field.status == Status.UPPER_BOUND else ""
-        seen = "{:g} × {:g}".format(*layer.field.size)
-        reach = f"A unit sees{doubt} {seen} pixels, so whole pictures of {size[0]} × {size[1]} are shown"
-        reach += ", with a red box where it sees less."
+    known = layer.field is not None and layer.spatial and layer.field.status != Status.WHOLE_INPUT
+    size = cuts.size
+    reach = sight(layer, size) + (" A red box is what a unit near the border sees." if known else "")
     boxes = [box for box in cuts.table["effective_box"] if box is not None]
     if not boxes:
         return f"{reach} No pixel moves these units."

@@ -162,7 +162,8 @@ def describe(result: Patches) -> str:
     gone = f" {len(missing)} pictures can no longer be read, such as {missing[0]}." if missing else ""
     count = "one channel" if len(result.channels) == 1 else "a channel a row"
     data = f"{result.facts['data']}, {result.facts['images']:,} pictures"
-    return f"{sight(result.layer)} {count.capitalize()}: {MEANING[result.ranking]} ({data}).{gone} {SPREAD}"
+    shown = f"{count.capitalize()}: {MEANING[result.ranking]} ({data})."
+    return f"{sight(result.layer, result.cuts.size)} {shown}{gone} {SPREAD}"
 
 
 def _warning(result: Patches, channel: int) -> str:
@@ -172,9 +173,9 @@ def _warning(result: Patches, channel: int) -> str:
 
 
 def classes(label: str | None, prediction: str | None) -> str:
-    """True and predicted class in words."""
+    """True and predicted class in words; a question mark where only the network says so."""
     if label is None:
-        return f"seen as {prediction}"
+        return f"{prediction}?"
     return label if label == prediction else f"{label}, seen as {prediction}"
 
 
