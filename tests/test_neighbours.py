@@ -357,7 +357,7 @@ def visit(monkeypatch, tmp_path):
     monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path / "workspace"))
     clicks = []
 
-    def show_gallery(panel, *_):
+    def show_gallery(panel, *_, **__):
         return clicks.pop(0) if clicks else None
 
     def visit(index, **query):
