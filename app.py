@@ -3,7 +3,7 @@
 import streamlit as st
 
 from explain.errors import ExplainError
-from explain.ui import session, widgets
+from explain.ui import restore, session, widgets
 
 # A file of our own: an icon named here would be fetched from the internet.
 st.set_page_config("explain", page_icon=widgets.ICON, layout="wide")
@@ -15,9 +15,15 @@ page = st.navigation(
         st.Page("explain/ui/pages/patches.py", title="Patches", icon=":material/apps:"),
         st.Page("explain/ui/pages/saliency.py", title="Saliency", icon=":material/center_focus_strong:"),
         st.Page("explain/ui/pages/neighbours.py", title="Neighbours", icon=":material/compare:"),
+        st.Page("explain/ui/pages/embedding.py", title="Embedding", icon=":material/scatter_plot:"),
+        st.Page("explain/ui/pages/report.py", title="Report", icon=":material/description:"),
     ]
 )
 session.start(page.url_path)
+try:
+    restore.follow()
+except ExplainError as error:
+    widgets.show_error(error)
 try:
     widgets.choose_model_and_picture()
     page.run()

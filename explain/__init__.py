@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from .index import Index as Index
     from .index import merge_indexes as merge_indexes
     from .index import open_index as open_index
+    from .redrawing import redraw as redraw
     from .training import train as train
     from .views.activations import compute as activations
     from .views.anatomy import compute as anatomy
     from .views.census import compute as census
     from .views.channel import compute as channel
+    from .views.embedding import compute as embedding
     from .views.filters import compute as filters
     from .views.hierarchy import compute as hierarchy
     from .views.neighbours import compute as neighbours
@@ -56,6 +58,7 @@ _HOMES = {
     "build_index": ("workspace", "build_index"),
     "census": ("views.census", "compute"),
     "channel": ("views.channel", "compute"),
+    "embedding": ("views.embedding", "compute"),
     "filters": ("views.filters", "compute"),
     "hierarchy": ("views.hierarchy", "compute"),
     "list_images": ("data", "list_images"),
@@ -68,6 +71,7 @@ _HOMES = {
     "open_picture": ("workspace", "open_picture"),
     "patches": ("views.patches", "compute"),
     "read_facts": ("figure", "read_facts"),
+    "redraw": ("redrawing", "redraw"),
     "saliency": ("views.saliency", "compute"),
     "save_model": ("zoo", "save_model"),
     "train": ("training", "train"),

@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--architecture", metavar="A", help="what a checkpoint file belongs to")
             sub.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
         if out:
-            sub.add_argument("--out", metavar="FILE", help="figure: png, svg, pdf, csv, npz or html")
+            sub.add_argument("--out", metavar="FILE", help="figure: png, svg, pdf, csv, npz, html, parquet or zip")
             sub.add_argument("--style", metavar="KEY=VALUE", action="append", default=[], help="how it is drawn")
         sub.add_argument("--json", action="store_true", help="facts and numbers as JSON")
         sub.set_defaults(run=run)
@@ -95,6 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("neighbours", _neighbours, "INDEX", "IMAGE")
     sub.add_argument("--k", type=int, default=8, help="how many")
     sub.add_argument("--metric", default="euclidean", help="euclidean or cosine")
+    sub = command("embed", _embed, "INDEX")
+    sub.add_argument("--method", default="tsne", help="pca, tsne or umap")
+    sub.add_argument("--option", metavar="KEY=VALUE", action="append", default=[], help="option of the method")
+    sub.add_argument("--layer", help="by default the features before the classifier")
+    sub.add_argument("--pooling", default="mean", help="of a layer's maps: mean or flat")
+    sub.add_argument("--count", type=int, help="so many pictures, drawn by the seed")
+    sub.add_argument("--place", metavar="IMAGE", action="append", default=[], help="mark another picture's place")
     sub = command("patches", _patches, "INDEX")
     sub.add_argument("--layer", required=True, help="a layer of the index")
     sub.add_argument("--channel", required=True, action="append", help="a number from 0; may be given several times")
@@ -115,10 +122,28 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument(f"--{name}", type=kind)
     sub = command("show", _show, out=False)
     sub.add_argument("file", metavar="FILE", help="a figure that explain saved")
+    sub = command("redraw", _redraw, out=False)
+    sub.add_argument("file", metavar="FILE", help="a figure that explain saved")
+    sub.add_argument("--out", metavar="NEWFILE", required=True, help="the format is that of its name")
+    _add_sources(sub)
+    sub = command("report", _report, out=False)
+    sub.add_argument("out", metavar="OUT", help="a folder, or a name that ends in .zip")
+    sub.add_argument("files", metavar="FILE", nargs="+", help="a figure that explain saved, or a report.json")
+    sub.add_argument("--title", help="by default that of the report.json, or Report")
+    sub.add_argument("--caption", metavar="TEXT", action="append", default=[], help="one for each figure, in order")
+    _add_sources(sub)
     sub = command("serve", _serve, out=False)
     sub.add_argument("--port", type=int, default=8501)
     command("doctor", _doctor, out=False)
     return parser
+
+
+def _add_sources(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--image", metavar="PICTURE", action="append", help="its picture, where it was a file of your own")
+    sub.add_argument("--index", metavar="FOLDER", help="its index, where that is not in the workspace")
+    sub.add_argument("--model", help="its model, where the name alone does not lead to it")
+    sub.add_argument("--weights", metavar="W", help="of that model: DEFAULT for the published ones, or a file")
+    sub.add_argument("--architecture", metavar="A", help="what that model's checkpoint file belongs to")
 
 
 _HELP = {
@@ -254,6 +279,37 @@ def _neighbours(given: argparse.Namespace) -> None:
     _finish(given, result, f"{text}\n{agrees}", result.table)
 
 
+def _embed(given: argparse.Namespace) -> None:
+    """the pictures of an index as points of a map"""
+    from dataclasses import replace
+
+    from tqdm import tqdm
+
+    from .index import open_index
+    from .views import embedding
+    from .workspace import open_picture
+
+    pictures = [open_picture(image) for image in given.place]
+    with tqdm(file=sys.stderr) as bar:
+
+        def progress(done: int, total: int, what: str, _points: Any) -> None:
+            bar.unit, bar.total = f" {what}", total
+            bar.update(done - bar.n)
+
+        result = embedding.compute(
+            open_index(given.index),
+            given.method,
+            layer=given.layer,
+            pooling=given.pooling,
+            count=given.count,
+            report=progress,
+            **_pairs(given.option),
+        )
+    result = replace(result, placed=tuple(embedding.place(result, picture) for picture in pictures))
+    text = f"{given.method}: {len(result.points)} points\n{result.figure().note}"
+    _finish(given, result, text, result.table)
+
+
 def _patches(given: argparse.Namespace) -> None:
     """the patches of an index that channels respond to most"""
     from .index import open_index
@@ -326,6 +382,49 @@ def _show(given: argparse.Namespace) -> None:
 
     facts = read_facts(given.file)
     _say(given, facts, json.dumps(facts, indent=1, ensure_ascii=False))
+
+
+def _redraw(given: argparse.Namespace) -> None:
+    """a figure again from the facts inside an exported one, in another format, say"""
+    from .figure import read_facts
+
+    figure = _opener(given).redraw(read_facts(given.file))
+    path = figure.save(given.out)
+    print(f"explain: wrote {path}", file=sys.stderr)
+    _say(given, {"facts": dict(figure.facts)}, figure.title)
+
+
+def _report(given: argparse.Namespace) -> None:
+    """a page with figures redrawn from exported ones, which opens offline and can be rebuilt"""
+    from .figure import read_facts
+    from .report import Entry, Report, rebuild, write_report
+
+    opener, title = _opener(given), "Report"
+    entries: list[Entry] = []
+    for file in map(Path, given.files):
+        if file.suffix.lower() == ".json":
+            old = rebuild(file, opener=opener)
+            title, entries = old.title, [*entries, *old.entries]
+        else:
+            figure = opener.redraw(read_facts(file))
+            entries.append(Entry(figure, figure.title, file.stem))
+    if len(given.caption) > len(entries):
+        raise BadValue(f"There are {len(given.caption)} captions for {len(entries)} figures.")
+    for number, caption in enumerate(given.caption):
+        entries[number] = Entry(entries[number].figure, caption, entries[number].name)
+    report = Report(title if given.title is None else given.title, entries)
+    path = write_report(report, given.out)
+    _say(given, {"report": str(path), "files": report.paths}, f"{path}: {len(entries)} figures")
+
+
+def _opener(given: argparse.Namespace) -> Any:
+    from .redrawing import Opener
+    from .zoo import load_model
+
+    if (given.weights or given.architecture) and not given.model:
+        raise BadValue("Weights and an architecture are given with a model: --model NAME.")
+    model = given.model and load_model(given.model, given.weights, architecture=given.architecture)
+    return Opener(model, given.index, given.image)
 
 
 def _serve(given: argparse.Namespace) -> None:

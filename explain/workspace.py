@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import re
 import time
@@ -15,14 +17,30 @@ from PIL.Image import Image
 from . import store
 from .data import ImageSet, list_images, load_images
 from .errors import BadFile, BadValue, ExplainError, Unknown, shorten
+from .explorer import Thumbs
+from .figure import VERSION
 from .images import decode
 from .index import Index, build, read_manifest
 from .model import Model
+from .thumbnails import thumbnails
+from .views import embedding
+from .views.embedding import Embedding, pack, unpack
 
-__all__ = ["build_index", "index_folder", "indexes", "keep_upload", "open_picture", "root"]
+__all__ = [
+    "build_index",
+    "embed",
+    "embedding_path",
+    "index_folder",
+    "indexes",
+    "keep_upload",
+    "open_picture",
+    "root",
+    "thumbnails_of",
+]
 
 UPLOAD_DAYS = 7
 MOST_UPLOADS = 2000
+MOST_EMBEDDINGS = 200
 _UPLOAD = re.compile(r"upload/[0-9a-f]{64}")
 
 
@@ -67,6 +85,10 @@ def keep_upload(content: bytes, name: str) -> str:
 
 def sweep(folder: Path) -> None:
     """Remove uploads not used for UPLOAD_DAYS, and the oldest beyond MOST_UPLOADS."""
+    _sweep(folder, MOST_UPLOADS, UPLOAD_DAYS)
+
+
+def _sweep(folder: Path, most: int, days: float = math.inf) -> None:
     used = []
     for path in folder.glob("*"):
         try:
@@ -74,9 +96,9 @@ def sweep(folder: Path) -> None:
         except FileNotFoundError:  # another session swept it
             continue
     used.sort(reverse=True)
-    limit = time.time() - UPLOAD_DAYS * 86400
+    limit = time.time() - days * 86400
     for rank, (when, path) in enumerate(used):
-        if when < limit or rank >= MOST_UPLOADS:
+        if when < limit or rank >= most:
             path.unlink(missing_ok=True)
 
 
@@ -102,6 +124,49 @@ def build_index(
     return Index(folder, model)
 
 
+def embed(
+    index: Index, method: str = "tsne", *, report: Callable[[int, int, str, Any], object] | None = None, **options: Any
+) -> Embedding:
+    """The map `explain.embedding` makes of an index, kept in the workspace and taken from there the second time.
+
+    report(done, total, what of, points so far) is called now and then; what it raises ends the work.
+    """
+    path = embedding_path(index, method, **options)
+    try:
+        return unpack(index, path.read_bytes())
+    except (OSError, ExplainError):  # not there, or damaged
+        made = embedding.compute(index, method, **options, report=report or _unheard)
+    store.write(path, pack(made))
+    _sweep(path.parent, MOST_EMBEDDINGS)
+    return made
+
+
+def embedding_path(index: Index, method: str, **options: Any) -> Path:
+    """Where the map of these options is kept."""
+    of = [index.manifest.model_digest, index.manifest.data_digest, len(index), method, sorted(options.items()), VERSION]
+    return root() / "embeddings" / f"{method}-{store.sha256(repr(of).encode())[:24]}.npz"
+
+
+def thumbnails_of(
+    index: Index, images: Sequence[int], report: Callable[[int, int], object] = lambda *_: None
+) -> Thumbs:
+    """Thumbnails of an index's pictures, kept in the workspace and taken from there the second time."""
+    of = [index.manifest.data_digest, list(images), VERSION]
+    folder = root() / "thumbnails" / store.sha256(repr(of).encode())[:24]
+    try:
+        card = json.loads((folder / "thumbnails.json").read_text())
+        sheets = tuple((folder / name).read_bytes() for name in card["sheets"])
+        return Thumbs(sheets, card["tile"], card["columns"], card["each"])
+    except (OSError, ValueError, KeyError, TypeError, ExplainError):  # not there, or damaged
+        made = thumbnails(index.images, images, report=report)
+    names = [f"{k:04}" for k in range(len(made.sheets))]
+    for name, sheet in zip(names, made.sheets, strict=True):
+        store.write(folder / name, sheet)
+    card = {"sheets": names, "tile": made.tile, "columns": made.columns, "each": made.each}
+    store.write(folder / "thumbnails.json", json.dumps(card))  # last: what it names is there
+    return made
+
+
 def indexes(model: Model) -> dict[str, Path]:
     """The complete indexes of the workspace made with this model, by what they are over."""
     found: dict[str, Path] = {}
@@ -125,7 +190,7 @@ def index_folder(
     return root() / "indexes" / f"{names[:60]}-{asked[:12]}"
 
 
-def _unheard(_done: int, _total: int, _message: str) -> None:
+def _unheard(*_: Any) -> None:
     pass
 
 

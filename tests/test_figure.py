@@ -50,6 +50,7 @@ def figure(**changes):
         "note": "A note.",
         "arrays": {"heat": rng.normal(size=(3, 4)).astype(np.float32), "file": np.arange(3)},
         "table": {"x": [0.1, -2.5, 1e-30], "label": ["a,b", 'say "x"', "line\r\nbreak"]},
+        "bundle": {"a/notes.txt": b"notes", "b.bin": lambda: bytes(3)},
     }
     return Figure(**{**given, **changes})
 
@@ -217,7 +218,7 @@ json_value = st.recursive(
 @given(st.dictionaries(st.text(max_size=8), json_value, max_size=4))
 @settings(max_examples=6, deadline=None)
 def test_any_facts_survive(facts):
-    small = Figure("", (), facts, arrays={"a": np.ones(2)}, table={"x": [1]})
+    small = Figure("", (), facts, arrays={"a": np.ones(2)}, table={"x": [1]}, bundle={"a": b""})
     for format in FORMATS:
         assert read_facts(small.encode(format, width_mm=40, dpi=50)) == facts, format
 

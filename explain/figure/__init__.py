@@ -7,23 +7,34 @@ A new format is one function with `@export` in a module imported here; `encode`,
 the error that lists the valid formats follow from it.
 """
 
-from . import canvas, data, html  # noqa: F401  (they register the formats, in the order in which they are offered)
+from . import canvas, data, html, parquet, zipped  # noqa: F401  (they register the formats, in the order of the offer)
 from .facts import VERSION, Facts, versions
 from .figure import DPI, FORMATS, WIDTH_MM, Figure, Format, export, read_facts
+from .html import FACTS_OPEN
+from .palette import RIGHT, UNKNOWN, WRONG, class_colours
 from .panel import Grid, Panel, Pixels, Scale
+from .plot import SHAPES, Key, Plot
 
 __all__ = [
     "DPI",
+    "FACTS_OPEN",
     "FORMATS",
+    "RIGHT",
+    "SHAPES",
+    "UNKNOWN",
     "VERSION",
     "WIDTH_MM",
+    "WRONG",
     "Facts",
     "Figure",
     "Format",
     "Grid",
+    "Key",
     "Panel",
     "Pixels",
+    "Plot",
     "Scale",
+    "class_colours",
     "export",
     "read_facts",
     "versions",

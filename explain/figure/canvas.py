@@ -18,14 +18,18 @@ from PIL.PngImagePlugin import PngInfo
 from ..errors import BadValue
 from .facts import VERSION, facts_json
 from .figure import DPI, WIDTH_MM, Figure, between, export
-from .layout import Page, lay_out
+from .layout import Dots, Page, lay_out
 from .panel import Pixels
+from .plot import SHAPES, Outline
 from .text import clean
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Sheet
+    from matplotlib.path import Path as Marker
 
 MAX_PIXELS = 80_000_000
+MAX_MARKS = 20_000  # in an SVG; more dots than that become one picture under the live text
 
 _DRAWING = threading.Lock()  # matplotlib's settings are global
 _SETTINGS: dict[Any, Any] = {
@@ -84,19 +88,20 @@ def _described(figure: Figure) -> tuple[str, str, str, str]:
 def _vector(figure: Figure, width_mm: float, dpi: int, format: str, metadata: dict[str, Any]) -> bytes:
     file = io.BytesIO()
     with _sheet(figure, width_mm, dpi) as (sheet, page, height):
-        axes = sheet.add_axes((0, 0, 1, 1))
-        axes.set_axis_off()
+        (axes,) = sheet.axes
         for p in page.pictures:
             extent = (p.x, p.x + p.width, p.y + p.height, p.y)
             axes.imshow(p.pixels, extent=extent, interpolation="none", aspect="auto")
         axes.set(xlim=(0, page.width), ylim=(height, 0))
+        for collection in axes.collections if format == "svg" else ():
+            collection.set_rasterized(np.shape(collection.get_offsets())[0] > MAX_MARKS)
         sheet.savefig(file, format=format, metadata=metadata)
     return file.getvalue()
 
 
 @contextmanager
 def _sheet(figure: Figure, width_mm: float, dpi: int, most: float = math.inf) -> Iterator[tuple[Sheet, Page, int]]:
-    """A sheet with the page's texts on it, the page, whose pictures are still to be drawn, and its height."""
+    """A sheet with the page's dots and texts on it, the page, whose pictures are still to be drawn, and its height."""
     width_mm, dpi = WIDTH_MM.check(width_mm), DPI.check(dpi)
     import matplotlib
     from matplotlib.figure import Figure as Sheet
@@ -113,11 +118,62 @@ def _sheet(figure: Figure, width_mm: float, dpi: int, most: float = math.inf) ->
             )
         # The hair keeps 1417 / 200 * 200 from being cut to 1416.
         sheet = Sheet(((width + 1e-4) / dpi, (height + 1e-4) / dpi), dpi, facecolor="white")
+        axes = sheet.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        axes.set(xlim=(0, width), ylim=(height, 0))
+        _draw_marks(axes, page)
         for line in page.texts:
             x, y = line.x / width, 1 - (line.y + line.size * page.point) / height
-            look: dict[str, Any] = {"size": line.size, "color": line.colour, "weight": line.weight, "ha": line.align}
-            sheet.text(x, y, line.text, parse_math=False, **look)
+            look: dict[str, Any] = {"size": line.size, "weight": line.weight, "ha": line.align, "parse_math": False}
+            if line.halo:  # a text of its own, since matplotlib turns one that has an effect into outlines
+                sheet.text(x, y, line.text, color="white", path_effects=[_halo()], **look)
+            sheet.text(x, y, line.text, color=line.colour, **look)
         yield sheet, page, height
+
+
+def _draw_marks(axes: Axes, page: Page) -> None:
+    from matplotlib.patches import Rectangle
+
+    for left, top, right, bottom in page.frames:
+        axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec="#c8c8c8", lw=0.5))
+    for dots in page.dots:
+        if dots.hollow:
+            _scatter(axes, dots, facecolors="none", edgecolors="white", linewidths=3)
+            _scatter(axes, dots, facecolors="none", edgecolors=dots.colours / 255, linewidths=1.2)
+        else:
+            _scatter(axes, dots, facecolors=dots.colours / 255, linewidths=0)
+
+
+def _scatter(axes: Axes, dots: Dots, **look: Any) -> None:
+    """All dots as one collection, in their order."""
+    from matplotlib.collections import PathCollection
+    from matplotlib.transforms import IdentityTransform
+
+    kinds, which = np.unique(dots.shapes, return_inverse=True)
+    # Item k of a collection has outline k % len(kinds), so blanks are left where the next dot has another outline.
+    slots = np.cumsum((np.diff(which, prepend=-1) - 1) % max(len(kinds), 1) + 1) - 1
+    at = np.full((slots[-1] + 1 if len(slots) else 0, 2), np.nan)
+    at[slots] = dots.at
+    for name, colours in look.items():
+        if isinstance(colours, np.ndarray):
+            look[name] = np.zeros((len(at), 3))
+            look[name][slots] = colours
+    outlines = [_marker(list(SHAPES.values())[kind]) for kind in kinds]
+    marks = PathCollection(outlines, [dots.size**2], offsets=at, offset_transform=axes.transData, **look)
+    marks.set_transform(IdentityTransform())
+    axes.add_collection(marks, autolim=False)
+
+
+def _marker(outline: Outline) -> Marker:
+    from matplotlib.path import Path as Marker
+
+    return Marker([*outline, outline[0]], closed=True) if outline else Marker.circle(radius=0.5)
+
+
+def _halo() -> Any:
+    from matplotlib.patheffects import Stroke
+
+    return Stroke(linewidth=2.2, foreground="white")
 
 
 def _resized(pixels: Pixels, width: int, height: int) -> Image.Image:

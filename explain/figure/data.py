@@ -32,8 +32,9 @@ def _cell(value: Any) -> str:
     return f"'{text}" if not isinstance(value, int | float | np.number) and _FORMULA.match(text) else text
 
 
-def _npz_facts(content: bytes) -> str:
-    return str(np.load(io.BytesIO(content), allow_pickle=False)["facts"])
+def _npz_facts(content: bytes) -> str | None:
+    archive = np.load(io.BytesIO(content), allow_pickle=False)
+    return str(archive["facts"]) if "facts" in archive else None
 
 
 @export("npz", "application/zip", facts=_npz_facts, start=b"PK", needs="arrays")

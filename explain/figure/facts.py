@@ -15,10 +15,10 @@ VERSION = "0.1.0"
 Facts = Mapping[str, Any]
 
 
-def versions() -> dict[str, str]:
-    """Versions for the facts, without importing the packages."""
+def versions(*also: str) -> dict[str, str]:
+    """Versions for the facts, and of packages also asked for, without importing them; those missing are left out."""
     found = {"explain": VERSION}
-    for name in ("torch", "torchvision", "numpy", "pillow", "captum"):
+    for name in ("torch", "torchvision", "numpy", "pillow", "captum", *also):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -48,9 +48,18 @@ def _plain(value: Any) -> Any:
 def facts_line(facts: Facts) -> str:
     """The facts a reader of the figure wants first, on one line."""
     parts = []
-    for key in ("model", "data", "layer", "method", "target", "seed"):
+    options = facts.get("options")
+    options = options if isinstance(options, Mapping) else {}
+    for key in ("model", "data", "layer", "method", "target", "seed", "trustworthiness"):
         value = facts.get(key)
         value = value.get("name") if isinstance(value, Mapping) else value
-        parts += [] if value is None or value == "" else [f"{key} {value}"]
+        if value is None or value == "" or (key == "seed" and key in options and facts.get("method")):
+            continue
+        given = ", ".join(f"{name} {_short(option)}".replace("_", " ") for name, option in options.items())
+        parts.append(f"{key} {_short(value)}" + (f" ({given})" if key == "method" and given else ""))
     known = facts.get("versions")
     return ", ".join([*parts, f"explain {(known if isinstance(known, Mapping) else {}).get('explain', VERSION)}"])
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)

@@ -20,6 +20,9 @@ from ..registry import Option, Range
 from ..store import write
 from .facts import Facts
 from .panel import Panel
+from .plot import Plot
+
+RESERVED = ("facts.json", "facts.npy")  # by the first one knows a zip, by the second an npz
 
 WIDTH_MM = Option("width_mm", float, 180.0, Range(40, 600, "Width on paper"))
 DPI = Option("dpi", int, 200, Range(50, 1200, "Dots per inch of a PNG"))
@@ -27,16 +30,22 @@ DPI = Option("dpi", int, 200, Range(50, 1200, "Dots per inch of a PNG"))
 
 @dataclass(frozen=True, eq=False)
 class Figure:
-    """Panels in a grid, the sentence under them, the raw numbers behind them and the facts that reproduce them."""
+    """Panels in a grid, the sentence under them, the raw numbers behind them and the facts that reproduce them.
+
+    bundle: named files for the zip, or what makes them.
+    page: makes the whole HTML page where another than the plain one is wanted; it must contain html.FACTS_OPEN.
+    """
 
     title: str
-    panels: tuple[Panel, ...]
+    panels: tuple[Panel | Plot, ...]
     facts: Facts
     columns: int = 3
     note: str = ""
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     table: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     alt: str = ""
+    bundle: Mapping[str, Callable[[], bytes] | bytes] = field(default_factory=dict)
+    page: Callable[[], bytes] | None = None
 
     def __post_init__(self) -> None:
         if self.columns < 1:
@@ -45,6 +54,9 @@ class Figure:
             raise ValueError("the columns of a table must have one length")
         if "facts" in self.arrays:
             raise ValueError("the name 'facts' is taken in an npz")
+        for name in self.bundle:
+            if name in RESERVED or re.search(r"[\\:\0]|(^|/)\.{0,2}(/|$)", name):  # it must unpack into its folder
+                raise ValueError(f"{name!r} cannot be the name of a file in a zip")
 
     @property
     def formats(self) -> list[str]:

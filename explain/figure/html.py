@@ -5,17 +5,23 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from html import escape
+from itertools import groupby
 from typing import Any
+
+import numpy as np
 
 from ..images import png
 from .facts import facts_json
 from .figure import Figure, between, export
-from .panel import Panel, Pixels
+from .layout import Dots, Page, Text
+from .panel import Panel, Pixels, Scale
+from .plot import SHAPES, Key, Plot
 from .text import clean
 
 MAX_ROWS = 500
+MAP_WIDTH = 720  # points, of the maps in a row together
 
-_OPEN = '<script type="application/json" id="explain-facts">'
+FACTS_OPEN = '<script type="application/json" id="explain-facts">'
 _STYLE = """
 :root { color-scheme: light dark }
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
@@ -26,18 +32,25 @@ img { display: block; width: 100%; image-rendering: pixelated } .scale img { hei
 p, figcaption, .scale, table { font-size: .85rem } figcaption { margin-top: .2rem }
 .tiles figcaption { font-size: .7rem; overflow: hidden }
 .ticks { position: relative; height: 1.3rem } .ticks span { position: absolute; transform: translateX(-50%) }
+svg { display: block; width: 100%; overflow: visible; background: white; font-family: system-ui, sans-serif }
+.halo { paint-order: stroke; stroke: white; stroke-width: 2.2px; stroke-linejoin: round }
+.legend { columns: 10rem; list-style: none; padding: 0; margin: .6rem 0 0; font-size: .85rem }
+.legend li { break-inside: avoid; overflow-wrap: anywhere } .legend span { opacity: .65; margin-left: .5rem }
+.legend svg { display: inline; width: .9em; background: none; vertical-align: -.1em; margin-right: .4rem }
 .ticks span:first-child { transform: none } .ticks span:last-child { transform: translateX(-100%) }
 table { border-collapse: collapse; margin-top: 1.5rem } td, th { text-align: left; padding: .1rem 1rem .1rem 0 }
 @media (max-width: 40rem) { .panels { grid-template-columns: minmax(0, 1fr) } }
 """
 
 
-@export("html", "text/html", facts=between(_OPEN.encode(), b"</script>"))
+@export("html", "text/html", facts=between(FACTS_OPEN.encode(), b"</script>"))
 def html(figure: Figure, *_: float) -> bytes:
+    if figure.page:
+        return figure.page()
     esc = _escaped
     columns = max(1, min(figure.columns, len(figure.panels)))
     body = [f'<h1>{esc(figure.title)}</h1><div class="panels" style="--columns: {columns}">']
-    body += [_panel_html(panel, figure.alt or figure.title) for panel in figure.panels]
+    body += [_panel_html(panel, figure.alt or figure.title, columns) for panel in figure.panels]
     body += [f"</div><p>{esc(figure.note)}</p>"]
     if figure.table:
         rows = list(zip(*figure.table.values(), strict=True))
@@ -46,7 +59,7 @@ def html(figure: Figure, *_: float) -> bytes:
         body += ["</table>"]
         body += [f"<p>The first {MAX_ROWS} of {len(rows)} rows; the CSV has all.</p>"] if len(rows) > MAX_ROWS else []
     body += ["<table>", *(f"<tr><th>{esc(key)}</th><td>{esc(value)}</td></tr>" for key, value in _flat(figure.facts))]
-    script = f"{_OPEN}{facts_json(figure.facts)}</script>"
+    script = f"{FACTS_OPEN}{facts_json(figure.facts)}</script>"
     head = (
         f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{esc(figure.title)}</title>'
     )
@@ -54,21 +67,76 @@ def html(figure: Figure, *_: float) -> bytes:
     return "\n".join([page, *body, f"</table>{script}</body></html>\n"]).encode()
 
 
-def _panel_html(panel: Panel, alt: str) -> str:
-    parts = [f"<h2>{_escaped(panel.title)}</h2>"] if panel.title else []
-    if panel.tiles and panel.grid:
-        parts.append(f'<div class="tiles" style="--columns: {panel.grid.columns}">')
-        parts += [
-            f"<figure>{_img(p, name)}<figcaption>{_escaped(name)}</figcaption></figure>" for name, p in panel.tiles
-        ]
-        parts.append("</div>")
-    else:
-        parts.append(_img(panel.image, panel.title or alt))
-    if panel.scale:
-        ticks = "".join(f'<span style="left: {place:.2%}">{text}</span>' for place, text in panel.scale.ticks)
-        parts.append(f'<div class="scale">{_escaped(panel.scale.label)}{_img(panel.scale.colours, "colour bar")}')
-        parts.append(f'<div class="ticks">{ticks}</div></div>')
-    return "<figure>" + "".join(parts) + f"<figcaption>{_escaped(panel.caption)}</figcaption></figure>"
+def _panel_html(panel: Panel | Plot, alt: str, columns: int) -> str:
+    body = _plot_html(panel, alt, columns) if isinstance(panel, Plot) else _picture_html(panel, alt)
+    title = f"<h2>{_escaped(panel.title)}</h2>" if panel.title else ""
+    scale = _scale_html(panel.scale) if panel.scale else ""
+    return f"<figure>{title}{body}{scale}<figcaption>{_escaped(panel.caption)}</figcaption></figure>"
+
+
+def _picture_html(panel: Panel, alt: str) -> str:
+    if not (panel.tiles and panel.grid):
+        return _img(panel.image, panel.title or alt)
+    tiles = [f"<figure>{_img(p, name)}<figcaption>{_escaped(name)}</figcaption></figure>" for name, p in panel.tiles]
+    return f'<div class="tiles" style="--columns: {panel.grid.columns}">{"".join(tiles)}</div>'
+
+
+def _scale_html(scale: Scale) -> str:
+    ticks = "".join(f'<span style="left: {place:.2%}">{text}</span>' for place, text in scale.ticks)
+    bar = f"{_escaped(scale.label)}{_img(scale.colours, 'colour bar')}"
+    return f'<div class="scale">{bar}<div class="ticks">{ticks}</div></div>'
+
+
+def _plot_html(plot: Plot, alt: str, columns: int) -> str:
+    """The map as the other formats lay it out, in one SVG, and its legend as a list."""
+    page = Page(MAP_WIDTH // columns, 72)  # 72 dots an inch: a point is a unit of the SVG
+    height = page.map(0, 0, page.width, plot)
+    frames = "".join(
+        f'<rect x="{x0}" y="{y0}" width="{x1 - x0}" height="{y1 - y0}" fill="none" stroke="#c8c8c8"/>'
+        for x0, y0, x1, y1 in page.frames
+    )
+    body = frames + "".join(map(_dots_html, page.dots)) + "".join(map(_text_html, page.texts))
+    label = _escaped(plot.title or alt)
+    keys = "".join(map(_key_html, plot.legend))
+    legend = f'<ul class="legend">{keys}</ul>' if keys else ""
+    return f'<svg viewBox="0 0 {page.width} {height:.2f}" role="img" aria-label="{label}">{body}</svg>{legend}'
+
+
+def _dots_html(dots: Dots) -> str:
+    """Paths in the order of the dots, one for each run of equal ones."""
+    if dots.hollow:
+        circles = "".join(f'<circle cx="{x:.2f}" cy="{y:.2f}" r="{dots.size / 2:.2f}"/>' for x, y in dots.at.tolist())
+        rings = f'<g stroke="white" stroke-width="3">{circles}</g><g stroke="#111" stroke-width="1.2">{circles}</g>'
+        return f'<g fill="none">{rings}</g>'
+    outlines = [np.array(outline) * (dots.size, -dots.size) for outline in SHAPES.values() if outline]
+    # A circle is a line without length: its round ends.
+    tails = ["h0", *("l" + " ".join(f"{x:.2f} {y:.2f}" for x, y in np.diff(o, axis=0)) + "z" for o in outlines)]
+    starts = np.array([(0, 0), *(outline[0] for outline in outlines)])[dots.shapes]
+    paints = ["#{:02x}{:02x}{:02x}".format(*colour) for colour in dots.colours.tolist()]
+    drawn = zip(paints, dots.shapes.tolist(), (dots.at + starts).tolist(), strict=True)
+    paths = []
+    for (paint, shape), run in groupby(drawn, key=lambda dot: dot[:2]):
+        tail = tails[shape]
+        data = "".join(f"M{x:.1f} {y:.1f}{tail}" for _, _, (x, y) in run)
+        paths.append(f'<path {"fill" if shape else "stroke"}="{paint}" d="{data}"/>')
+    return f'<g stroke-linecap="round" stroke-width="{dots.size:.2f}">{"".join(paths)}</g>'
+
+
+def _text_html(line: Text) -> str:
+    anchor = {"left": "start", "center": "middle", "right": "end"}[line.align]
+    halo = ' class="halo"' if line.halo else ""
+    place = f'x="{line.x:.2f}" y="{line.y + line.size:.2f}" text-anchor="{anchor}"'
+    look = f'font-size="{line.size}" font-weight="{line.weight}" fill="{line.colour}"'
+    return f"<text {place} {look}{halo}>{_escaped(line.text)}</text>"
+
+
+def _key_html(key: Key) -> str:
+    colour, shape = np.array([key.colour], np.uint8), np.array([key.shape], np.uint8)
+    swatch = (
+        f'<svg viewBox="-6 -6 12 12" aria-hidden="true">{_dots_html(Dots(np.zeros((1, 2)), colour, shape, 8))}</svg>'
+    )
+    count = "" if key.count is None else f"<span>{key.count:,}</span>"
+    return f"<li>{swatch}{_escaped(key.name)}{count}</li>"
 
 
 def _img(pixels: Pixels, alt: str) -> str:

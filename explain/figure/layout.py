@@ -7,16 +7,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .facts import facts_line
 from .figure import Figure
 from .panel import Panel, Pixels, Scale
+from .plot import Key, Plot, Points
 from .text import clean, measure, wrap
 
 MARGIN, GUTTER, LEADING = 8.0, 12.0, 1.28  # points; LEADING is lines per text size
 TITLE, HEAD, BODY, SMALL, TINY = 11.0, 8.5, 7.5, 6.5, 5.5  # points
 BAR = 240.0  # points, the longest colour bar
 INK, SOFT, FAINT = "#111111", "#444444", "#808080"
+RING, SWATCH, NAME = 8.0, 5.0, 110.0  # points: around a mark, beside a key, the longest name of a key or a label
+MAX_KEYS = 120  # a legend of more would not fit on the sheet of paper
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,7 @@ class Text:
     colour: str = SOFT
     weight: str = "normal"
     align: str = "left"
+    halo: bool = False  # white around the letters, which stand on dots
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +49,17 @@ class Picture:
     pixels: Pixels
 
 
+@dataclass(frozen=True, eq=False)
+class Dots:
+    """Marks to be drawn in this order."""
+
+    at: Points  # (N, 2)
+    colours: Pixels
+    shapes: NDArray[np.uint8]
+    size: float  # points
+    hollow: bool = False  # rings with a white halo
+
+
 class Page:
     """A page of fixed width that grows downwards."""
 
@@ -46,6 +67,8 @@ class Page:
         self.width, self.point = width, dpi / 72
         self.texts: list[Text] = []
         self.pictures: list[Picture] = []
+        self.frames: list[Box] = []
+        self.dots: list[Dots] = []
 
     def write(self, x: float, y: float, text: str, size: float, width: float, lines: int, **look: str) -> float:
         """Wrapped text from (x, y) down; returns where it ends."""
@@ -54,7 +77,7 @@ class Page:
             y += size * LEADING * self.point
         return y
 
-    def line(self, x: float, y: float, text: str, size: float, **look: str) -> None:
+    def line(self, x: float, y: float, text: str, size: float, **look: Any) -> None:
         self.texts.append(Text(x, y, text, size, **look))
 
     def bar(self, x: float, y: float, width: float, scale: Scale) -> float:
@@ -74,8 +97,9 @@ class Page:
                 self.line(x + place * width, y, text, SMALL, align="center")
         return y + SMALL * LEADING * self.point
 
-    def picture(self, x: float, y: float, width: float, limit: float, panel: Panel) -> tuple[float, float]:
+    def picture(self, x: float, y: float, width: float, panel: Panel) -> tuple[float, float]:
         """The panel's image, at a whole factor where that costs little room; returns its right and lower end."""
+        limit = width * 1.3 if panel.grid else min(width * 1.3, self.width * 0.8)  # it must fit on a sheet of paper
         height, breadth = panel.image.shape[:2]
         if panel.grid and height / breadth > limit / width:  # a tall sheet would leave most of the page empty
             times = math.ceil(math.sqrt(height / breadth * width / limit))
@@ -113,9 +137,115 @@ class Page:
             return []
         gap = min(panel.grid.gap * factor / self.point, 6)
         room = (panel.grid.tile_width * factor / self.point + gap - 3) / TINY
-        whole = [" ".join(clean(name).split()) for name, _ in panel.tiles]
+        whole = [_one_line(name) for name, _ in panel.tiles]
         cut = ["".join(wrap(name, room, 1)) for name in whole]
         return cut if room > 5 or cut == whole else []
+
+    def plot(self, x: float, y: float, width: float, plot: Plot) -> tuple[float, float]:
+        """A map with its legend under it; returns its right and lower end."""
+        y = self.map(x, y, width, plot)
+        return x + width, self.legend(x, y + 3 * self.point, width, plot.legend)
+
+    def map(self, x: float, y: float, width: float, plot: Plot) -> float:
+        """The points in a frame, and in it names that keep clear of each other; returns where it ends."""
+        point, (across, up) = self.point, plot.axes
+        if up:  # no text is turned
+            y = self.write(x, y, f"↑ {up}", SMALL, width, 2) + point
+        size = plot.dot(width / point)
+        pad = max(6.0, RING / 2 + 1 if plot.marks else 0, size) * point
+        middle, reach = plot.extent
+        wide, most = round(width), min(width, self.width * 0.75)
+        factor = float(((np.array([wide, most]) / 2 - pad) / np.maximum(reach, 1e-300)).clip(min=0).min())
+        tall = max(round(2 * (float(reach[1]) * factor + pad)), round(0.6 * width))
+        left, top = round(x), round(y)
+        frame = (left, top, left + wide, top + tall)
+        self.frames.append(frame)
+
+        def place(points: Points) -> Points:
+            away = (points.reshape(-1, 2) - middle) * factor
+            return np.stack([left + wide / 2 + away[:, 0], top + tall / 2 - away[:, 1]], axis=1)
+
+        self.dots.append(Dots(place(plot.points), plot.colours, plot.kinds, size))
+        taken: list[Box] = []
+        if plot.marks:
+            at, n = place(np.array([mark[:2] for mark in plot.marks], np.float64)), len(plot.marks)
+            rings = Dots(at, np.full((n, 3), 17, np.uint8), np.zeros(n, np.uint8), max(RING, 2 * size), hollow=True)
+            self.dots.append(rings)
+            clear = rings.size / 2 * point + 2 * point
+            taken = [(x - clear, y - clear, x + clear, y + clear) for x, y in at.tolist()]
+            for (x, y), (*_, name) in zip(at.tolist(), plot.marks, strict=True):
+                self._name(name, x, y, clear, frame, taken)
+        for x, y, name in plot.labels:
+            ((x, y),) = place(np.array([[x, y]], np.float64)).tolist()
+            self._name(name, x, y, 0, frame, taken)
+        bottom = top + tall + point
+        if not across:
+            return bottom
+        for line in wrap(f"{across} →", width / point / SMALL, 2):
+            self.line(frame[2], bottom, line, SMALL, align="right")
+            bottom += SMALL * LEADING * point
+        return bottom
+
+    def _name(self, name: str, x: float, y: float, clear: float, frame: Box, taken: list[Box]) -> None:
+        """A name in the map at the first free place near (x, y), so far clear of it; nothing where there is none."""
+        point = self.point
+        width = (frame[2] - frame[0]) / point
+        size = BODY if width > 240 else SMALL
+        text = "".join(wrap(_one_line(name), min(NAME, width - 6) / size, 1, "bold"))
+        half, tall = measure(text, "bold") * size * point / 2, size * LEADING * point
+        if not text or frame[3] - frame[1] < 2 * tall:
+            return
+        beside = (clear + half, -clear - half, 0) if clear else (0, half, -half)
+        for dy in (0, -tall, tall, -2 * tall, 2 * tall):
+            for dx in beside:
+                middle = min(max(x + dx, frame[0] + half + 2 * point), frame[2] - half - 2 * point)
+                top = min(max(y + dy - tall / 2, frame[1] + point), frame[3] - tall - point)
+                box = (middle - half, top, middle + half, top + tall)
+                if not any(_overlap(box, other) for other in taken):
+                    taken.append(box)
+                    self.line(middle, top, text, size, halo=True, colour=INK, weight="bold", align="center")
+                    return
+
+    def legend(self, x: float, y: float, width: float, keys: tuple[Key, ...]) -> float:
+        """Keys in columns as wide as the longest name needs, read downwards; returns where they end."""
+        if not keys:
+            return y
+        point, left_out = self.point, len(keys) - MAX_KEYS
+        keys = keys[:MAX_KEYS]
+        names, counts = [_one_line(key.name) for key in keys], [_count(key) for key in keys]
+        before = (SWATCH + 3) * point  # the swatch
+        after = max(measure(text) for text in counts) * SMALL * point
+        after += 5 * point if after else 0
+        named = min(max(measure(name) for name in names) * SMALL, NAME) * point
+        named = max(min(named, width - before - after), 0)
+        pitch, gap = before + named + after, 14 * point
+        rows = math.ceil(len(keys) / max(1, int((width + gap) // (pitch + gap))))
+        line = SMALL * LEADING * point
+        middles = []
+        for k, (name, count) in enumerate(zip(names, counts, strict=True)):
+            column, row = divmod(k, rows)
+            at, top = x + column * (pitch + gap), y + row * line
+            middles.append((at + SWATCH / 2 * point, top + 0.66 * SMALL * point))
+            self.write(at + before, top, name, SMALL, named + 1e-3, 1)  # rounding must not cut the longest
+            if count:
+                self.line(at + pitch, top, count, SMALL, colour=FAINT, align="right")
+        colours = np.array([key.colour for key in keys], np.uint8)
+        shapes = np.array([key.shape for key in keys], np.uint8)
+        self.dots.append(Dots(np.array(middles), colours, shapes, SWATCH))
+        y += rows * line + 2 * point
+        return self.write(x, y, f"and {left_out:,} more", SMALL, width, 1, colour=FAINT) if left_out > 0 else y
+
+
+def _one_line(text: str) -> str:
+    return " ".join(clean(text).split())
+
+
+def _count(key: Key) -> str:
+    return "" if key.count is None else f"{key.count:,}"
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def lay_out(figure: Figure, width: int, dpi: int) -> tuple[Page, int]:
@@ -148,10 +278,9 @@ def lay_out(figure: Figure, width: int, dpi: int) -> tuple[Page, int]:
     return page, math.ceil(y + margin)
 
 
-def _below(page: Page, x: float, y: float, slot: float, panel: Panel, shared: bool) -> float:
-    """A panel from its image down."""
-    limit = slot * 1.3 if panel.grid else min(slot * 1.3, page.width * 0.8)  # a page must fit on a sheet of paper
-    right, y = page.picture(x, y, slot, limit, panel)
+def _below(page: Page, x: float, y: float, slot: float, panel: Panel | Plot, shared: bool) -> float:
+    """A panel from its image or its map down."""
+    right, y = page.plot(x, y, slot, panel) if isinstance(panel, Plot) else page.picture(x, y, slot, panel)
     y += 3 * page.point
     if panel.scale and not shared:
         length = max(min(right - x, BAR * page.point), min(slot, 60 * page.point))

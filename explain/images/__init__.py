@@ -4,7 +4,7 @@
 Arrays are (H, W) or (H, W, 3); heat and other maps are floats, "unit" means within 0..1 (`colours`, `pixels`).
 """
 
-from .colours import BACKGROUND, COLORMAPS, colour, overlay, to_bytes, unit_scale
+from .colours import BACKGROUND, COLORMAPS, VISIONS, colour, overlay, seen_as, to_bytes, unit_scale
 from .pixels import contact_sheet, draw_box, enlarge, png, resize, sheet_size
 from .reader import FORMATS, MAX_BYTES, MAX_PIXELS, as_image, decode, from_array, unturned
 
@@ -14,6 +14,7 @@ __all__ = [
     "FORMATS",
     "MAX_BYTES",
     "MAX_PIXELS",
+    "VISIONS",
     "as_image",
     "colour",
     "contact_sheet",
@@ -24,6 +25,7 @@ __all__ = [
     "overlay",
     "png",
     "resize",
+    "seen_as",
     "sheet_size",
     "to_bytes",
     "unit_scale",

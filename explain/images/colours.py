@@ -104,3 +104,43 @@ def overlay(image: Array, colours: Array, alpha: float | Array) -> Bytes:
     weight = weight[..., None]
     mix: Bytes = np.floor(image * (1 - weight) + colours * weight + 0.5).astype(np.uint8)
     return mix
+
+
+# Ways to see ---------------------------------------------------------------------------------------------------------
+
+# What becomes of linear light (red, green, blue). The dichromacies are those of Machado, Oliveira and Fernandes 2009,
+# "A Physiologically-based Model for Simulation of Color Vision Deficiency", at severity 1; greyscale is the luminance
+# of ITU-R BT.709. Each row adds up to 1, so that greys stay as they are.
+_SEEN: dict[str, tuple[tuple[float, float, float], ...]] = {
+    "all colours": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "greyscale": ((0.2126, 0.7152, 0.0722),) * 3,
+    "protanopia": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "deuteranopia": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    "tritanopia": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
+}
+VISIONS = tuple(_SEEN)
+
+
+def seen_as(pixels: Array, vision: str) -> Bytes:
+    """Colours (..., 3) uint8 as they look in greyscale or to a colour-blind eye; one of VISIONS.
+
+    Raises Unknown for another vision and BadValue for another shape or dtype.
+    """
+    if vision not in _SEEN:
+        raise Unknown("vision", vision, VISIONS)
+    if pixels.dtype != np.uint8 or pixels.shape[-1:] != (3,):
+        raise BadValue(f"Visions are simulated on uint8 colours (..., 3), not on {pixels.dtype} {pixels.shape}.")
+    light = _linear_light(np.arange(256) / 255)[pixels]
+    return to_bytes(_srgb(np.clip(light @ np.array(_SEEN[vision], np.float32).T, 0, 1)))
+
+
+def _linear_light(srgb: Array) -> NDArray[np.float32]:
+    """What a screen gives off for each level, both within 0..1 (IEC 61966-2-1)."""
+    light: Array = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    return light.astype(np.float32)
+
+
+def _srgb(light: Array) -> Array:
+    """The inverse of `_linear_light`."""
+    levels: Array = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    return levels

@@ -56,7 +56,8 @@ class Speed:
 
 
 class Progress:
-    """How work reports: `progress(done, total, message)`, where a cancelled job stops, and `progress.log(text)`."""
+    """How work reports: `progress(done, total, message)`, where a cancelled job stops, `progress.log(text)`, and
+    `progress.show(partial)` for what there is already."""
 
     def __init__(self, job: "Job") -> None:
         self._job = job
@@ -67,6 +68,9 @@ class Progress:
         job.done, job.total, job.message = done, total, message
         if job.cancelling:
             raise Cancelled
+
+    def show(self, partial: Any) -> None:
+        self._job.partial = partial
 
     def log(self, text: str) -> None:
         # A new list each time: a page may be reading the old one.
@@ -85,6 +89,7 @@ class Job:
         self.message, self.error = "", ""
         self.log: list[str] = []
         self.result: Any = None
+        self.partial: Any = None  # what there is of the result while the work goes on
         self.cancelling = False
         self.speed = Speed(self._queue.clock)
         self.state: State = "waiting"
@@ -218,18 +223,25 @@ atexit.register(_queue.stop)
 def show(job: Job, label: str, unit: str = "pictures") -> Any:
     """The job's result; until then its progress, or why there is none. When it finishes, the page runs once more."""
     if job.active:
-        st.fragment(_watch, run_every=POLL)(job, label, unit)
-    elif job.state != "done":
+        st.fragment(watch, run_every=POLL)(job, label, unit)
+    else:
+        show_end(job, label)
+    return job.result if job.state == "done" else None
+
+
+def show_end(job: Job, label: str) -> None:
+    """Why a job that has ended has no result, and a way to try again; nothing where it has one."""
+    if job.state != "done":
         if job.state == "failed":
             st.error(f"{literal(label)}: {literal(job.error)}", icon=":material/error:")
         else:
             st.info(f"{literal(label)}: cancelled.", icon=":material/cancel:")
         st.button("Try again", key=f"again-{job.key}", on_click=job.restart, icon=":material/refresh:")
         _show_log(job)
-    return job.result if job.state == "done" else None
 
 
-def _watch(job: Job, label: str, unit: str) -> None:
+def watch(job: Job, label: str, unit: str) -> None:
+    """A job's progress, in a fragment that runs again and again; when it finishes, the page runs once more."""
     if not job.active:
         st.rerun(scope="app")
     fraction = min(job.done / job.total, 1.0) if job.total else 0.0

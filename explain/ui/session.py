@@ -6,13 +6,17 @@ widgets' own state, which Streamlit drops when a page without them is opened.
 
 import gc
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
 import streamlit as st
 
 from explain import workspace
-from explain.errors import ExplainError
+from explain.data import EXTENSIONS
+from explain.errors import BadFile, ExplainError
+from explain.figure import Figure, read_facts
 from explain.index import MANIFEST, Index
 from explain.model import Model
 from explain.store import sha256
@@ -22,11 +26,12 @@ DEFAULT_MODEL = "efficientnet-lite0"
 # First and second picture by input channels; the lectures compare pullovers and coats.
 DEMO_PICTURES = {1: ("fashion-mnist/1", "fashion-mnist/6"), 3: ("photos/chelsea.png", "photos/coffee.png")}
 DEPENDENTS = {
-    "model": ("layer", "channel", "target", "picture", "picture2", "query"),
+    "model": ("layer", "channel", "target", "picture", "picture2", "query", "point", "embed_layer"),
     "picture": ("query",),
-    "index": ("query",),
+    "index": ("query", "point"),
     "layer": ("channel", "page"),
 }
+MOST_COLLECTED = 40
 MODELS_KEPT, RESULTS_KEPT, INDEXES_KEPT = 4, 96, 4
 
 
@@ -179,8 +184,12 @@ def _take_upload() -> None:
     if file is None:
         return
     state.turn += 1
+    content = file.getvalue()
     try:
-        reference = workspace.keep_upload(file.getvalue(), file.name)
+        if facts := _facts_in(content, file.name):
+            state.dropped = facts
+            return
+        reference = workspace.keep_upload(content, file.name)
     except ExplainError as error:
         state.refused = error
     else:
@@ -188,9 +197,99 @@ def _take_upload() -> None:
         choose("picture", reference)
 
 
+def _facts_in(content: bytes, name: str) -> dict[str, Any] | None:
+    """The facts of a figure of ours; None for a picture. Raises BadFile for what cannot be a picture."""
+    try:
+        return read_facts(content)
+    except ExplainError:
+        if name.lower().endswith(EXTENSIONS) and not content.startswith(b"%PDF"):
+            return None
+        raise BadFile(f"There are no facts of explain in {name!r}; only figures saved here can be opened.") from None
+
+
+def dropped() -> dict[str, Any] | None:
+    """The facts of the figure uploaded last, once."""
+    return st.session_state.pop("dropped", None)
+
+
+def restore(page: str, selection: dict[str, Any], notes: list[str]) -> NoReturn:
+    """Go to a page with this selection, and keep what is to be said there. What belongs together comes in its order:
+    choosing a model lets go of the layer."""
+    for name, value in selection.items():
+        choose(name, value)
+    st.session_state.restored = notes
+    st.switch_page(page)
+
+
+def restored() -> list[str] | None:
+    """What is to be said of the figure that was opened, once; None where none was."""
+    return st.session_state.pop("restored", None)
+
+
 def uploads() -> dict[str, str]:
     """This visitor's uploads: reference -> the file's name."""
     return st.session_state.get("names", {})
+
+
+@dataclass(eq=False)
+class Collected:
+    """A figure in the report that this visitor is making."""
+
+    figure: Figure
+    caption: str
+    name: str
+    number: int
+
+    @cached_property
+    def preview(self) -> bytes:
+        """A small PNG, drawn once."""
+        return self.figure.encode("png", width_mm=120, dpi=75)
+
+    def describe(self, caption: str) -> None:
+        self.caption = caption
+
+
+def report() -> list[Collected]:
+    """The figures collected so far, in their order."""
+    return st.session_state.setdefault("report", [])
+
+
+def collect(figure: Figure, caption: str, name: str) -> bool:
+    """Add a figure to the report; False when that is full."""
+    entries = report()
+    if len(entries) >= MOST_COLLECTED:
+        return False
+    number = st.session_state["collected"] = st.session_state.get("collected", 0) + 1
+    entries.append(Collected(figure, caption, name, number))
+    return True
+
+
+def move(number: int, by: int) -> None:
+    """Move a figure of the report up (-1) or down (1)."""
+    entries = report()
+    at = next(k for k, entry in enumerate(entries) if entry.number == number)
+    entries.insert(min(max(at + by, 0), len(entries)), entries.pop(at))
+
+
+def remove(number: int) -> None:
+    """Take a figure out of the report."""
+    st.session_state.report = [entry for entry in report() if entry.number != number]
+
+
+def report_title(title: str | None = None) -> str:
+    """The report's title; a new one where it is given."""
+    if title is not None:
+        st.session_state.report_title = title
+    return st.session_state.get("report_title", "What the network sees")
+
+
+def edited(
+    widget: Callable[..., str], label: str, name: str, text: str, keep: Callable[[str], object], **options: Any
+) -> str:
+    """A text that begins as it is; what is written is kept by a function, also when the page is left."""
+    key = f"edited-{name}"
+    st.session_state.setdefault(key, text)
+    return widget(label, key=key, on_change=lambda: keep(st.session_state[key]), **options)
 
 
 def cached(compute: Callable[..., Any], chosen: Model | Index, *args: Any, **options: Any) -> Any:

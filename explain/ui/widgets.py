@@ -1,39 +1,46 @@
 """Pieces that pages share: choosing, showing a figure with its exports, and errors."""
 
 import html
+import io
 import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from PIL import Image
 
 from explain import workspace
 from explain.data import EXTENSIONS, load_images
 from explain.errors import ExplainError
 from explain.figure import FORMATS, Figure, Panel, Scale
-from explain.images import enlarge, png
+from explain.images import VISIONS, enlarge, png, seen_as
 from explain.index import Index
 from explain.model import Layer, Model
 from explain.registry import Entry, Option, Range
+from explain.store import sha256
 from explain.ui import jobs, session
 from explain.ui.gallery import gallery
 from explain.ui.text import literal
 from explain.zoo import list_models
 
 LEAST_PIXELS = 336
+PREVIEW_PIXELS = 1400
+VISION_HELP = "How the colours look in greyscale print, or to a colour-blind eye."
 ICON = Path(__file__).parent / "icon.png"
-UPLOADS = [extension.removeprefix(".") for extension in EXTENSIONS]
+UPLOADS = [*(extension.removeprefix(".") for extension in EXTENSIONS), "svg", "pdf"]
 STYLE = """
 <style>
 [data-testid="stImage"] img { image-rendering: pixelated; border-radius: 4px; }
+[class*="st-key-smooth-"] [data-testid="stImage"] img { image-rendering: auto; border: 1px solid #8884; }
 [data-testid="stElementToolbar"] { display: none; }
 [data-testid="stMainBlockContainer"] { padding-top: 2.6rem; max-width: 1500px;
   padding-left: clamp(1.2rem, 4vw, 4rem); padding-right: clamp(1.2rem, 4vw, 4rem); }
 /* Rows of columns wrap where the page is narrow, instead of squeezing what stands in them. */
 [class*="st-key-row-"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
-.st-key-row-controls [data-testid="stColumn"] { min-width: 140px; }
-.st-key-row-controls [data-testid="stColumn"]:first-child { min-width: 165px; }
+[class*="st-key-row-controls"] [data-testid="stColumn"] { min-width: 140px; }
+[class*="st-key-row-controls"] [data-testid="stColumn"]:first-child { min-width: 165px; }
 .st-key-row-cards [data-testid="stColumn"] { min-width: 128px; }
 .st-key-row-split > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] >
   [data-testid="stColumn"] { min-width: min(300px, 100%); }
@@ -68,7 +75,7 @@ def choose_model_and_picture() -> None:
         )
         model = session.model(name)
         choose_picture(model, "picture", "Picture")
-        refused = session.upload("Or upload one", UPLOADS)
+        refused = session.upload("Or upload one, or a figure saved here", UPLOADS)
         if refused:  # the page goes on with the earlier picture
             show_error(refused)
         seen = model.preprocess.crop(session.picture())
@@ -187,11 +194,18 @@ def option(spec: Option, name: str | None = None, label: str | None = None) -> A
     return session.controlled(st.selectbox, label, name, value, list(spec.bounds.values), help=help)
 
 
-def choose_entry(registry: Any, name: str, label: str) -> Entry:
+def choose_entry(registry: Any, name: str, label: str, names: dict[str, str] | None = None) -> Entry:
     chosen = session.get(name, next(iter(registry)))
     if chosen not in registry:
         session.choose(name, chosen := next(iter(registry)))
-    session.controlled(st.selectbox, label, name, chosen, list(registry), format_func=lambda key: registry[key].label)
+    session.controlled(
+        st.selectbox,
+        label,
+        name,
+        chosen,
+        list(registry),
+        format_func=lambda key: (names or {}).get(key) or registry[key].label,
+    )
     return registry[chosen]
 
 
@@ -294,12 +308,51 @@ def show_exports(figure: Figure, code: str, command: str, name: str, label: str 
                 on_click="ignore",
                 icon=":material/download:",
             )
+        add_to_report(figure, name)
+        show_preview(figure, name, width, dpi)
         st.caption("Python")
         st.code(code, "python")
         st.caption("Command line")
         st.code(command, "bash")
         st.caption("Facts")
         st.code(json.dumps(dict(figure.facts), indent=1, ensure_ascii=False, default=str), "json", height=200)
+
+
+def add_to_report(figure: Figure, name: str) -> None:
+    """A caption and a button that keeps the figure for the Report page."""
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    # A caption belongs to its figure: another figure of the same place begins with its own title.
+    of = sha256(figure.title.encode())[:12]
+    caption = left.text_input("Caption in the report", figure.title, max_chars=2000, key=f"caption-{name}-{of}")
+    full = len(session.report()) >= session.MOST_COLLECTED
+    if right.button(
+        "Add to the report",
+        key=f"collect-{name}",
+        icon=":material/add:",
+        disabled=full,
+        width="stretch",
+        on_click=session.collect,
+        args=(figure, caption, name),
+    ):
+        count = len(session.report())
+        st.toast(f"The report has {count} {'figure' if count == 1 else 'figures'}.", icon=":material/description:")
+    if full:
+        st.caption(f"The report is full: it has {session.MOST_COLLECTED} figures. Remove some on its page.")
+
+
+def show_preview(figure: Figure, name: str, width: float, dpi: int) -> None:
+    """The figure as it will be saved, and as others see its colours; drawn only when asked for."""
+    left, right = st.columns([1, 3], vertical_alignment="bottom")
+    if not left.toggle("Preview", key=f"preview-{name}"):
+        return
+    vision = right.segmented_control("Seen as", VISIONS, default=VISIONS[0], key=f"vision-{name}", help=VISION_HELP)
+    # Beyond what a screen shows, more dots only take longer.
+    drawn = figure.encode("png", width_mm=width, dpi=min(dpi, max(50, int(PREVIEW_PIXELS / width * 25.4))))
+    with Image.open(io.BytesIO(drawn)) as opened:
+        pixels = np.asarray(opened.convert("RGB"))
+    with st.container(key=f"smooth-{name}"):
+        seen = png(seen_as(pixels, vision or VISIONS[0]), effort=1)
+        st.image(seen, width="stretch", output_format="PNG", alt=figure.alt or figure.title)
 
 
 def show_error(error: ExplainError) -> None:

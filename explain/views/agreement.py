@@ -10,7 +10,7 @@ from PIL import ImageOps
 
 from ..errors import BadValue, NotSupported, Unknown, shorten
 from ..index import SPACES, Index
-from ..index.search import nearest, nearest_all, squared_norms
+from ..search import nearest, nearest_all, squared_norms
 
 __all__ = ["agreement", "mirror_ranks"]
 

@@ -60,7 +60,7 @@ def render(result: Anatomy) -> Figure:
     return Figure(
         title=f"Anatomy of {result.facts['model']}",
         panels=(),
-        facts=result.facts,
+        facts={**result.facts, "style": {}},
         note=f"{result.parameters:,} parameters ({result.mebibytes:.1f} MiB), {result.macs:,} MACs a picture.",
         table=result.table,
         alt=f"Layers of {result.facts['model']}",

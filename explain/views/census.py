@@ -8,7 +8,7 @@ from typing import Any
 from ..channels import dead, duplicates, kernel
 from ..figure import Figure
 from ..index import Index
-from .result import Result
+from .result import Result, asked
 
 __all__ = ["Census", "compute", "render"]
 
@@ -40,7 +40,7 @@ def compute(index: Index, layer: str) -> Census:
         **{name: [float(known[name][channel]) for channel in found] for name in numbers},
     }
     facts = {"layer": layer, "compared": "statistics" if kernel(index.model, layer) is None else "weights"}
-    return Census(len(known["mean"]), gone, copies, table, {**index.facts, "view": "census", **facts})
+    return Census(len(known["mean"]), gone, copies, table, {**asked(index), "view": "census", **facts})
 
 
 def render(result: Census) -> Figure:
@@ -48,7 +48,7 @@ def render(result: Census) -> Figure:
     return Figure(
         title=f"Dead and duplicate channels of {result.facts['layer']}, {result.facts['model']}",
         panels=(),
-        facts=result.facts,
+        facts={**result.facts, "style": {}},
         note=f"{len(result.dead)} dead and {len(result.duplicates)} duplicates of {result.channels} channels, over "
         f"{result.facts['images']:,} pictures of {result.facts['data']}; duplicates by {result.facts['compared']}.",
         table=result.table,

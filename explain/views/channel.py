@@ -20,7 +20,7 @@ from ..trace import record
 from . import effective
 from .cut import GAP, GROUND, Cuts, cut, pictured, printed, row_panel, sight
 from .maps import colours_of, limits_of, place, scale_of
-from .result import SHARED, Result, Seen, channel_of
+from .result import SHARED, Result, Seen, asked, channel_of
 
 __all__ = ["REPLACEMENTS", "Channel", "Classes", "compute", "render", "without_patches"]
 
@@ -126,7 +126,7 @@ def compute(index: Index, layer: str, channel: int, image: Any = None, replace: 
         before=_likeliest(model, before),
         after=_likeliest(model, after),
         left=float(after[likeliest]),
-        facts={**index.facts, "view": "channel", **facts, **picture.facts},
+        facts={**asked(index), "view": "channel", **facts, **picture.facts},
     )
 
 

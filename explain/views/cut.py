@@ -139,7 +139,7 @@ def pictured(index: Index, image: Any) -> Seen:
     if not 0 <= image < len(index):
         raise BadValue(f"Image {image} is not in this index; it has 0 to {len(index) - 1}.")
     found = seen(index.model, index.images[int(image)])
-    return found._replace(facts={**found.facts, "image": Path(index.images.files[image]).name})
+    return found._replace(facts={**found.facts, "image": Path(index.images.files[image]).name, "number": int(image)})
 
 
 def extent(layer: Layer, size: tuple[int, int]) -> tuple[int, int]:

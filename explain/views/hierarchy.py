@@ -20,7 +20,7 @@ from ..trace import record
 from . import effective
 from .cut import GAP, GROUND, Cuts, blank, cut, pictured
 from .maps import colours_of, limits_of, place, scale_of
-from .result import BOX_COLOUR, SHARED, Result
+from .result import BOX_COLOUR, SHARED, Result, asked
 
 __all__ = ["Hierarchy", "Level", "compute", "render"]
 
@@ -101,7 +101,7 @@ def compute(index: Index, image: Any, channels: int = 3) -> Hierarchy:
         first=first,
         filters=None if first is None else kernel(model, first.name),
         levels=tuple(levels),
-        facts={**index.facts, "view": "hierarchy", **facts, **picture.facts},
+        facts={**asked(index), "view": "hierarchy", **facts, **picture.facts},
     )
 
 

@@ -17,9 +17,9 @@ from ..errors import BadFile, BadValue, shorten
 from ..figure import Figure, Grid, Panel, Pixels
 from ..images import contact_sheet, enlarge
 from ..index import SPACES, Index
-from ..index.search import METRICS
 from ..registry import Choices, Range, options_of
-from .result import Result, as_rgb, seen
+from ..search import METRICS
+from .result import Result, as_rgb, asked, seen
 
 __all__ = ["Neighbours", "Ranking", "compute", "place", "reference", "render", "written"]
 
@@ -168,7 +168,7 @@ def compute(
         features=features,
         pixels=pixels,
         facts={
-            **index.facts,
+            **asked(index),
             "view": "neighbours",
             **facts,
             "k": k,

@@ -17,7 +17,7 @@ from ..index import RANKINGS, Index
 from ..model import Layer
 from ..registry import Choices, Range, options_of
 from .cut import GAP, GROUND, Cuts, blank, cut, printed, row_panel, sight
-from .result import Result, channel_of
+from .result import Result, asked, channel_of
 
 __all__ = ["Patches", "classes", "compute", "describe", "render", "wall"]
 
@@ -85,7 +85,7 @@ def compute(
         count=count,
         dead=gone,
         most={channel: float(greatest[channel]) for channel in chosen},
-        facts={**index.facts, "view": "patches", **facts},
+        facts={**asked(index), "view": "patches", **facts},
     )
 
 

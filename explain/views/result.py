@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from ..data import list_images
 from ..errors import BadValue, shorten
 from ..figure import Figure
+from ..index import Index
+from ..index.build import default_layers
 from ..model import Layer, Model
 from ..store import sha256
 
-__all__ = ["BOX_COLOUR", "EFFECTIVE_COLOUR", "SHARED", "Result", "as_rgb", "cells", "channel_of", "seen"]
+__all__ = ["BOX_COLOUR", "EFFECTIVE_COLOUR", "SHARED", "Result", "as_rgb", "asked", "cells", "channel_of", "seen"]
 
 BOX_COLOUR = (255, 64, 64)
 EFFECTIVE_COLOUR = (0, 190, 255)  # beside red, told apart by everybody
@@ -49,9 +52,19 @@ def seen(model: Model, image: Any) -> Seen:
     """The picture prepared once. Its facts are its name where it has one, and the digest of the pixels."""
     crop = model.preprocess.crop(image)
     name = str(image) if isinstance(image, (str, Path)) else str(_info(image).get("name", ""))
-    shown = Path(name).name if Path(name).is_absolute() else name
+    kept = name.partition("/")[0] in ("upload", *list_images())
+    shown = name if kept else Path(name).name  # where a file lies is nobody's business
     batch = model.preprocess.scaled(crop)[None].to(model.device)
     return Seen(as_rgb(crop), batch, {"image": shown, "pixels": sha256(crop.tobytes())})
+
+
+def asked(index: Index) -> dict[str, Any]:
+    """The facts of an index, with the options that build one like it; its layers where they are not the default."""
+    known = index.manifest
+    options: dict[str, Any] = {"k": known.k, "seed": known.seed}
+    if index.layers != default_layers(index.model):
+        options["layers"] = index.layers
+    return {**index.facts, "index": options}
 
 
 def _info(image: Any) -> dict[Any, Any]:

@@ -131,7 +131,12 @@ def render_classes(results: Sequence[Saliency], **style: Any) -> Figure:
             Panel(_draw(one, scale, checked)[1], one.target_name, f"{one.probability:.1%}", scale) for one in results
         ),
         columns=min(len(results), 5),
-        facts={**first.facts, "targets": [one.target_name for one in results], "style": checked},
+        facts={
+            **first.facts,
+            "targets": [one.target_name for one in results],
+            "target_indices": [one.target for one in results],
+            "style": checked,
+        },
         note=f"One scale for all. {CAVEAT}",
         arrays={"heat": np.stack([one.heat for one in results]), "crop": first.crop},
         alt="Maps for the classes " + ", ".join(one.target_name for one in results),

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import BadValue, Unknown, shorten
+from .errors import BadValue, Unknown, shorten
 
 __all__ = ["METRICS", "nearest", "nearest_all", "squared_norms"]
 

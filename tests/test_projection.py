@@ -1,0 +1,188 @@
+"""Maps of feature vectors against exact cases and other libraries; the process of their own against crashes."""
+
+import os
+import time
+
+import numpy as np
+import pytest
+from sklearn.manifold import trustworthiness
+from sklearn.neighbors import KNeighborsClassifier
+
+from explain.apart import Crashed, apart
+from explain.errors import BadValue, ExplainError, Unknown
+from explain.fidelity import fidelity
+from explain.projection import PROJECTIONS, project
+
+QUICK = {"pca": {}, "tsne": {"iterations": 250}, "umap": {}}
+
+
+def clusters(count=150, size=20, groups=3, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % groups
+    return (rng.normal(size=(groups, size)) * 8)[labels] + rng.normal(size=(count, size)), labels
+
+
+def test_pca_is_the_centred_svd_with_its_sign_fixed():
+    vectors, _ = clusters()
+    points, facts, *_ = project("pca", vectors, dimensions=3)
+    centred = vectors - vectors.mean(0)
+    left, values, right = np.linalg.svd(centred, full_matrices=False)
+    expected = left[:, :3] * values[:3]
+    signs = np.sign([row[np.abs(row).argmax()] for row in right[:3]])
+    np.testing.assert_allclose(points, expected * signs, rtol=1e-4, atol=1e-4)
+    shares = values**2 / (values**2).sum()
+    np.testing.assert_allclose(facts["explained_variance"], shares[:3], rtol=1e-5)
+    order = np.random.default_rng(1).permutation(len(vectors))
+    np.testing.assert_allclose(project("pca", vectors[order], dimensions=3)[0], points[order], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(40, 3000), (2100, 2100)])
+def test_pca_of_wide_data_is_as_exact(rows, columns):
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(rows, 2)) @ rng.normal(size=(2, columns)) + 1e-3 * rng.normal(size=(rows, columns))
+    points, facts, *_ = project("pca", vectors)
+    assert sum(facts["explained_variance"]) > 0.999
+    centred = vectors - vectors.mean(0)
+    np.testing.assert_allclose(
+        np.abs(points), np.abs((lambda u, s, _: u[:, :2] * s[:2])(*np.linalg.svd(centred, False))), rtol=1e-3, atol=1e-2
+    )
+
+
+@pytest.mark.parametrize("method", PROJECTIONS)
+def test_clusters_stay_apart_and_the_same_seed_gives_the_same_map(method):
+    vectors, labels = clusters()
+    points = project(method, vectors, **QUICK[method]).points
+    assert points.shape == (150, 2)
+    assert np.isfinite(points).all()
+    # Each point's five nearest on the map, itself left out.
+    purity = KNeighborsClassifier(6).fit(points, labels).kneighbors(points, return_distance=False)[:, 1:]
+    assert (labels[purity] == labels[:, None]).mean() >= 0.95
+    found = fidelity(vectors, points, 5)
+    assert found.trustworthiness >= (0.75 if method == "pca" else 0.9)
+    np.testing.assert_array_equal(project(method, vectors, **QUICK[method])[0], points)
+    if method != "pca":
+        assert not np.allclose(project(method, vectors, **QUICK[method], seed=1)[0], points) or method == "tsne"
+
+
+@pytest.mark.parametrize("method", PROJECTIONS)
+@pytest.mark.parametrize("count", [3, 4, 5, 12])
+def test_a_handful_of_pictures(method, count):
+    vectors = np.random.default_rng(0).normal(size=(count, 60))
+    points, facts, *_ = project(method, vectors)
+    assert points.shape == (count, 2)
+    assert np.isfinite(points).all()
+    if method == "tsne":
+        assert facts["perplexity_used"] == (count - 1) / 3
+
+
+@pytest.mark.parametrize("method", PROJECTIONS)
+def test_twins_and_features_that_never_vary(method):
+    vectors = np.repeat(np.random.default_rng(0).normal(size=(20, 8)), 3, 0)
+    vectors[:, 5] = 2
+    points = project(method, vectors).points
+    assert np.isfinite(points).all()
+
+
+@pytest.mark.parametrize(
+    ("vectors", "options", "words"),
+    [
+        (np.ones((2, 4)), {}, "at least 3"),
+        (np.ones((50, 4)), {}, "all equal"),
+        (np.where(np.eye(50), np.nan, 1.0), {}, "50 pictures are not finite"),
+        (clusters()[0], {"perplexity": 1}, "outside 2 to 500"),
+        (clusters()[0], {"perplexity": "many"}, "perplexity='many' is not a number"),
+        (clusters()[0], {"metric": "taxi"}, "euclidean"),
+        (clusters()[0], {"depth": 3}, "depth"),
+    ],
+)
+def test_what_cannot_be_mapped_is_refused_in_words(vectors, options, words):
+    with pytest.raises(BadValue if "metric" not in options and "depth" not in options else Unknown, match=words):
+        project("tsne", vectors, **options)
+    with pytest.raises(Unknown, match="pca"):
+        project("magic", vectors)
+
+
+def test_progress_shows_the_map_as_it_settles():
+    vectors, _ = clusters()
+    seen = []
+    points = project("tsne", vectors, lambda *report: seen.append(report), iterations=100).points
+    assert [done for done, _, _ in seen] == sorted(done for done, _, _ in seen)
+    assert seen[0][0] == 0
+    assert seen[-1][:2] == (350, 350)
+    assert all(part.shape == points.shape for _, _, part in seen[1:])
+    assert any(not np.allclose(part, points, atol=1) for _, _, part in seen[1:])
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("k", [1, 5, 12])
+def test_fidelity_is_trustworthiness_and_the_share_of_neighbours_kept(metric, k):
+    vectors, _ = clusters(120)
+    points = np.random.default_rng(3).normal(size=(120, 2)) + project("pca", vectors)[0]
+    found = fidelity(vectors, points, k, metric)
+    assert found.trustworthiness == pytest.approx(trustworthiness(vectors, points, n_neighbors=k, metric=metric))
+    scaled = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) if metric == "cosine" else vectors
+    for row in range(0, 120, 17):
+        order = [np.argsort(((each - each[row]) ** 2).sum(1), kind="stable") for each in (scaled, points)]
+        true, mapped = (set(one[one != row][:k].tolist()) for one in order)
+        assert found.kept[row] == pytest.approx(len(true & mapped) / k)
+    some = fidelity(vectors, points, k, metric, rows=np.array([7, 3]))
+    np.testing.assert_array_equal(some.trust, found.trust[[7, 3]])
+
+
+def test_a_perfect_map_is_wholly_trusted_and_a_shuffled_one_is_not():
+    flat = np.random.default_rng(0).normal(size=(200, 2))
+    assert fidelity(flat, flat).trustworthiness == fidelity(flat, flat).share_kept == 1
+    shuffled = fidelity(flat, np.random.default_rng(1).permutation(flat))
+    assert shuffled.trustworthiness < 0.6
+    assert shuffled.share_kept < 0.1
+    with pytest.raises(BadValue, match="less than half of the 200"):
+        fidelity(flat, flat, 100)
+
+
+def test_apart_answers_reports_and_refuses_as_here():
+    vectors, _ = clusters()
+    seen = []
+    points, facts, *_ = apart("explain.projection:project", "tsne", vectors, report=lambda *r: seen.append(r[:2]))
+    here, known, *_ = project("tsne", vectors)
+    np.testing.assert_array_equal(points, here)
+    assert facts.pop("divergence") == pytest.approx(known.pop("divergence"))
+    assert facts == known
+    assert seen[-1] == (750, 750)
+    with pytest.raises(BadValue, match="all equal"):
+        apart("explain.projection:project", "tsne", np.ones((9, 2)))
+
+
+def crash(report):
+    os.abort()
+
+
+def wait(report):
+    report(1, 2, os.getpid())
+    time.sleep(60)
+
+
+def test_a_crash_apart_is_an_error_here(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.path.dirname(__file__))
+    with pytest.raises(Crashed, match="SIGABRT"):
+        apart(f"{__name__.rpartition('.')[2]}:crash")
+
+
+def test_what_is_cancelled_is_gone_at_once(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.path.dirname(__file__))
+    seen = []
+
+    def report(*values):
+        seen.append(values)
+        if len(seen) > 1:  # the second is a repetition: the work itself says nothing more
+            raise KeyboardInterrupt
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        apart(f"{__name__.rpartition('.')[2]}:wait", report=report)
+    assert time.monotonic() - start < 20
+    with pytest.raises(ProcessLookupError):
+        os.kill(seen[0][2], 0)
+
+
+def test_errors_are_the_users():
+    assert issubclass(Crashed, ExplainError)
