@@ -21,7 +21,7 @@ from .errors import BadValue
 from .registry import Choices, Range, Registry
 from .search import nearest_all
 
-__all__ = ["PROJECTIONS", "Projection", "project"]
+__all__ = ["PROJECTIONS", "Projection", "cores", "project"]
 
 PROJECTIONS = Registry("projection")
 Floats = NDArray[np.float32]
@@ -128,7 +128,7 @@ def tsne(
         early_exaggeration_iter=EXAGGERATED,
         n_iter=iterations,
         metric=metric,
-        n_jobs=_cores(),
+        n_jobs=cores(),
         random_state=seed,
         callbacks=seen,
         callbacks_every_iters=EVERY,
@@ -173,7 +173,8 @@ def umap(
     return Projection(points, facts)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Those this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
