@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.path import Path as Marker
 
 MAX_PIXELS = 80_000_000
-MAX_MARKS = 20_000  # in an SVG; more dots than that become one picture under the live text
+MAX_MARKS = 20_000  # of an SVG or PDF; more dots than that become one picture under the live text
 
 _DRAWING = threading.Lock()  # matplotlib's settings are global
 _SETTINGS: dict[Any, Any] = {
@@ -93,7 +93,7 @@ def _vector(figure: Figure, width_mm: float, dpi: int, format: str, metadata: di
             extent = (p.x, p.x + p.width, p.y + p.height, p.y)
             axes.imshow(p.pixels, extent=extent, interpolation="none", aspect="auto")
         axes.set(xlim=(0, page.width), ylim=(height, 0))
-        for collection in axes.collections if format == "svg" else ():
+        for collection in axes.collections:
             collection.set_rasterized(np.shape(collection.get_offsets())[0] > MAX_MARKS)
         sheet.savefig(file, format=format, metadata=metadata)
     return file.getvalue()
