@@ -1,9 +1,12 @@
 """What many tests share: the two shipped models, loaded once."""
 
+import os
+
 import pytest
 import torch
 
-torch.set_num_threads(2)
+# Two threads on two cores, of one process or of two.
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
 @pytest.fixture(scope="session")
