@@ -287,16 +287,16 @@ def _embed(given: argparse.Namespace) -> None:
 
     from .index import open_index
     from .views import embedding
-    from .workspace import open_picture
+    from .workspace import embed, open_picture
 
     pictures = [open_picture(image) for image in given.place]
-    with tqdm(file=sys.stderr) as bar:
+    with tqdm(file=sys.stderr, disable=None, leave=False) as bar:  # for a reader only
 
         def progress(done: int, total: int, what: str, _points: Any) -> None:
             bar.unit, bar.total = f" {what}", total
             bar.update(done - bar.n)
 
-        result = embedding.compute(
+        result = embed(
             open_index(given.index),
             given.method,
             layer=given.layer,

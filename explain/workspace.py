@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -22,6 +23,7 @@ from .figure import VERSION
 from .images import decode
 from .index import Index, build, read_manifest
 from .model import Model
+from .projection import PROJECTIONS
 from .thumbnails import thumbnails
 from .views import embedding
 from .views.embedding import Embedding, pack, unpack
@@ -40,7 +42,8 @@ __all__ = [
 
 UPLOAD_DAYS = 7
 MOST_UPLOADS = 2000
-MOST_EMBEDDINGS = 200
+MOST_EMBEDDINGS, MOST_THUMBNAILS = 200, 20
+_OUTER = {"layer": None, "pooling": "mean", "count": None, "measure": True}  # options of maps of whatever method
 _UPLOAD = re.compile(r"upload/[0-9a-f]{64}")
 
 
@@ -99,7 +102,10 @@ def _sweep(folder: Path, most: int, days: float = math.inf) -> None:
     limit = time.time() - days * 86400
     for rank, (when, path) in enumerate(used):
         if when < limit or rank >= most:
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def build_index(
@@ -142,8 +148,10 @@ def embed(
 
 
 def embedding_path(index: Index, method: str, **options: Any) -> Path:
-    """Where the map of these options is kept."""
-    of = [index.manifest.model_digest, index.manifest.data_digest, len(index), method, sorted(options.items()), VERSION]
+    """Where the map of these options is kept; options left out are their defaults. Raises Unknown, BadValue."""
+    outer = {name: options.pop(name, usual) for name, usual in _OUTER.items()}
+    asked = outer | {"layer": outer["layer"] or None} | PROJECTIONS[method].check(options)
+    of = [index.manifest.model_digest, index.manifest.data_digest, len(index), method, sorted(asked.items()), VERSION]
     return root() / "embeddings" / f"{method}-{store.sha256(repr(of).encode())[:24]}.npz"
 
 
@@ -156,14 +164,17 @@ def thumbnails_of(
     try:
         card = json.loads((folder / "thumbnails.json").read_text())
         sheets = tuple((folder / name).read_bytes() for name in card["sheets"])
+        if [store.sha256(sheet) for sheet in sheets] != card["sheets"]:
+            raise BadFile("A sheet is damaged.")
         return Thumbs(sheets, card["tile"], card["columns"], card["each"])
     except (OSError, ValueError, KeyError, TypeError, ExplainError):  # not there, or damaged
         made = thumbnails(index.images, images, report=report)
-    names = [f"{k:04}" for k in range(len(made.sheets))]
+    names = [store.sha256(sheet) for sheet in made.sheets]
     for name, sheet in zip(names, made.sheets, strict=True):
         store.write(folder / name, sheet)
     card = {"sheets": names, "tile": made.tile, "columns": made.columns, "each": made.each}
     store.write(folder / "thumbnails.json", json.dumps(card))  # last: what it names is there
+    _sweep(folder.parent, MOST_THUMBNAILS)
     return made
 
 

@@ -2,6 +2,7 @@
 
 import os
 
+import explain  # noqa: F401  # isort: skip  # first: it says how torch's threads wait for each other
 import pytest
 import torch
 

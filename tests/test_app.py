@@ -213,6 +213,33 @@ def test_a_bad_url_of_the_neighbours_is_the_default(lenet, name, text):
     assert len(app.subheader) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("projection", "magic"),
+        ("pca_dimensions", "9"),
+        ("embed_layer", "nonsense"),
+        ("point", "9" * 9),
+        ("pooling", "x"),
+    ],
+)
+def test_a_bad_url_of_the_embedding_is_the_default(lenet, name, text):
+    explain.build_index(lenet, "fashion-mnist", limit=50)
+    app = open_app("embedding", model="lenet-fashion-mnist", **{name: text})
+    assert not errors(app)
+    assert (value(app, "projection"), value(app, "embed_layer"), value(app, "pca_dimensions")) == ("pca", "features", 2)
+
+
+def test_the_embedding_and_the_report_show_themselves(lenet):
+    explain.build_index(lenet, "fashion-mnist", limit=50)
+    app = open_app("embedding", model="lenet-fashion-mnist", projection="tsne", tsne_perplexity="1e9")
+    assert not errors(app)
+    assert (app.title[0].value, value(app, "tsne_perplexity")) == ("Embedding", 30.0)
+    fine(app.switch_page("explain/ui/pages/report.py").run())
+    assert app.title[0].value == "Report"
+    assert not errors(app)
+
+
 def test_a_bad_picture_is_mended_by_choosing_another():
     app = open_app("overview", model="lenet-fashion-mnist", picture="photos/nope")
     assert errors(app)

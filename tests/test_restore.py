@@ -9,7 +9,19 @@ import explain
 from explain.errors import ExplainError
 from explain.figure import Figure, read_facts
 from explain.ui import restore, session, widgets
-from explain.views import activations, anatomy, census, channel, filters, hierarchy, neighbours, patches, saliency, unit
+from explain.views import (
+    activations,
+    anatomy,
+    census,
+    channel,
+    embedding,
+    filters,
+    hierarchy,
+    neighbours,
+    patches,
+    saliency,
+    unit,
+)
 
 MODEL = "lenet-fashion-mnist"
 PICTURE = "fashion-mnist/7"
@@ -114,6 +126,16 @@ def test_the_census_is_on_the_page_of_patches(lenet, index):
     assert (found.page, found.selection["layer"]) == ("explain/ui/pages/patches.py", "conv1")
 
 
+def test_a_map_leads_back_to_its_options(lenet, index):
+    """The page itself is opened by a browser in tests/browser."""
+    result = embedding.compute(index, "pca", layer="conv2", pooling="flat", dimensions=3)
+    found = restore.restored(facts_of(result.figure(colour="trust")))
+    assert found.page == "explain/ui/pages/embedding.py"
+    wanted = {"projection": "pca", "embed_layer": "conv2", "pooling": "flat", "pca_dimensions": "3", "colour": "trust"}
+    assert wanted.items() <= found.selection.items()
+    assert found.notes == []
+
+
 def facts_of(figure):
     return read_facts(figure.encode("svg"))
 
@@ -177,8 +199,9 @@ def test_values_are_cut_and_unknown_ones_left_out(lenet, index):
 
 @pytest.mark.parametrize("kind", [None, [], {}, 3, "x", [[]], float("inf"), 10**400, True])
 def test_mangled_facts_never_raise(lenet, index, kind):
-    for name in ("saliency", "patches", "neighbours", "activations of two"):
-        facts = facts_of(MADE[name](lenet, index))
+    made = [MADE[name](lenet, index) for name in ("saliency", "patches", "neighbours", "activations of two")]
+    for figure in (*made, embedding.compute(index, "pca", layer="conv2").figure()):
+        facts = facts_of(figure)
         for key in facts:
             try:
                 found = restore.restored({**facts, key: kind})

@@ -281,7 +281,7 @@ def pack(result: Embedding) -> bytes:
         if getattr(result, name) is not None
     }
     file = io.BytesIO()
-    np.savez(file, facts=np.array(json.dumps(result.facts)), **arrays)
+    np.savez(file, facts=np.array(json.dumps(result.facts)), names=np.array(list(arrays)), **arrays)
     return file.getvalue()
 
 
@@ -290,14 +290,16 @@ def unpack(index: Index, content: bytes) -> Embedding:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             held = dict(file)
-        facts = json.loads(str(held.pop("facts")))
+        facts, names = json.loads(str(held.pop("facts"))), held.pop("names").tolist()
         whole = {name: facts[name] for name in ("model_digest", "data_digest")}
-        fits = len(held["points"]) == len(held["images"]) and held["images"].max() < len(index)
+        made = Embedding(index, facts=facts, **held)
+        fits = set(names) == set(held) and len(made.points) == len(made.images)  # a damaged zip may lack some
+        fits = fits and bool(0 <= made.images.min() <= made.images.max() < len(index))
     except Exception as error:
         raise BadFile(f"This is no map that was kept: {shorten(error)}") from error
     if not fits or whole != {name: index.facts[name] for name in whole}:
         raise BadFile("This map is of another index.")
-    return Embedding(index, facts=facts, **held)
+    return made
 
 
 def _drawn(total: int, count: int | None, seed: int) -> NDArray[np.int64]:
