@@ -14,7 +14,8 @@ from .explorer import Thumbs
 
 __all__ = ["thumbnails"]
 
-SIDE, COLUMNS = 48, 32  # pixels of a thumbnail's side; thumbnails a row and rows a sheet
+SIDE, LARGE, COLUMNS = 48, 96, 32  # pixels of a thumbnail's side; thumbnails a row and rows a sheet
+FEW = 2_000  # pictures of which large ones still travel quickly
 SMALL = 28  # pictures up to this side are kept pixel for pixel
 BLANK = (127, 127, 127)
 
@@ -29,11 +30,13 @@ def thumbnails(
 ) -> Thumbs:
     """The pictures of those numbers, in that order: their middle square, averaged down to `side` pixels.
 
-    By default side is 48, or that of the pictures where they are no larger than 28. One that cannot be read is grey.
+    By default side is 96 for few pictures and 48 for many, or their own where they are no larger than 28. One that
+    cannot be read is grey.
     """
     array = images.array
     exact = array is not None and max(array.shape[1:3]) <= SMALL
-    side = side or (max(array.shape[1:3]) if array is not None and exact else SIDE)
+    usual = LARGE if len(numbers) <= FEW else SIDE
+    side = side or (max(array.shape[1:3]) if array is not None and exact else usual)
     each, sheets = columns * (rows or columns), []
     for start in range(0, len(numbers), each):
         some = numbers[start : start + each]

@@ -510,7 +510,7 @@ def test_photographs_are_their_middle_square(photos):
     thumbs = thumbnails(photos.images, range(4))
     assert thumbs.sheets[0].startswith(b"\xff\xd8\xff")
     for k in range(4):
-        own = ImageOps.fit(photos.images[k].convert("RGB"), (48, 48), Image.Resampling.BOX)
+        own = ImageOps.fit(photos.images[k].convert("RGB"), (96, 96), Image.Resampling.BOX)
         assert np.abs(tile(thumbs, k).astype(float) - np.asarray(own)).mean() < 12
 
 

@@ -39,8 +39,8 @@ __all__ = [
 
 COLOURS = ("class", "label", "prediction", "right", "confidence", "trust", "kept")
 LEGEND = 20  # classes that a legend names; the rest are one line
-NAMED = 24  # classes whose names stand in the map
-CANVAS = 1600  # pixels of a map of thumbnails
+NAMED, CROWD = 24, 6  # classes whose names stand in the map; points among which a name may stand
+CANVAS, LARGEST = 1600, 160  # pixels of a map of thumbnails, and of a thumbnail in it
 SPRITE = 8192  # pixels of TensorBoard's largest sprite
 UNLABELLED = "unlabelled"
 
@@ -79,7 +79,8 @@ def plot(result: Embedding, style: dict[str, Any]) -> Plot:
     order = np.random.default_rng(0).permutation(len(points))  # no class lies over all others
     names: tuple[tuple[Any, ...], ...] = ()
     if style["names"] and by in ("label", "prediction") and len(keys) <= NAMED:
-        names = tuple((*np.median(points[groups == k], 0).tolist(), key.name) for k, key in enumerate(keys))
+        above = 0.03 * float(np.ptp(points, 0).max())
+        names = tuple((*_middle(points[groups == k], above), key.name) for k, key in enumerate(keys))
     legend = tuple(keys[:LEGEND]) if style["legend"] else ()
     if legend and len(keys) > LEGEND:
         rest = sum(key.count or 0 for key in keys[LEGEND:])
@@ -101,7 +102,9 @@ def picture_map(result: Embedding, style: dict[str, Any], thumbs: Thumbs | None)
     """Thumbnails at their points, none over another; more of the map's rim than of its crowded middle is seen so."""
     points = flat(result.points, style["turn"], style["tilt"]).astype(np.float64)
     low, reach = points.min(0), np.ptp(points, 0).max() or 1.0
-    thumbs = thumbs or thumbnails(result.index.images, result.images.tolist())
+    wanted = int(CANVAS / (4 * math.sqrt(len(points))))
+    if thumbs is None or thumbs.tile < min(wanted, LARGEST):
+        thumbs = thumbnails(result.index.images, result.images.tolist(), min(wanted, LARGEST) if wanted > 48 else None)
     tile, edge = thumbs.tile, 3
     room = CANVAS - tile - 2 * edge
     tall = round(np.ptp(points[:, 1]) / reach * room) + tile + 2 * edge
@@ -232,6 +235,15 @@ def _groups(result: Embedding, by: str) -> tuple[list[Key], NDArray[np.int64]]:
     counts, numbers = Counter(names), {name: k for k, name in enumerate(order)}
     keys = [Key(name, colours[name], shapes[name], counts[name]) for name in order]
     return keys, np.array([numbers[name] for name in names])
+
+
+def _middle(points: NDArray[np.float32], above: float) -> tuple[float, float]:
+    """Where a group's name stands: in the middle of many, above the highest of a few, which it would hide."""
+    if len(points) < CROWD:
+        x, y = points[points[:, 1].argmax()].tolist()
+        return x, y + above
+    x, y = np.median(points, 0).tolist()
+    return x, y
 
 
 def _axes(result: Embedding) -> tuple[str, str]:

@@ -29,6 +29,7 @@ from .result import Result, asked, seen
 
 __all__ = ["CAVEATS", "Embedding", "Placed", "compute", "pack", "place", "render", "unpack"]
 
+SAME = 1e-6  # of its length, by which a vector may differ and still be of the same picture
 NEIGHBOURS = 5  # of which fidelity speaks, and among which a new picture is placed
 LIBRARIES = {"tsne": ("openTSNE",), "umap": ("umap-learn",), "pca": ("scikit-learn",)}
 CAVEATS = {
@@ -182,7 +183,8 @@ def measured(result: Embedding, vectors: NDArray[np.float32], report: Report = l
 
 
 def place(result: Embedding, image: Any) -> Placed:
-    """Where another picture lies: exactly for PCA, else in the middle of its nearest neighbours' points.
+    """Where a picture lies: one of the index's at its point; another exactly for PCA, else at the median of its five
+    nearest neighbours' points.
 
     Only for maps of the features that the index keeps. Raises BadValue.
     """
@@ -191,8 +193,10 @@ def place(result: Embedding, image: Any) -> Placed:
     vector = result.index.embed(image)
     vectors = result.index.features[result.images]
     metric = result.facts["options"].get("metric", "euclidean")
-    near, _ = nearest(vectors, vector, NEIGHBOURS, metric)
-    if result.axes is not None and result.mean is not None:
+    near, distances = nearest(vectors, vector, NEIGHBOURS, metric)
+    if distances[0] <= SAME * np.linalg.norm(vector):
+        where = result.points[near[0]]  # it is one of them
+    elif result.axes is not None and result.mean is not None:
         where = (vector - result.mean) @ result.axes
     else:
         where = np.median(result.points[near], axis=0)
