@@ -45,6 +45,8 @@ STYLE = """
 .st-key-row-split > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] >
   [data-testid="stColumn"] { min-width: min(300px, 100%); }
 [class*="st-key-row-panels"] [data-testid="stColumn"] { min-width: 150px; }
+/* A map's progress gives way to what is said of it, and nothing below moves. */
+.st-key-map-said { min-height: 3.2rem; justify-content: center; }
 .bar { height: 10px; border-radius: 3px; }
 .ticks { display: flex; justify-content: space-between; font-size: .75rem; opacity: .75;
   font-variant-numeric: tabular-nums; }

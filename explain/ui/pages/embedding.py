@@ -41,7 +41,7 @@ with controls[2]:
         help="The features are what the classifier decides by.",
     )
 of = {} if layer == FEATURES else {"layer": layer}
-with controls[3]:
+with controls[4]:
     if of and model.layer(layer).spatial:
         pooling = session.get("pooling", POOLINGS[0])
         pooling = pooling if pooling in POOLINGS else POOLINGS[0]
@@ -54,73 +54,78 @@ with controls[3]:
             help="Averaged over positions, or all values laid out.",
         )
         of["pooling"] = pooling
-with controls[4]:
+with controls[3]:
     beside = session.controlled(st.toggle, "Two side by side", "two_maps", session.flag("two_maps"))
 
 
-def choose_options(turn: str) -> dict:
-    """The method's options in a row; the second map begins with another seed."""
+def choose_options(turn: str, before: dict) -> dict:
+    """The method's options in a row; a second map begins as the one before, with another seed."""
     with widgets.row(f"controls-options{turn}"):
         cells = st.columns(len(method.options), vertical_alignment="bottom")
     chosen = {}
     for cell, spec in zip(cells, method.options.values(), strict=True):
-        if turn and spec.name == "seed":
-            spec = replace(spec, default=spec.default + 1)
+        if spec.name in before:
+            spec = replace(spec, default=(before["seed"] + 1) % 2**31 if spec.name == "seed" else before[spec.name])
         with cell:
-            chosen[spec.name] = widgets.option(spec, f"{method.name}{turn}_{spec.name}")
+            label = spec.name.replace("_", " ").capitalize().replace("Pca", "PCA")
+            chosen[spec.name] = widgets.option(spec, f"{method.name}{turn}_{spec.name}", label)
     return chosen
 
 
 with st.expander(f"Options of {embedding.NAMES[method.name]}", icon=":material/tune:", expanded=beside):
-    wanted = [maps.Wanted(index, method.name, {**of, **choose_options("")})]
+    wanted = [maps.Wanted(index, method.name, {**of, **choose_options("", {})})]
     if beside:
         st.caption("The second map, of the same pictures")
-        wanted.append(maps.Wanted(index, method.name, {**of, **choose_options("2")}))
+        wanted.append(maps.Wanted(index, method.name, {**of, **choose_options("2", wanted[0].options)}))
 
 made = [one.made() for one in wanted]
-first = next(filter(None, made), None) or (None if of else maps.first_picture(index))
-thumbs, thumbs_job = maps.thumbnails(index, first.images.tolist()) if first else (None, None)
+first = next(filter(None, made), None) or maps.first_picture(index)
+thumbs, thumbs_job = maps.thumbnails(index, first.images.tolist())
 own = neighbours.place(index, picture)
+stranger = picture if own is None else None
+called = session.uploads().get(str(session.get("picture", "")), "") if own is None else ""
 chosen = str(session.get("point", "" if own is None else own))
-numbers = {} if first is None else {number: k for k, number in enumerate(first.images.tolist())}
+numbers = {number: k for k, number in enumerate(first.images.tolist())}
 opened = numbers.get(int(chosen)) if chosen.isdecimal() and len(chosen) < 10 else None
+complete = all(result is not None for result in made)
 
 
-def shown_maps() -> list:
-    """The maps as far as there are any, and the progress of those to come."""
-    found = []
-    for one, result in zip(wanted, made, strict=True):
-        if result is not None:
-            mark = one.place(picture) if own is None else None
-            found.append(replace(result, placed=(mark,) if mark else ()))
-            continue
-        job = one.job()
-        if job.active:
-            jobs.watch(job, f"{embedding.NAMES[method.name]} of {index.manifest.data}", "")
-        elif job.state == "done":
-            st.rerun()
-        else:
-            jobs.show_end(job, embedding.NAMES[method.name])
-        found.append(one.settling(job, first))
-    marked = all(result and result.placed for result in found)
-    return found if marked else [result and replace(result, placed=()) for result in found]
+def at_work() -> bool:
+    return any(one.job().active for one, result in zip(wanted, made, strict=True) if result is None)
 
 
 def explore() -> None:
-    if thumbs is None and thumbs_job is not None and thumbs_job.state == "done":
+    if thumbs is None and thumbs_job.state == "done":
         st.rerun()
-    results = shown_maps()
-    if None in results:
+    with st.container(key="map-said"):
+        say()
+    shown = maps.explored(wanted, stranger, called, thumbs) if complete else maps.settling(wanted, thumbs)
+    if shown is None:
         return
-    titles = tuple(one.title for one in wanted) if beside else ("",)
-    shown = cloud.explore(tuple(results), titles, thumbs)
     choice = explorer(shown, key=f"explorer-{model.name}", alt=f"A map of {len(shown.files):,} pictures", opened=opened)
-    st.caption(widgets.literal(results[0].caveat + cloud.fidelity_of(results)))
     if choice.opened is not None and choice.opened != opened:
-        session.choose("point", int(results[0].images[choice.opened]))
+        session.choose("point", int(first.images[choice.opened]))
         st.rerun()
     if len(choice.picked):
-        show_picked(results[0], choice.picked)
+        show_picked(first, choice.picked)
+
+
+def say() -> None:
+    """What to make of the maps; until they are there, their progress, or why there is none."""
+    if complete:
+        st.caption(widgets.literal(first.caveat + cloud.fidelity_of([one for one in made if one])))
+        return
+    for one, result in zip(wanted, made, strict=True):
+        if result is None:
+            job = one.job()
+            if job.active:
+                one.watch(job)
+            elif job.state == "done":
+                st.rerun()
+            else:
+                jobs.show_end(job, one.name)
+    if settling != at_work():
+        st.rerun()  # there is nothing more to look out for, or there is again
 
 
 def show_picked(result: embedding.Embedding, picked: np.ndarray) -> None:
@@ -153,9 +158,8 @@ def show_picked(result: embedding.Embedding, picked: np.ndarray) -> None:
         )
 
 
-waiting = thumbs_job is not None and thumbs_job.active
-settling = any(result is None and one.job().active for one, result in zip(wanted, made, strict=True))
-st.fragment(explore, run_every=SETTLING if waiting or settling else None)()
+settling = at_work()
+st.fragment(explore, run_every=SETTLING if settling or thumbs_job.active else None)()
 
 if opened is not None:
     number = int(chosen)
@@ -197,9 +201,8 @@ if made[0] is not None:
     options = ", ".join(f"{name}={value!r}" for name, value in wanted[0].options.items())
     flags = "".join(f" --{name} {value}" for name, value in of.items())
     flags += "".join(f" --option {name}={value}" for name, value in wanted[0].options.items() if name not in of)
-    result = made[0] if own is not None else replace(made[0], placed=tuple(filter(None, (wanted[0].place(picture),))))
     widgets.show_exports(
-        embedding.render(result, thumbs, **style),
+        embedding.render(wanted[0].made(stranger, called) or made[0], thumbs, **style),
         f'import explain\n\nmodel = explain.load_model("{model.name}")\n'
         f'index = explain.build_index(model, "{index.manifest.root or index.manifest.data}")\n'
         f'result = explain.embedding(index, "{method.name}", {options})\n'
