@@ -2,7 +2,7 @@
 them is on the screen's side within a second.
 
 What we do is `explain.embedding` without its measurements: vectors out of the open index, a process of its own, exact
-neighbours, openTSNE's descent. The peer is `openTSNE.TSNE(perplexity=30, n_jobs=cores).fit(vectors)` in this process,
+neighbours, openTSNE's descent by its tree. The peer, which takes its grid by itself, is `openTSNE.TSNE(perplexity=30, n_jobs=cores).fit(vectors)` in this process,
 as its documentation shows it. We and the peer alternate. scikit-learn's TSNE runs once, for its time alone.
 The two kinds of vectors are LeNet's features (84) and 50 principal components of the pixels.
 """
@@ -23,6 +23,7 @@ from sklearn.manifold import TSNE as SlowTSNE
 import explain
 from explain.apart import apart
 from explain.fidelity import fidelity
+from explain.index import Index
 from explain.projection import cores
 from explain.views import embedding
 
@@ -43,7 +44,7 @@ def main() -> None:
         compare("50 components of the pixels", centred @ axes[:, np.argsort(-values)[:50]])
 
 
-def first_picture(index: explain.Index) -> None:
+def first_picture(index: Index) -> None:
     took = []
     for _ in range(FIRST_ROUNDS):
         start = time.perf_counter()

@@ -15,7 +15,7 @@ from explain.explorer import Cloud, Thumbs
 from explain.index import Index
 from explain.ui import jobs, session
 from explain.ui.text import literal
-from explain.views import cloud, embedding
+from explain.views import cloud, embedding, neighbours
 from explain.views.embedding import Embedding, Placed
 
 WORDS = {
@@ -196,10 +196,14 @@ def first_picture(index: Index) -> Embedding:
     return session.cached(embedding.compute, index, "pca", measure=False)
 
 
-def keep(index: Index, number: int) -> str:
-    """A picture of the user's own index kept as an upload, so that all pages can open it; returns its reference."""
+def take(index: Index, number: int) -> None:
+    """A picture of the index as the one of all pages; one of the user's own files is kept as an upload."""
+    reference = neighbours.reference(index, number)
+    if reference is not None:
+        session.choose("picture", reference)
+        return
     file = Path(index.images.files[number])
-    return workspace.keep_upload(file.read_bytes(), file.name)
+    session.take_picture(workspace.keep_upload(file.read_bytes(), file.name), file.name)
 
 
 def thumbnails(index: Index, images: list[int]) -> tuple[Thumbs | None, jobs.Job]:

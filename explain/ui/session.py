@@ -193,8 +193,7 @@ def _take_upload() -> None:
     except ExplainError as error:
         state.refused = error
     else:
-        state.names = {**uploads(), reference: file.name}
-        choose("picture", reference)
+        take_picture(reference, file.name)
 
 
 def _facts_in(content: bytes, name: str) -> dict[str, Any] | None:
@@ -224,6 +223,12 @@ def restore(page: str, selection: dict[str, Any], notes: list[str]) -> NoReturn:
 def restored() -> list[str] | None:
     """What is to be said of the figure that was opened, once; None where none was."""
     return st.session_state.pop("restored", None)
+
+
+def take_picture(reference: str, name: str) -> None:
+    """Choose a picture that has been kept as an upload, under the name of its file."""
+    st.session_state.names = {**uploads(), reference: name}
+    choose("picture", reference)
 
 
 def uploads() -> dict[str, str]:

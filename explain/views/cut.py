@@ -16,7 +16,7 @@ from ..geometry import Axis, Status
 from ..images import contact_sheet, draw_box
 from ..index import Index, Row
 from ..model import Box, Layer
-from .result import BOX_COLOUR, EFFECTIVE_COLOUR, Seen, as_rgb, seen
+from .result import BOX_COLOUR, EFFECTIVE_COLOUR, Seen, as_rgb, file_name, seen
 
 __all__ = ["GAP", "GROUND", "Cuts", "blank", "cut", "extent", "pictured", "printed", "row_panel", "sight"]
 
@@ -120,7 +120,8 @@ def cut(index: Index, layer: Layer, rows: Iterable[tuple[int, str, int, Row]]) -
         tiles.append(tile)
         which.append(number)
         source = None if number < 0 else preprocess.source_box(box, sources[row.image])
-        entries = (channel, ranking, rank, row.score, row.image, files[row.image], row.position, box, source)
+        file = file_name(index, files[row.image])
+        entries = (channel, ranking, rank, row.score, row.image, file, row.position, box, source)
         for name, value in zip(table, (*entries, row.label, row.prediction), strict=True):
             table[name].append(value)
     return Cuts(
@@ -128,7 +129,7 @@ def cut(index: Index, layer: Layer, rows: Iterable[tuple[int, str, int, Row]]) -
         np.stack(pictures) if pictures else np.zeros((0, *preprocess.size, 3), np.uint8),
         np.array(which, np.int64),
         table,
-        tuple(files[image] for image, number in numbers.items() if number < 0),
+        tuple(file_name(index, files[image]) for image, number in numbers.items() if number < 0),
     )
 
 

@@ -25,7 +25,7 @@ from ..registry import Choices, Range, options_of
 from ..representation import represent
 from ..search import nearest
 from . import cloud
-from .result import Result, asked, seen
+from .result import Result, asked, file_name, seen
 
 __all__ = ["CAVEATS", "Embedding", "Placed", "compute", "pack", "place", "render", "unpack"]
 
@@ -76,7 +76,7 @@ class Embedding(Result):
 
     @cached_property
     def files(self) -> tuple[str, ...]:
-        return tuple(named(self.index, self.index.images.files[k]) for k in self.images.tolist())
+        return tuple(file_name(self.index, self.index.images.files[k]) for k in self.images.tolist())
 
     @cached_property
     def labels(self) -> list[str | None]:
@@ -264,14 +264,6 @@ def render(
 
 
 NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
-
-
-def named(index: Index, file: str) -> str:
-    """A file by a name that does not say where this machine keeps it."""
-    root = index.images.root
-    if root is not None and Path(file).is_absolute():
-        return Path(file).relative_to(root).as_posix() if Path(file).is_relative_to(root) else Path(file).name
-    return Path(file).name if Path(file).is_absolute() else file
 
 
 # Kept maps -----------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from ..images import contact_sheet, enlarge
 from ..index import SPACES, Index
 from ..registry import Choices, Range, options_of
 from ..search import METRICS
-from .result import Result, as_rgb, asked, seen
+from .result import Result, as_rgb, asked, file_name, seen
 
 __all__ = ["Neighbours", "Ranking", "compute", "place", "reference", "render", "written"]
 
@@ -141,7 +141,7 @@ def compute(
         label, prediction = index.label(number), index.prediction(number)
         if prediction is None:
             raise BadValue(f"Image {number} has no neighbours: {index.skipped.get(file, 'it could not be read')}")
-        tile, facts = _own_tile(index, number), {"image": _name(index, file), "number": number}
+        tile, facts = _own_tile(index, number), {"image": file_name(index, file), "number": number}
     by, known = ("prediction", prediction) if label is None else ("label", label)
 
     def ranked(space: str) -> Ranking:
@@ -152,7 +152,7 @@ def compute(
         return Ranking(
             images=np.array(numbers, np.int64),
             distances=np.array([row.distance for row in found], np.float64),
-            files=tuple(_name(index, index.images.files[n]) for n in numbers),
+            files=tuple(file_name(index, index.images.files[n]) for n in numbers),
             labels=labels,
             predictions=predictions,
             same=tuple(None if name is None else name == known for name in compared),
@@ -252,13 +252,6 @@ def written(distance: float) -> str:
 
 def _shipped(index: Index) -> bool:
     return index.images.root is None and index.images.name in list_images()
-
-
-def _name(index: Index, file: str) -> str:
-    """A file by a name that does not say where this machine keeps it."""
-    if index.images.root is not None:
-        return Path(os.path.relpath(file, index.images.root)).as_posix()
-    return Path(file).name if Path(file).is_absolute() else file
 
 
 def _own_tile(index: Index, number: int) -> Pixels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,18 @@ from ..index.build import default_layers
 from ..model import Layer, Model
 from ..store import sha256
 
-__all__ = ["BOX_COLOUR", "EFFECTIVE_COLOUR", "SHARED", "Result", "as_rgb", "asked", "cells", "channel_of", "seen"]
+__all__ = [
+    "BOX_COLOUR",
+    "EFFECTIVE_COLOUR",
+    "SHARED",
+    "Result",
+    "as_rgb",
+    "asked",
+    "cells",
+    "channel_of",
+    "file_name",
+    "seen",
+]
 
 BOX_COLOUR = (255, 64, 64)
 EFFECTIVE_COLOUR = (0, 190, 255)  # beside red, told apart by everybody
@@ -65,6 +77,14 @@ def asked(index: Index) -> dict[str, Any]:
     if index.layers != default_layers(index.model):
         options["layers"] = index.layers
     return {**index.facts, "index": options}
+
+
+def file_name(index: Index, file: str) -> str:
+    """A file of an index by a name that does not say where this machine keeps it."""
+    root = index.images.root
+    if root is not None:
+        return Path(os.path.relpath(file, root)).as_posix()
+    return Path(file).name if Path(file).is_absolute() else file
 
 
 def _info(image: Any) -> dict[Any, Any]:

@@ -172,7 +172,7 @@ if opened is not None:
         seen = f"{first.files[opened]}: {label}; seen as {first.predictions[opened]}{right_or_wrong}"
         st.caption(widgets.literal(f"{seen} ({first.confidence[opened]:.0%})."))
         if number != own and st.button("Make it the picture of all pages", icon=":material/check:"):
-            session.choose("picture", neighbours.reference(index, number) or maps.keep(index, number))
+            maps.take(index, number)
             st.rerun()
     with right:
         panel = neighbours.render(near).panels[0]
