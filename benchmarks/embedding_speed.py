@@ -2,8 +2,9 @@
 them is on the screen's side within a second.
 
 What we do is `explain.embedding` without its measurements: vectors out of the open index, a process of its own, exact
-neighbours, openTSNE's descent by its tree. The peer, which takes its grid by itself, is `openTSNE.TSNE(perplexity=30, n_jobs=cores).fit(vectors)` in this process,
-as its documentation shows it. We and the peer alternate. scikit-learn's TSNE runs once, for its time alone.
+neighbours, openTSNE's descent by its tree. The peer is `openTSNE.TSNE(perplexity=30, n_jobs=cores).fit(vectors)` in
+this process, as its documentation shows it, which takes its grid by itself. We and the peer alternate. scikit-learn's
+TSNE runs once, for its time alone. `--rounds N` and `--no-sklearn` make it shorter.
 The two kinds of vectors are LeNet's features (84) and 50 principal components of the pixels.
 """
 
@@ -27,7 +28,8 @@ from explain.index import Index
 from explain.projection import cores
 from explain.views import embedding
 
-ROUNDS, TARGET, FIRST_ROUNDS = 3, 1.05, 5
+TARGET, FIRST_ROUNDS = 1.05, 5
+ROUNDS = int(sys.argv[sys.argv.index("--rounds") + 1]) if "--rounds" in sys.argv else 3
 
 
 def main() -> None:
