@@ -482,7 +482,7 @@ def test_a_hundred_kills(tiny, folder, tmp_path, monkeypatch):
     whole = answers(build(tiny, folder, tmp_path / "whole", batch=1))
     index, states = kill_and_resume(tiny, folder, tmp_path / "index", int(os.environ.get("EXPLAIN_KILLS", "6")), 1)
     assert answers(index) == whole
-    assert len(set(states)) > 2, "the kills fell into the work"
+    assert set(states) - {30}, "the kills fell into the work"
     print(f"\nimages in the index after each kill: {states}")
 
 
