@@ -17,9 +17,9 @@ from torch.overrides import TorchFunctionMode
 
 from .errors import NotSupported
 from .registry import Registry
-from .trace import record
+from .trace import asking, record
 
-__all__ = ["UNIT_METHODS", "asking"]
+__all__ = ["RULES", "UNIT_METHODS", "rectifying", "refuse_other_activations"]
 
 UNIT_METHODS = Registry("unit method")
 
@@ -27,17 +27,22 @@ Position = tuple[int, ...]
 Rule = Callable[[Tensor, Tensor], Tensor]
 """What goes on below a rectifier, from what arrives above it and where its input was between its bounds."""
 
+RULES: dict[str, Rule] = {
+    "deconvnet": lambda signal, _: signal.relu(),
+    "guided": lambda signal, passed: signal.relu() * passed,
+}
+
 
 @UNIT_METHODS.register
 def deconvnet(net: nn.Module, layer: str, batch: Tensor, channel: int, position: Position) -> Tensor:
     """Back through the filters, keeping at each ReLU what is positive of the signal (Zeiler and Fergus 2014)."""
-    return _run_back(net, layer, batch, channel, position, lambda signal, _: signal.relu())
+    return _run_back(net, layer, batch, channel, position, RULES["deconvnet"])
 
 
 @UNIT_METHODS.register
 def guided(net: nn.Module, layer: str, batch: Tensor, channel: int, position: Position) -> Tensor:
     """The gradient, keeping at each ReLU only what is positive of it (guided backprop, Springenberg et al. 2015)."""
-    return _run_back(net, layer, batch, channel, position, lambda signal, passed: signal.relu() * passed)
+    return _run_back(net, layer, batch, channel, position, RULES["guided"])
 
 
 @UNIT_METHODS.register
@@ -46,30 +51,24 @@ def gradient(net: nn.Module, layer: str, batch: Tensor, channel: int, position: 
     return _run_back(net, layer, batch, channel, position, None)
 
 
-def asking(batch: Tensor) -> Tensor:
-    """A copy of the pixels that asks for a gradient: the graph reaches every layer although all weights are frozen."""
-    with torch.inference_mode(False):
-        return batch.detach().clone().requires_grad_()
-
-
 def _run_back(net: nn.Module, layer: str, batch: Tensor, channel: int, position: Position, rule: Rule | None) -> Tensor:
     """From a unit to the pixels, by the chain rule or with another rule for rectifiers."""
     batch = asking(batch)
     if rule is None:
         _, held = record(net, batch, [layer], gradients=True)
     else:
-        with _Rectifying(rule):
+        with rectifying(rule):
             _, held = record(net, batch, [layer], gradients=True)
     with torch.inference_mode(False), torch.enable_grad():
         unit = held[layer][(0, channel, *position)]
         if not unit.requires_grad:  # it does not depend on the picture
             return torch.zeros_like(batch[0])
         if rule is not None:
-            _refuse_other_activations(unit, layer)
+            refuse_other_activations(unit, f"layer {layer!r} is")
         return torch.autograd.grad(unit, batch)[0][0]
 
 
-class _Rectifying(TorchFunctionMode):
+class rectifying(TorchFunctionMode):  # used as a context manager, as torch names its own
     """While open, rectifiers that this thread calls run back by a rule; modules and other threads know nothing of it.
 
     It sees nn.ReLU as well as F.relu(x), x.relu_() and x.clamp(min=0), which hooks on modules miss without a word.
@@ -135,8 +134,8 @@ _LIKE_RELU = {
 _SATURATING = {"Sigmoid": "Sigmoid", "Tanh": "Tanh", "Hardsigmoid": "Hardsigmoid", "Hardtanh": "Hardtanh"}
 
 
-def _refuse_other_activations(unit: Tensor, layer: str) -> None:
-    """Raises NotSupported where a rule would change nothing, or only part of the way."""
+def refuse_other_activations(unit: Tensor, what: str) -> None:
+    """Raises NotSupported where a rule would change nothing, or only part of the way; `what` is who is reached."""
     nodes, ahead = set(), [unit.grad_fn]
     while ahead:
         node = ahead.pop()
@@ -148,6 +147,6 @@ def _refuse_other_activations(unit: Tensor, layer: str) -> None:
     met = sorted(name for kind, name in foreign.items() if kind in kinds)
     if met:
         raise NotSupported(
-            f"Deconvnet and guided backprop have a rule for ReLU only, and layer {layer!r} is reached through "
+            f"Deconvnet and guided backprop have a rule for ReLU only, and {what} reached through "
             f"{', '.join(met)}; choose 'gradient'."
         )

@@ -200,7 +200,15 @@ class Model:
         return digest.hexdigest()
 
     @cached_property
-    def _scanned(self) -> tuple[Layer, ...]:
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """Black and white as the net's input takes them, each (1, C, 1, 1)."""
+        black, white = (np.full((1, 1, self.preprocess.channels), value, np.uint8) for value in (0, 255))
+        scaled = self.preprocess.scaled
+        return scaled(black)[None].to(self.device), scaled(white)[None].to(self.device)
+
+    @cached_property
+    def scanned(self) -> tuple[Layer, ...]:
+        """Layers and blocks, in execution order."""
         height, width = self.preprocess.size
         with self.exclusive() as net:
             return scan(net, torch.zeros(1, self.preprocess.channels, height, width, device=self.device))
@@ -208,19 +216,19 @@ class Model:
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """One row per layer call, in execution order."""
-        return tuple(layer for layer in self._scanned if not layer.block)
+        return tuple(layer for layer in self.scanned if not layer.block)
 
     @cached_property
     def blocks(self) -> tuple[Layer, ...]:
         """Layers that are made of layers, such as a residual block; they can be looked into as well."""
-        return tuple(layer for layer in self._scanned if layer.block)
+        return tuple(layer for layer in self.scanned if layer.block)
 
     def layer(self, name: str) -> Layer:
         """The layer or block of that name. Raises Unknown, also where a name stands for several calls."""
-        for layer in self._scanned:
+        for layer in self.scanned:
             if layer.name == name:
                 return layer
-        calls = [layer.name for layer in self._scanned if layer.name.rpartition(":")[0] == name]
+        calls = [layer.name for layer in self.scanned if layer.name.rpartition(":")[0] == name]
         if calls:
             raise Unknown("layer", name, calls, f"It is called {len(calls)} times; choose one call.")
         raise Unknown("layer", name, [layer.name for layer in self.layers])
@@ -228,11 +236,11 @@ class Model:
     @cached_property
     def last_maps(self) -> Layer:
         """The last layer or block with maps as fine as the last convolution's: what class activation maps use."""
-        convolutions = [layer for layer in self._scanned if "Conv" in layer.kind and layer.spatial]
+        convolutions = [layer for layer in self.scanned if "Conv" in layer.kind and layer.spatial]
         if not convolutions:
             raise NotSupported(f"Model {self.name!r} has no convolution with maps (C, H, W).")
         size = convolutions[-1].shape[1:]
-        return [layer for layer in self._scanned if layer.spatial and layer.shape[1:] == size][-1]
+        return [layer for layer in self.scanned if layer.spatial and layer.shape[1:] == size][-1]
 
     def batch(self, images: Any) -> Tensor:
         """Pictures (one, or a sequence) as the net's input (N, C, H, W) on its device."""

@@ -96,6 +96,11 @@ class Entry:
     name: str
     function: Callable[..., Any]
     options: Mapping[str, Option]
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            object.__setattr__(self, "label", self.name.replace("_", " ").capitalize())
 
     @property
     def summary(self) -> str:
@@ -103,8 +108,9 @@ class Entry:
         return (inspect.getdoc(self.function) or "").partition("\n")[0]
 
     @property
-    def label(self) -> str:
-        return self.name.replace("_", " ").capitalize().replace(" cam", "-CAM")
+    def caveat(self) -> str:
+        """What the docstring says beyond its first line: when not to believe it."""
+        return " ".join((inspect.getdoc(self.function) or "").partition("\n")[2].split())
 
     def takes(self, parameter: str) -> bool:
         """Whether the function has use for a parameter; the name of one it ignores begins with an underscore."""
@@ -128,11 +134,14 @@ class Registry(Mapping[str, Entry]):
     kind: str
     _entries: dict[str, Entry] = field(default_factory=dict)
 
-    def register(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def register(self, function: Callable[..., Any] | None = None, *, label: str = "") -> Callable[..., Any]:
+        """A decorator, with or without a label; without one the label is made of the function's name."""
+        if function is None:
+            return lambda function: self.register(function, label=label)
         name = function.__name__
         if name in self._entries:
             raise ValueError(f"{self.kind} {name!r} is registered twice")
-        self._entries[name] = Entry(name, function, options_of(function))
+        self._entries[name] = Entry(name, function, options_of(function), label)
         return function
 
     def __getitem__(self, name: str) -> Entry:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from .errors import NotSupported, Unknown
 
-__all__ = ["address", "call_counts", "calls", "inputs", "record", "split"]
+__all__ = ["address", "asking", "call_counts", "calls", "inputs", "record", "split"]
 
 # Layer calls of a net whose output a later operation overwrites: learned in a pass, so that only those are copied.
 _overwritten: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
@@ -85,6 +85,12 @@ def call_counts(net: nn.Module, batch: Tensor) -> dict[str, int]:
     with torch.inference_mode(False), torch.no_grad(), calls(net, (name for name, _ in net.named_modules()), seen):
         net(batch)
     return counts
+
+
+def asking(batch: Tensor) -> Tensor:
+    """A copy of the pixels that asks for a gradient: the graph reaches every layer although all weights are frozen."""
+    with torch.inference_mode(False):
+        return batch.detach().clone().requires_grad_()
 
 
 def record(

@@ -7,6 +7,9 @@ from torchvision import models
 from explain.attribution import METHODS
 from explain.errors import ExplainError, NotSupported
 
+ENDS = torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)
+"""Black and white of nets that take pictures as they are."""
+
 
 @pytest.fixture
 def tiny():
@@ -30,9 +33,9 @@ def test_gradient_equals_central_differences(tiny, picture):
         slope = (tiny(picture + nudge) - tiny(picture - nudge)) / (2 * step)
         expected[:, place[0], place[1], place[2]] = slope.gather(1, target[:, None])[:, 0]
     entry = METHODS["gradient"]
-    assert torch.allclose(entry(tiny, "0", picture, target), expected.abs().amax(1), atol=1e-8)
-    assert torch.allclose(entry(tiny, "0", picture, target, reduce="sum"), expected.abs().sum(1), atol=1e-8)
-    signed = entry(tiny, "0", picture, target, reduce="signed")
+    assert torch.allclose(entry(tiny, "0", picture, target, ENDS), expected.abs().amax(1), atol=1e-8)
+    assert torch.allclose(entry(tiny, "0", picture, target, ENDS, reduce="sum"), expected.abs().sum(1), atol=1e-8)
+    signed = entry(tiny, "0", picture, target, ENDS, reduce="signed")
     assert torch.allclose(signed.abs(), expected.abs().amax(1), atol=1e-8)
     assert torch.allclose(
         signed, torch.where(expected.amax(1) >= -expected.amin(1), expected.amax(1), expected.amin(1))
@@ -41,7 +44,7 @@ def test_gradient_equals_central_differences(tiny, picture):
 
 def test_gradient_of_a_linear_net_is_its_weights():
     net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 25, 4)).eval()
-    heat = METHODS["gradient"](net, "1", torch.randn(1, 3, 5, 5), torch.tensor([2]))
+    heat = METHODS["gradient"](net, "1", torch.randn(1, 3, 5, 5), torch.tensor([2]), ENDS)
     assert torch.equal(heat[0], net[1].weight[2].view(3, 5, 5).abs().amax(0))
 
 
@@ -54,8 +57,8 @@ def test_both_methods_agree_with_captum(name, layer):
     net = models.get_model(name, weights=None).eval().requires_grad_(False)
     batch, target = torch.randn(2, 3, 96, 64), torch.tensor([3, 700])
     oracle = Saliency(net).attribute(batch.clone().requires_grad_(), target, abs=True).amax(1)
-    assert torch.allclose(METHODS["gradient"](net, layer, batch, target), oracle, atol=1e-7)
-    ours = METHODS["grad_cam"](net, layer, batch, target)
+    assert torch.allclose(METHODS["gradient"](net, layer, batch, target, ENDS), oracle, atol=1e-7)
+    ours = METHODS["grad_cam"](net, layer, batch, target, ENDS)
     for module in net.modules():  # captum reads what a following in-place layer has overwritten
         if hasattr(module, "inplace"):
             module.inplace = False
@@ -68,9 +71,9 @@ def test_both_methods_agree_with_captum(name, layer):
 
 
 def test_a_map_is_for_the_class_asked_for(tiny, picture):
-    maps = [METHODS["gradient"](tiny, "0", picture, torch.tensor([c, c])) for c in range(3)]
+    maps = [METHODS["gradient"](tiny, "0", picture, torch.tensor([c, c]), ENDS) for c in range(3)]
     assert not torch.allclose(maps[0], maps[1])
-    together = METHODS["gradient"](tiny, "0", picture, torch.tensor([0, 2]))
+    together = METHODS["gradient"](tiny, "0", picture, torch.tensor([0, 2]), ENDS)
     assert torch.allclose(together[0], maps[0][0])
     assert torch.allclose(together[1], maps[2][1])
 
@@ -82,15 +85,15 @@ def test_methods_keep_the_contract(name):
     net = models.resnet18(weights=None).eval().requires_grad_(False)
     batch, target = torch.randn(3, 3, 64, 96), torch.tensor([1, 2, 3])
     before = [p.clone() for p in net.state_dict().values()]
-    heat = METHODS[name](net, "layer3", batch, target)
+    heat = METHODS[name](net, "layer3", batch, target, ENDS)
     for mode in (torch.no_grad, torch.inference_mode):
         with mode():
-            assert torch.equal(METHODS[name](net, "layer3", batch.clone(), target.clone()), heat)
+            assert torch.equal(METHODS[name](net, "layer3", batch.clone(), target.clone(), ENDS), heat)
     assert heat.isfinite().all()
     assert not heat.requires_grad
-    assert torch.equal(heat, METHODS[name](net, "layer3", batch, target))
+    assert torch.equal(heat, METHODS[name](net, "layer3", batch, target, ENDS))
     for i in range(3):
-        alone = METHODS[name](net, "layer3", batch[i : i + 1], target[i : i + 1])[0]
+        alone = METHODS[name](net, "layer3", batch[i : i + 1], target[i : i + 1], ENDS)[0]
         assert torch.allclose(alone, heat[i], atol=1e-5 * float(heat.abs().max()))
     assert all(torch.equal(a, b) for a, b in zip(before, net.state_dict().values(), strict=True))
     assert all(p.grad is None for p in net.parameters())
@@ -101,7 +104,7 @@ def test_methods_keep_the_contract(name):
 def test_grad_cam_refuses_a_layer_without_maps():
     net = models.resnet18(weights=None).eval()
     with pytest.raises(NotSupported, match="fc"):
-        METHODS["grad_cam"](net, "fc", torch.randn(1, 3, 64, 64), torch.tensor([1]))
+        METHODS["grad_cam"](net, "fc", torch.randn(1, 3, 64, 64), torch.tensor([1]), ENDS)
 
 
 @pytest.mark.parametrize("options", [{"reduce": "mean"}, {"redce": "max"}, {"reduce": 3}])

@@ -11,8 +11,8 @@ from PIL import Image, ImageOps
 import explain
 from explain import cli, trace
 from explain.errors import BadFile, BadValue, ExplainError, NotSupported, Unknown
+from explain.features import head, vector
 from explain.figure import read_facts
-from explain.index.features import head, vector
 from explain.views import agreement, neighbours
 
 COUNT = 300

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import dataclasses
+import itertools
 import json
 
 import numpy as np
@@ -217,20 +218,19 @@ def changed(facts, place, value=None, drop=False):
     return new
 
 
-@pytest.mark.parametrize("name", MADE)
+# What each mangled option of t-SNE asks for would be computed; the other maps are read in the same way.
+@pytest.mark.parametrize("name", [name for name in MADE if "tsne" not in name])
 def test_a_lost_or_mangled_fact_is_one_sentence_at_worst(made, index, lenet, name):
-    if "tsne" in name:
-        pytest.skip("what each mangled option asks for would be computed; the other maps are read in the same way")
     facts, opener = facts_of(made[name]), Opener(lenet, index)
-    refused = 0
+    values, refused = itertools.cycle(MANGLED), 0
     for place in places(facts):
-        for value in ["drop", *MANGLED]:
+        for value in ["drop", *itertools.islice(values, 3)]:
             try:
                 opener.redraw(changed(facts, place, value, drop=value == "drop"))
             except ExplainError as error:
                 assert 10 < len(str(error)) < 1500
                 refused += 1
-    assert refused > 20
+    assert refused > 5
 
 
 anything = st.recursive(
@@ -240,7 +240,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_json_in_the_place_of_a_fact(made, index, lenet, data):
     facts = facts_of(

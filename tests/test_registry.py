@@ -33,7 +33,7 @@ def fruits():
         """
         return skin, count, weight, colour, ripe, note
 
-    @registry.register
+    @registry.register(label="Grad-CAM")
     def grad_cam():
         """Not a fruit."""
 
@@ -56,6 +56,7 @@ def test_mapping(fruits):
     assert "apple" in fruits
     assert "pear" not in fruits
     assert fruits["apple"].summary == "An apple."
+    assert fruits["apple"].label == "Apple"
     assert fruits["grad_cam"].label == "Grad-CAM"
 
 

@@ -82,7 +82,7 @@ def test_a_net_without_convolutions_has_a_gradient_and_no_grad_cam():
     picture = np.full((6, 6), 90, np.uint8)
     heat = saliency.compute(model, picture, "gradient", "b").heat
     assert np.array_equal(heat, net[1].weight[1].detach().view(6, 6).abs().numpy())
-    with pytest.raises(ExplainError, match=r"Grad-CAM needs a layer with maps.*'1'"):
+    with pytest.raises(ExplainError, match=r"Class activation maps need a layer with maps.*'1'"):
         saliency.compute(model, picture, "grad_cam", "b")
 
 

@@ -15,12 +15,12 @@ from PIL import Image
 
 from ..data import ImageSet, list_images, load_images
 from ..errors import BadFile, BadValue, Unknown, shorten
+from ..features import vector
 from ..model import Box, Layer, Model
 from ..search import nearest, squared_norms
 from ..trace import inputs
 from ..zoo import load_model
 from .build import gather, join
-from .features import vector
 from .files import Arrays, Manifest, lines_of, read_arrays, read_manifest, summaries_of
 from .summary import NOBODY, RANKINGS, Summary, edges
 

@@ -14,10 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..backprop import asking
 from ..geometry import Status
 from ..model import Box, Layer, Model
-from ..trace import record
+from ..trace import asking, record
 from .cut import Cuts, extent, sight
 
 __all__ = ["box_of", "describe", "locate"]

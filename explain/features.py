@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import NotSupported
-from ..trace import calls
+from .errors import NotSupported
+from .trace import calls
 
 __all__ = ["head", "vector"]
 

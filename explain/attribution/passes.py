@@ -1,0 +1,111 @@
+"""Passes through a net as methods need them: slopes, and scores of very many inputs in batches that fit the memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..trace import asking, calls
+
+__all__ = ["generator", "room", "score", "scores_of", "slope", "slopes", "tell", "watched"]
+
+MOST = 64
+"""Inputs at a time where memory is plenty: more is no faster on the networks measured."""
+SHARE = 0.25
+"""Of the free memory, what one batch may take: other sessions work beside this one."""
+
+Watch = Callable[[float], None]
+_watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watched(watch: Watch) -> Iterator[None]:
+    """While open, methods of this thread report the share of work that is done; what `watch` raises stops them."""
+    token = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
+def tell(share: float) -> None:
+    """Reports the share of work that is done to whoever watches."""
+    if (watch := _watch.get()) is not None:
+        watch(share)
+
+
+def slope(output: Tensor, target: Tensor, source: Tensor) -> Tensor:
+    """The gradient of each picture's score for its target (not of the softmax); pictures do not touch each other.
+
+    Works inside somebody's no_grad or inference_mode as well. Zero where the score does not depend on the source.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        chosen = score(output, target).sum()
+        if not chosen.requires_grad:
+            return torch.zeros_like(source)
+        found = torch.autograd.grad(chosen, source, allow_unused=True)[0]
+        return torch.zeros_like(source) if found is None else found
+
+
+def score(output: Tensor, target: Tensor) -> Tensor:
+    """Each picture's score for its target (N,)."""
+    return output.gather(1, target.to(output.device, copy=True)[:, None])[:, 0]
+
+
+def slopes(net: nn.Module, batch: Tensor, target: Tensor) -> Tensor:
+    """The gradient of each picture's score with respect to its pixels (N, C, H, W)."""
+    batch = asking(batch)
+    with torch.inference_mode(False), torch.enable_grad():
+        return slope(net(batch), target, batch)
+
+
+def scores_of(
+    net: nn.Module, count: int, make: Callable[[int, int], Tensor], target: Tensor, done: float = 0.0, of: float = 1.0
+) -> Tensor:
+    """The scores (count,) for one target of inputs that make(start, stop) gives a batch at a time, so that memory does
+    not grow with their number. `done` and `of` say which part of the whole work this is."""
+    found = []
+    with torch.inference_mode(False), torch.no_grad():
+        step = room(net, make(0, 1))
+        for start in range(0, count, step):
+            stop = min(start + step, count)
+            found.append(score(net(make(start, stop)), target.expand(stop - start)))
+            tell(done + (of * stop) / count)
+    return torch.cat(found)
+
+
+def room(net: nn.Module, picture: Tensor, gradients: bool = False) -> int:
+    """How many inputs like this one (1, C, H, W) fit into a share of the free memory, at least one, at most MOST."""
+    sizes = [picture.nbytes]
+
+    def seen(_name: str, _call: int, output: Any) -> None:
+        if isinstance(output, Tensor):
+            sizes.append(output.nbytes)
+
+    names = [name for name, module in net.named_modules() if next(module.children(), None) is None]
+    with torch.inference_mode(False), torch.no_grad(), calls(net, names, seen):
+        net(picture.clone())
+    need = 3 * sum(sizes) if gradients else 6 * max(sizes)
+    return int(max(1, min(MOST, SHARE * _free(picture.device) / need)))
+
+
+def _free(device: torch.device) -> int:
+    """Bytes of memory that nobody uses."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # no such question on this system
+        return 1 << 30
+
+
+def generator(seed: int) -> torch.Generator:
+    """Chance of its own: the global generator is shared by all sessions. On the CPU, so that a seed means the same
+    everywhere."""
+    return torch.Generator().manual_seed(seed)
