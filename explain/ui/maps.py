@@ -19,11 +19,11 @@ from explain.views import cloud, embedding, neighbours
 from explain.views.embedding import Embedding, Placed
 
 WORDS = {
-    "pictures": "the layer's answers to the pictures",
+    "pictures": "pictures through the network",
     "steps": "steps",
     "points measured": "points measured, how far the map can be trusted",
 }
-SILENT = {"umap": "UMAP lays out the pictures and says nothing meanwhile; the first map also prepares its code"}
+SILENT = {"umap": "laying out the pictures, silent until that is done; the first map also prepares its code"}
 
 
 @dataclass(frozen=True)

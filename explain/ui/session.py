@@ -48,19 +48,31 @@ def start(page: str) -> None:
     _frozen()
     state, given = st.session_state, st.query_params.to_dict()
     if "selection" not in state:
-        state.selection, state.written = given, given
+        state.selection = dict(given)
+    elif state.pop("again", False):
+        given = state.written
     elif given and given != state.written:
         # Back on one page, what its URL no longer has was not chosen yet; other pages' choices are not in it.
         gone = set(state.written) - set(given) if page == state.page else set()
         state.selection = {name: value for name, value in state.selection.items() if name not in gone} | given
-    state.used, state.page = [], page
+    state.used, state.page, state.written = [], page, given
+
+
+def again() -> NoReturn:
+    """Run the page once more.
+
+    Streamlit hands the URL of this run on to the next one. A fragment's may be older than what the page wrote last, so
+    that it speaks of nothing that the visitor did.
+    """
+    st.session_state.again = True
+    st.rerun()
 
 
 def finish() -> None:
     """Write what this page depends on into the URL."""
     state = st.session_state
     wanted = {name: str(state.selection[name]) for name in state.used if state.selection.get(name) not in (None, "")}
-    if st.query_params.to_dict() != wanted:
+    if state.written != wanted:
         st.query_params.from_dict(wanted)
     state.written = wanted
 

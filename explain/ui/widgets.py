@@ -154,7 +154,7 @@ def choose_index(model: Model) -> Index | None:
         found = workspace.indexes(model)
         if chosen not in found:  # its folder has been removed since
             jobs.forget(job.key)
-            st.rerun()
+            session.again()
     return session.index(model, found[chosen])
 
 

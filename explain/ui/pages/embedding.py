@@ -96,7 +96,7 @@ def at_work() -> bool:
 
 def explore() -> None:
     if thumbs is None and thumbs_job.state == "done":
-        st.rerun()
+        session.again()
     with st.container(key="map-said"):
         say()
     shown = maps.explored(wanted, stranger, called, thumbs) if complete else maps.settling(wanted, thumbs)
@@ -105,7 +105,7 @@ def explore() -> None:
     choice = explorer(shown, key=f"explorer-{model.name}", alt=f"A map of {len(shown.files):,} pictures", opened=opened)
     if choice.opened is not None and choice.opened != opened:
         session.choose("point", int(first.images[choice.opened]))
-        st.rerun()
+        session.again()
     if len(choice.picked):
         show_picked(first, choice.picked)
 
@@ -121,11 +121,11 @@ def say() -> None:
             if job.active:
                 one.watch(job)
             elif job.state == "done":
-                st.rerun()
+                session.again()
             else:
                 jobs.show_end(job, one.name)
     if settling != at_work():
-        st.rerun()  # there is nothing more to look out for, or there is again
+        session.again()  # there is nothing more to look out for, or there is again
 
 
 def show_picked(result: embedding.Embedding, picked: np.ndarray) -> None:
@@ -173,7 +173,7 @@ if opened is not None:
         st.caption(widgets.literal(f"{seen} ({first.confidence[opened]:.0%})."))
         if number != own and st.button("Make it the picture of all pages", icon=":material/check:"):
             maps.take(index, number)
-            st.rerun()
+            session.again()
     with right:
         panel = neighbours.render(near).panels[0]
         clicked = widgets.show_gallery(
@@ -187,7 +187,7 @@ if opened is not None:
         st.caption(widgets.literal(f"Its nearest in feature space. {near.agrees('features')}."))
         if clicked:
             session.choose("point", int(near.features.images[clicked - 1]))
-            st.rerun()
+            session.again()
 
 if made[0] is not None:
     specs = options_of(embedding.render)
