@@ -70,9 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--layer", required=True, help="a name that `anatomy` lists")
     sub.add_argument("--channel", help="one channel large, instead of all")
     sub = command("saliency", _saliency, "MODEL", "IMAGE")
-    sub.add_argument("--method", default="gradient", help="how: gradient, grad_cam")
-    sub.add_argument("--target", help="class number or name; by default the predicted one")
+    sub.add_argument("--method", default="gradient", help="how: gradient, grad_cam, ...; a wrong name lists them all")
+    sub.add_argument("--target", help="class number or name, or a unit's channel; by default the likeliest")
     sub.add_argument("--layer", help="for methods that look into one")
+    sub.add_argument("--unit", metavar="LAYER", help="explain a channel of this layer instead of a class")
     sub.add_argument("--option", metavar="KEY=VALUE", action="append", default=[], help="option of the method")
     sub = command("unit", _unit, "MODEL", "IMAGE")
     sub.add_argument("--layer", required=True, help="a name that `anatomy` lists")
@@ -218,9 +219,10 @@ def _saliency(given: argparse.Namespace) -> None:
     from .views import saliency
 
     options = _pairs(given.option)
-    result = saliency.compute(_model(given), _image(given), given.method, given.target, given.layer, **options)
+    asked = given.method, given.target, given.layer, given.unit
+    result = saliency.compute(_model(given), _image(given), *asked, **options)
     low, high = float(result.heat.min()), float(result.heat.max())
-    text = f"{given.method} for {result.target_name} ({result.probability:.1%}): {low:.4g} to {high:.4g}"
+    text = f"{given.method} for {result.target_name} ({result.says}): {low:.4g} to {high:.4g}"
     _finish(given, result, text, {"target": result.target_name, "min": low, "max": high})
 
 

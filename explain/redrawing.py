@@ -19,6 +19,7 @@ from PIL import Image
 from .data import list_images
 from .errors import BadFile, BadValue, ExplainError, Unknown, shorten
 from .figure import Figure
+from .images import cover
 from .index import Index, read_manifest
 from .model import Model
 from .nets import NETS
@@ -44,6 +45,7 @@ from .zoo import list_models, load_model
 __all__ = ["VIEWS", "Facts", "Opener", "find_index", "is_model_name", "is_reference", "redraw"]
 
 LONGEST, MOST, LARGEST = 2000, 100_000, 1 << 53  # of a text, of a list, of a number's size
+MOST_MAPS = 100  # of a grid: each is computed
 MOST_PLACED = 20
 _FAMILY = re.compile(r"(torchvision|timm):[\w.-]+")
 
@@ -172,6 +174,10 @@ class Opener:
                 raise BadValue(f"The figure was made of {what}, with other pixels than those of the picture given.")
             raise BadFile(f"The figure was made of {what}, which is not kept here; give the picture's file as image.")
         found = open_picture(name)
+        if facts.has("covered"):
+            covered = facts.part("covered")
+            boxes = [Facts({"box": box}).numbers("box") for box in covered._list("boxes")]
+            found = cover(found, boxes, covered.text("fill"))
         if _pixels(model, found) != digest:
             raise BadValue(f"The figure was made with another picture than {shorten(name)} is now.")
         return found
@@ -302,19 +308,22 @@ def _activations(facts: Facts, open: Opener) -> Figure:
 
 
 def _saliency(facts: Facts, open: Opener) -> Figure:
+    if not facts.has("grid"):
+        return saliency.render(_map(facts, open), **facts.style(saliency.render))
+    rows = [Facts({"row": row})._list("row") for row in facts._list("grid")]
+    if not rows or not rows[0] or any(len(row) != len(rows[0]) for row in rows) or len(rows) * len(rows[0]) > MOST_MAPS:
+        raise BadValue(f"The grid in the facts is not rows of as many maps each, at most {MOST_MAPS} in all.")
+    maps = [[_map(Facts({**facts.all, **Facts(cell).all}), open) for cell in row] for row in rows]
+    style = facts.options("style")
+    return saliency.render_grid(maps, **style)
+
+
+def _map(facts: Facts, open: Opener) -> saliency.Saliency:
+    """A saliency map, without a drawing."""
     model = open.model(facts)
-    picture, style = open.picture(facts, model), facts.style(saliency.render)
-    layer = facts.text("layer") if facts.has("layer") else None
-
-    def result(target: int) -> saliency.Saliency:
-        return saliency.compute(model, picture, facts.text("method"), target, layer, **_options(facts))
-
-    if facts.has("target_indices"):
-        targets = facts.numbers("target_indices")
-        if not 1 <= len(targets) <= len(model.classes):
-            raise BadValue(f"The facts name {len(targets)} classes; maps are drawn for 1 to {len(model.classes)}.")
-        return saliency.render_classes([result(target) for target in targets], **style)
-    return saliency.render(result(facts.number("target_index")), **style)
+    layer, unit = (facts.text(name) if facts.has(name) else None for name in ("layer", "unit"))
+    target, method = facts.number("target_index"), facts.text("method")
+    return saliency.compute(model, open.picture(facts, model), method, target, layer, unit, **_options(facts))
 
 
 def _unit(facts: Facts, open: Opener) -> Figure:
@@ -327,7 +336,7 @@ def _unit(facts: Facts, open: Opener) -> Figure:
 def _options(facts: Facts) -> dict[str, Any]:
     """Options of a method, which is given by position: a name of the function's own would be given twice."""
     options = facts.options("options")
-    for name in ("model", "image", "method", "target", "layer", "channel", "position"):
+    for name in ("model", "image", "method", "target", "layer", "unit", "channel", "position"):
         if name in options:
             raise BadValue(f"{name!r} is no option of a method, as the facts have it.")
     return options

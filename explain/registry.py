@@ -97,6 +97,7 @@ class Entry:
     function: Callable[..., Any]
     options: Mapping[str, Option]
     label: str = ""
+    slow: bool = False
 
     def __post_init__(self) -> None:
         if not self.label:
@@ -134,14 +135,19 @@ class Registry(Mapping[str, Entry]):
     kind: str
     _entries: dict[str, Entry] = field(default_factory=dict)
 
-    def register(self, function: Callable[..., Any] | None = None, *, label: str = "") -> Callable[..., Any]:
-        """A decorator, with or without a label; without one the label is made of the function's name."""
+    def register(
+        self, function: Callable[..., Any] | None = None, *, label: str = "", slow: bool = False
+    ) -> Callable[..., Any]:
+        """A decorator, with or without a label; without one the label is made of the function's name.
+
+        What is slow takes more than a moment: pages leave it to a job.
+        """
         if function is None:
-            return lambda function: self.register(function, label=label)
+            return lambda function: self.register(function, label=label, slow=slow)
         name = function.__name__
         if name in self._entries:
             raise ValueError(f"{self.kind} {name!r} is registered twice")
-        self._entries[name] = Entry(name, function, options_of(function), label)
+        self._entries[name] = Entry(name, function, options_of(function), label, slow)
         return function
 
     def __getitem__(self, name: str) -> Entry:

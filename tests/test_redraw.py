@@ -15,6 +15,7 @@ import explain
 from explain import cli
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.figure import read_facts
+from explain.images import cover
 from explain.redrawing import VIEWS, Opener, redraw
 from explain.views import (
     activations,
@@ -69,9 +70,18 @@ MADE = {
     ),
     "saliency": lambda m, i: saliency.compute(m, picture(), "grad_cam", "Coat", "conv1").figure(mode="signed", clip=90),
     "saliency without a layer": lambda m, i: saliency.compute(m, picture()).figure(opacity=0.25),
-    "saliency classes": lambda m, i: saliency.render_classes(
-        [saliency.compute(m, picture(), "grad_cam", name) for name in ("Coat", "Bag")], mode="positive"
+    "saliency grid": lambda m, i: saliency.render_grid(
+        [[saliency.compute(m, picture(), method, name) for name in ("Coat", 8)] for method in ("grad_cam", "gradient")],
+        mode="positive",
+        scale="all",
     ),
+    "saliency of two": lambda m, i: saliency.render_grid(
+        [[saliency.compute(m, picture(name)) for name in (PICTURE, "fashion-mnist/8")]]
+    ),
+    "saliency of a channel": lambda m, i: saliency.compute(m, picture(), target=3, unit="conv2").figure(colours="grey"),
+    "saliency of a covered picture": lambda m, i: saliency.compute(
+        m, cover(picture(), [(2, 3, 9, 12)], "black")
+    ).figure(),
     "unit": lambda m, i: unit.compute(m, picture(), "conv1", 2, (3, 5), "gradient").figure(clip=80),
     "unit of a vector": lambda m, i: unit.compute(m, picture(), "fc2", 2, method="gradient").figure(),
     "patches": lambda m, i: patches.compute(i, "conv2", [3, 1], "random", 5).figure(whole=True),

@@ -117,7 +117,7 @@ def test_no_positive_evidence_is_said_and_not_painted():
 def test_classes_are_compared_on_one_scale(lenet):
     picture = open_picture("fashion-mnist/1")
     maps = [saliency.compute(lenet, picture, "grad_cam", c) for c in range(3)]
-    scales = {panel.scale for panel in saliency.render_classes(maps).panels}
+    scales = {panel.scale for panel in saliency.render_grid([maps]).panels}
     assert len(scales) == 1
 
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from streamlit import runtime
 
 from ..explorer import CSS, HTML, SCRIPT, Cloud, describe
+from .address import address
 
 _mount = st.components.v2.component("explain_explorer", html=HTML, css=CSS, js=SCRIPT)
 
@@ -29,7 +29,7 @@ def explorer(cloud: Cloud, *, key: str, alt: str, colour: str | None = None, ope
     before = st.session_state.get(key) or {}
     data = describe(
         cloud,
-        lambda file, kind, name: _address(file, kind, f"explorer-{key}-{name}"),
+        lambda file, kind, name: address(file, kind, f"explorer-{key}-{name}"),
         alt,
         colour=colour,
         opened=None if opened is None else int(opened),
@@ -41,14 +41,6 @@ def explorer(cloud: Cloud, *, key: str, alt: str, colour: str | None = None, ope
 
 def _nothing() -> None:
     """Components v2 report a value only when a callback stands behind its name."""
-
-
-def _address(file: bytes, kind: str, place: str) -> str:
-    if not runtime.exists():
-        return ""
-    base = st.get_option("server.baseUrlPath").strip("/")
-    url = runtime.get_instance().media_file_mgr.add(file, kind, place)
-    return f"/{base}{url}" if base else url
 
 
 def _opened(said: Any, cloud: Cloud) -> int | None:

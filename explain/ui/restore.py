@@ -47,6 +47,26 @@ def _asked(facts: Mapping[str, Any]) -> Any:
     return None if facts.get("data") in list_images() else facts.get("number")
 
 
+def _cells(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The facts of each map of a grid, where they differ from the first's."""
+    rows = facts.get("grid")
+    rows = rows if isinstance(rows, list) else []
+    return [cell for row in rows[:100] if isinstance(row, list) for cell in row[:100] if isinstance(cell, Mapping)]
+
+
+def _methods(facts: Mapping[str, Any]) -> str:
+    """The methods of a map or of a grid, with commas, as the page's URL has them."""
+    names = [_text(facts.get("method")), *(_text(cell.get("method")) for cell in _cells(facts))]
+    return ",".join(dict.fromkeys(name for name in names if name))
+
+
+def _kind(facts: Mapping[str, Any]) -> str:
+    """What is asked about: a channel, several classes, or one."""
+    if facts.get("unit"):
+        return "channel"
+    return "five" if any("target" in cell for cell in _cells(facts)) else ""
+
+
 _PICTURE = {"picture": "image"}
 _LAYER = {"layer": "layer", "channel": "channel"}
 _PATCHES: dict[str, Key] = {"index": "data", "layer": "layer", "hierarchy": lambda _: ""}
@@ -77,10 +97,14 @@ PLACES: dict[str, Place] = {
         "saliency",
         {
             **_PICTURE,
-            "method": "method",
-            "target": "target",
-            "five": lambda facts: "targets" in facts or "",
-            **{name: f"style.{name}" for name in ("mode", "opacity", "clip")},
+            "method": _methods,
+            "target": lambda facts: "" if facts.get("unit") else facts.get("target"),
+            "unit": "unit",
+            "unit_channel": lambda facts: facts.get("target_index") if facts.get("unit") else "",
+            "asked": _kind,
+            "looked": "layer",
+            "compared": lambda facts: "",
+            **{name: f"style.{name}" for name in ("mode", "opacity", "clip", "colours")},
         },
         options="{method}_{option}",
     ),

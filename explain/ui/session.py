@@ -26,8 +26,21 @@ DEFAULT_MODEL = "efficientnet-lite0"
 # First and second picture by input channels; the lectures compare pullovers and coats.
 DEMO_PICTURES = {1: ("fashion-mnist/1", "fashion-mnist/6"), 3: ("photos/chelsea.png", "photos/coffee.png")}
 DEPENDENTS = {
-    "model": ("layer", "channel", "target", "picture", "picture2", "query", "point", "embed_layer"),
-    "picture": ("query",),
+    "model": (
+        "layer",
+        "channel",
+        "target",
+        "looked",
+        "unit",
+        "unit_channel",
+        "beside",
+        "picture",
+        "picture2",
+        "query",
+        "point",
+        "embed_layer",
+    ),
+    "picture": ("query", "covered"),
     "index": ("query", "point"),
     "layer": ("channel", "page"),
 }
@@ -131,6 +144,20 @@ def controlled(widget: Callable[..., Any], label: str, name: str, value: Any, *a
 
     def changed() -> None:
         choose(name, st.session_state[key])
+
+    get(name)
+    return widget(label, *args, key=key, on_change=changed, **options)
+
+
+def controlled_list(
+    widget: Callable[..., Any], label: str, name: str, values: list[str], *args: Any, **options: Any
+) -> Any:
+    """The same for a widget of several values, which the URL names with commas."""
+    key = f"_{name}"
+    st.session_state[key] = values
+
+    def changed() -> None:
+        choose(name, ",".join(st.session_state[key] or ()))
 
     get(name)
     return widget(label, *args, key=key, on_change=changed, **options)
@@ -311,9 +338,13 @@ def edited(
 
 def cached(compute: Callable[..., Any], chosen: Model | Index, *args: Any, **options: Any) -> Any:
     """A view's result; computed once for each model or index, picture and choice of options."""
-    of = map(_identity, (chosen, *args))
-    parts = [compute.__module__, compute.__qualname__, *of, *sorted(options.items())]
-    return _computed(repr(parts), lambda: compute(chosen, *args, **options))
+    key = repr((compute.__module__, compute.__qualname__, identity(chosen, *args, **options)))
+    return _computed(key, lambda: compute(chosen, *args, **options))
+
+
+def identity(*args: Any, **options: Any) -> str:
+    """What arguments stand for: models, indexes and pictures by their content."""
+    return repr([*map(_identity, args), *sorted(options.items())])
 
 
 @st.cache_resource(max_entries=RESULTS_KEPT, show_spinner="Asking the network")
@@ -327,5 +358,6 @@ def _identity(value: Any) -> str:
     if isinstance(value, Index):
         return repr((str(value.folder), value.manifest.model_digest, value.manifest.shards))
     if hasattr(value, "tobytes"):  # a picture
-        return sha256(repr((value.mode, value.size, value.info.get("name"))).encode() + value.tobytes())
+        info = value.info.get("name"), value.info.get("covered")
+        return sha256(repr((value.mode, value.size, info)).encode() + value.tobytes())
     return repr(value)

@@ -67,7 +67,8 @@ def seen(model: Model, image: Any) -> Seen:
     kept = name.partition("/")[0] in ("upload", *list_images())
     shown = name if kept else Path(name).name  # where a file lies is nobody's business
     batch = model.preprocess.scaled(crop)[None].to(model.device)
-    return Seen(as_rgb(crop), batch, {"image": shown, "pixels": sha256(crop.tobytes())})
+    covered = {"covered": _info(image)["covered"]} if "covered" in _info(image) else {}
+    return Seen(as_rgb(crop), batch, {"image": shown, "pixels": sha256(crop.tobytes()), **covered})
 
 
 def asked(index: Index) -> dict[str, Any]:

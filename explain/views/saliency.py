@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..attribution import COMPLETE, METHODS, of_channel
-from ..errors import BadValue, NotSupported
+from ..errors import BadValue, NotSupported, Unknown
 from ..figure import Figure, Panel, Pixels, Scale
 from ..images import colour, overlay, resize, unit_scale
 from ..model import Model
 from ..registry import Choices, Range, options_of
 from .result import Result, cells, channel_of, seen
 
-__all__ = ["Saliency", "compute", "range_of", "render", "render_classes"]
+__all__ = ["Saliency", "compute", "range_of", "render", "render_grid"]
 
 CAVEAT = (
     "Saliency maps can be misleading or uninformative (Adebayo et al. 2018); "
@@ -44,6 +44,10 @@ class Saliency(Result):
     promise: float | None
     crop: NDArray[np.uint8]
     facts: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        return METHODS[self.facts["method"]].label
 
     @property
     def says(self) -> str:
@@ -151,57 +155,105 @@ def render(
     mode: Annotated[str, Choices("absolute", "positive", "signed", help="which values are drawn")] = "absolute",
     opacity: Annotated[float, Range(0, 1)] = 0.5,
     clip: Annotated[float, Range(50, 100, help="percentile of absolute values at which the colours end")] = 99.5,
+    colours: Annotated[str, Choices("inferno", "viridis", "grey", help="of unsigned values")] = "inferno",
 ) -> Figure:
     """The picture, the map, and the map over the picture."""
-    style = _checked(mode=mode, opacity=opacity, clip=clip)
-    name = METHODS[result.facts["method"]].label
+    style = _checked(mode=mode, opacity=opacity, clip=clip, colours=colours)
     scale = _scale([result], style)
     drawn, over = _draw(result, scale, style)
     return Figure(
-        title=f"{name} for {result.target_name}",
+        title=f"{result.label} for {result.target_name}",
         panels=(
             Panel(result.crop, "What the network saw", f"{result.target_name} {result.says}"),
-            Panel(drawn, f"{name}, {style['mode']}", scale=scale),
+            Panel(drawn, f"{result.label}, {style['mode']}", scale=scale),
             Panel(over, "Over the picture", scale=scale),
         ),
         facts={**result.facts, "style": style},
         note=f"{range_of(result)} {CAVEAT}",
         arrays={"heat": result.heat, "coarse": result.coarse, "crop": result.crop},
         table=cells(result.coarse),
-        alt=f"{name} map for class {result.target_name}",
+        alt=f"{result.label} map for {result.target_name}",
     )
 
 
-def render_classes(results: Sequence[Saliency], **style: Any) -> Figure:
-    """Maps for several classes of one picture, over the picture, on one scale."""
-    checked = _checked(**style)
-    scale = _scale(results, checked)
-    first = results[0]
+def render_grid(
+    rows: Sequence[Sequence[Saliency]],
+    *,
+    scale: Annotated[str, Choices("row", "all", help="maps that have one scale")] = "row",
+    **style: Any,
+) -> Figure:
+    """Maps side by side over their pictures: methods by classes, two pictures, two models; as many in each row.
+
+    Methods have units of their own, so a row shares a scale by default.
+    """
+    checked, scale = _checked(**style), options_of(render_grid)["scale"].check(scale)
+    first, every = rows[0][0], [one for row in rows for one in row]
+    scales = [_scale(every if scale == "all" else row, checked) for row in rows]
+    labels = list(dict.fromkeys(one.label for one in every))
+    names = list(dict.fromkeys(one.target_name for one in every))
+    places = list(dict.fromkeys((one.facts["model"], one.facts["image"]) for one in every))
+
+    def title(one: Saliency) -> str:
+        parts = [one.label] if len(labels) > 1 else []
+        parts += [one.target_name] if len(names) > 1 else []
+        if len({model for model, _ in places}) > 1:
+            parts.append(one.facts["model"])
+        if len({image for _, image in places}) > 1:
+            parts.append(one.facts["image"])
+        return " · ".join(parts) or one.target_name
+
+    panels = [
+        Panel(_draw(one, shared, checked)[1], title(one), f"{_name(one, names)}{one.says}{_empty(one)}", shared)
+        for row, shared in zip(rows, scales, strict=True)
+        for one in row
+    ]
+    what = labels[0] if len(labels) == 1 else f"{len(labels)} methods"
+    whom = names[0] if len(names) == 1 else f"{len(names)} classes"
     return Figure(
-        title=f"{METHODS[first.facts['method']].label} for {len(results)} classes",
-        panels=tuple(Panel(_draw(one, scale, checked)[1], one.target_name, one.says, scale) for one in results),
-        columns=min(len(results), 5),
+        title=f"{what} for {whom}",
+        panels=tuple(panels),
+        columns=len(rows[0]),
         facts={
             **first.facts,
-            "targets": [one.target_name for one in results],
-            "target_indices": [one.target for one in results],
-            "style": checked,
+            "grid": [[_other(one.facts, first.facts) for one in row] for row in rows],
+            "style": {"scale": scale, **checked},
         },
-        note=f"One scale for all. {CAVEAT}",
-        arrays={"heat": np.stack([one.heat for one in results]), "crop": first.crop},
-        alt="Maps for the classes " + ", ".join(one.target_name for one in results),
+        note=f"One scale for {'all' if scale == 'all' or len(rows) == 1 else 'each row'}. {CAVEAT}",
+        arrays={f"heat_{k}": one.heat for k, one in enumerate(every)} | {"crop": first.crop},
+        alt=f"Maps by {', '.join(labels)} for {', '.join(names)}",
     )
+
+
+def _name(one: Saliency, names: Sequence[str]) -> str:
+    return "" if len(names) > 1 else f"{one.target_name} "
+
+
+def _empty(one: Saliency) -> str:
+    return "" if one.heat.max() > 0 else ", no positive evidence"
+
+
+def _other(facts: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the facts of a cell are not those of the first one."""
+    return {name: value for name, value in facts.items() if first.get(name) != value}
 
 
 def range_of(result: Saliency) -> str:
-    """Least and greatest raw value, and whether there is any positive evidence at all."""
+    """Least and greatest raw value, whether there is any positive evidence at all, and whether it all adds up."""
     low, high = float(result.heat.min()), float(result.heat.max())
     values = f"Raw values from {low:.4g} to {high:.4g}."
-    return values if high > 0 else f"No positive evidence for this class. {values}"
+    if high <= 0:
+        values = f"No positive evidence for this {'channel' if result.probability is None else 'class'}. {values}"
+    if result.promise is not None:
+        total = float(result.coarse.sum(dtype=np.float64))
+        values += f" They add up to {total:.4g}, and should to {result.promise:.4g}."
+    return values
 
 
 def _checked(**style: Any) -> dict[str, Any]:
     options = options_of(render)
+    for name in style:
+        if name not in options:
+            raise Unknown("style", name, options)
     return {name: option.check(style.get(name, option.default)) for name, option in options.items()}
 
 
@@ -213,12 +265,17 @@ def _values(result: Saliency, mode: str) -> NDArray[np.float32]:
 
 def _scale(results: Sequence[Saliency], style: dict[str, Any]) -> Scale | None:
     """Symmetric about zero where signs are drawn; None where there is nothing to draw."""
-    values = np.abs(np.stack([_values(result, style["mode"]) for result in results]))
+    values = np.abs(np.concatenate([_values(result, style["mode"]).ravel() for result in results]))
     limit = float(np.percentile(values, style["clip"])) or float(values.max())
     if limit == 0:
         return None
-    label = f"{METHODS[results[0].facts['method']].label}, raw units"
-    return Scale("red-blue", -limit, limit, label) if style["mode"] == "signed" else Scale("inferno", 0.0, limit, label)
+    labels = dict.fromkeys(result.label for result in results)
+    label = f"{', '.join(labels) if len(labels) < 3 else 'all methods'}, raw units"
+    return (
+        Scale("red-blue", -limit, limit, label)
+        if style["mode"] == "signed"
+        else Scale(style["colours"], 0.0, limit, label)
+    )
 
 
 def _draw(result: Saliency, scale: Scale | None, style: dict[str, Any]) -> tuple[Pixels, Pixels]:

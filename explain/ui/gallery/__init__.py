@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
-from streamlit import runtime
+
+from explain.ui.address import address
 
 _HERE = Path(__file__).parent
 _mount = st.components.v2.component(
@@ -45,7 +46,7 @@ def gallery(
     """
     _check(sheet, columns, tile, gap, count, names, selected, values)
     data = {
-        "sheet": _address(sheet, key),
+        "sheet": address(sheet, "image/png", f"gallery-{key}"),
         "columns": columns,
         "tile": list(tile),
         "gap": gap,
@@ -65,15 +66,6 @@ def gallery(
 
 def _nothing() -> None:
     """Components v2 report a trigger only when a callback stands behind its name."""
-
-
-def _address(sheet: bytes, key: str) -> str:
-    """Where the browser fetches the sheet: the file store behind st.image, but the bytes stay as they are."""
-    if not runtime.exists():
-        return ""
-    base = st.get_option("server.baseUrlPath").strip("/")
-    url = runtime.get_instance().media_file_mgr.add(sheet, "image/png", f"gallery-{key}")
-    return f"/{base}{url}" if base else url
 
 
 def _check(

@@ -1,66 +1,92 @@
 import streamlit as st
 
-from explain.attribution import METHODS
 from explain.registry import options_of
-from explain.ui import session, widgets
+from explain.ui import attributions, covering, session, widgets
+from explain.ui.attributions import Question
 from explain.views import saliency
 
+COMPARED = {"": "nothing else", "picture": "a second picture", "model": "a second model"}
 model, picture = session.model(), session.picture()
+reference = session.get("picture", session.demo_picture(model))
 style_options = options_of(saliency.render)
 st.title("Saliency")
 ranked = session.cached(type(model).predict, model, picture)[0]
 
-with widgets.row("controls"):
-    controls = st.columns([2, 3, 2, 2, 2])
-with controls[0]:
-    entry = widgets.choose_entry(METHODS, "method", "Method")
-with controls[1]:
-    chances = {name: f"{name}  ·  {p:.1%}" for name, p in ranked}
-    target = session.get("target")
-    names = ["", *chances, *[name for name in model.classes if name not in chances]]
-    session.controlled(
-        st.selectbox,
-        "Class to explain",
-        "target",
-        target if target in names else "",
-        names,
-        format_func=lambda name: chances.get(name, name) if name else f"predicted: {ranked[0][0]}",
-    )
-if target and target not in names:
-    model.target(target, picture)  # says what is wrong with a class from the URL
-for column, name in zip(controls[2:], style_options, strict=True):
+with widgets.row("controls-what"):
+    left, right = st.columns([3, 4])
+with left:
+    entries = attributions.choose_methods()
+with right:
+    targets = attributions.choose_targets(model, ranked, reference)
+unit, channel = attributions.choose_unit(model)
+with widgets.row("controls-how"):
+    controls = st.columns([2, 2, 2, 2, 2, 3])
+for column, name in zip(controls, style_options, strict=False):
     with column:
         widgets.option(style_options[name], name)
 style = {name: spec.check(session.get(name, spec.default)) for name, spec in style_options.items()}
-options = {}
-if entry.options:
-    cells = st.columns(4)
-    for cell, spec in zip(cells, entry.options.values(), strict=False):
-        with cell:
-            options[spec.name] = widgets.option(spec, f"{entry.name}_{spec.name}")
+with controls[4]:
+    compared = session.get("compared", "")
+    compared = compared if compared in COMPARED else ""
+    session.controlled(st.selectbox, "Beside", "compared", compared, list(COMPARED), format_func=COMPARED.get)
+with controls[5]:
+    layer = attributions.choose_looked(model, entries)
+options = attributions.choose_options(entries)
 
-result = session.cached(saliency.compute, model, picture, entry.name, target or None, **options)
-figure = saliency.render(result, **style)
-st.caption(widgets.literal(entry.summary))
-widgets.show_panels(figure, 3)
-st.caption(widgets.literal(saliency.range_of(result)))
-st.warning(saliency.CAVEAT, icon=":material/warning:")
 
-if session.controlled(st.toggle, "The five likeliest classes on one scale", "five", session.flag("five")):
-    maps = [session.cached(saliency.compute, model, picture, entry.name, name, **options) for name, _ in ranked]
-    widgets.show_panels(saliency.render_classes(maps, **style))
+def question(method: str, target: str | None) -> Question:
+    return Question(model, picture, reference, method, target or channel, layer, unit, options[method])
 
-reference = session.get("picture", session.demo_picture(model))
-given = "".join(f", {name}={value!r}" for name, value in options.items())
-wanted = f", target={target!r}" if target else ""
-drawn = "".join(f", {name}={value!r}" for name, value in style.items())
-widgets.show_exports(
-    figure,
-    f'import explain\n\nmodel = explain.load_model("{model.name}")\nimage = explain.open_picture("{reference}")\n'
-    f'result = explain.saliency(model, image, "{entry.name}"{wanted}{given})\nresult.save("saliency.png"{drawn})',
-    f"python -m explain saliency {model.name} {reference} --method {entry.name}"
-    + (f' --target "{target}"' if target else "")
-    + "".join(f" --option {name}={value}" for name, value in options.items())
-    + " --out saliency.png",
-    "saliency",
-)
+
+def second(first: Question) -> Question:
+    """The same asked of another picture, or of another model."""
+    if compared == "picture":
+        other = session.get("picture2", session.demo_picture(model, "picture2"))
+        return attributions.other(first, other, session.picture("picture2"))
+    return attributions.other_model(first, session.model(session.get("beside")))
+
+
+if compared == "picture":
+    widgets.choose_picture(model, "picture2", "Second picture")
+elif compared == "model":
+    attributions.choose_model("beside", model)
+
+asked = [[question(entry.name, target) for target in targets] for entry in entries]
+if compared:
+    asked = [[each for one in row for each in (one, second(one))] for row in asked]
+alone = len(asked) == len(asked[0]) == 1
+answers = [[attributions.ask(one) for one in row] for row in asked]
+rows = [row for row in answers if None not in row]
+first = asked[0][0]
+opened = f'import explain\n\nmodel = explain.load_model("{model.name}")\nimage = explain.open_picture("{reference}")\n'
+drawn = "".join(f", {name}={value!r}" for name, value in style.items() if value != style_options[name].default)
+
+if alone and rows:
+    result = rows[0][0]
+    figure = saliency.render(result, **style)
+    st.caption(widgets.literal(f"{entries[0].summary} {entries[0].caveat}"))
+    widgets.show_panels(figure, 3)
+    st.caption(widgets.literal(saliency.range_of(result)))
+    st.warning(saliency.CAVEAT, icon=":material/warning:")
+    widgets.show_exports(
+        figure,
+        f'{opened}{first.python()}\nresult.save("saliency.png"{drawn})',
+        f"{first.command()} --out saliency.png",
+        "saliency",
+    )
+    st.subheader("Closer")
+    covering.show_lens(first, result, figure.panels[2].image, f"lens-{model.name}")
+elif rows:
+    scale = widgets.option(options_of(saliency.render_grid)["scale"], "shared", "One scale for each")
+    figure = saliency.render_grid(rows, scale=scale, **style)
+    widgets.show_panels(figure)
+    st.caption(widgets.literal(figure.note))
+    for entry in entries:
+        st.caption(f"**{widgets.literal(entry.label)}**: {widgets.literal(f'{entry.summary} {entry.caveat}')}")
+    grid = ", ".join("[" + ", ".join(one.python("").removeprefix(" = ") for one in row) + "]" for row in asked)
+    widgets.show_exports(
+        figure,
+        f'{opened}rows = [{grid}]\nexplain.views.saliency.render_grid(rows{drawn}).save("saliency.png")',
+        "\n".join(f"{one.command()} --out {one.method}-{k}.png" for row in asked for k, one in enumerate(row)),
+        "saliency",
+    )

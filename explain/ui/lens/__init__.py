@@ -1,0 +1,57 @@
+"""A picture whose raw numbers stand under the pointer, and on which parts can be covered."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from explain.ui.address import address
+
+_HERE = Path(__file__).parent
+_mount = st.components.v2.component(
+    "explain_lens",
+    html=(_HERE / "lens.html").read_text("utf-8"),
+    css=(_HERE / "lens.css").read_text("utf-8"),
+    js=(_HERE / "lens.js").read_text("utf-8"),
+)
+
+Boxes = list[list[int]]
+
+
+def lens(
+    picture: bytes,
+    values: NDArray[np.float32],
+    *,
+    alt: str,
+    key: str,
+    covering: bool = False,
+    boxes: Sequence[Sequence[int]] = (),
+) -> Boxes | None:
+    """Show a PNG over which values (H, W) are read; with `covering`, boxes can be drawn on it.
+
+    Boxes are (y0, x0, y1, x1), half open, in the values' pixels. Returns those that the user wants now, in the run that
+    drawing or taking away has caused, else None; pass them back as `boxes`.
+    """
+    height, width = values.shape
+    data = {
+        "picture": address(picture, "image/png", f"lens-{key}"),
+        "values": address(values.astype("<f4").tobytes(), "application/octet-stream", f"lens-values-{key}"),
+        "width": width,
+        "height": height,
+        "alt": alt,
+        "covering": covering,
+        "boxes": [list(map(int, box)) for box in boxes],
+    }
+    drawn = _mount(key=key, data=data, on_cover_change=_nothing).get("cover")
+    return [_cut(box, height, width) for box in drawn] if isinstance(drawn, list) else None
+
+
+def _nothing() -> None:
+    """Components v2 report a trigger only when a callback stands behind its name."""
+
+
+def _cut(box: Sequence[float], height: int, width: int) -> list[int]:
+    y0, x0, y1, x1 = (int(value) for value in box)
+    return [max(y0, 0), max(x0, 0), min(y1, height), min(x1, width)]

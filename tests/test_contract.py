@@ -1,0 +1,199 @@
+"""Every saliency method on every kind of network: a map that keeps the contract, or a refusal with its reason.
+
+`python -m tests.test_contract` prints the matrix.
+"""
+
+import copy
+import functools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torchvision import models
+
+from explain.attribution import METHODS
+from explain.errors import NotSupported
+from explain.model import Model, Preprocess
+from explain.views import saliency
+from explain.zoo import load_model
+
+SIDE = 64
+
+
+class Functional(nn.Module):
+    """Rectifiers and pooling as functions, which hooks on modules miss."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2, self.fc = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.Linear(8, 4)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), 2)
+        return self.fc(torch.relu(self.conv2(x)).mean((2, 3)))
+
+
+class Reusing(nn.Module):
+    """One rectifier, one convolution and one pooling called twice, in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.conv, self.relu = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3), nn.ReLU(inplace=True)
+        self.pool, self.fc = nn.MaxPool2d(2), nn.Linear(8, 4)
+
+    def forward(self, x):
+        x = self.pool(self.relu(self.first(x)))
+        x = self.pool(self.relu(self.conv(x)))
+        x += 0.1
+        return self.fc(self.relu(self.conv(x)).mean((2, 3)))
+
+
+class Two(nn.Module):
+    """Two outputs: class scores and something else."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 8, 3), nn.Linear(8, 4)
+
+    def forward(self, x):
+        x = self.conv(x).relu().mean((2, 3))
+        return self.fc(x), x
+
+
+OWN = {"functional": Functional, "reusing": Reusing, "frozen": Functional, "two outputs": Two}
+PUBLIC = ("alexnet", "vgg11", "googlenet", "resnet18", "densenet121", "mobilenet_v2", "shufflenet_v2_x1_0")
+NAMES = (*PUBLIC, "efficientnet-lite0", "lenet", *OWN)
+
+
+@functools.cache
+def model_of(name):
+    if name in ("lenet", "efficientnet-lite0"):
+        return load_model({"lenet": "lenet-fashion-mnist"}.get(name, name))
+    torch.manual_seed(0)
+    net = OWN[name]() if name in OWN else _public(name)
+    if name == "frozen":
+        net.requires_grad_(False)
+    prepare = Preprocess((SIDE, SIDE), SIDE, (0.45, 0.45, 0.4), (0.25, 0.25, 0.25))
+    return Model(name, net.eval(), prepare, tuple("abcd") if name in OWN else tuple(map(str, range(1000))))
+
+
+def _public(name):
+    more = {"init_weights": True, "aux_logits": True} if name == "googlenet" else {}
+    net = models.get_model(name, weights=None, **more)
+    if name in (
+        "alexnet",
+        "vgg11",
+    ):  # nearly all of their weights are in layers that change nothing here
+        wide = [k for k, layer in enumerate(net.classifier) if isinstance(layer, nn.Linear)]
+        for k, (into, out) in zip(wide, [(net.classifier[wide[0]].in_features, 64), (64, 64), (64, 1000)], strict=True):
+            net.classifier[k] = nn.Linear(into, out)
+    return net
+
+
+# The fewest steps that a method still works with: what is tested here is not how good its map is.
+QUICK = {
+    "steps": 3,
+    "samples": 4,
+    "segments": 4,
+    "window": 32,
+    "stride": 32,
+}
+MIXED = "CAM needs a network that averages its last maps"
+REFUSED = {
+    ("cam", "alexnet"): MIXED,
+    ("cam", "vgg11"): MIXED,
+    ("cam", "lenet"): MIXED,
+    ("guided_backprop", "lenet"): "Sigmoid",
+    ("deconvnet", "lenet"): "Sigmoid",
+    ("guided_grad_cam", "lenet"): "Sigmoid",
+}
+REFUSED |= {(method, "two outputs"): "gives a tuple, not one tensor of class scores" for method in METHODS}
+
+
+def options_of(method):
+    return {name: value for name, value in QUICK.items() if name in METHODS[method].options}
+
+
+def picture():
+    rng = np.random.default_rng(0)
+    blobs = rng.integers(0, 255, (6, 6, 3), np.uint8)
+    return np.kron(blobs, np.ones((16, 16, 1), np.uint8))
+
+
+def outcome(method, name):
+    """The map, or why there is none."""
+    try:
+        return saliency.compute(model_of(name), picture(), method, 2, **options_of(method))
+    except NotSupported as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_map_or_a_refusal(method, name):
+    model, found = model_of(name), outcome(method, name)
+    if isinstance(found, str):
+        assert REFUSED.get((method, name), "no refusal expected") in found
+        return
+    assert (method, name) not in REFUSED
+    assert found.heat.shape == model.preprocess.size
+    assert np.isfinite(found.heat).all()
+    assert np.ptp(found.heat) > 0 or method in ("grad_cam", "hires_cam", "layer_cam", "xgrad_cam", "guided_grad_cam")
+    np.testing.assert_array_equal(found.heat, outcome(method, name).heat)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "two outputs"])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_contract(method, name):
+    """Alone or among eight, in place or not, whatever mode is on; and the network as it was found."""
+    if (method, name) in REFUSED:
+        return
+    model = model_of(name)
+    layer = saliency._default_layer(model, None)
+    with model.exclusive() as net:
+        net = copy.deepcopy(net).double()  # in float32, rounding opens and closes single rectifiers
+        generator = torch.Generator().manual_seed(1)
+        # A picture's worth of correlation: on plain noise all maps of a random net are alike.
+        coarse = torch.randn(8, model.preprocess.channels, 8, 8, generator=generator)
+        batch = F.interpolate(coarse, model.preprocess.size, mode="bicubic").double()
+        ends = tuple(end.double() for end in model.ends)
+        target = torch.arange(8) % len(model.classes)
+        before = _state(net)
+
+        def ask(net, some, mode=torch.enable_grad):
+            with mode():
+                return METHODS[method](net, layer, batch[some], target[some], ends, **options_of(method))
+
+        many = ask(net, slice(0, 8) if _is_quick(method) else slice(0, 2))
+        one, again = ask(net, slice(1, 2), torch.no_grad), ask(net, slice(1, 2), torch.inference_mode)
+        assert _state(net) == before
+        size = float(many.abs().amax())
+        torch.testing.assert_close(one[0], many[1], rtol=1e-4, atol=1e-5 * size)
+        torch.testing.assert_close(one, again, rtol=1e-4, atol=1e-5 * size)
+        plain = copy.deepcopy(net)
+        for module in plain.modules():
+            if hasattr(module, "inplace"):
+                module.inplace = False
+        torch.testing.assert_close(ask(plain, slice(1, 2)), one, rtol=1e-4, atol=1e-5 * size)
+
+
+def _is_quick(method):
+    return "samples" not in METHODS[method].options and method not in ("score_cam", "ablation_cam")
+
+
+def _state(net):
+    """What a method has to leave as it is."""
+    hooks = [len(table) for module in net.modules() for key, table in vars(module).items() if key.endswith("_hooks")]
+    modes = [module.training for module in net.modules()]
+    sums = [float(value.double().sum()) for value in net.state_dict().values()]
+    grads = [(parameter.requires_grad, parameter.grad is None) for parameter in net.parameters()]
+    return hooks, modes, sums, grads
+
+
+if __name__ == "__main__":
+    print("| method |", " | ".join(NAMES), "|")
+    print("|---" * (len(NAMES) + 1) + "|")
+    for method in METHODS:
+        found = [outcome(method, name) for name in NAMES]
+        print(f"| {method} |", " | ".join("no" if isinstance(one, str) else "map" for one in found), "|")
