@@ -56,7 +56,7 @@ def root() -> Path:
 def open_picture(reference: str) -> Image:
     """A picture by reference: SET/NUMBER or SET/FILE of a shipped set, upload/SHA256, or a file's path.
 
-    The reference stays with the picture as info["name"]. Raises Unknown, BadValue or BadFile.
+    The reference stays with the picture as info["name"], the size of an upload's file as info["bytes"]. Raises Unknown, BadValue or BadFile.
     """
     if _UPLOAD.fullmatch(reference):
         path = root() / "uploads" / reference.removeprefix("upload/")
@@ -64,6 +64,7 @@ def open_picture(reference: str) -> Image:
             raise BadFile(f"Upload {shorten(reference)} is no longer kept; uploads expire after {UPLOAD_DAYS} days.")
         os.utime(path)
         image = decode(path, reference)
+        image.info["bytes"] = path.stat().st_size
     elif (family := reference.partition("/")[0]) in list_images():
         image = _member(_named_set(family), reference.partition("/")[2])
     elif os.path.isfile(reference):

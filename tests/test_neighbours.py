@@ -2,6 +2,7 @@
 
 import csv
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from PIL import Image, ImageOps
 
 import explain
-from explain import cli, trace
+from explain import cli, trace, workspace
 from explain.errors import BadFile, BadValue, ExplainError, NotSupported, Unknown
 from explain.features import head, vector
 from explain.figure import read_facts
@@ -151,6 +152,19 @@ def test_mistakes_are_named(index, image, options, kind, message):
 def test_an_unreadable_image_is_no_query(folder):
     with pytest.raises(BadValue, match="Image 5 has no neighbours"):
         neighbours.compute(folder, 5)
+
+
+def test_an_upload_of_a_file_of_the_index_is_that_file(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path))
+    content = Path(folder.images.files[3]).read_bytes()
+    same = explain.open_picture(workspace.keep_upload(content, "other-name.png"))
+    assert neighbours.place(folder, same) == 3
+    assert same.info["name"].startswith("upload/")
+    edited = Image.new("L", (28, 28), 7)
+    file = io.BytesIO()
+    edited.save(file, "PNG")
+    stranger = explain.open_picture(workspace.keep_upload(file.getvalue(), "new.png"))
+    assert neighbours.place(folder, stranger) is None
 
 
 def test_a_vanished_neighbour_keeps_its_place(folder):

@@ -17,6 +17,8 @@ from explain.views import saliency
 from explain.views.saliency import Saliency
 from explain.zoo import list_models
 
+AT_ONCE = 5_000_000
+"""Multiply-accumulates up to which a network is so small that no method on it takes long."""
 KINDS = {
     "": "one class",
     "mistake": "true and predicted",
@@ -48,7 +50,8 @@ class Question:
 
     def answer(self) -> Saliency | None:
         """The map; None while a job is at it, whose progress is shown. Raises ExplainError."""
-        if not METHODS[self.method].slow:
+        macs = sum(layer.macs for layer in self.model.layers)
+        if not METHODS[self.method].slow or macs < AT_ONCE:
             return session.cached(saliency.compute, self.model, *self.arguments, **self.options)
         job = jobs.start(f"map {session.identity(self.model, *self.arguments, **self.options)}", self._work)
         return jobs.show(job, self.title, "%")
@@ -150,10 +153,7 @@ def choose_unit(model: Model) -> tuple[str | None, str | None]:
     return layer, channel or None
 
 
-def choose_looked(model: Model, entries: Sequence[Entry]) -> str | None:
-    """The layer whose maps class activation maps show."""
-    if not any(entry.takes("layer") for entry in entries):
-        return None
+def _choose_looked(model: Model) -> str | None:
     places = [layer.name for layer in model.scanned if layer.spatial]
     chosen = session.get("looked", "")
     session.controlled(
@@ -167,16 +167,17 @@ def choose_looked(model: Model, entries: Sequence[Entry]) -> str | None:
     return chosen if chosen in places else None
 
 
-def choose_options(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
-    """The options of each method by its name."""
+def choose_options(model: Model, entries: Sequence[Entry]) -> tuple[str | None, dict[str, dict[str, Any]]]:
+    """The layer that class activation maps look into, None by default; and the options of each method by its name."""
     chosen: dict[str, dict[str, Any]] = {entry.name: {} for entry in entries}
-    if not any(entry.options for entry in entries):
-        return chosen
+    if not any(entry.options or entry.takes("layer") for entry in entries):
+        return None, chosen
     with st.expander("Options of the methods" if len(entries) > 1 else f"Options of {entries[0].label}"):
+        layer = _choose_looked(model) if any(entry.takes("layer") for entry in entries) else None
         for entry in entries:
             if not entry.options:
                 continue
-            with widgets.row("controls-options"):
+            with widgets.row(f"controls-options-{entry.name}"):
                 cells = st.columns(max(4, len(entry.options) + (len(entries) > 1)), vertical_alignment="bottom")
             if len(entries) > 1:
                 cells.pop(0).markdown(f"**{literal(entry.label)}**")
@@ -186,7 +187,7 @@ def choose_options(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
                     value = widgets.option(spec, name, f"{spec.name.replace('_', ' ').capitalize()}")
                     if value != spec.default:
                         chosen[entry.name][spec.name] = value
-    return chosen
+    return layer, chosen
 
 
 def ask(question: Question) -> Saliency | None:

@@ -60,7 +60,7 @@ def _show_change(question: Question, before: Saliency, picture: Any) -> None:
     model = question.model
     first, second = (session.cached(Model.predict, model, each)[0] for each in (question.picture, picture))
     st.markdown(f"**Without what is covered** · {literal(after.target_name)}: {before.says} before, {after.says} now")
-    with widgets.row("split"):
+    with widgets.row("split-covered"):
         left, right = st.columns([1, 1], gap="large")
     with left:
         st.caption("Before")
@@ -69,7 +69,7 @@ def _show_change(question: Question, before: Saliency, picture: Any) -> None:
         st.caption("Now")
         widgets.show_scores(second)
     figure = saliency.render_grid([[before, after]])
-    widgets.show_panels(figure)
+    widgets.show_panels(figure, name="covered")
     try:
         layer = question.layer or model.last_maps.name
         maps = [session.cached(activations.compute, model, each, layer) for each in (question.picture, picture)]
@@ -77,4 +77,4 @@ def _show_change(question: Question, before: Saliency, picture: Any) -> None:
         return
     pair = activations.render_pair(*maps)
     st.caption(literal(f"The channels of {layer} that respond most, before (above) and now."))
-    widgets.show_panels(pair, [1, 2])
+    widgets.show_panels(pair, [1, 2], name="covered")

@@ -42,7 +42,7 @@ STYLE = """
 [class*="st-key-row-controls"] [data-testid="stColumn"] { min-width: 140px; }
 [class*="st-key-row-controls"] [data-testid="stColumn"]:first-child { min-width: 165px; }
 .st-key-row-cards [data-testid="stColumn"] { min-width: 128px; }
-.st-key-row-split > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] >
+[class*="st-key-row-split"] > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] >
   [data-testid="stColumn"] { min-width: min(300px, 100%); }
 [class*="st-key-row-panels"] [data-testid="stColumn"] { min-width: 150px; }
 /* A map's progress gives way to what is said of it, and nothing below moves. */
@@ -238,10 +238,13 @@ def show_gallery(
     )
 
 
-def show_panels(figure: Figure, columns: int | list[int] | None = None) -> None:
-    """The panels of a figure, crisp, each with its scale; columns may be given by their relative widths."""
+def show_panels(figure: Figure, columns: int | list[int] | None = None, name: str = "") -> None:
+    """The panels of a figure, crisp, each with its scale; columns may be given by their relative widths.
+
+    A name tells figures of one title on a page apart.
+    """
     columns = columns or min(figure.columns, len(figure.panels))
-    with row(f"panels-{figure.title}"):
+    with row(f"panels-{figure.title}{name}"):
         cells = _cells(columns, len(figure.panels))
     for column, panel in zip(cells, figure.panels, strict=False):
         with column:

@@ -19,6 +19,7 @@ from ..images import contact_sheet, enlarge
 from ..index import SPACES, Index
 from ..registry import Choices, Range, options_of
 from ..search import METRICS
+from ..store import sha256
 from .result import Result, as_rgb, asked, file_name, seen
 
 __all__ = ["Neighbours", "Ranking", "compute", "place", "reference", "render", "written"]
@@ -212,7 +213,10 @@ def render(
 
 def place(index: Index, image: Any) -> int | None:
     """An image's number in the index, given the number itself, as text too, or a reference or opened picture that names
-    one of its files; None for any other picture. Raises BadValue for a number that the index has not."""
+    one of its files, or an upload that is one; None for any other picture.
+
+    Raises BadValue for a number that the index has not.
+    """
     name = image.info.get("name", "") if isinstance(image, Image.Image) else image
     if isinstance(name, int | np.integer) and not isinstance(name, bool):
         name = str(int(name))
@@ -226,6 +230,8 @@ def place(index: Index, image: Any) -> int | None:
     files = index.images.files
     family, _, key = name.partition("/")
     if not _shipped(index):
+        if family == "upload":
+            return _with_content(index, image, key)
         paths = [os.path.abspath(file) for file in files]
         path = os.path.abspath(name)
         return paths.index(path) if path in paths else None
@@ -236,6 +242,18 @@ def place(index: Index, image: Any) -> int | None:
     keys = [Path(file).name for file in files]
     keys = keys if key in keys else [Path(file).stem for file in files]
     return keys.index(key) if key in keys else None
+
+
+def _with_content(index: Index, image: Any, digest: str) -> int | None:
+    """The number of the file that holds an upload, which is named by the sha256 of its content."""
+    size = image.info.get("bytes") if isinstance(image, Image.Image) else None
+    for number, file in enumerate(index.images.files if size else ()):
+        try:
+            if os.path.getsize(file) == size and sha256(Path(file).read_bytes()) == digest:
+                return number
+        except OSError:  # removed since
+            continue
+    return None
 
 
 def reference(index: Index, number: int) -> str | None:

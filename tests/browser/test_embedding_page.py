@@ -90,7 +90,7 @@ def test_tsne_settles_from_pca_in_the_explorer_that_stays(visit):
     page.wait_for_function("new URLSearchParams(location.search).get('point')")
     settle(page)
     number = query(page)["point"]
-    page.get_by_role("button", name="Make it the picture of all pages").click()
+    page.get_by_role("button", name="Use on all pages").click()
     wait_for_url(page, picture=f"fashion-mnist/{number}")
     page.go_back()
     page.wait_for_function("new URLSearchParams(location.search).get('picture') === null")

@@ -81,7 +81,7 @@ with st.expander(f"Options of {embedding.NAMES[method.name]}", icon=":material/t
 made = [one.made() for one in wanted]
 first = next(filter(None, made), None) or maps.first_picture(index)
 thumbs, thumbs_job = maps.thumbnails(index, first.images.tolist())
-own = neighbours.place(index, picture)
+own = session.cached(neighbours.place, index, picture)
 stranger = picture if own is None else None
 called = session.uploads().get(str(session.get("picture", "")), "") if own is None else ""
 chosen = str(session.get("point", "" if own is None else own))
@@ -113,7 +113,10 @@ def explore() -> None:
 def say() -> None:
     """What to make of the maps; until they are there, their progress, or why there is none."""
     if complete:
-        st.caption(widgets.literal(first.caveat + cloud.fidelity_of([one for one in made if one])))
+        told = first.caveat + cloud.fidelity_of([one for one in made if one])
+        if stranger is not None and of:
+            told += " The chosen picture is not marked: new pictures have a place on maps of the features only."
+        st.caption(widgets.literal(told))
         return
     for one, result in zip(wanted, made, strict=True):
         if result is None:
@@ -171,7 +174,8 @@ if opened is not None:
         label = first.labels[opened] or "unlabelled"
         seen = f"{first.files[opened]}: {label}; seen as {first.predictions[opened]}{right_or_wrong}"
         st.caption(widgets.literal(f"{seen} ({first.confidence[opened]:.0%})."))
-        if number != own and st.button("Make it the picture of all pages", icon=":material/check:"):
+        words = "Make it the picture of all pages."
+        if number != own and st.button("Use on all pages", icon=":material/check:", help=words):
             maps.take(index, number)
             session.again()
     with right:

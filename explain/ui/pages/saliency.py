@@ -20,7 +20,7 @@ with right:
     targets = attributions.choose_targets(model, ranked, reference)
 unit, channel = attributions.choose_unit(model)
 with widgets.row("controls-how"):
-    controls = st.columns([2, 2, 2, 2, 2, 3])
+    controls = st.columns(5)
 for column, name in zip(controls, style_options, strict=False):
     with column:
         widgets.option(style_options[name], name)
@@ -29,9 +29,7 @@ with controls[4]:
     compared = session.get("compared", "")
     compared = compared if compared in COMPARED else ""
     session.controlled(st.selectbox, "Beside", "compared", compared, list(COMPARED), format_func=COMPARED.get)
-with controls[5]:
-    layer = attributions.choose_looked(model, entries)
-options = attributions.choose_options(entries)
+layer, options = attributions.choose_options(model, entries)
 
 
 def question(method: str, target: str | None) -> Question:
