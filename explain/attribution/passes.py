@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..trace import asking, calls
 
-__all__ = ["generator", "room", "score", "scores_of", "slope", "slopes", "tell", "watched"]
+__all__ = ["generator", "outputs_of", "room", "score", "scores_of", "slope", "slopes", "tell", "watched"]
 
 MOST = 64
 """Inputs at a time where memory is plenty: more is no faster on the networks measured."""
@@ -77,6 +77,18 @@ def scores_of(
             stop = min(start + step, count)
             found.append(score(net(make(start, stop)), target.expand(stop - start)))
             tell(done + (of * stop) / count)
+    return torch.cat(found)
+
+
+def outputs_of(net: nn.Module, count: int, make: Callable[[int, int], Tensor]) -> Tensor:
+    """All outputs (count, K) of inputs that make(start, stop) gives a batch at a time."""
+    found = []
+    with torch.inference_mode(False), torch.no_grad():
+        step = room(net, make(0, 1))
+        for start in range(0, count, step):
+            stop = min(start + step, count)
+            found.append(net(make(start, stop)).float())
+            tell(stop / count)
     return torch.cat(found)
 
 

@@ -8,6 +8,7 @@ the error that lists the valid formats follow from it.
 """
 
 from . import canvas, data, html, parquet, zipped  # noqa: F401  (they register the formats, in the order of the offer)
+from .chart import Chart, Line
 from .facts import VERSION, Facts, versions
 from .figure import DPI, FORMATS, WIDTH_MM, Figure, Format, export, read_facts
 from .html import FACTS_OPEN
@@ -25,11 +26,13 @@ __all__ = [
     "VERSION",
     "WIDTH_MM",
     "WRONG",
+    "Chart",
     "Facts",
     "Figure",
     "Format",
     "Grid",
     "Key",
+    "Line",
     "Panel",
     "Pixels",
     "Plot",

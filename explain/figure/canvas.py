@@ -132,10 +132,19 @@ def _sheet(figure: Figure, width_mm: float, dpi: int, most: float = math.inf) ->
 
 
 def _draw_marks(axes: Axes, page: Page) -> None:
-    from matplotlib.patches import Rectangle
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Polygon, Rectangle
 
     for left, top, right, bottom in page.frames:
         axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec="#c8c8c8", lw=0.5))
+    for stroke in page.strokes:
+        red, green, blue = (value / 255 for value in stroke.colour)
+        colour = (red, green, blue)
+        if stroke.filled:
+            axes.add_patch(Polygon(stroke.at, closed=True, fc=colour, lw=0))
+        else:
+            style = (0, (3, 2)) if stroke.dashed else "-"
+            axes.add_line(Line2D(*stroke.at.T, color=colour, lw=stroke.width, ls=style, solid_capstyle="round"))
     for dots in page.dots:
         if dots.hollow:
             _scatter(axes, dots, facecolors="none", edgecolors="white", linewidths=3)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..errors import BadFile, BadValue, NotSupported, Unknown
 from ..registry import Option, Range
 from ..store import write
+from .chart import Chart
 from .facts import Facts
 from .panel import Panel
 from .plot import Plot
@@ -37,7 +38,7 @@ class Figure:
     """
 
     title: str
-    panels: tuple[Panel | Plot, ...]
+    panels: tuple[Panel | Plot | Chart, ...]
     facts: Facts
     columns: int = 3
     note: str = ""

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..images import png
+from .chart import Chart
 from .facts import facts_json
 from .figure import Figure, between, export
-from .layout import Dots, Page, Text
+from .layout import Dots, Page, Stroke, Text
 from .panel import Panel, Pixels, Scale
 from .plot import SHAPES, Key, Plot
 from .text import clean
@@ -67,8 +68,8 @@ def html(figure: Figure, *_: float) -> bytes:
     return "\n".join([page, *body, f"</table>{script}</body></html>\n"]).encode()
 
 
-def _panel_html(panel: Panel | Plot, alt: str, columns: int) -> str:
-    body = _plot_html(panel, alt, columns) if isinstance(panel, Plot) else _picture_html(panel, alt)
+def _panel_html(panel: Panel | Plot | Chart, alt: str, columns: int) -> str:
+    body = _picture_html(panel, alt) if isinstance(panel, Panel) else _plot_html(panel, alt, columns)
     title = f"<h2>{_escaped(panel.title)}</h2>" if panel.title else ""
     scale = _scale_html(panel.scale) if panel.scale else ""
     return f"<figure>{title}{body}{scale}<figcaption>{_escaped(panel.caption)}</figcaption></figure>"
@@ -87,19 +88,33 @@ def _scale_html(scale: Scale) -> str:
     return f'<div class="scale">{bar}<div class="ticks">{ticks}</div></div>'
 
 
-def _plot_html(plot: Plot, alt: str, columns: int) -> str:
-    """The map as the other formats lay it out, in one SVG, and its legend as a list."""
+def _plot_html(plot: Plot | Chart, alt: str, columns: int) -> str:
+    """The map or chart as the other formats lay it out, in one SVG, and its legend as a list."""
     page = Page(MAP_WIDTH // columns, 72)  # 72 dots an inch: a point is a unit of the SVG
-    height = page.map(0, 0, page.width, plot)
+    height = page.chart(0, 0, page.width, plot) if isinstance(plot, Chart) else page.map(0, 0, page.width, plot)
     frames = "".join(
         f'<rect x="{x0}" y="{y0}" width="{x1 - x0}" height="{y1 - y0}" fill="none" stroke="#c8c8c8"/>'
         for x0, y0, x1, y1 in page.frames
     )
-    body = frames + "".join(map(_dots_html, page.dots)) + "".join(map(_text_html, page.texts))
+    body = (
+        frames
+        + "".join(map(_stroke_html, page.strokes))
+        + "".join(map(_dots_html, page.dots))
+        + "".join(map(_text_html, page.texts))
+    )
     label = _escaped(plot.title or alt)
     keys = "".join(map(_key_html, plot.legend))
     legend = f'<ul class="legend">{keys}</ul>' if keys else ""
     return f'<svg viewBox="0 0 {page.width} {height:.2f}" role="img" aria-label="{label}">{body}</svg>{legend}'
+
+
+def _stroke_html(stroke: Stroke) -> str:
+    points = " ".join(f"{x:.2f},{y:.2f}" for x, y in stroke.at.tolist())
+    colour = "#{:02x}{:02x}{:02x}".format(*stroke.colour)
+    if stroke.filled:
+        return f'<polygon points="{points}" fill="{colour}"/>'
+    dashes = ' stroke-dasharray="3 2"' if stroke.dashed else ""
+    return f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{stroke.width}"{dashes}/>'
 
 
 def _dots_html(dots: Dots) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .chart import Chart, Ticks
 from .facts import facts_line
 from .figure import Figure
 from .panel import Panel, Pixels, Scale
@@ -60,6 +61,17 @@ class Dots:
     hollow: bool = False  # rings with a white halo
 
 
+@dataclass(frozen=True, eq=False)
+class Stroke:
+    """A line through these points; with `filled` the area within them."""
+
+    at: Points  # (N, 2)
+    colour: tuple[int, int, int]
+    width: float = 0.5  # points
+    dashed: bool = False
+    filled: bool = False
+
+
 class Page:
     """A page of fixed width that grows downwards."""
 
@@ -69,6 +81,7 @@ class Page:
         self.pictures: list[Picture] = []
         self.frames: list[Box] = []
         self.dots: list[Dots] = []
+        self.strokes: list[Stroke] = []  # under the dots, the first at the bottom
 
     def write(self, x: float, y: float, text: str, size: float, width: float, lines: int, **look: str) -> float:
         """Wrapped text from (x, y) down; returns where it ends."""
@@ -141,9 +154,9 @@ class Page:
         cut = ["".join(wrap(name, room, 1)) for name in whole]
         return cut if room > 5 or cut == whole else []
 
-    def plot(self, x: float, y: float, width: float, plot: Plot) -> tuple[float, float]:
-        """A map with its legend under it; returns its right and lower end."""
-        y = self.map(x, y, width, plot)
+    def plot(self, x: float, y: float, width: float, plot: Plot | Chart) -> tuple[float, float]:
+        """A map or a chart with its legend under it; returns its right and lower end."""
+        y = self.chart(x, y, width, plot) if isinstance(plot, Chart) else self.map(x, y, width, plot)
         return x + width, self.legend(x, y + 3 * self.point, width, plot.legend)
 
     def map(self, x: float, y: float, width: float, plot: Plot) -> float:
@@ -185,6 +198,59 @@ class Page:
             self.line(frame[2], bottom, line, SMALL, align="right")
             bottom += SMALL * LEADING * point
         return bottom
+
+    def chart(self, x: float, y: float, width: float, chart: Chart) -> float:
+        """Lines in a frame with numbers beside it; returns where it ends."""
+        point, (across, up), (x_ticks, y_ticks) = self.point, chart.axes, chart.ticks
+        if up:  # no text is turned
+            y = self.write(x, y, f"↑ {up}", SMALL, width, 2) + SMALL * point  # the highest number stands half above
+        room = min(max((measure(text) for _, text in y_ticks), default=0) * SMALL + 4, 0.45 * width / point)
+        left, top = round(x + room * point), round(y)
+        wide = round(x + width) - left
+        tall = round(chart.height * wide)
+        self.frames.append((left, top, left + wide, top + tall))
+        low = np.array([chart.x[0], chart.y[0]])
+        reach = np.array([chart.x[1], chart.y[1]]) - low
+
+        def place(points: Points) -> Points:
+            share = ((points.reshape(-1, 2) - low) / reach).clip(0, 1)
+            return np.stack([left + share[:, 0] * wide, top + (1 - share[:, 1]) * tall], axis=1)
+
+        self._ticks(chart, place, y_ticks, room)
+        for line in chart.lines:
+            at = place(line.points)
+            if line.band is not None:
+                ends = [place(np.stack([line.points[:, 0], line.band[:, k]], 1)) for k in (0, 1)]
+                red, green, blue = (round(255 - 0.25 * (255 - value)) for value in line.colour)
+                self.strokes.append(Stroke(np.concatenate([ends[0], ends[1][::-1]]), (red, green, blue), filled=True))
+            self.strokes.append(Stroke(at, line.colour, line.width, line.dashed))
+            if line.dots:
+                colours = np.tile(np.array(line.colour, np.uint8), (len(at), 1))
+                self.dots.append(Dots(at, colours, np.zeros(len(at), np.uint8), SWATCH))
+        bottom, end = top + tall + point, float(x)
+        for at_tick, text in ((place(np.array([value, chart.y[0]]))[0, 0], text) for value, text in x_ticks):
+            half = measure(text) * SMALL * point / 2
+            middle = min(max(at_tick, left + half), left + wide - half)
+            if middle - half > end:  # one that finds no room is left out
+                self.line(middle, bottom, text, SMALL, align="center")
+                end = middle + half + 2 * point
+        bottom += SMALL * LEADING * point
+        for words in wrap(f"{across} →", wide / point / SMALL, 2) if across else ():
+            self.line(left + wide, bottom, words, SMALL, align="right")
+            bottom += SMALL * LEADING * point
+        return bottom
+
+    def _ticks(self, chart: Chart, place: Any, ticks: Ticks, room: float) -> None:
+        """Faint lines across a chart, each with its number or name on the left, from the top down."""
+        point, free = self.point, -math.inf
+        for value, text in sorted(ticks, reverse=True):
+            across = place(np.array([[chart.x[0], value], [chart.x[1], value]]))
+            self.strokes.append(Stroke(across, (225, 225, 225)))
+            top = across[0, 1] - 0.7 * SMALL * point
+            if top >= free:
+                shown = "".join(wrap(_one_line(text), (room - 3) / SMALL, 1))
+                self.line(across[0, 0] - 3 * point, top, shown, SMALL, align="right")
+                free = top + SMALL * LEADING * point
 
     def _name(self, name: str, x: float, y: float, clear: float, frame: Box, taken: list[Box]) -> None:
         """A name in the map at the first free place near (x, y), so far clear of it; nothing where there is none."""
@@ -278,9 +344,9 @@ def lay_out(figure: Figure, width: int, dpi: int) -> tuple[Page, int]:
     return page, math.ceil(y + margin)
 
 
-def _below(page: Page, x: float, y: float, slot: float, panel: Panel | Plot, shared: bool) -> float:
+def _below(page: Page, x: float, y: float, slot: float, panel: Panel | Plot | Chart, shared: bool) -> float:
     """A panel from its image or its map down."""
-    right, y = page.plot(x, y, slot, panel) if isinstance(panel, Plot) else page.picture(x, y, slot, panel)
+    right, y = page.picture(x, y, slot, panel) if isinstance(panel, Panel) else page.plot(x, y, slot, panel)
     y += 3 * page.point
     if panel.scale and not shared:
         length = max(min(right - x, BAR * page.point), min(slot, 60 * page.point))

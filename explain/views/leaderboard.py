@@ -1,0 +1,290 @@
+"""Which saliency methods can be trusted on a network: the same measurements over a sample of pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..attribution import METHODS
+from ..attribution.passes import generator
+from ..data import ImageSet, load_images
+from ..errors import BadValue, ExplainError, NotSupported
+from ..figure import Chart, Figure, Line
+from ..figure.palette import RIGHT, UNKNOWN, WRONG
+from ..model import Model
+from ..registry import Entry, Range, options_of
+from ..trace import calls
+from ..trust import EDGES, WEIGHTS, Question, completeness, curves, method_of, private, randomise, spearman, stages_of
+from .result import Result, seen
+from .target import layer_for, target_of
+
+__all__ = ["MEASURES", "Leaderboard", "Mean", "Row", "compute", "render"]
+
+PASSES = 200
+"""Pictures that a method may send through the network for one map, to be measured without being asked for by name: a
+score takes 2 x portions of its own."""
+RESAMPLES = 2000
+MEASURES = {
+    "score": "insertion less deletion",
+    "deletion": "deletion area",
+    "insertion": "insertion area",
+    "untrained": "rank correlation with an untrained network's map",
+    "untrained_absolute": "the same without signs",
+    "gap": "completeness gap",
+    "seconds": "seconds a map",
+}
+Progress = Callable[[int, int, str], object]
+
+
+class Mean(NamedTuple):
+    """A mean over pictures with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A method with what was measured of each picture, by the names in MEASURES."""
+
+    method: str
+    values: dict[str, NDArray[np.float64]]
+    seed: int
+
+    @property
+    def label(self) -> str:
+        return method_of(self.method).label
+
+    @cached_property
+    def means(self) -> dict[str, Mean]:
+        """Intervals by drawing pictures anew, with replacement."""
+        found = {}
+        for name, values in self.values.items():
+            picks = np.random.default_rng(self.seed).integers(len(values), size=(RESAMPLES, len(values)))
+            low, high = np.percentile(values[picks].mean(1), [2.5, 97.5]).tolist()
+            found[name] = Mean(float(values.mean()), low, high)
+        return found
+
+    @property
+    def ignores(self) -> bool:
+        """Whether its maps hardly depend on the weights."""
+        return self.means["untrained"].value > WEIGHTS
+
+
+@dataclass(frozen=True, eq=False)
+class Leaderboard(Result):
+    """Methods, best first; those that ignore the weights come last, whatever their score. `refused` says why others
+    were not measured."""
+
+    rows: tuple[Row, ...]
+    refused: dict[str, str]
+    facts: dict[str, Any]
+
+    @cached_property
+    def table(self) -> dict[str, list[Any]]:
+        """One row a method; means, and where they may lie."""
+        columns: dict[str, list[Any]] = {
+            "rank": list(range(1, len(self.rows) + 1)),
+            "method": [row.method for row in self.rows],
+            "ignores_weights": [row.ignores for row in self.rows],
+        }
+        for name in MEASURES:
+            for part in Mean._fields:
+                column = name if part == "value" else f"{name}_{part}"
+                columns[column] = [getattr(row.means[name], part) if name in row.means else None for row in self.rows]
+        return columns
+
+    def figure(self, **style: Any) -> Figure:
+        return render(self, **style)
+
+
+def compute(
+    model: Model,
+    data: str | ImageSet | Sequence[Any],
+    methods: Sequence[str] | None = None,
+    *,
+    images: Annotated[int, Range(2, 10_000, help="drawn by the seed")] = 20,
+    portions: Annotated[int, Range(2, 500, help="in which pixels are replaced")] = 16,
+    seed: Annotated[int, Range(0, 2**31 - 1, help="of the pictures and of the weights put in")] = 0,
+    layer: str | None = None,
+    progress: Progress | None = None,
+) -> Leaderboard:
+    """Methods with their default options, each for the predicted class, ranked by insertion less deletion area, both as
+    shares of that class's probability.
+
+    Without `methods` all that are quick and apply, and "edges" as a control. What `progress` raises stops the work.
+    """
+    own = options_of(compute)
+    given = {"images": images, "portions": portions, "seed": seed}
+    images, portions, seed = (own[name].check(value) for name, value in given.items())
+    if methods is not None and not list(methods):
+        raise BadValue(f"There are no methods; give at least one of {', '.join([*METHODS, EDGES.name])}.")
+    pictures = data if isinstance(data, ImageSet) else load_images(data)
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(pictures))[:images]).tolist()
+    if len(chosen) < 2:
+        raise BadValue(f"There is {len(chosen)} picture in {pictures.name!r}; intervals need at least 2.")
+    place, net = layer_for(model, layer), private(model)
+    named = [method_of(name) for name in dict.fromkeys(methods or [*METHODS, EDGES.name])]
+    first = _question(model, pictures[chosen[0]], place)
+    entries, refused = _admitted(net, first, named, PASSES if methods is None else None)
+    found: dict[str, dict[str, list[float]]] = {entry.name: {name: [] for name in MEASURES} for entry in entries}
+    for done, number in enumerate(chosen):
+        question = _question(model, pictures[number], place)
+        stranger = private(model)
+        names = [name for group in stages_of(stranger, question.batch) for name in group]
+        randomise(stranger, names, generator(seed + number))
+        for k, entry in enumerate(entries):
+            if progress:
+                progress(done * len(entries) + k, len(chosen) * len(entries), entry.label)
+            for name, value in _measured(net, stranger, replace(question, entry=entry), portions).items():
+                found[entry.name][name].append(value)
+    if progress:
+        progress(len(chosen) * len(entries), len(chosen) * len(entries), "done")
+    rows = [
+        Row(name, {measure: np.array(values) for measure, values in of.items() if values}, seed)
+        for name, of in found.items()
+    ]
+    facts = model.facts(
+        view="leaderboard",
+        data=pictures.name,
+        data_digest=pictures.digest,
+        images=chosen,
+        methods=[entry.name for entry in entries],
+        layer=place,
+        portions=portions,
+        seed=seed,
+    )
+    return Leaderboard(tuple(sorted(rows, key=lambda row: (row.ignores, -row.means["score"].value))), refused, facts)
+
+
+def _question(model: Model, image: Any, layer: str) -> Question:
+    """Of a picture's predicted class, still without a method."""
+    batch = seen(model, image).batch
+    return Question(model, EDGES, {}, batch, target_of(model, batch, None).number, layer)
+
+
+def _admitted(
+    net: nn.Module, question: Question, entries: Sequence[Entry], most: int | None
+) -> tuple[list[Entry], dict[str, str]]:
+    """Methods that give a map of the first picture with at most so many passes; and why others do not."""
+    admitted, refused = [], {}
+    for entry in entries:
+        try:
+            with _limited(net, most):
+                heat = replace(question, entry=entry, options=entry.check({})).answer(net)
+            if not np.isfinite(heat).all():
+                raise NotSupported("It gives values that are not finite for this network.")
+            admitted.append(entry)
+        except _TooMany:
+            refused[entry.name] = f"It needs more than {most} passes a map; name it to have it measured."
+        except ExplainError as error:
+            refused[entry.name] = str(error)
+    if not admitted:
+        raise NotSupported(f"No method applies. {' '.join(f'{name}: {why}' for name, why in refused.items())}")
+    return admitted, refused
+
+
+class _TooMany(Exception):
+    """A method has used up its passes."""
+
+
+@contextmanager
+def _limited(net: nn.Module, most: int | None) -> Iterator[None]:
+    """While open, the net takes so many pictures and no more."""
+    taken = 0
+
+    def count(_name: str, _call: int, output: Any) -> None:
+        nonlocal taken
+        taken += len(output) if isinstance(output, Tensor) else 1
+        if most is not None and taken > most:
+            raise _TooMany
+
+    with calls(net, [""], count):
+        yield
+
+
+def _measured(net: nn.Module, stranger: nn.Module, question: Question, portions: int) -> dict[str, float]:
+    """One method on one picture."""
+    question = replace(question, options=question.entry.check({}))
+    start = time.perf_counter()
+    heat = question.answer(net)
+    seconds = time.perf_counter() - start
+    large = question.large(heat)
+    (deleted,), (inserted,) = curves(net, question, [large], portions)
+    whole = float(deleted.values[0])
+    other = question.large(np.nan_to_num(question.answer(stranger)))
+    complete = completeness(net, question, heat)
+    return {
+        "score": (inserted.area - deleted.area) / whole,
+        "deletion": deleted.area / whole,
+        "insertion": inserted.area / whole,
+        "untrained": spearman(large, other),
+        "untrained_absolute": spearman(np.abs(large), np.abs(other)),
+        **({"gap": complete.gap} if complete else {}),
+        "seconds": seconds,
+    }
+
+
+def render(result: Leaderboard) -> Figure:
+    """Scores, and what is left of each method's maps on untrained networks, with 95 % intervals over the pictures."""
+    title = f"Saliency methods for {result.facts['model']}, on {len(result.facts['images'])} of {result.facts['data']}"
+    return Figure(
+        title=title,
+        panels=(
+            _ranked(result, ["score"], "Insertion less deletion: higher is better", "share of the class's probability"),
+            _ranked(
+                result,
+                ["untrained_absolute", "untrained"],
+                "What ignores the weights: lower is better",
+                "rank correlation with untrained networks",
+                WEIGHTS,
+            ),
+        ),
+        columns=2,
+        facts={**result.facts, "style": {}},
+        note=_note(result),
+        arrays={f"{row.method}_{name}": values for row in result.rows for name, values in row.values.items()},
+        table=result.table,
+        alt=f"{title}. Best first: {', '.join(row.label for row in result.rows)}.",
+    )
+
+
+def _note(result: Leaderboard) -> str:
+    caught = [row.label for row in result.rows if row.ignores]
+    note = "95 % intervals, by drawing pictures anew. "
+    if caught:
+        note += f"Last, whatever their score: {', '.join(caught)}, whose maps hardly change with the weights. "
+    if result.refused:
+        names = ", ".join(METHODS[name].label for name in result.refused)
+        note += f"Not measured, being slow or not applicable: {names}."
+    return note.strip()
+
+
+def _ranked(result: Leaderboard, names: Sequence[str], title: str, across: str, limit: float | None = None) -> Chart:
+    """A line a method, the best on top, its mean a dot on its interval."""
+    count = len(result.rows)
+    looks = {"score": ("", RIGHT), "untrained": ("as it is", RIGHT), "untrained_absolute": ("without signs", WRONG)}
+    shifts = {"score": 0.0, "untrained": -0.1, "untrained_absolute": 0.1}  # so that both are seen
+    lines, every = [], [0.0]
+    for name in names:
+        label, colour = looks[name]
+        for place, row in enumerate(result.rows):
+            mean, y = row.means[name], count - place + shifts[name]
+            lines.append(Line("", np.array([[mean.low, y], [mean.high, y]]), colour))
+            lines.append(Line(label, np.array([[mean.value, y]]), colour, dots=True))
+            every += [mean.low, mean.high]
+    low, high = min(every) - 0.03, max(*every, 1.0 if limit else 0.0) + 0.03
+    if limit:
+        lines.insert(0, Line("limit", np.array([[limit, 0.4], [limit, count + 0.6]]), UNKNOWN, dashed=True))
+    ticks = tuple((float(count - place), row.label) for place, row in enumerate(result.rows))
+    height = max(0.4, min(1.6, 0.085 * (count + 1)))
+    return Chart(tuple(lines), (low, high), (0.4, count + 0.6), (across, ""), y_ticks=ticks, title=title, height=height)
