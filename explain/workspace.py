@@ -87,6 +87,11 @@ def keep_upload(content: bytes, name: str) -> str:
     return f"upload/{reference}"
 
 
+def keep_answers(visitor: str, content: bytes) -> Path:
+    """A visitor's answers to a study as a CSV file of the workspace; the whole file anew with each answer."""
+    return store.write(root() / "studies" / f"{visitor}.csv", content)
+
+
 def sweep(folder: Path) -> None:
     """Remove uploads not used for UPLOAD_DAYS, and the oldest beyond MOST_UPLOADS."""
     _sweep(folder, MOST_UPLOADS, UPLOAD_DAYS)

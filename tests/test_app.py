@@ -1,6 +1,7 @@
 """The pages without a browser: they render, remember, refuse in one sentence, and never raise."""
 
 import io
+import json
 import struct
 import time
 import zlib
@@ -121,6 +122,77 @@ def test_a_permalink_restores_activations():
     assert app.query_params == given
 
 
+def shown_facts(app: AppTest) -> list[dict]:
+    return [json.loads(code.value) for code in app.code if code.language == "json"]
+
+
+def test_methods_by_classes_are_a_grid():
+    app = open_app("saliency", model="lenet-fashion-mnist", picture="fashion-mnist/12", method="grad_cam,gradient")
+    fine(app.selectbox(key="_asked").set_value("five").run())
+    (facts,) = shown_facts(app)
+    assert [[cell.get("method", facts["method"]) for cell in row] for row in facts["grid"]] == [
+        ["grad_cam"] * 5,
+        ["gradient"] * 5,
+    ]
+    assert app.query_params["method"] == "grad_cam,gradient"
+    fine(app.multiselect(key="_method").set_value(["gradient"]).run())
+    assert app.query_params["method"] == "gradient"
+    fine(app.multiselect(key="_method").set_value([]).run())
+    assert not errors(app)
+
+
+def test_a_mistake_is_asked_about_both_classes(lenet):
+    images = explain.load_images("fashion-mnist", limit=100)
+    said = lenet.scores([images[k] for k in range(100)]).argmax(1).numpy()
+    number = int((said != images.labels[:100]).nonzero()[0][0])
+    app = open_app("saliency", model="lenet-fashion-mnist", picture=f"fashion-mnist/{number}", asked="mistake")
+    (facts,) = shown_facts(app)
+    classes = [cell.get("target", facts["target"]) for cell in facts["grid"][0]]
+    assert classes == [images.classes[images.labels[number]], images.classes[said[number]]]
+
+
+def test_a_channel_another_picture_and_another_model():
+    app = open_app("saliency", model="lenet-fashion-mnist", asked="channel", unit="conv2", unit_channel="3")
+    (facts,) = shown_facts(app)
+    assert (facts["unit"], facts["target_index"]) == ("conv2", 3)
+    fine(app.selectbox(key="_compared").set_value("picture").run())
+    fine(app.selectbox(key="_picture2").set_value("fashion-mnist/8").run())
+    (facts,) = shown_facts(app)
+    assert facts["grid"][0][1]["image"] == "fashion-mnist/8"
+    fine(app.selectbox(key="_compared").set_value("model").run())
+    (facts,) = shown_facts(app)
+    assert facts["grid"][0][1]["model"] == "efficientnet-lite0"
+    assert not errors(app)
+
+
+def test_a_refusing_method_is_said_and_the_others_are_shown():
+    app = open_app("saliency", model="lenet-fashion-mnist", method="guided_backprop,cam,gradient", asked="five")
+    assert [any(word in info.value for word in ("Sigmoid", "averages")) for info in app.info] == [True, True]
+    (facts,) = shown_facts(app)
+    assert facts["method"] == "gradient"
+
+
+def test_what_is_covered_is_in_the_facts():
+    app = open_app("saliency", model="lenet-fashion-mnist", cover="True", covered="2,3,12,20;x;5,5,1,1")
+    assert any("Without what is covered" in text.value for text in app.markdown)
+    assert not errors(app)
+    fine(app.toggle(key="_cover").set_value(False).run())
+    assert not any("Without what is covered" in text.value for text in app.markdown)
+
+
+def test_a_study_counts_hits(lenet):
+    explain.build_index(lenet, "fashion-mnist", limit=120)
+    app = open_app("study", model="lenet-fashion-mnist", trials="10")
+    for _ in range(10):
+        (right,) = (button for button in app.button if button.label == "Right")
+        fine(right.click().run())
+    assert app.subheader[0].value == "What came out"
+    assert [metric.label for metric in app.metric] == ["With the map", "Without", "Always the same guess"]
+    assert app.metric[2].value == "50%"
+    (kept,) = (explain.workspace.root() / "studies").glob("*.csv")
+    assert len(kept.read_text().splitlines()) == 12, "facts, names, ten answers"
+
+
 def test_what_excites_a_unit_is_shown_or_refused_with_a_reason():
     app = open_app("activations", model="lenet-fashion-mnist", layer="conv2", channel="5")
     assert app.subheader[1].value == "What excites it here"
@@ -142,7 +214,7 @@ def test_a_permalink_restores_saliency():
     given |= {"mode": "signed"}
     app = open_app("saliency", **given)
     assert [value(app, name) for name in ("method", "target", "opacity", "mode")] == [
-        "grad_cam",
+        ["grad_cam"],
         "Coat",
         0.75,
         "signed",

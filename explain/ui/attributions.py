@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -45,20 +46,13 @@ class Question:
         return self.picture, self.method, self.target, self.layer, self.unit
 
     @property
-    def title(self) -> str:
-        return f"{METHODS[self.method].label} with {self.model.name}"
+    def at_once(self) -> bool:
+        """Whether it takes no longer than a page may."""
+        return not METHODS[self.method].slow or sum(layer.macs for layer in self.model.layers) < AT_ONCE
 
-    def answer(self) -> Saliency | None:
-        """The map; None while a job is at it, whose progress is shown. Raises ExplainError."""
-        macs = sum(layer.macs for layer in self.model.layers)
-        if not METHODS[self.method].slow or macs < AT_ONCE:
-            return session.cached(saliency.compute, self.model, *self.arguments, **self.options)
-        job = jobs.start(f"map {session.identity(self.model, *self.arguments, **self.options)}", self._work)
-        return jobs.show(job, self.title, "%")
-
-    def _work(self, progress: jobs.Progress) -> Saliency:
-        with watched(lambda share: progress(int(100 * share), 100)):
-            return saliency.compute(self.model, *self.arguments, **self.options)
+    def compute(self) -> Saliency:
+        """Raises ExplainError."""
+        return saliency.compute(self.model, *self.arguments, **self.options)
 
     def python(self, name: str = "result") -> str:
         """The line that computes it."""
@@ -192,11 +186,35 @@ def choose_options(model: Model, entries: Sequence[Entry]) -> tuple[str | None, 
 
 def ask(question: Question) -> Saliency | None:
     """The map; None while it is on its way, or where the method refuses, which is said."""
-    try:
-        return question.answer()
-    except NotSupported as error:
-        st.info(f"**{literal(METHODS[question.method].label)}**: {literal(str(error))}", icon=":material/info:")
-        return None
+    return ask_all([question])[0]
+
+
+def ask_all(questions: Sequence[Question]) -> Sequence[Saliency | None]:
+    """Maps by one method, in one job where they take longer, whose progress is shown; each None until all are there."""
+    first = questions[0]
+    label = METHODS[first.method].label
+    nothing = [None] * len(questions)
+    if all(one.at_once for one in questions):
+        try:
+            return [session.cached(saliency.compute, one.model, *one.arguments, **one.options) for one in questions]
+        except NotSupported as error:
+            st.info(f"**{literal(label)}**: {literal(str(error))}", icon=":material/info:")
+            return nothing
+    key = [session.identity(one.model, *one.arguments, **one.options) for one in questions]
+    return jobs.show(jobs.start(f"maps {key}", partial(_work, questions)), label, "%") or nothing
+
+
+def _work(questions: Sequence[Question], progress: jobs.Progress) -> list[Saliency]:
+    found: list[Saliency] = []
+
+    def told(share: float) -> None:
+        progress(int(100 * (len(found) + share) / len(questions)), 100)
+
+    told(0.0)
+    with watched(told):
+        for one in questions:
+            found.append(one.compute())
+    return found
 
 
 def other(question: Question, reference: str, picture: Any) -> Question:

@@ -70,6 +70,16 @@ def _kind(facts: Mapping[str, Any]) -> str:
 _PICTURE = {"picture": "image"}
 _LAYER = {"layer": "layer", "channel": "channel"}
 _PATCHES: dict[str, Key] = {"index": "data", "layer": "layer", "hierarchy": lambda _: ""}
+_MAP: dict[str, Key] = {
+    **_PICTURE,
+    "method": _methods,
+    "target": lambda facts: "" if facts.get("unit") else facts.get("target"),
+    "unit": "unit",
+    "unit_channel": lambda facts: facts.get("target_index") if facts.get("unit") else "",
+    "asked": _kind,
+    "looked": "layer",
+    "compared": lambda facts: "",
+}
 PLACES: dict[str, Place] = {
     "anatomy": Place("overview"),
     "filters": Place(
@@ -95,19 +105,10 @@ PLACES: dict[str, Place] = {
     ),
     "saliency": Place(
         "saliency",
-        {
-            **_PICTURE,
-            "method": _methods,
-            "target": lambda facts: "" if facts.get("unit") else facts.get("target"),
-            "unit": "unit",
-            "unit_channel": lambda facts: facts.get("target_index") if facts.get("unit") else "",
-            "asked": _kind,
-            "looked": "layer",
-            "compared": lambda facts: "",
-            **{name: f"style.{name}" for name in ("mode", "opacity", "clip", "colours")},
-        },
+        {**_MAP, **{name: f"style.{name}" for name in ("mode", "opacity", "clip", "colours")}},
         options="{method}_{option}",
     ),
+    "trust": Place("saliency", _MAP, options="{method}_{option}"),
     "unit": Place("activations", {**_PICTURE, **_LAYER, "unit_method": "method", "two": lambda _: ""}),
     "patches": Place(
         "patches", {**_PATCHES, "channel": _first_channel, "ranking": "ranking", "whole": "style.whole", "patch": ""}

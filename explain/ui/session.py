@@ -5,6 +5,8 @@ widgets' own state, which Streamlit drops when a page without them is opened.
 """
 
 import gc
+import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -325,6 +327,24 @@ def report_title(title: str | None = None) -> str:
     if title is not None:
         st.session_state.report_title = title
     return st.session_state.get("report_title", "What the network sees")
+
+
+def answers(asked: str) -> list[Any]:
+    """This visitor's answers to a study so far."""
+    kept: list[Any] = st.session_state.setdefault("answers", {}).setdefault(asked, [])
+    return kept
+
+
+def shown_since(asked: str, number: int) -> float:
+    """When this visitor was first shown a question of a study, by the monotonic clock."""
+    since: float = st.session_state.setdefault("shown", {}).setdefault((asked, number), time.monotonic())
+    return since
+
+
+def visitor() -> str:
+    """A name for this visit that says nothing of who it is."""
+    name: str = st.session_state.setdefault("visitor", secrets.token_hex(6))
+    return name
 
 
 def edited(

@@ -238,14 +238,14 @@ def show_gallery(
     )
 
 
-def show_panels(figure: Figure, columns: int | list[int] | None = None, name: str = "") -> None:
+def show_panels(figure: Figure, columns: int | list[int] | None = None, name: str = "", align: str = "top") -> None:
     """The panels of a figure, crisp, each with its scale; columns may be given by their relative widths.
 
-    A name tells figures of one title on a page apart.
+    A name tells figures of one title on a page apart; aligned at the bottom, pictures are so below titles of any length.
     """
     columns = columns or min(figure.columns, len(figure.panels))
     with row(f"panels-{figure.title}{name}"):
-        cells = _cells(columns, len(figure.panels))
+        cells = _cells(columns, len(figure.panels), align)
     for column, panel in zip(cells, figure.panels, strict=False):
         with column:
             if panel.title:
@@ -364,6 +364,7 @@ def show_error(error: ExplainError) -> None:
     st.error(literal(str(error)), icon=":material/error:")
 
 
-def _cells(columns: int | list[int], count: int) -> list[Any]:
+def _cells(columns: int | list[int], count: int, align: str) -> list[Any]:
     in_a_row = columns if isinstance(columns, int) else len(columns)
-    return [cell for _ in range(0, count, in_a_row) for cell in st.columns(columns, gap="medium")]
+    rows = range(0, count, in_a_row)
+    return [cell for _ in rows for cell in st.columns(columns, gap="medium", vertical_alignment=align)]

@@ -191,6 +191,7 @@ def render_grid(
     scales = [_scale(every if scale == "all" else row, checked) for row in rows]
     labels = list(dict.fromkeys(one.label for one in every))
     names = list(dict.fromkeys(one.target_name for one in every))
+    covered = {"covered" in one.facts for one in every}
     places = list(dict.fromkeys((one.facts["model"], one.facts["image"]) for one in every))
 
     def title(one: Saliency) -> str:
@@ -200,6 +201,8 @@ def render_grid(
             parts.append(one.facts["model"])
         if len({image for _, image in places}) > 1:
             parts.append(one.facts["image"])
+        if len(covered) > 1:
+            parts.append("covered" if "covered" in one.facts else "as it is")
         return " · ".join(parts) or one.target_name
 
     panels = [

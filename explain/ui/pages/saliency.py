@@ -53,7 +53,7 @@ asked = [[question(entry.name, target) for target in targets] for entry in entri
 if compared:
     asked = [[each for one in row for each in (one, second(one))] for row in asked]
 alone = len(asked) == len(asked[0]) == 1
-answers = [[attributions.ask(one) for one in row] for row in asked]
+answers = [attributions.ask_all(row) for row in asked]
 rows = [row for row in answers if None not in row]
 first = asked[0][0]
 opened = f'import explain\n\nmodel = explain.load_model("{model.name}")\nimage = explain.open_picture("{reference}")\n'
@@ -77,7 +77,7 @@ if alone and rows:
 elif rows:
     scale = widgets.option(options_of(saliency.render_grid)["scale"], "shared", "One scale for each")
     figure = saliency.render_grid(rows, scale=scale, **style)
-    widgets.show_panels(figure)
+    widgets.show_panels(figure, align="bottom")
     st.caption(widgets.literal(figure.note))
     for entry in entries:
         st.caption(f"**{widgets.literal(entry.label)}**: {widgets.literal(f'{entry.summary} {entry.caveat}')}")

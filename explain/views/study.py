@@ -1,0 +1,153 @@
+"""Do maps help people to tell when a network is wrong? The lectures ask for user studies; this one is small.
+
+A participant sees pictures, each with what the network says and with or without a map, and guesses whether the network
+is right. Maps help if guesses with them hit more often than those without, and than always saying the likelier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from ..errors import BadValue
+from ..figure import Figure
+from ..index import Index
+
+__all__ = ["Answer", "Rate", "Trial", "correct", "rates", "table", "trials", "verdict"]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A picture of an index, whether its map is shown, and whether the network is right about it."""
+
+    image: int
+    with_map: bool
+    right: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a participant guessed of a trial, and after how many seconds."""
+
+    trial: Trial
+    guess: bool
+    seconds: float
+
+    @property
+    def hit(self) -> bool:
+        return self.guess == self.trial.right
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Hits among guesses, with the 95 % interval of Wilson (1927)."""
+
+    hits: int
+    count: int
+
+    @property
+    def value(self) -> float:
+        return self.hits / self.count if self.count else float("nan")
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        if not self.count:
+            return 0.0, 1.0
+        found = binomtest(self.hits, self.count).proportion_ci(method="wilson")
+        return float(found.low), float(found.high)
+
+    def __str__(self) -> str:
+        if not self.count:
+            return "no answers yet"
+        low, high = self.interval
+        return f"{self.hits} of {self.count} ({self.value:.0%}, 95 % interval {low:.0%} to {high:.0%})"
+
+
+def correct(index: Index) -> NDArray[np.int8]:
+    """For each image 1 where the network's likeliest class is its label, 0 where not, -1 where there is no label."""
+    if not index.classes:
+        return np.full(len(index), -1, np.int8)
+    labels, predicted = index.labels, index.predictions[:, 0]
+    names = index.model.classes
+    known = {name: k for k, name in enumerate(index.classes)}
+    of = np.array([known.get(name, -2) for name in names])  # a class of the network as a label's number
+    said = np.where(predicted >= 0, of[predicted], -2)
+    unknown = (labels < 0) | (predicted < 0)
+    return np.where(unknown, -1, said == labels).astype(np.int8)
+
+
+def trials(index: Index, count: int = 20, seed: int = 0, even: bool = True) -> list[Trial]:
+    """Pictures drawn by chance, every second one with its map; `even`: as many mistakes as right ones.
+
+    Raises BadValue where labels or mistakes are lacking.
+    """
+    if isinstance(count, bool) or not 2 <= count <= 200:
+        raise BadValue(f"count={count} is not from 2 to 200 pictures.")
+    right = correct(index)
+    known, wrong = np.flatnonzero(right >= 0), np.flatnonzero(right == 0)
+    if not len(known):
+        raise BadValue(
+            f"The pictures of {index.manifest.data!r} have no labels among the network's classes, so nobody knows when "
+            "it is wrong; index a folder with one folder a class, named as the network names them."
+        )
+    if not 0 < len(wrong) < len(known):
+        raise BadValue(f"The network is {'never' if not len(wrong) else 'always'} wrong on {index.manifest.data!r}.")
+    rng = np.random.default_rng(seed)
+    if even:
+        parts = [
+            rng.permutation(wrong)[: count // 2],
+            rng.permutation(np.flatnonzero(right == 1))[: count - count // 2],
+        ]
+        chosen = rng.permutation(np.concatenate(parts))
+    else:
+        chosen = rng.permutation(known)[:count]
+    # Half of the right and half of the wrong ones have maps, so that neither tells the other.
+    with_map = np.zeros(len(chosen), bool)
+    for kind in (0, 1):
+        same = rng.permutation(np.flatnonzero(right[chosen] == kind))
+        with_map[same[: (len(same) + kind) // 2]] = True
+    return [Trial(int(k), bool(shown), bool(right[k] == 1)) for k, shown in zip(chosen, with_map, strict=True)]
+
+
+def rates(answers: Sequence[Answer]) -> dict[str, Rate]:
+    """Hits with maps, without them, and those of somebody who always says what is more frequent."""
+    groups = {
+        "with the map": [a for a in answers if a.trial.with_map],
+        "without": [a for a in answers if not a.trial.with_map],
+    }
+    found = {name: Rate(sum(a.hit for a in group), len(group)) for name, group in groups.items()}
+    right = sum(a.trial.right for a in answers)
+    return found | {"always the same guess": Rate(max(right, len(answers) - right), len(answers))}
+
+
+def verdict(answers: Sequence[Answer]) -> str:
+    """What these answers say, in words."""
+    found = rates(answers)
+    shown, plain, base = found.values()
+    if min(shown.count, plain.count) < 5:
+        return "Too few answers to say anything."
+    if shown.interval[0] > max(plain.value, base.value):
+        return "With the map the guesses hit more often than without it and than always guessing the same."
+    if shown.interval[1] < plain.value:
+        return "With the map the guesses hit less often than without it: it misleads."
+    return "These answers do not show that the map helps: its interval holds what one reaches without it."
+
+
+def table(index: Index, answers: Sequence[Answer], **facts: Any) -> Figure:
+    """All answers, one in a row, to be saved as CSV."""
+    files = [index.images.files[a.trial.image] for a in answers]
+    columns: dict[str, list[Any]] = {
+        "number": [a.trial.image for a in answers],
+        "file": [file.replace("\\", "/").rpartition("/")[2] for file in files],
+        "map_shown": [a.trial.with_map for a in answers],
+        "network_right": [a.trial.right for a in answers],
+        "guessed_right": [a.guess for a in answers],
+        "hit": [a.hit for a in answers],
+        "seconds": [round(a.seconds, 1) for a in answers],
+    }
+    return Figure("Answers", (), {**index.facts, "view": "study", **facts}, table=columns)
