@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from .views.embedding import compute as embedding
     from .views.filters import compute as filters
     from .views.hierarchy import compute as hierarchy
+    from .views.leaderboard import compute as trust_methods
     from .views.neighbours import compute as neighbours
     from .views.patches import compute as patches
     from .views.saliency import compute as saliency
+    from .views.trust import compute as trust_map
     from .views.unit import compute as unit
     from .workspace import build_index as build_index
     from .workspace import open_picture as open_picture
@@ -75,6 +77,8 @@ _HOMES = {
     "saliency": ("views.saliency", "compute"),
     "save_model": ("zoo", "save_model"),
     "train": ("training", "train"),
+    "trust_map": ("views.trust", "compute"),
+    "trust_methods": ("views.leaderboard", "compute"),
     "unit": ("views.unit", "compute"),
 }
 

@@ -37,6 +37,7 @@ from .views import (
     neighbours,
     patches,
     saliency,
+    trust,
     unit,
 )
 from .workspace import embed, indexes, open_picture
@@ -47,6 +48,7 @@ __all__ = ["VIEWS", "Facts", "Opener", "find_index", "is_model_name", "is_refere
 LONGEST, MOST, LARGEST = 2000, 100_000, 1 << 53  # of a text, of a list, of a number's size
 MOST_MAPS = 100  # of a grid: each is computed
 MOST_PLACED = 20
+OF_TRUST = ("portions", "check_seed", "stages", "progress")
 _FAMILY = re.compile(r"(torchvision|timm):[\w.-]+")
 
 
@@ -326,6 +328,16 @@ def _map(facts: Facts, open: Opener) -> saliency.Saliency:
     return saliency.compute(model, open.picture(facts, model), method, target, layer, unit, **_options(facts))
 
 
+def _trust(facts: Facts, open: Opener) -> Figure:
+    model = open.model(facts)
+    layer, unit = (facts.text(name) if facts.has(name) else None for name in ("layer", "unit"))
+    asked = facts.text("method"), facts.number("target_index"), layer, unit
+    own = {"portions": facts.number("portions"), "check_seed": facts.number("check_seed")}
+    options = _options(facts)
+    result = trust.compute(model, open.picture(facts, model), *asked, **own, stages=facts.text("stages"), **options)
+    return trust.render(result, **facts.style(trust.render))
+
+
 def _unit(facts: Facts, open: Opener) -> Figure:
     model = open.model(facts)
     where = facts.text("layer"), facts.number("channel"), facts.numbers("position"), facts.text("method")
@@ -336,7 +348,7 @@ def _unit(facts: Facts, open: Opener) -> Figure:
 def _options(facts: Facts) -> dict[str, Any]:
     """Options of a method, which is given by position: a name of the function's own would be given twice."""
     options = facts.options("options")
-    for name in ("model", "image", "method", "target", "layer", "unit", "channel", "position"):
+    for name in ("model", "image", "method", "target", "layer", "unit", "channel", "position", *OF_TRUST):
         if name in options:
             raise BadValue(f"{name!r} is no option of a method, as the facts have it.")
     return options
@@ -399,5 +411,6 @@ VIEWS: dict[str, Callable[[Facts, Opener], Figure]] = {
     "neighbours": _neighbours,
     "patches": _patches,
     "saliency": _saliency,
+    "trust": _trust,
     "unit": _unit,
 }

@@ -252,8 +252,11 @@ def edges_like(question: Question, shape: tuple[int, ...]) -> Heat:
 
 
 def _moved(heat: Heat, chance: np.random.Generator) -> Heat:
-    """The map elsewhere: what leaves it on one side comes in on the other."""
-    return np.roll(heat, [int(chance.integers(side)) for side in heat.shape], (0, 1))
+    """The map elsewhere: what leaves it on one side comes in on the other. By at least a quarter of a side."""
+    while True:
+        by = [int(chance.integers(side)) for side in heat.shape]
+        if any(min(step, side - step) >= side // 4 for step, side in zip(by, heat.shape, strict=True)):
+            return np.roll(heat, by, (0, 1))
 
 
 # Randomisation -------------------------------------------------------------------------------------------------------

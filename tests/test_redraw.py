@@ -28,6 +28,7 @@ from explain.views import (
     neighbours,
     patches,
     saliency,
+    trust,
     unit,
 )
 
@@ -82,6 +83,12 @@ MADE = {
     "saliency of a covered picture": lambda m, i: saliency.compute(
         m, cover(picture(), [(2, 3, 9, 12)], "black")
     ).figure(),
+    "trust": lambda m, i: trust.compute(
+        m, picture(), "integrated_gradients", "Coat", portions=3, check_seed=5, steps=3, baseline="mean"
+    ).figure(part="curves"),
+    "trust of a channel": lambda m, i: trust.compute(
+        m, picture(), "grad_cam", 3, "conv1", "conv2", portions=2, stages="independent"
+    ).figure(opacity=0.2),
     "unit": lambda m, i: unit.compute(m, picture(), "conv1", 2, (3, 5), "gradient").figure(clip=80),
     "unit of a vector": lambda m, i: unit.compute(m, picture(), "fc2", 2, method="gradient").figure(),
     "patches": lambda m, i: patches.compute(i, "conv2", [3, 1], "random", 5).figure(whole=True),
