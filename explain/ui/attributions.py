@@ -76,7 +76,7 @@ class Question:
 
 def choose_methods() -> list[Entry]:
     """One method or several, at least one."""
-    chosen = [name for name in str(session.get("method", "grad_cam")).split(",") if name in METHODS] or ["grad_cam"]
+    chosen = [name for name in str(session.get("method", "gradient")).split(",") if name in METHODS] or ["gradient"]
     session.controlled_list(
         st.multiselect,
         "Methods",

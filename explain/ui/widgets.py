@@ -241,7 +241,7 @@ def show_gallery(
 def show_panels(figure: Figure, columns: int | list[int] | None = None, name: str = "", align: str = "top") -> None:
     """The panels of a figure, crisp, each with its scale; columns may be given by their relative widths.
 
-    A name tells figures of one title on a page apart; aligned at the bottom, pictures are so below titles of any length.
+    A name tells figures of one title apart; aligned at the bottom, pictures stand in line below titles of any length.
     """
     columns = columns or min(figure.columns, len(figure.panels))
     with row(f"panels-{figure.title}{name}"):
