@@ -15,7 +15,7 @@ from ..registry import Choices, Range
 from .methods import METHODS, Ends, complete
 from .passes import generator, room, score, slopes, tell
 
-__all__ = ["BASELINE", "REDUCE", "baseline_of", "reduced"]
+__all__ = ["BASELINE", "REDUCE", "baseline_of", "reduced", "to_baseline"]
 
 REDUCE = Annotated[str, Choices("max", "sum", "signed", help="how the colour channels become one map")]
 BASELINE = Annotated[
@@ -89,7 +89,7 @@ def smooth_grad(
     return reduced(_summed(net, batch, target, copies, samples), reduce)
 
 
-def _to_baseline(net: nn.Module, batch: Tensor, target: Tensor, ends: Ends, *, baseline: str, **_: Any) -> Tensor:
+def to_baseline(net: nn.Module, batch: Tensor, target: Tensor, ends: Ends, *, baseline: str, **_: Any) -> Tensor:
     """The score less that of the baseline."""
     with torch.inference_mode(False), torch.no_grad():
         origin = baseline_of(baseline, batch, ends).contiguous()
@@ -97,7 +97,7 @@ def _to_baseline(net: nn.Module, batch: Tensor, target: Tensor, ends: Ends, *, b
 
 
 @METHODS.register
-@complete(_to_baseline)
+@complete(to_baseline)
 def integrated_gradients(
     net: nn.Module,
     _layer: str,
