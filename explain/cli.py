@@ -248,7 +248,7 @@ def _check(given: argparse.Namespace) -> None:
     from .views import trust
 
     asked = given.method, given.target, given.layer, given.unit
-    own = {"portions": given.portions, "check_seed": given.seed, "stages": given.stages}
+    own: dict[str, Any] = {"portions": given.portions, "check_seed": given.seed, "stages": given.stages}
     options = _pairs(given.option)
     if wrong := set(own) & set(options):
         raise BadValue(f"Option {shorten(min(wrong))} is no option of a method; see `python -m explain check --help`.")
@@ -258,7 +258,7 @@ def _check(given: argparse.Namespace) -> None:
             bar.set_postfix_str(words, refresh=False)
             bar.update(share - bar.n)
 
-        result = trust.compute(_model(given), _image(given), *asked, progress=progress, **own, **options)
+        result = trust.compute(_model(given), _image(given), *asked, **{"progress": progress, **own, **options})
     lines = [f"{value:9.4f}  {name}" for name, value in result.trust.numbers.items()]
     verdict = result.verdict
     lines += [f"not compared with {name}: {why}" for name, why in result.trust.refused.items()]

@@ -332,9 +332,9 @@ def _trust(facts: Facts, open: Opener) -> Figure:
     model = open.model(facts)
     layer, unit = (facts.text(name) if facts.has(name) else None for name in ("layer", "unit"))
     asked = facts.text("method"), facts.number("target_index"), layer, unit
-    own = {"portions": facts.number("portions"), "check_seed": facts.number("check_seed")}
-    options = _options(facts)
-    result = trust.compute(model, open.picture(facts, model), *asked, **own, stages=facts.text("stages"), **options)
+    options = _options(facts) | {name: facts.number(name) for name in ("portions", "check_seed")}
+    options["stages"] = facts.text("stages")
+    result = trust.compute(model, open.picture(facts, model), *asked, **options)
     return trust.render(result, **facts.style(trust.render))
 
 

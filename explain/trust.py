@@ -66,7 +66,7 @@ WEIGHTS = 0.5
 """Rank correlation with the map of a net that has learned nothing, above which a map fails: more than half of it was
 there before any training. The plain gradient stays below on trained nets (REQUIREMENTS V24), an edge map is at 1."""
 CHANCE = 2.0
-"""Standard deviations by which a map must beat itself moved by chance: one map in twenty would do so by luck."""
+"""Standard deviations by which a map must beat itself moved by chance: few would by luck."""
 GAP = 0.05
 """Share of the promised sum that a map may miss: what is missing is then less than the eye sees on the map."""
 STEADY = 0.5
@@ -161,7 +161,7 @@ def method_of(name: str) -> Entry:
 
 def spearman(one: Heat, other: Heat) -> float:
     """Rank correlation of two maps; 0 with a map that is the same everywhere, unless both are equal."""
-    from scipy.stats import rankdata  # type: ignore[import-untyped]
+    from scipy.stats import rankdata
 
     if np.array_equal(one, other):
         return 1.0

@@ -203,7 +203,8 @@ class Page:
         """Lines in a frame with numbers beside it; returns where it ends."""
         point, (across, up), (x_ticks, y_ticks) = self.point, chart.axes, chart.ticks
         if up:  # no text is turned
-            y = self.write(x, y, f"↑ {up}", SMALL, width, 2) + SMALL * point  # the highest number stands half above
+            y = self.write(x, y, f"↑ {up}", SMALL, width, 2)
+        y += SMALL * point  # the highest number stands half above the frame
         room = min(max((measure(text) for _, text in y_ticks), default=0) * SMALL + 4, 0.45 * width / point)
         left, top = round(x + room * point), round(y)
         wide = round(x + width) - left
@@ -228,7 +229,8 @@ class Page:
                 colours = np.tile(np.array(line.colour, np.uint8), (len(at), 1))
                 self.dots.append(Dots(at, colours, np.zeros(len(at), np.uint8), SWATCH))
         bottom, end = top + tall + point, float(x)
-        for at_tick, text in ((place(np.array([value, chart.y[0]]))[0, 0], text) for value, text in x_ticks):
+        for value, name in x_ticks:
+            at_tick, text = place(np.array([value, chart.y[0]]))[0, 0], "".join(wrap(name, wide / point / SMALL, 1))
             half = measure(text) * SMALL * point / 2
             middle = min(max(at_tick, left + half), left + wide - half)
             if middle - half > end:  # one that finds no room is left out

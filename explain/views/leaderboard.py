@@ -236,7 +236,8 @@ def _measured(net: nn.Module, stranger: nn.Module, question: Question, portions:
 
 def render(result: Leaderboard) -> Figure:
     """Scores, and what is left of each method's maps on untrained networks, with 95 % intervals over the pictures."""
-    title = f"Saliency methods for {result.facts['model']}, on {len(result.facts['images'])} of {result.facts['data']}"
+    count, data = len(result.facts["images"]), result.facts["data"]
+    title = f"Saliency methods for {result.facts['model']}, on {count} pictures of {data}"
     return Figure(
         title=title,
         panels=(
