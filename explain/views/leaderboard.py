@@ -135,7 +135,12 @@ def compute(
     place, net = layer_for(model, layer), private(model)
     named = [method_of(name) for name in dict.fromkeys(methods or [*METHODS, EDGES.name])]
     first = _question(model, pictures[chosen[0]], place)
-    entries, refused = _admitted(net, first, named, PASSES if methods is None else None)
+    told = progress or (lambda *_: None)
+    total = len(named) * (1 + len(chosen))
+    entries, refused = _admitted(
+        net, first, named, PASSES if methods is None else None, lambda k, label: told(k, total, f"trying {label}")
+    )
+    total = len(named) + len(entries) * len(chosen)
     found: dict[str, dict[str, list[float]]] = {entry.name: {name: [] for name in MEASURES} for entry in entries}
     for done, number in enumerate(chosen):
         question = _question(model, pictures[number], place)
@@ -143,12 +148,10 @@ def compute(
         names = [name for group in stages_of(stranger, question.batch) for name in group]
         randomise(stranger, names, generator(seed + number))
         for k, entry in enumerate(entries):
-            if progress:
-                progress(done * len(entries) + k, len(chosen) * len(entries), entry.label)
+            told(len(named) + done * len(entries) + k, total, entry.label)
             for name, value in _measured(net, stranger, replace(question, entry=entry), portions).items():
                 found[entry.name][name].append(value)
-    if progress:
-        progress(len(chosen) * len(entries), len(chosen) * len(entries), "done")
+    told(total, total, "done")
     rows = [
         Row(name, {measure: np.array(values) for measure, values in of.items() if values}, seed)
         for name, of in found.items()
@@ -173,11 +176,12 @@ def _question(model: Model, image: Any, layer: str) -> Question:
 
 
 def _admitted(
-    net: nn.Module, question: Question, entries: Sequence[Entry], most: int | None
+    net: nn.Module, question: Question, entries: Sequence[Entry], most: int | None, told: Callable[[int, str], object]
 ) -> tuple[list[Entry], dict[str, str]]:
     """Methods that give a map of the first picture with at most so many passes; and why others do not."""
     admitted, refused = [], {}
-    for entry in entries:
+    for k, entry in enumerate(entries):
+        told(k, entry.label)
         try:
             with _limited(net, most):
                 heat = replace(question, entry=entry, options=entry.check({})).answer(net)
