@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..attribution import COMPLETE, METHODS, of_channel
-from ..errors import BadValue, NotSupported, Unknown
+from ..errors import NotSupported, Unknown
 from ..figure import Figure, Panel, Pixels, Scale
 from ..images import colour, overlay, resize, unit_scale
 from ..model import Model
 from ..registry import Choices, Range, options_of
-from .result import Result, cells, channel_of, seen
+from .result import Result, cells, seen
+from .target import layer_for, target_of
 
 __all__ = ["Saliency", "compute", "range_of", "render", "render_grid"]
 
@@ -76,10 +76,10 @@ def compute(
     entry = METHODS[method]
     checked = entry.check(options)
     picture = seen(model, image)
-    asked = _unit(model, picture.batch, unit, target) if unit else _class(model, picture.batch, target)
-    place = model.layer(layer).name if layer else _default_layer(model, unit)
-    if unit and entry.takes("layer"):
-        _refuse_later(model, place, unit)
+    asked = target_of(model, picture.batch, target, unit)
+    if layer:
+        model.layer(layer)  # says what is wrong with it, also where it has no use
+    place = layer_for(model, layer if entry.takes("layer") else None, unit)
     with model.exclusive() as net:
         of = of_channel(net, unit) if unit else net
         given = (of, f"net.{place}" if unit else place, picture.batch, torch.tensor([asked.number]), model.ends)
@@ -109,44 +109,6 @@ def compute(
             **picture.facts,
         ),
     )
-
-
-class _Asked(NamedTuple):
-    number: int
-    name: str
-    score: float
-    probability: float | None
-
-
-def _class(model: Model, batch: Tensor, target: int | str | None) -> _Asked:
-    scores = model.ask(batch)[0]
-    number = int(scores.argmax()) if target in (None, "") else model.target(target, None)
-    return _Asked(number, model.classes[number], float(scores[number]), float(scores.softmax(0)[number]))
-
-
-def _unit(model: Model, batch: Tensor, unit: str, channel: int | str | None) -> _Asked:
-    """A channel of a layer; by default the one whose mean over positions is the largest."""
-    place = model.layer(unit)
-    with model.exclusive() as net, torch.inference_mode(False), torch.no_grad():
-        values = of_channel(net, place.name)(batch)[0].float().cpu()
-    number = int(values.argmax()) if channel in (None, "") else channel_of(place, channel)
-    return _Asked(number, f"channel {number} of {place.name}", float(values[number]), None)
-
-
-def _default_layer(model: Model, unit: str | None) -> str:
-    """Where class activation maps look; a net without maps offers its last layer, which they refuse by name."""
-    names = [layer.name for layer in model.scanned]
-    try:
-        last = model.last_maps.name
-    except NotSupported:
-        last = model.layers[-1].name
-    return unit if unit and names.index(unit) < names.index(last) else last
-
-
-def _refuse_later(model: Model, layer: str, unit: str) -> None:
-    names = [one.name for one in model.scanned]
-    if names.index(layer) > names.index(unit):
-        raise BadValue(f"Layer {layer!r} comes after {unit!r}, whose channel is asked about; choose one before it.")
 
 
 def render(

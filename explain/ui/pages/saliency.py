@@ -1,7 +1,7 @@
 import streamlit as st
 
 from explain.registry import options_of
-from explain.ui import attributions, covering, session, widgets
+from explain.ui import attributions, covering, session, trusting, widgets
 from explain.ui.attributions import Question
 from explain.views import saliency
 
@@ -65,13 +65,13 @@ if alone and rows:
     st.caption(widgets.literal(f"{entries[0].summary} {entries[0].caveat}"))
     widgets.show_panels(figure, 3)
     st.caption(widgets.literal(saliency.range_of(result)))
-    st.warning(saliency.CAVEAT, icon=":material/warning:")
     widgets.show_exports(
         figure,
         f'{opened}{first.python()}\nresult.save("saliency.png"{drawn})',
         f"{first.command()} --out saliency.png",
         "saliency",
     )
+    trusting.show_trust(first)
     st.subheader("Closer")
     covering.show_lens(first, result, figure.panels[2].image, f"lens-{model.name}")
 elif rows:
