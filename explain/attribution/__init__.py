@@ -13,7 +13,7 @@ right, the tests compare.
 
 # ruff: noqa: F401, I001
 # Each family registers its methods; this is the order in which they are shown.
-from . import gradients, deep_lift, lrp, rectifiers, cams
+from . import gradients, deep_lift, lrp, rectifiers, cams, masks, superpixels
 from .channel import of_channel
 from .methods import COMPLETE, METHODS
 from .passes import watched

@@ -15,7 +15,7 @@ from ..registry import Choices, Range
 from .methods import METHODS, Ends, complete
 from .passes import generator, room, score, slopes, tell
 
-__all__ = ["BASELINE", "REDUCE", "baseline_of", "reduced", "to_baseline"]
+__all__ = ["BASELINE", "REDUCE", "SEED", "baseline_of", "reduced", "to_baseline"]
 
 REDUCE = Annotated[str, Choices("max", "sum", "signed", help="how the colour channels become one map")]
 BASELINE = Annotated[
