@@ -22,7 +22,19 @@ from ..figure.palette import RIGHT, UNKNOWN, WRONG
 from ..model import Model
 from ..registry import Entry, Range, options_of
 from ..trace import calls
-from ..trust import EDGES, WEIGHTS, Question, completeness, curves, method_of, private, randomise, spearman, stages_of
+from ..trust import (
+    EDGES,
+    WEIGHTS,
+    Curve,
+    Question,
+    completeness,
+    curves,
+    method_of,
+    private,
+    randomise,
+    spearman,
+    stages_of,
+)
 from .result import Result, seen
 from .target import layer_for, target_of
 
@@ -119,7 +131,7 @@ def compute(
     progress: Progress | None = None,
 ) -> Leaderboard:
     """Methods with their default options, each for the predicted class, ranked by insertion less deletion area, both as
-    shares of that class's probability.
+    shares (at most 1) of the probability that the class has on the whole picture.
 
     Without `methods` all that are quick and apply, and "edges" as a control. What `progress` raises stops the work.
     """
@@ -225,12 +237,14 @@ def _measured(net: nn.Module, stranger: nn.Module, question: Question, portions:
     large = question.large(heat)
     (deleted,), (inserted,) = curves(net, question, [large], portions)
     whole = float(deleted.values[0])
+    # Above the whole picture's there is nothing more to find; else one unsure picture would outweigh all others.
+    deletion, insertion = (Curve((curve.values / whole).clip(max=1)).area for curve in (deleted, inserted))
     other = question.large(np.nan_to_num(question.answer(stranger)))
     complete = completeness(net, question, heat)
     return {
-        "score": (inserted.area - deleted.area) / whole,
-        "deletion": deleted.area / whole,
-        "insertion": inserted.area / whole,
+        "score": insertion - deletion,
+        "deletion": deletion,
+        "insertion": insertion,
         "untrained": spearman(large, other),
         "untrained_absolute": spearman(np.abs(large), np.abs(other)),
         **({"gap": complete.gap} if complete else {}),
