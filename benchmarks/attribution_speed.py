@@ -4,7 +4,8 @@ Grad-CAM more than half of pytorch-grad-cam's; and memory does not grow with the
 
 Both alternate on one photograph at 224 x 224, with the same options; each figure is the median over the rounds of the
 other's time through ours, by the clock and by the processor's seconds, which other work on the machine moves less. The
-memory is the greatest of a fresh process (ru_maxrss), at 64 x 64 to have many masks in seconds.
+memory is the greatest of a fresh process (VmHWM: ru_maxrss begins with the parent's), at 64 x 64 to have many masks in
+seconds.
 
     python benchmarks/attribution_speed.py --rounds 5 --methods occlusion score_cam memory
 """
@@ -27,14 +28,14 @@ FEW = 64  # passes of methods that can take any number
 LAYERS = {"resnet18": "layer4", "efficientnet-lite0": "blocks.6"}
 
 MEMORY = """
-import resource, sys
+import re, sys
 sys.path.insert(0, {root!r})
 import torch
 from torchvision.models import resnet18
 from explain.attribution import METHODS
 net, ends = resnet18().eval().requires_grad_(False), (torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1))
 METHODS["rise"](net, "", torch.rand(1, 3, 64, 64), torch.tensor([1]), ends, samples=int(sys.argv[1]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1]) * 1024)
 """
 
 

@@ -18,7 +18,7 @@ from .shortcuts import swift
 
 __all__ = ["superpixels"]
 
-SEGMENTS = Annotated[int, Range(2, 400, help="superpixels asked for; there can be a few more or less")]
+SEGMENTS = Annotated[int, Range(4, 400, help="superpixels asked for; there can be a few more or less")]
 SAMPLES = Annotated[int, Range(2, 8000, help="pictures with a random choice of superpixels")]
 
 
@@ -41,7 +41,7 @@ def superpixels(picture: Tensor, ends: Ends, count: int) -> Tensor:
             channel_axis=-1 if shown.ndim == 3 else None,
             convert2lab=coloured,
         )
-        if found.max() >= count / 2:
+        if found.max() + 1 >= count / 2:
             break
     return torch.from_numpy(np.unique(found, return_inverse=True)[1].reshape(found.shape)).to(picture.device)
 
