@@ -72,8 +72,8 @@ STEADY = 0.5
 
 STAGES = 8
 """Stages of the randomisation: enough to see where a map gives way, few enough to wait for."""
-MOVED = 8
-"""Places that a map is moved to by chance; one that beats itself at all of them does so by luck once in nine times."""
+MOVED = 5
+"""Places that a map is moved to by chance; one that beats itself at all of them does so by luck once in six times."""
 DRAWS = 4
 """Untrained nets whose maps a map is compared with in the end."""
 OTHERS = ("gradient", "integrated_gradients", "grad_cam", "guided_backprop")
