@@ -94,12 +94,13 @@ def asking(batch: Tensor) -> Tensor:
 
 
 def record(
-    net: nn.Module, batch: Tensor, layers: Iterable[str], *, gradients: bool = False
+    net: nn.Module, batch: Tensor, layers: Iterable[str], *, gradients: bool = False, leaves: bool = False
 ) -> tuple[Any, dict[str, Tensor]]:
     """The net's output for a batch (N, C, H, W) and the outputs of the named layer calls.
 
     With gradients, the outputs are part of the graph, so that `torch.autograd.grad(score, outputs)` works; also inside
-    somebody's `no_grad` or `inference_mode`. A bare name of a module called several times means its last call.
+    somebody's `no_grad` or `inference_mode`. As leaves they are where the graph begins: what comes before costs no more
+    than a plain pass, if the weights are frozen and the batch asks for no gradient. A bare name of a module called several times means its last call.
     Raises Unknown for a layer that the pass does not reach, NotSupported for one whose output is no tensor.
     """
     wanted = {name: split(name) for name in layers}
@@ -107,11 +108,11 @@ def record(
         # A tensor made in inference mode may not enter a graph or be written to; its copy may.
         batch = batch.clone() if batch.is_inference() else batch
         copied = set(wanted) if gradients else _overwritten.setdefault(net, set())
-        output, held, versions = _pass(net, batch, wanted, copied, gradients)
+        output, held, versions = _pass(net, batch, wanted, copied, gradients, leaves)
         spoiled = {name for name, tensor in held.items() if tensor._version != versions[name]}
         if spoiled:  # seen once for a net: from now on these are copied in the first pass
             copied |= spoiled
-            output, held, versions = _pass(net, batch, wanted, copied, gradients)
+            output, held, versions = _pass(net, batch, wanted, copied, gradients, leaves)
     for name in wanted:
         if name not in held:
             raise Unknown("layer", name, call_counts(net, batch), "The pass does not reach it, or not so often.")
@@ -119,7 +120,12 @@ def record(
 
 
 def _pass(
-    net: nn.Module, batch: Tensor, wanted: dict[str, tuple[str, int | None]], copied: set[str], gradients: bool
+    net: nn.Module,
+    batch: Tensor,
+    wanted: dict[str, tuple[str, int | None]],
+    copied: set[str],
+    gradients: bool,
+    leaves: bool,
 ) -> tuple[Any, dict[str, Tensor], dict[str, int]]:
     held: dict[str, Tensor] = {}
     versions: dict[str, int] = {}
@@ -136,6 +142,8 @@ def _pass(
                 continue
             if not isinstance(output, Tensor):
                 raise NotSupported(f"Layer {name!r} gives a {type(output).__name__}, not one tensor; choose another.")
+            if leaves:
+                output = output.detach().clone().requires_grad_()
             held[name] = output
             if name in copied:
                 if gradients:  # whatever comes later works on the copy, and the graph runs through what we hold

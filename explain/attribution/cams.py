@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from ..errors import NotSupported
 from ..features import head
 from ..registry import Choices
-from ..trace import asking, inputs, record
+from ..trace import inputs, record
 from .gradients import REDUCE, reduced
 from .methods import METHODS, Ends
 from .passes import slope
@@ -143,7 +143,7 @@ def maps_of(net: nn.Module, layer: str, batch: Tensor) -> Tensor:
 
 def _maps_and_slopes(net: nn.Module, layer: str, batch: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """A layer's maps and the gradient of the score with respect to them, both (N, C, h, w)."""
-    output, held = record(net, asking(batch), [layer], gradients=True)
+    output, held = record(net, batch.detach(), [layer], gradients=True, leaves=True)
     maps = _checked(held[layer], layer)
     return maps.detach(), slope(output, target, maps)
 

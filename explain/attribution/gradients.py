@@ -63,7 +63,7 @@ def input_x_gradient(net: nn.Module, _layer: str, batch: Tensor, target: Tensor,
     return (batch * slopes(net, batch, target)).sum(1)
 
 
-@METHODS.register(label="SmoothGrad")
+@METHODS.register(label="SmoothGrad", slow=True)
 def smooth_grad(
     net: nn.Module,
     _layer: str,
@@ -96,7 +96,7 @@ def to_baseline(net: nn.Module, batch: Tensor, target: Tensor, ends: Ends, *, ba
         return score(net(batch.clone()), target) - score(net(origin), target)
 
 
-@METHODS.register
+@METHODS.register(slow=True)
 @complete(to_baseline)
 def integrated_gradients(
     net: nn.Module,
@@ -122,7 +122,7 @@ def integrated_gradients(
     return (_summed(net, batch, target, along, steps) * (batch - start)).sum(1)
 
 
-@METHODS.register(label="GradientSHAP")
+@METHODS.register(label="GradientSHAP", slow=True)
 def gradient_shap(
     net: nn.Module,
     _layer: str,
