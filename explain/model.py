@@ -254,9 +254,15 @@ class Model:
         return self.ask(self.batch(images))
 
     def ask(self, batch: Tensor) -> Tensor:
-        """The same of a batch that is the net's input already."""
+        """The same of a batch that is the net's input already. Raises NotSupported where they are not finite."""
         with self.exclusive() as net, torch.inference_mode(False), torch.no_grad():
-            return check_scores(net(batch), self.name).float().cpu()
+            scores = check_scores(net(batch), self.name).float().cpu()
+        if not scores.isfinite().all():
+            raise NotSupported(
+                f"Model {self.name!r} gives scores that are not finite: its weights or its input hold NaN or infinity, "
+                "or numbers too large for it."
+            )
+        return scores
 
     def predict(self, images: Any, k: int = 5) -> list[list[tuple[str, float]]]:
         """The k likeliest classes of each picture with their probabilities, likeliest first."""

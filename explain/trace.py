@@ -100,7 +100,8 @@ def record(
 
     With gradients, the outputs are part of the graph, so that `torch.autograd.grad(score, outputs)` works; also inside
     somebody's `no_grad` or `inference_mode`. As leaves they are where the graph begins: what comes before costs no more
-    than a plain pass, if the weights are frozen and the batch asks for no gradient. A bare name of a module called several times means its last call.
+    than a plain pass, if the weights are frozen and the batch asks for no gradient.
+    A bare name of a module called several times means its last call.
     Raises Unknown for a layer that the pass does not reach, NotSupported for one whose output is no tensor.
     """
     wanted = {name: split(name) for name in layers}

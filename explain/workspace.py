@@ -56,7 +56,8 @@ def root() -> Path:
 def open_picture(reference: str) -> Image:
     """A picture by reference: SET/NUMBER or SET/FILE of a shipped set, upload/SHA256, or a file's path.
 
-    The reference stays with the picture as info["name"], the size of an upload's file as info["bytes"]. Raises Unknown, BadValue or BadFile.
+    The reference stays with the picture as info["name"], the size of an upload's file as info["bytes"].
+    Raises Unknown, BadValue or BadFile.
     """
     if _UPLOAD.fullmatch(reference):
         path = root() / "uploads" / reference.removeprefix("upload/")

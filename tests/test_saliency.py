@@ -4,8 +4,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from explain.attribution import METHODS
 from explain.errors import ExplainError, Unknown
 from explain.model import Model, Preprocess
+from explain.registry import Range
 from explain.views import activations, saliency, unit
 from explain.workspace import open_picture
 
@@ -119,6 +121,58 @@ def test_classes_are_compared_on_one_scale(lenet):
     maps = [saliency.compute(lenet, picture, "grad_cam", c) for c in range(3)]
     scales = {panel.scale for panel in saliency.render_grid([maps]).panels}
     assert len(scales) == 1
+
+
+def made(classes=2, **weights):
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, classes))
+    with torch.no_grad():
+        for name, value in weights.items():
+            getattr(net[4], name).fill_(value)
+    return Model("made", net, Preprocess((12, 12), 12, (0.0,), (1.0,), 1), tuple("abcdefg"[:classes]))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_constant_picture_and_a_single_class_have_finite_maps(method):
+    options = {"samples": 4} if "samples" in METHODS[method].options else {}
+    for model in (made(), made(classes=1)):
+        for value in (0, 128):
+            result = saliency.compute(model, np.full((12, 12), value, np.uint8), method, **options)
+            assert np.isfinite(result.heat).all()
+            assert np.isfinite(result.figure().panels[1].image).all()
+
+
+@pytest.mark.parametrize("method", ["gradient", "grad_cam", "rise"])
+def test_weights_that_are_no_numbers_are_said(method):
+    with pytest.raises(ExplainError, match="'made' gives scores that are not finite"):
+        saliency.compute(made(weight=float("nan")), np.full((12, 12), 9, np.uint8), method)
+    with pytest.raises(ExplainError, match="not finite"):
+        made(bias=float("inf")).predict(np.full((12, 12), 9, np.uint8))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_options_outside_their_range_are_named(method):
+    for name, option in METHODS[method].options.items():
+        if isinstance(option.bounds, Range):
+            with pytest.raises(ExplainError, match=f"{name}=.* is outside"):
+                saliency.compute(made(), np.zeros((12, 12), np.uint8), method, **{name: option.bounds.high * 2 + 1})
+
+
+def test_a_channel_explained_is_checked_like_a_class():
+    picture = np.full((12, 12), 90, np.uint8)
+    assert saliency.compute(made(), picture, "gradient", 2, unit="0").target_name == "channel 2 of 0"
+    with pytest.raises(ExplainError, match="Channel 3 of layer '0'"):
+        saliency.compute(made(), picture, "gradient", 3, unit="0")
+    with pytest.raises(ExplainError, match="comes after"):
+        saliency.compute(made(), picture, "grad_cam", 1, layer="1", unit="0")
+
+
+def test_a_channel_of_a_linear_layer_has_its_weights_as_gradient():
+    net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Flatten(), nn.Linear(300, 4))
+    model = Model("linear", net, Preprocess((12, 12), 12, (0.0,), (1.0,), 1), tuple("abcd"))
+    heat = saliency.compute(model, np.full((12, 12), 90, np.uint8), "gradient", 1, unit="0", reduce="signed").heat
+    wanted = F.conv_transpose2d(torch.full((1, 1, 10, 10), 0.01), net[0].weight[1:2].detach())[0, 0]
+    np.testing.assert_allclose(heat, wanted.numpy(), atol=1e-6)
 
 
 def test_opacity_zero_leaves_the_picture_alone(lenet):

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..registry import Range
-from .methods import METHODS, Ends, complete
-from .passes import score
+from .methods import METHODS, Ends
 from .propagation import MOVING, SUMS, Call, Rules, kind_of, multipliers, scaled, shared
 
 __all__ = ["lrp"]
@@ -18,13 +17,7 @@ __all__ = ["lrp"]
 _GATES = {"sigmoid", "expit", "hardsigmoid"}
 
 
-def _whole_score(net: nn.Module, batch: Tensor, target: Tensor, _ends: Ends, **_: Any) -> Tensor:
-    with torch.inference_mode(False), torch.no_grad():
-        return score(net(batch.clone()), target)
-
-
 @METHODS.register(label="LRP")
-@complete(_whole_score)
 def lrp(
     net: nn.Module,
     _layer: str,
