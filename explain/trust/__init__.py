@@ -1,0 +1,39 @@
+"""How far a saliency map can be trusted: what can be measured of it instead of looked at.
+
+    question = Question(model, METHODS["gradient"], {}, batch, target, layer)
+    check(question).verdict
+
+All is measured on a copy of the net, so that the model is left bit for bit as it is and other sessions need not wait.
+"""
+
+from .check import ORDERS, WEIGHTS, Trust, Verdict, check
+from .consistency import Completeness, Spread, completeness
+from .curves import Curve, curves, edges_like
+from .question import EDGES, Progress, Question, method_of, private, similarity, spearman
+from .weights import Stage, randomisation, randomise, stages_of, untrained
+
+__all__ = [
+    "EDGES",
+    "ORDERS",
+    "WEIGHTS",
+    "Completeness",
+    "Curve",
+    "Progress",
+    "Question",
+    "Spread",
+    "Stage",
+    "Trust",
+    "Verdict",
+    "check",
+    "completeness",
+    "curves",
+    "edges_like",
+    "method_of",
+    "private",
+    "randomisation",
+    "randomise",
+    "similarity",
+    "spearman",
+    "stages_of",
+    "untrained",
+]
