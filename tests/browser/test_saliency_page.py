@@ -1,0 +1,78 @@
+"""The saliency page in a real Chromium: methods side by side, numbers under the pointer, parts covered, the check."""
+
+import re
+
+import pytest
+from visits import query, settle, wait_for_url
+
+pytestmark = pytest.mark.browser
+
+LENET = "/saliency?model=lenet-fashion-mnist&picture=fashion-mnist/12"
+
+
+def test_methods_are_added_and_taken_away(visit):
+    page = visit(LENET)
+    box = page.get_by_role("combobox", name=re.compile("Methods"))
+    box.fill("Grad-CAM")
+    page.get_by_role("option", name="Grad-CAM", exact=True).click()
+    page.keyboard.press("Escape")  # the open list hides the page from roles
+    wait_for_url(page, method="gradient,grad_cam")
+    page.get_by_text("One scale for each", exact=False).first.wait_for()
+    box.press("Backspace")
+    wait_for_url(page, method="gradient")
+    page.get_by_role("heading", name="Can it be trusted?").wait_for()
+
+
+def test_raw_numbers_stand_under_the_pointer(visit, lenet):
+    import explain
+
+    page = visit(LENET)
+    canvas = page.locator(".lens canvas")
+    canvas.scroll_into_view_if_needed()
+    heat = explain.saliency(lenet, explain.open_picture("fashion-mnist/12")).heat
+    box = canvas.bounding_box()
+    for row, column in ((0, 0), (5, 20), (27, 27), (13, 4)):
+        place = {"x": (column + 0.5) * box["width"] / 28, "y": (row + 0.5) * box["height"] / 28}
+        canvas.hover(position=place)
+        said = page.locator(".lens .value").inner_text()
+        assert said.startswith(f"{column}, {row}: ")
+        assert float(said.rpartition(" ")[2]) == pytest.approx(float(heat[row, column]), rel=1e-3)
+
+
+def test_what_is_drawn_over_is_covered_and_the_network_asked_again(visit):
+    page = visit(f"{LENET}&cover=True")
+    canvas = page.locator(".lens canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 4.2 / 28, box["y"] + box["height"] * 6.2 / 28)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 19.8 / 28, box["y"] + box["height"] * 15.8 / 28, steps=4)
+    page.mouse.up()
+    wait_for_url(page, covered="6,4,16,20")
+    page.get_by_text("Without what is covered").wait_for()
+    other = visit(page.url)
+    assert query(other)["covered"] == "6,4,16,20"
+    page.get_by_role("button", name="Uncover all").click()
+    page.get_by_text("Without what is covered").wait_for(state="detached")
+
+
+@pytest.mark.slow
+def test_a_map_is_not_checked_until_it_is(visit):
+    page = visit(LENET)
+    page.get_by_text("faithfulness is not checked yet").wait_for()
+    page.get_by_role("button", name="Check this map").click()
+    page.get_by_text(re.compile("^(Passes|Doubtful|Fails)\\.")).wait_for(timeout=120_000)
+    settle(page)
+    assert page.get_by_text("faithfulness is not checked yet").count() == 0
+    page.get_by_role("radio", name="Deletion and insertion").or_(
+        page.get_by_role("button", name="Deletion and insertion")
+    ).first.click()
+    wait_for_url(page, evidence="curves")
+    page.get_by_alt_text(re.compile("verdict")).wait_for()
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_page_is_not_wider_than_the_window(visit, width):
+    page = visit(f"{LENET}&method=grad_cam,gradient&asked=five", width=width)
+    settle(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
