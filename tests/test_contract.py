@@ -5,6 +5,7 @@
 
 import copy
 import functools
+import os
 
 import numpy as np
 import pytest
@@ -69,14 +70,26 @@ NAMES = (*PUBLIC, "efficientnet-lite0", "lenet", *OWN)
 
 @functools.cache
 def model_of(name):
-    if name in ("lenet", "efficientnet-lite0"):
-        return load_model({"lenet": "lenet-fashion-mnist"}.get(name, name))
+    if name == "lenet":
+        return load_model("lenet-fashion-mnist")
+    prepare = Preprocess((SIDE, SIDE), SIDE, (0.45, 0.45, 0.4), (0.25, 0.25, 0.25))
+    if name == "efficientnet-lite0":
+        trained = load_model(name)
+        with trained.exclusive() as net:  # on smaller pictures than it was trained with, to be done in time
+            return Model(name, copy.deepcopy(net), prepare, trained.classes)
     torch.manual_seed(0)
     net = OWN[name]() if name in OWN else _public(name)
     if name == "frozen":
         net.requires_grad_(False)
-    prepare = Preprocess((SIDE, SIDE), SIDE, (0.45, 0.45, 0.4), (0.25, 0.25, 0.25))
     return Model(name, net.eval(), prepare, tuple("abcd") if name in OWN else tuple(map(str, range(1000))))
+
+
+@functools.cache
+def exact(name):
+    """In float64: otherwise rounding opens and closes single rectifiers."""
+    model = model_of(name)
+    with model.exclusive() as net:
+        return Model(name, copy.deepcopy(net).double(), model.preprocess, model.classes)
 
 
 def _public(name):
@@ -93,12 +106,14 @@ def _public(name):
 
 
 # The fewest steps that a method still works with: what is tested here is not how good its map is.
+# What keeps only evidence for the class has an empty map where there is none.
+EMPTY = ("grad_cam", "hires_cam", "layer_cam", "xgrad_cam", "guided_grad_cam", "ablation_cam")
 QUICK = {
     "steps": 3,
     "samples": 4,
     "segments": 4,
-    "window": 14,
-    "stride": 14,
+    "window": 20,
+    "stride": 20,
 }
 MIXED = "CAM needs a network that averages its last maps"
 REFUSED = {
@@ -122,10 +137,19 @@ def picture():
     return np.kron(blobs, np.ones((16, 16, 1), np.uint8))
 
 
+def place_of(method, model):
+    """Where a method looks: by default; those that make a pass for each channel look where these are fewest."""
+    if method in ("score_cam", "ablation_cam"):
+        return min((layer for layer in model.layers if layer.spatial), key=lambda layer: layer.channels).name
+    return layer_for(model, None)
+
+
 def outcome(method, name):
     """The map, or why there is none."""
     try:
-        return saliency.compute(model_of(name), picture(), method, 2, **options_of(method))
+        model = model_of(name)
+        place = place_of(method, model) if METHODS[method].takes("layer") else None
+        return saliency.compute(model, picture(), method, 2, place, **options_of(method))
     except NotSupported as error:
         return str(error)
 
@@ -140,20 +164,26 @@ def test_a_map_or_a_refusal(method, name):
     assert (method, name) not in REFUSED
     assert found.heat.shape == model.preprocess.size
     assert np.isfinite(found.heat).all()
-    assert np.ptp(found.heat) > 0 or method in ("grad_cam", "hires_cam", "layer_cam", "xgrad_cam", "guided_grad_cam")
+    assert np.ptp(found.heat) > 0 or method in EMPTY
     np.testing.assert_array_equal(found.heat, outcome(method, name).heat)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "two outputs"])
-@pytest.mark.parametrize("method", METHODS)
+# Methods of very many passes take minutes on the deep networks: these too with EXPLAIN_CONTRACT=all.
+DEEP = () if os.environ.get("EXPLAIN_CONTRACT") == "all" else tuple(name for name in PUBLIC if name != "resnet18")
+KEPT = [
+    (method, name)
+    for method in METHODS
+    for name in NAMES
+    if (method, name) not in REFUSED and not (METHODS[method].slow and name in DEEP)
+]
+
+
+@pytest.mark.parametrize(("method", "name"), KEPT)
 def test_the_contract(method, name):
-    """Alone or among eight, in place or not, whatever mode is on; and the network as it was found."""
-    if (method, name) in REFUSED:
-        return
-    model = model_of(name)
-    layer = layer_for(model, None)
+    """Alone or among eight, in place or not, also in inference mode; and the network as it was found."""
+    model = exact(name)
+    layer = place_of(method, model_of(name))
     with model.exclusive() as net:
-        net = copy.deepcopy(net).double()  # in float32, rounding opens and closes single rectifiers
         generator = torch.Generator().manual_seed(1)
         # A picture's worth of correlation: on plain noise all maps of a random net are alike.
         coarse = torch.randn(8, model.preprocess.channels, 8, 8, generator=generator)
@@ -162,25 +192,22 @@ def test_the_contract(method, name):
         target = torch.arange(8) % len(model.classes)
         before = _state(net)
 
-        def ask(net, some, mode=torch.enable_grad):
-            with mode():
+        def ask(net, some):
+            with torch.inference_mode():
                 return METHODS[method](net, layer, batch[some], target[some], ends, **options_of(method))
 
-        many = ask(net, slice(0, 8) if _is_quick(method) else slice(0, 2))
-        one, again = ask(net, slice(1, 2), torch.no_grad), ask(net, slice(1, 2), torch.inference_mode)
+        many = ask(net, slice(0, 2) if METHODS[method].slow else slice(0, 8))
+        one = ask(net, slice(1, 2))
         assert _state(net) == before
         size = float(many.abs().amax())
         torch.testing.assert_close(one[0], many[1], rtol=1e-4, atol=1e-5 * size)
-        torch.testing.assert_close(one, again, rtol=1e-4, atol=1e-5 * size)
+        if not any(getattr(module, "inplace", False) for module in net.modules()):
+            return
         plain = copy.deepcopy(net)
         for module in plain.modules():
             if hasattr(module, "inplace"):
                 module.inplace = False
         torch.testing.assert_close(ask(plain, slice(1, 2)), one, rtol=1e-4, atol=1e-5 * size)
-
-
-def _is_quick(method):
-    return "samples" not in METHODS[method].options and method not in ("score_cam", "ablation_cam")
 
 
 def _state(net):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from captum.attr import FeatureAblation, Occlusion
-from pytorch_grad_cam import AblationCAM, ScoreCAM
 from torch import nn
 from torchvision import models
 
@@ -217,6 +216,8 @@ def test_an_even_score_gives_an_even_rise_map(batch):
 
 
 def test_score_cam_equals_pytorch_grad_cam(net, batch, target):
+    from pytorch_grad_cam import ScoreCAM
+
     net[3].norm2.weight[1], net[3].norm2.bias[1] = 0, -1e6  # a channel that is silent everywhere
     place = net[3]
     held = place.register_forward_hook(lambda _module, _given, output: maps.append(output))
@@ -233,6 +234,8 @@ def test_score_cam_equals_pytorch_grad_cam(net, batch, target):
 
 def test_ablation_cam_equals_pytorch_grad_cam(net, batch):
     """Theirs divides by the score, which turns the map where that is negative."""
+    from pytorch_grad_cam import AblationCAM
+
     target = net(batch).argmax(1)
     scores = net(batch).amax(1)
     wanted = [lambda scores, k=k: scores[k] for k in target.tolist()]
