@@ -157,6 +157,8 @@ def outcome(method, name):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_map_or_a_refusal(method, name):
+    assert METHODS[method].summary
+    assert METHODS[method].caveat
     model, found = model_of(name), outcome(method, name)
     if isinstance(found, str):
         assert REFUSED.get((method, name), "no refusal expected") in found
