@@ -168,18 +168,15 @@ class Opener:
         """The picture that the net saw. Raises BadFile where it is not kept, BadValue where it was another."""
         name, digest = facts.text("image") if facts.has("image") else "", facts.text("pixels")
         for given in self._images:
-            if _pixels(model, given) == digest:
-                return _named(given, name)
+            found = _covered(facts, given)
+            if _pixels(model, found) == digest:
+                return _named(found, name)
         if not is_reference(name):
             what = f"the picture {shorten(name)}" if name else "a picture without a name"
             if self._images:
                 raise BadValue(f"The figure was made of {what}, with other pixels than those of the picture given.")
             raise BadFile(f"The figure was made of {what}, which is not kept here; give the picture's file as image.")
-        found = open_picture(name)
-        if facts.has("covered"):
-            covered = facts.part("covered")
-            boxes = [Facts({"box": box}).numbers("box") for box in covered._list("boxes")]
-            found = cover(found, boxes, covered.text("fill"))
+        found = _covered(facts, open_picture(name))
         if _pixels(model, found) != digest:
             raise BadValue(f"The figure was made with another picture than {shorten(name)} is now.")
         return found
@@ -272,6 +269,15 @@ def _command(facts: Facts, model: Model) -> str:
 
 def _pixels(model: Model, image: Any) -> str:
     return sha256(model.preprocess.crop(image).tobytes())
+
+
+def _covered(facts: Facts, image: Any) -> Any:
+    """The picture with the parts covered that were covered in the figure."""
+    if not facts.has("covered"):
+        return image
+    covered = facts.part("covered")
+    boxes = [Facts({"box": box}).numbers("box") for box in covered._list("boxes")]
+    return cover(image, boxes, covered.text("fill"))
 
 
 def _named(image: Any, name: str) -> Any:

@@ -163,6 +163,14 @@ def test_a_local_picture_has_to_be_given(lenet, tmp_path):
     assert redraw(facts_of(saliency.compute(lenet, np.asarray(picture())).figure()), image=file).title == figure.title
 
 
+def test_a_local_picture_is_covered_again(lenet, tmp_path):
+    file = tmp_path / "mine.png"
+    picture().save(file)
+    covered = cover(explain.open_picture(str(file)), [(2, 3, 9, 12)], "black")
+    figure = saliency.compute(lenet, covered).figure()
+    assert redraw(facts_of(figure), image=file).encode("npz") == figure.encode("npz")
+
+
 def test_what_has_changed_is_said(made, lenet, index, tmp_path):
     facts = facts_of(made["patches"])
     with pytest.raises(BadValue, match="other weights"):

@@ -41,7 +41,7 @@ def _boxes(text: str, size: tuple[int, int]) -> list[list[int]]:
     """Boxes of the network's input as the URL has them; those that are none are left out."""
     boxes = []
     for part in text.split(";"):
-        numbers = [int(number) for number in part.split(",") if number.strip().isdecimal()]
+        numbers = [int(number) for number in part.split(",") if number.strip().isdecimal() and len(number) < 6]
         if len(numbers) == 4 and numbers[0] < min(numbers[2], size[0]) and numbers[1] < min(numbers[3], size[1]):
             boxes.append(numbers)
     return boxes[:100]

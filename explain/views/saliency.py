@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ..attribution import COMPLETE, METHODS, of_channel
+from ..attribution import METHODS
 from ..errors import NotSupported, Unknown
 from ..figure import Figure, Panel, Pixels, Scale
 from ..images import colour, overlay, resize, unit_scale
 from ..model import Model
 from ..registry import Choices, Range, options_of
+from ..trust import Question
 from .result import Result, cells, seen
 from .target import layer_for, target_of
 
@@ -80,12 +80,9 @@ def compute(
     if layer:
         model.layer(layer)  # says what is wrong with it, also where it has no use
     place = layer_for(model, layer if entry.takes("layer") else None, unit)
+    question = Question(model, entry, checked, picture.batch, asked.number, place, unit or None)
     with model.exclusive() as net:
-        of = of_channel(net, unit) if unit else net
-        given = (of, f"net.{place}" if unit else place, picture.batch, torch.tensor([asked.number]), model.ends)
-        heat = entry.function(*given, **checked)[0].float().cpu()
-        promise = float(COMPLETE[method](of, *given[2:], **checked)[0]) if method in COMPLETE else None
-    coarse = heat.numpy()
+        coarse, promise = question.answer(net), question.promise(net)
     if not np.isfinite(coarse).all():
         raise NotSupported(f"Method {method!r} gives values that are not finite for this network and picture.")
     height, width = model.preprocess.size
