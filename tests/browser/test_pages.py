@@ -50,13 +50,13 @@ def test_from_a_photograph_to_its_heat_map_and_back_by_url(visit, photograph):
 
     other = visit(page.url)
     assert query(other) == query(page)
-    assert other.get_by_text("Grad-CAM", exact=True).first.is_visible()
-    images = other.get_by_test_id("stMain").locator("[data-testid=stImage] img")
-    images.first.wait_for()
+    other.get_by_test_id("stMain").get_by_text("Grad-CAM", exact=True).first.wait_for()
     # The pictures are named by their content: the same names are the same pixels.
-    assert [image.get_attribute("src") for image in images.all()] == [
-        image.get_attribute("src") for image in plain.all()
-    ]
+    other.wait_for_function(
+        "shown => String([...document.querySelectorAll('[data-testid=stMain] [data-testid=stImage] img')]"
+        ".map(image => image.getAttribute('src'))) === shown",
+        arg=",".join(image.get_attribute("src") for image in plain.all()),
+    )
 
 
 def test_a_shared_url_and_the_back_button(visit):

@@ -37,7 +37,7 @@ def test_two_figures_become_a_report_and_one_of_them_its_view_again(visit, brows
     captions.nth(1).press("Control+Enter")
     settle(page)
     page.get_by_role("button", name="Down").first.click()
-    page.wait_for_function("document.querySelectorAll('textarea')[1].value === 'Where <it> looks'")
+    page.wait_for_function("document.querySelectorAll('textarea')[1]?.value === 'Where <it> looks'")
     settle(page)
     assert captions.nth(0).input_value() == "Its first filters"
     with page.expect_download() as coming:
