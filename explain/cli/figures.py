@@ -1,0 +1,88 @@
+"""Commands about figures that explain saved."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadValue
+from .command import Command, say
+
+__all__ = ["add"]
+
+
+def add(command: Command) -> None:
+    sub = command("show", _show, out=False)
+    sub.add_argument("file", metavar="FILE", help="a figure that explain saved")
+    sub = command("redraw", _redraw, out=False)
+    sub.add_argument("file", metavar="FILE", help="a figure that explain saved")
+    sub.add_argument("--out", metavar="NEWFILE", required=True, help="the format is that of its name")
+    _add_sources(sub)
+    sub = command("report", _report, out=False)
+    sub.add_argument("out", metavar="OUT", help="a folder, or a name that ends in .zip")
+    sub.add_argument("files", metavar="FILE", nargs="+", help="a figure that explain saved, or a report.json")
+    sub.add_argument("--title", help="by default that of the report.json, or Report")
+    sub.add_argument("--caption", metavar="TEXT", action="append", default=[], help="one for each figure, in order")
+    _add_sources(sub)
+
+
+def _add_sources(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--image", metavar="PICTURE", action="append", help="its picture, where it was a file of your own")
+    sub.add_argument("--index", metavar="FOLDER", help="its index, where that is not in the workspace")
+    sub.add_argument("--model", help="its model, where the name alone does not lead to it")
+    sub.add_argument("--weights", metavar="W", help="of that model: DEFAULT for the published ones, or a file")
+    sub.add_argument("--architecture", metavar="A", help="what that model's checkpoint file belongs to")
+
+
+def _show(given: argparse.Namespace) -> None:
+    """the facts inside an exported figure"""
+    from ..figure import read_facts
+
+    facts = read_facts(given.file)
+    say(given, facts, json.dumps(facts, indent=1, ensure_ascii=False))
+
+
+def _redraw(given: argparse.Namespace) -> None:
+    """a figure again from the facts inside an exported one, in another format, say"""
+    from ..figure import read_facts
+
+    figure = _opener(given).redraw(read_facts(given.file))
+    path = figure.save(given.out)
+    print(f"explain: wrote {path}", file=sys.stderr)
+    say(given, {"facts": dict(figure.facts)}, figure.title)
+
+
+def _report(given: argparse.Namespace) -> None:
+    """a page with figures redrawn from exported ones, which opens offline and can be rebuilt"""
+    from ..figure import read_facts
+    from ..report import Entry, Report, rebuild, write_report
+
+    opener, title = _opener(given), "Report"
+    entries: list[Entry] = []
+    for file in map(Path, given.files):
+        if file.suffix.lower() == ".json":
+            old = rebuild(file, opener=opener)
+            title, entries = old.title, [*entries, *old.entries]
+        else:
+            figure = opener.redraw(read_facts(file))
+            entries.append(Entry(figure, figure.title, file.stem))
+    if len(given.caption) > len(entries):
+        raise BadValue(f"There are {len(given.caption)} captions for {len(entries)} figures.")
+    for number, caption in enumerate(given.caption):
+        entries[number] = Entry(entries[number].figure, caption, entries[number].name)
+    report = Report(title if given.title is None else given.title, entries)
+    path = write_report(report, given.out)
+    say(given, {"report": str(path), "files": report.paths}, f"{path}: {len(entries)} figures")
+
+
+def _opener(given: argparse.Namespace) -> Any:
+    from ..redrawing import Opener
+    from ..zoo import load_model
+
+    if (given.weights or given.architecture) and not given.model:
+        raise BadValue("Weights and an architecture are given with a model: --model NAME.")
+    model = given.model and load_model(given.model, given.weights, architecture=given.architecture)
+    return Opener(model, given.index, given.image)

@@ -1,0 +1,74 @@
+"""Commands that train, serve the app, and look at the installation."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..errors import ExplainError
+from .command import Command, say
+
+__all__ = ["add"]
+
+
+def add(command: Command) -> None:
+    sub = command("train", _train, out=False)
+    sub.add_argument("recipe", metavar="RECIPE", help="such as lenet-fashion-mnist")
+    sub.add_argument("--data", help="pictures with labels; by default the recipe's")
+    sub.add_argument("--to", metavar="FOLDER", required=True, help="where model.json and the weights go")
+    for name, kind in (("epochs", int), ("batch-size", int), ("learning-rate", float), ("seed", int)):
+        sub.add_argument(f"--{name}", type=kind)
+    sub = command("serve", _serve, out=False)
+    sub.add_argument("--port", type=int, default=8501)
+    command("doctor", _doctor, out=False)
+
+
+def _train(given: argparse.Namespace) -> None:
+    """train a network by recipe"""
+    from ..training import train
+    from ..zoo import save_model
+
+    settings = ("epochs", "batch_size", "learning_rate", "seed")
+    changes = {name: getattr(given, name) for name in settings if getattr(given, name) is not None}
+    model = train(
+        given.recipe,
+        given.data,
+        progress=lambda row: print("  ".join(f"{k} {v:.4g}" for k, v in row.items()), file=sys.stderr),
+        **changes,
+    )
+    save_model(model, given.to)
+    say(given, model.about["accuracy"], f"{given.to}: {model.about['accuracy']}")
+
+
+def _serve(given: argparse.Namespace) -> None:
+    """the app, on 127.0.0.1"""
+    import subprocess
+
+    app = Path(__file__).resolve().parents[2] / "app.py"
+    print(f"explain: http://127.0.0.1:{given.port}", file=sys.stderr)
+    command = [sys.executable, "-m", "streamlit", "run", str(app), f"--server.port={given.port}"]
+    status = subprocess.run(command, cwd=app.parent).returncode
+    if status:
+        raise ExplainError(f"The app ended with status {status}; is port {given.port} taken?")
+
+
+def _doctor(given: argparse.Namespace) -> None:
+    """what this installation has and can do"""
+    import platform
+
+    from ..figure import versions
+    from ..model import choose_device
+    from ..workspace import root
+    from ..zoo import list_models, load_model
+
+    report: dict[str, Any] = {
+        "python": platform.python_version(),
+        **versions(),
+        "device": str(choose_device()),
+        "workspace": str(root()),
+    }
+    for name in list_models():
+        report[name] = f"{len(load_model(name).layers)} layers"
+    say(given, report, "\n".join(f"{key}: {value}" for key, value in report.items()))
