@@ -14,6 +14,7 @@ from torchvision.transforms.v2.functional import gaussian_blur
 from ..registry import Choices, Range
 from .methods import METHODS, Ends, complete
 from .passes import generator, room, score, slopes, tell
+from .shortcuts import swift
 
 __all__ = ["BASELINE", "REDUCE", "SEED", "baseline_of", "reduced", "to_baseline"]
 
@@ -22,6 +23,8 @@ BASELINE = Annotated[
     str, Choices("black", "white", "mean", "blur", help="the picture of nothing; mean is the data's mean colour")
 ]
 SEED = Annotated[int, Range(0, 2**31 - 1)]
+FEW = 8
+"""Passes that are over before a swift copy of the net is made."""
 
 
 def reduced(values: Tensor, reduce: str) -> Tensor:
@@ -161,6 +164,8 @@ def _summed(
     count: int,
 ) -> Tensor:
     """For each picture k the sum (C, H, W) of the slopes at inputs(k), which come with the factors of their slopes."""
+    if count >= FEW:
+        net = swift(net, batch[:1])
     size, sums = room(net, batch[:1], gradients=True), []
     for k, one in enumerate(target):
         total, given, done = torch.zeros_like(batch[k]), inputs(k), 0

@@ -131,7 +131,7 @@ def score_cam(
     Weights are a softmax over the channels: with scores far apart one channel is the whole map, and none speaks against
     the class. One pass for each channel.
     """
-    heat, large = [], nn.UpsamplingBilinear2d(size=(batch.shape[2], batch.shape[3]))
+    heat, size = [], (batch.shape[2], batch.shape[3])
     held, quick = maps_of(net, layer, batch), swift(net, batch[:1])
     for k, maps in enumerate(held):
         flat = maps.amax((1, 2)) == maps.amin((1, 2))
@@ -139,7 +139,7 @@ def score_cam(
         asked = torch.cat([(~flat).nonzero()[:, 0], flat.nonzero()[:1, 0]])
 
         def marked(start: int, stop: int, k: int = k, maps: Tensor = maps[asked], flat: Tensor = flat[asked]) -> Tensor:
-            masks = large(maps[start:stop, None])
+            masks = nn.functional.interpolate(maps[start:stop, None], size, mode="bilinear")
             low, high = masks.amin((2, 3), keepdim=True), masks.amax((2, 3), keepdim=True)
             masks = (masks - low) / (high - low + 1e-8)
             return batch[k] * torch.where(flat[start:stop, None, None, None], 0.0, masks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,25 +74,30 @@ def scores_of(
     """The scores (count,) for one target of inputs that make(start, stop) gives a batch at a time, so that memory does
     not grow with their number. `done` and `of` say which part of the whole work this is."""
     found = []
-    with torch.inference_mode(False), torch.no_grad():
-        step = room(net, make(0, 1))
-        for start in range(0, count, step):
-            stop = min(start + step, count)
-            found.append(score(net(make(start, stop)), target.expand(stop - start)))
-            tell(done + (of * stop) / count)
+    for output, part in _in_batches(net, count, make):
+        found.append(score(output, target.expand(len(output))))
+        tell(done + of * part)
     return torch.cat(found)
 
 
 def outputs_of(net: nn.Module, count: int, make: Callable[[int, int], Tensor]) -> Tensor:
     """All outputs (count, K) of inputs that make(start, stop) gives a batch at a time."""
     found = []
-    with torch.inference_mode(False), torch.no_grad():
-        step = room(net, make(0, 1))
-        for start in range(0, count, step):
-            stop = min(start + step, count)
-            found.append(net(make(start, stop)).float())
-            tell(stop / count)
+    for output, part in _in_batches(net, count, make):
+        found.append(output.float())
+        tell(part)
     return torch.cat(found)
+
+
+def _in_batches(net: nn.Module, count: int, make: Callable[[int, int], Tensor]) -> Iterator[tuple[Tensor, float]]:
+    """Outputs batch by batch, and the share that is done with each."""
+    with torch.inference_mode(False), torch.no_grad():
+        batches = math.ceil(count / room(net, make(0, 1)))
+    for k in range(batches):  # of sizes as even as can be: a small last one would take long for what it does
+        start, stop = count * k // batches, count * (k + 1) // batches
+        with torch.inference_mode(False), torch.no_grad():
+            output = net(make(start, stop))
+        yield output, stop / count
 
 
 def room(net: nn.Module, picture: Tensor, gradients: bool = False) -> int:
