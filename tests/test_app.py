@@ -193,6 +193,20 @@ def test_a_study_counts_hits(lenet):
     assert len(kept.read_text().splitlines()) == 12, "facts, names, ten answers"
 
 
+def test_a_study_goes_on_where_nothing_can_be_written(lenet, monkeypatch):
+    explain.build_index(lenet, "fashion-mnist", limit=120)
+
+    def full(*_):
+        raise explain.ExplainError("No space left.")
+
+    monkeypatch.setattr(explain.workspace, "keep_answers", full)
+    app = open_app("study", model="lenet-fashion-mnist", trials="10", study_seed="1")
+    (wrong,) = (button for button in app.button if button.label == "Wrong")
+    fine(wrong.click().run())
+    assert "No space left" in app.warning[0].value
+    assert any(button.label == "Wrong" for button in app.button), "the next picture is asked about"
+
+
 def test_what_excites_a_unit_is_shown_or_refused_with_a_reason():
     app = open_app("activations", model="lenet-fashion-mnist", layer="conv2", channel="5")
     assert app.subheader[1].value == "What excites it here"

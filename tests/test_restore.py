@@ -25,6 +25,7 @@ from explain.views import (
 
 MODEL = "lenet-fashion-mnist"
 PICTURE = "fashion-mnist/7"
+MISTAKE = "fashion-mnist/23", "Ankle boot", "Sneaker"  # its label, and what it is taken for
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -58,6 +59,23 @@ MADE = {
     ),
     "saliency": lambda m, i: saliency.compute(m, picture(), "grad_cam", "Coat", positive=False).figure(
         mode="signed", opacity=0.25, clip=90
+    ),
+    "saliency of classes": lambda m, i: saliency.render_grid(
+        [
+            [saliency.compute(m, picture(), method, name) for name, _ in m.predict(picture())[0]]
+            for method in ("gradient", "grad_cam")
+        ],
+        scale="all",
+        mode="positive",
+    ),
+    "saliency of a mistake": lambda m, i: saliency.render_grid(
+        [[saliency.compute(m, picture(MISTAKE[0]), "grad_cam", name) for name in MISTAKE[1:]]]
+    ),
+    "saliency of two": lambda m, i: saliency.render_grid(
+        [[saliency.compute(m, picture(name)) for name in (PICTURE, "fashion-mnist/8")]]
+    ),
+    "saliency of two models": lambda m, i: saliency.render_grid(
+        [[saliency.compute(model, picture()) for model in (m, explain.load_model("efficientnet-lite0"))]]
     ),
     "unit": lambda m, i: unit.compute(m, picture(), "conv1", 2, method="gradient").figure(),
     "patches": lambda m, i: patches.compute(i, "conv2", range(12, 16), "random").figure(whole=True),

@@ -61,10 +61,28 @@ def _methods(facts: Mapping[str, Any]) -> str:
 
 
 def _kind(facts: Mapping[str, Any]) -> str:
-    """What is asked about: a channel, several classes, or one."""
+    """What is asked about: a channel, the true class and the predicted one, the likeliest, or one class."""
     if facts.get("unit"):
         return "channel"
-    return "five" if any("target" in cell for cell in _cells(facts)) else ""
+    own = [cell for cell in _cells(facts) if not {"model", "image"} & cell.keys()]
+    classes = {_text(cell["target"]) for cell in own if "target" in cell}
+    return "five" if len(classes) > 1 else "mistake" if classes else ""
+
+
+def _target(facts: Mapping[str, Any]) -> Any:
+    """The class; none where another picture or model has another one: then each has its predicted one."""
+    beside = [cell for cell in _cells(facts) if {"model", "image"} & cell.keys()]
+    return "" if facts.get("unit") or any("target" in cell for cell in beside) else facts.get("target")
+
+
+def _compared(facts: Mapping[str, Any]) -> str:
+    """What stands beside each map of a grid: the maps of another model or of another picture."""
+    kinds = (("model", "model"), ("image", "picture"))
+    return next((kind for name, kind in kinds if any(name in cell for cell in _cells(facts))), "")
+
+
+def _of_second(name: str) -> Callable[[Mapping[str, Any]], Any]:
+    return lambda facts: next((cell[name] for cell in _cells(facts) if name in cell), "")
 
 
 _PICTURE = {"picture": "image"}
@@ -73,12 +91,14 @@ _PATCHES: dict[str, Key] = {"index": "data", "layer": "layer", "hierarchy": lamb
 _MAP: dict[str, Key] = {
     **_PICTURE,
     "method": _methods,
-    "target": lambda facts: "" if facts.get("unit") else facts.get("target"),
+    "target": _target,
     "unit": "unit",
     "unit_channel": lambda facts: facts.get("target_index") if facts.get("unit") else "",
     "asked": _kind,
     "looked": "layer",
-    "compared": lambda facts: "",
+    "compared": _compared,
+    "beside": _of_second("model"),
+    "picture2": _of_second("image"),
 }
 PLACES: dict[str, Place] = {
     "anatomy": Place("overview"),
@@ -105,7 +125,7 @@ PLACES: dict[str, Place] = {
     ),
     "saliency": Place(
         "saliency",
-        {**_MAP, **{name: f"style.{name}" for name in ("mode", "opacity", "clip", "colours")}},
+        {**_MAP, **{name: f"style.{name}" for name in ("mode", "opacity", "clip", "colours")}, "shared": "style.scale"},
         options="{method}_{option}",
     ),
     "trust": Place("saliency", _MAP, options="{method}_{option}"),

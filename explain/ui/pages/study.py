@@ -5,6 +5,7 @@ import streamlit as st
 
 from explain import workspace
 from explain.attribution import METHODS
+from explain.errors import ExplainError
 from explain.images import enlarge, png
 from explain.ui import attributions, session, widgets
 from explain.ui.attributions import Question
@@ -49,8 +50,6 @@ answers = session.answers(asked)
 
 def answer(trial: study.Trial, guess: bool) -> None:
     answers.append(study.Answer(trial, guess, time.monotonic() - session.shown_since(asked, len(answers))))
-    content = study.table(index, answers, method=entry.name, seed=seed).encode("csv")
-    workspace.keep_answers(session.visitor(), content)
 
 
 done = len(answers)
@@ -93,6 +92,10 @@ if done:
         card.metric(label.capitalize(), f"{rate.value:.0%}" if rate.count else "–", help=str(rate))
         card.caption(str(rate))
     figure = study.table(index, answers, method=entry.name, seed=seed)
+    try:
+        workspace.keep_answers(session.visitor(), figure.encode("csv"))
+    except ExplainError as error:  # they are still here, and go on
+        st.warning(widgets.literal(f"The answers are not kept on the server: {error} Download them before you leave."))
     left, right, _ = st.columns([2, 2, 4])
     left.download_button(
         "Answers (CSV)", lambda: figure.encode("csv"), file_name="answers.csv", mime="text/csv", on_click="ignore"
