@@ -24,7 +24,7 @@ from machine import ROOT, machine
 import explain
 
 MASKS = 500, 4_000
-FEW = 64  # passes of methods that can take any number
+SEGMENTS, MANY = 50, 300  # superpixels, and pictures with some of them, as the methods take by default
 LAYERS = {"resnet18": "layer4", "efficientnet-lite0": "blocks.6"}
 
 MEMORY = """
@@ -87,7 +87,7 @@ def pairs(name):
         ends, layer = model.ends, LAYERS[name]
         target = net(picture).argmax(1)
         place, k, size = net.get_submodule(layer), int(target), room(net, picture, gradients=True)
-        black, labels = ends[0].expand_as(picture), superpixels(picture[0], ends, FEW)[None, None]
+        black, labels = ends[0].expand_as(picture), superpixels(picture[0], ends, SEGMENTS)[None, None]
         wanted = [ClassifierOutputTarget(k)]
 
         def ours(method, **options):
@@ -112,11 +112,11 @@ def pairs(name):
 
         def loop():
             with torch.no_grad():
-                masks, likely = _Grids(FEW, 7, picture[0], 0), nn.Softmax(1)
-                return sum(likely(net(picture * masks(i, i + 1)))[0, k] * masks(i, i + 1) for i in range(FEW))
+                masks, likely = _Grids(MANY, 7, picture[0], 0), nn.Softmax(1)
+                return sum(likely(net(picture * masks(i, i + 1)))[0, k] * masks(i, i + 1) for i in range(MANY))
 
         blend = {"baselines": black, "n_samples": 50, "stdevs": 0.0}
-        window = {"sliding_window_shapes": (3, 56, 56), "strides": (3, 28, 28)}
+        window = {"sliding_window_shapes": (3, 28, 28), "strides": (3, 14, 14)}
         many = {"feature_mask": labels}
         rows = [
             ("gradient", "captum", lambda: captum("Saliency")),
@@ -133,18 +133,18 @@ def pairs(name):
             ("grad_cam", "pytorch-grad-cam", lambda: gradcam(GradCAM)),
             ("occlusion", "captum", lambda: captum("Occlusion", **window)),
             ("feature_ablation", "captum", lambda: captum("FeatureAblation", **many)),
-            ("kernel_shap", "captum", lambda: captum("KernelShap", n_samples=FEW, **many)),
-            ("lime", "captum", lambda: captum("Lime", n_samples=FEW, **many)),
+            ("kernel_shap", "captum", lambda: captum("KernelShap", n_samples=MANY, **many)),
+            ("lime", "captum", lambda: captum("Lime", n_samples=MANY, **many)),
             ("rise", "one mask a pass", lambda: loop),
             ("score_cam", "pytorch-grad-cam", lambda: gradcam(ScoreCAM)),
             ("ablation_cam", "pytorch-grad-cam", lambda: gradcam(AblationCAM)),
         ]
         options = {
-            "occlusion": {"window": 56, "stride": 28},
-            "feature_ablation": {"segments": FEW},
-            "kernel_shap": {"segments": FEW, "samples": FEW},
-            "lime": {"segments": FEW, "samples": FEW},
-            "rise": {"samples": FEW},
+            "occlusion": {"window": 28, "stride": 14},
+            "feature_ablation": {"segments": SEGMENTS},
+            "kernel_shap": {"segments": SEGMENTS, "samples": MANY},
+            "lime": {"segments": SEGMENTS, "samples": MANY},
+            "rise": {"samples": MANY},
             "smooth_grad": {"samples": 25},
             "gradient_shap": {"samples": 50},
             "integrated_gradients": {"steps": 50},
