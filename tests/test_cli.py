@@ -332,7 +332,7 @@ def test_interrupt(run, monkeypatch):
     def stop(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_say", lambda *_: stop(_))
+    monkeypatch.setattr(cli.network, "say", lambda *_: stop(_))
     assert run("models") == (130, "", "explain: stopped\n")
 
 
