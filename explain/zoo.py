@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import torch
 from torch import nn
@@ -25,6 +26,7 @@ __all__ = ["list_models", "load_model", "save_model"]
 
 SHIPPED = Path(__file__).resolve().parent.parent / "models"
 FORMAT = 1
+MOST_PARAMETERS = 500_000_000
 _building = threading.Lock()
 
 
@@ -43,8 +45,8 @@ def load_model(
 ) -> Model:
     """A model ready to be asked.
 
-    name: one of list_models(); `torchvision:NAME` or `timm:NAME`, or an architecture of NETS; a folder with model.json;
-    a checkpoint file, with `architecture` saying what it belongs to.
+    name: one of list_models(); `torchvision:NAME` or `timm:NAME`; an architecture of NETS, also with options as in
+    `resnet?depth=50`; a folder with model.json; a checkpoint file, with `architecture` saying what it belongs to.
     weights: "DEFAULT" for those published with the architecture, a file, or None for random ones (seeded).
     classes: names, for a head of another size than the architecture's own.
     Raises ExplainError for an unknown name, weights that do not fit, or a network that does not classify pictures.
@@ -60,7 +62,7 @@ def load_model(
         model = _folder(Path(text))
     elif architecture is not None:
         model = _build(architecture, text, classes)
-    elif ":" in text or text in NETS:
+    elif ":" in text or text.partition("?")[0] in NETS:
         model = _build(text, weights, classes)
     elif os.path.isfile(text):
         raise BadValue(
@@ -126,7 +128,7 @@ def _folder(folder: Path) -> Model:
 def _build(name: str, weights: str | Path | None, classes: Sequence[str] | None) -> Model:
     published = weights == "DEFAULT"
     net, preprocess, names, about = _architecture(name, published, classes)
-    about |= {"architecture": name, "options": {"classes": len(classes)} if classes else {}}
+    about = {"architecture": name, "options": {"classes": len(classes)} if classes else {}} | about
     if weights is not None and not published:
         apply_weights(net, read_weights(Path(weights)), Path(weights).name)
         about = {**about, "weights": Path(weights).name}
@@ -200,13 +202,27 @@ def _timm(name: str, published: bool, classes: Sequence[str] | None) -> _Built:
 
 
 def _lecture(name: str, published: bool, classes: Sequence[str] | None) -> _Built:
+    name, _, query = name.partition("?")
     entry = NETS[name]
     if published:
         raise NotSupported(f"Architecture {name!r} has no published weights; give a file, or none for random ones.")
-    net = _seeded(lambda: entry(**({"classes": len(classes)} if classes else {})))
-    preprocess = Preprocess(size=(28, 28), resize=28, mean=(0.0,), std=(1.0,), channels=1)
-    count = entry.options["classes"].default
-    return net, preprocess, [str(i) for i in range(count)], {"weights": "random, seed 0", "source": "lectures"}
+    given = dict(parse_qsl(query, keep_blank_values=True)) | ({"classes": str(len(classes))} if classes else {})
+    options = entry.check(given)
+    with torch.device("meta"):  # names come from URLs as well: nobody's memory is filled by one
+        count = sum(parameter.numel() for parameter in entry(**options).parameters())
+    if count > MOST_PARAMETERS:
+        raise BadValue(
+            f"{shorten(name)} has {count:,} parameters with these options; at most {MOST_PARAMETERS:,} are built."
+        )
+    net = _seeded(lambda: entry(**options))
+    names = [str(i) for i in range(options["classes"])]
+    about = {"weights": "random, seed 0", "source": "lectures", "architecture": name, "options": options}
+    return net, plain(options["channels"], options["size"]), names, about
+
+
+def plain(channels: int, size: int) -> Preprocess:
+    """Square pictures with values from 0 to 1, as the lectures' exercises take them."""
+    return Preprocess((size, size), size, (0.0,) * channels, (1.0,) * channels, channels)
 
 
 def _efficientnet_lite0() -> Model:

@@ -9,18 +9,18 @@ from typing import Annotated
 from torch import nn
 
 from ..registry import Choices, Range
-from .lenet import ACTIVATIONS
+from .layers import ACTIVATIONS, CHANNELS, CLASSES, SIZE
 from .registry import NETS
 
 __all__ = ["mlp"]
 
 
-@NETS.register
+@NETS.register(label="Multilayer perceptron")
 def mlp(
     *,
-    channels: Annotated[int, Range(1, 64, help="input channels")] = 1,
-    size: Annotated[int, Range(1, 256, help="side of the square picture")] = 28,
-    classes: Annotated[int, Range(1, 10_000)] = 10,
+    channels: CHANNELS = 1,
+    classes: CLASSES = 10,
+    size: SIZE = 28,
     fc1: Annotated[int, Range(0, 10_000, help="units of the first hidden layer, 0 for none")] = 128,
     fc2: Annotated[int, Range(0, 10_000, help="units of the second hidden layer, 0 for none")] = 0,
     activation: Annotated[str, Choices(*ACTIVATIONS)] = "relu",
