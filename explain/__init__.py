@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .training import train as train
     from .views.activations import compute as activations
     from .views.anatomy import compute as anatomy
+    from .views.augmentations import compute as augmentations
     from .views.census import compute as census
     from .views.channel import compute as channel
     from .views.embedding import compute as embedding
@@ -57,6 +58,7 @@ _HOMES = {
     "ExplainError": ("errors", "ExplainError"),
     "activations": ("views.activations", "compute"),
     "anatomy": ("views.anatomy", "compute"),
+    "augmentations": ("views.augmentations", "compute"),
     "build_index": ("workspace", "build_index"),
     "census": ("views.census", "compute"),
     "channel": ("views.channel", "compute"),

@@ -29,6 +29,7 @@ from .store import sha256
 from .views import (
     activations,
     anatomy,
+    augmentations,
     census,
     channel,
     embedding,
@@ -181,6 +182,19 @@ class Opener:
             raise BadValue(f"The figure was made with another picture than {shorten(name)} is now.")
         return found
 
+    def pictures(self, names: Sequence[str]) -> list[Any]:
+        """The pictures of these names, or those given where they are as many. Raises BadFile for one not kept."""
+        options_of(augmentations.compute)["count"].check(len(names))
+        if len(self._images) == len(names):
+            return [_named(image, name) for image, name in zip(self._images, names, strict=True)]
+        for name in names:
+            if not is_reference(name):
+                raise BadFile(
+                    f"The figure was made of {len(names)} pictures; {shorten(name)} is not kept here: give the "
+                    "files of all as image, in their order."
+                )
+        return [open_picture(name) for name in names]
+
     def index(self, facts: Facts) -> Index:
         """Raises BadValue or BadFile where there is none of this model over these pictures."""
         model = self.model(facts)
@@ -293,6 +307,24 @@ def _named(image: Any, name: str) -> Any:
 
 def _anatomy(facts: Facts, open: Opener) -> Figure:
     return anatomy.render(anatomy.compute(open.model(facts)), **facts.style(anatomy.render))
+
+
+def _augmentations(facts: Facts, open: Opener) -> Figure:
+    names, labels = facts.texts("images"), facts.texts("labels")
+    plan = [_step(step) for step in facts._list("plan")]
+    numbers = {name: facts.number(name) for name in ("draws", "seed", "size")}
+    result = augmentations.compute(open.pictures(names), plan, labels, count=len(names), **numbers)
+    if result.facts["pixels"] != facts.text("pixels"):
+        raise BadValue(f"The figure was made with other pictures than {shorten(names)} are now.")
+    return augmentations.render(result, **facts.style(augmentations.render))
+
+
+def _step(step: Any) -> tuple[str, dict[str, Any]]:
+    """A name with options."""
+    parts = Facts({"step": step})._list("step")
+    if len(parts) != 2:
+        raise BadValue("A step of the plan in the facts is not a name with options.")
+    return Facts({"name": parts[0]}).text("name"), Facts({"options": parts[1]}).options("options")
 
 
 def _filters(facts: Facts, open: Opener) -> Figure:
@@ -409,6 +441,7 @@ def _embedding(facts: Facts, open: Opener) -> Figure:
 VIEWS: dict[str, Callable[[Facts, Opener], Figure]] = {
     "activations": _activations,
     "anatomy": _anatomy,
+    "augmentations": _augmentations,
     "census": _census,
     "channel": _channel,
     "embedding": _embedding,

@@ -5,16 +5,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as V
 
-from explain.errors import BadValue, ExplainError, NotSupported, Unknown
+from explain.data import load_images
+from explain.errors import BadFile, BadValue, NotSupported, Unknown
+from explain.figure import read_facts
 from explain.model import Model, Preprocess
+from explain.redrawing import redraw
 from explain.training import augment
 from explain.training.augment import AUGMENTATIONS, augmented, check_plan
 from explain.training.averaging import averaged, ten_crop_scores
+from explain.views import augmentations
 
 ONLY_COLOUR = {"pca_colour"}
 MIXING = ("mixup", "cutmix", "cowmix")
@@ -286,7 +291,7 @@ def test_pca_colour_against_numpy():
     np.testing.assert_allclose(np.abs(along), np.abs(alphas * values), atol=1e-9)
     grey = batch[:, :1].expand(-1, 3, -1, -1)
     stay = ask("pca_colour", grey)[0]
-    torch.testing.assert_close(stay, stay[:, :1].expand(-1, 3, -1, -1)), "grey pixels vary along grey only"
+    torch.testing.assert_close(stay, stay[:, :1].expand(-1, 3, -1, -1), msg="grey pixels vary along grey only")
 
 
 def test_pca_colour_along_the_axes_of_imagenet():
@@ -514,4 +519,96 @@ def test_an_ensemble_needs_the_same_classes():
         averaged([], image)
     with pytest.raises(BadValue, match=r"'net0' and 'net1' cannot be averaged"):
         averaged([small(0), small(1, "abced")], image)
-    assert issubclass(BadValue, ExplainError)
+
+
+# The preview -----------------------------------------------------------------
+
+
+def preview(plan=("flip",), images="fashion-mnist", **options):
+    return augmentations.compute(images, plan, **{"count": 4, "draws": 3, **options})
+
+
+def test_the_preview_is_what_training_would_do():
+    result = preview(["crop", "cutmix"], seed=7)
+    array = torch.from_numpy(load_images("fashion-mnist").array[:4]).float().div(255)[:, None]
+    chance, plan = torch.Generator().manual_seed(7), check_plan(["crop", "cutmix"])
+    for draw in range(3):
+        drawn, weights = augmented(array, torch.eye(4), plan, chance)
+        assert (result.drawn[:, draw] == (drawn * 255).round().byte().permute(0, 2, 3, 1).numpy()).all()
+        assert (result.weights[:, draw] == weights.numpy()).all()
+    assert (result.pictures[..., 0] == load_images("fashion-mnist").array[:4]).all()
+    assert result.labels == ("Ankle boot", "Pullover", "Trouser", "Trouser")
+    more = preview(["crop", "cutmix"], seed=7, draws=5)
+    assert (more.drawn[:, :3] == result.drawn).all(), "more draws begin with the same"
+
+
+def test_the_mixture_is_written_where_labels_mix():
+    result = preview(["cutmix"], seed=2, draws=6)
+    figure = result.figure()
+    assert figure.columns == 7
+    assert len(figure.panels) == 4 * 7
+    mixed = 0
+    for k in range(4):
+        assert figure.panels[7 * k].caption == "as it is"
+        for d in range(6):
+            found, caption = result.mixture(k, d), figure.panels[7 * k + d + 1].caption
+            assert sum(found.values()) == pytest.approx(1)
+            assert (len(found) > 1) == ("%" in caption)
+            assert all(name in caption for name in found) or len(found) == 1
+            mixed += len(found) > 1
+    assert mixed > 3
+    assert not any("%" in panel.caption for panel in result.figure(mixtures=False).panels)
+    assert sum(figure.table["weight"]) == pytest.approx(24)
+    assert "CutMix" in figure.title
+    assert AUGMENTATIONS["cutmix"].caveat in figure.note
+
+
+def test_pictures_of_several_sizes_are_cut_alike():
+    photos = load_images("photos")[:3]
+    assert preview(images=photos).drawn.shape == (3, 3, 128, 128, 3)
+    assert preview(images=list(photos), size=32).drawn.shape == (3, 3, 32, 32, 3)
+    odd = [Image.new("RGB", (30, 20), colour) for colour in ("red", "blue")]
+    assert preview(["mixup"], odd).drawn.shape == (2, 3, 20, 30, 3)
+    assert preview(["mixup"], odd).labels == ("picture 1", "picture 2")
+    assert augmentations.compute(odd, ["mixup"], ["x", "y"]).labels == ("x", "y")
+    assert preview(images=photos).facts["images"][0] == "photos/chelsea.png"
+
+
+def test_facts_of_a_file_name_no_place(tmp_path):
+    for name in "ab":
+        Image.new("RGB", (8, 8), "red").save(tmp_path / f"{name}.png")
+    assert preview(["shift"], tmp_path).facts["images"] == ["a.png", "b.png"]
+    assert preview(["shift"], [str(tmp_path / "b.png")]).facts["images"] == ["b.png"]
+    figure = preview(["shift"], tmp_path, seed=3).figure()
+    facts = read_facts(figure.encode("png", width_mm=80, dpi=60))
+    with pytest.raises(BadFile, match=r"2 pictures; 'a.png' is not kept here"):
+        redraw(facts)
+    files = [tmp_path / "a.png", tmp_path / "b.png"]
+    assert redraw(facts, image=files).encode("npz") == figure.encode("npz")
+    Image.new("RGB", (8, 8), "blue").save(files[0])
+    with pytest.raises(BadValue, match="other pictures"):
+        redraw(facts, image=files)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "said"),
+    [
+        (("fashion-mnist", ["pca_colour"]), NotSupported, "3 channels, not 1"),
+        (("fashion-mnist", ["flop"]), Unknown, "augmentation 'flop'"),
+        (("nope", ["flip"]), Unknown, "image set 'nope'"),
+        (([], ["flip"]), BadValue, "empty"),
+        (("fashion-mnist", ["flip"], ["Coat"]), BadValue, "each of the 8 pictures"),
+        (([3], ["flip"]), BadValue, "cannot be a int"),
+    ],
+)
+def test_bad_previews_are_refused(arguments, kind, said):
+    with pytest.raises(kind, match=said):
+        augmentations.compute(*arguments)
+
+
+@pytest.mark.parametrize(
+    "option", [{"count": 0}, {"count": 33}, {"draws": 0}, {"draws": 99}, {"seed": -1}, {"size": 513}, {"seed": 1.5}]
+)
+def test_options_of_a_preview_are_checked(option):
+    with pytest.raises(BadValue, match=f"Option {next(iter(option))}="):
+        preview(**option)

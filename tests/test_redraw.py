@@ -20,6 +20,7 @@ from explain.redrawing import VIEWS, Opener, redraw
 from explain.views import (
     activations,
     anatomy,
+    augmentations,
     census,
     channel,
     embedding,
@@ -62,6 +63,12 @@ def map_of(index, method="pca", *placed, **options):
 # Each view with a style, and options, that are not the defaults.
 MADE = {
     "anatomy": lambda m, i: anatomy.compute(m).figure(),
+    "augmentations": lambda m, i: augmentations.compute(
+        "fashion-mnist", [("crop", {"fill": "reflect"}), "flip", "cutmix"], count=3, draws=2, seed=5
+    ).figure(mixtures=False),
+    "augmentations of photographs": lambda m, i: augmentations.compute(
+        [picture("photos/chelsea"), picture("photos/coffee.png")], ["jitter"], draws=2, size=40
+    ).figure(),
     "filters": lambda m, i: filters.compute(m, "conv2").figure(scale="layer", polarity="dark", sort="norm", factor=2),
     "filters pair": lambda m, i: filters.render_pair(filters.compute(m, "conv1"), filters.compute(m, "conv2")),
     "activations": lambda m, i: activations.compute(m, picture(), "conv2").figure(sort="max", scale="channel"),

@@ -102,6 +102,7 @@ _MAP: dict[str, Key] = {
 }
 PLACES: dict[str, Place] = {
     "anatomy": Place("overview"),
+    "augmentations": Place("train"),
     "filters": Place(
         "filters",
         {
@@ -187,7 +188,7 @@ def restored(facts: Mapping[str, Any]) -> Restored:
         key = place.options.format(method=_text(facts.get("method")), option=_text(name))
         chosen[key] = _text(facts["options"][name])
     notes: list[str] = []
-    model = _model(facts, notes)
+    model = _model(facts, notes) if "model" in facts else None  # some views have none
     if model is None:
         chosen = {name: value for name, value in chosen.items() if name not in OF_A_MODEL}
     for name in ("picture", "picture2"):
