@@ -1,6 +1,20 @@
 """Training by recipe."""
 
+from .augment import AUGMENTATIONS
 from .fit import train
-from .recipes import RECIPES, Recipe
+from .optimisers import OPTIMISERS
+from .recipes import RECIPES, SETTINGS, Recipe, recipe
+from .record import read_run
+from .schedules import SCHEDULES
 
-__all__ = ["RECIPES", "Recipe", "train"]
+__all__ = [
+    "AUGMENTATIONS",
+    "OPTIMISERS",
+    "RECIPES",
+    "SCHEDULES",
+    "SETTINGS",
+    "Recipe",
+    "read_run",
+    "recipe",
+    "train",
+]
