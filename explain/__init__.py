@@ -26,12 +26,16 @@ if TYPE_CHECKING:
     from .views.activations import compute as activations
     from .views.anatomy import compute as anatomy
     from .views.augmentations import compute as augmentations
+    from .views.batches import compute as batch_costs
+    from .views.beside import compute as beside
+    from .views.calculator import compute as size
     from .views.census import compute as census
     from .views.channel import compute as channel
     from .views.embedding import compute as embedding
     from .views.filters import compute as filters
     from .views.hierarchy import compute as hierarchy
     from .views.leaderboard import compute as trust_methods
+    from .views.lectures import compute as lectures
     from .views.neighbours import compute as neighbours
     from .views.patches import compute as patches
     from .views.saliency import compute as saliency
@@ -59,12 +63,15 @@ _HOMES = {
     "activations": ("views.activations", "compute"),
     "anatomy": ("views.anatomy", "compute"),
     "augmentations": ("views.augmentations", "compute"),
+    "batch_costs": ("views.batches", "compute"),
+    "beside": ("views.beside", "compute"),
     "build_index": ("workspace", "build_index"),
     "census": ("views.census", "compute"),
     "channel": ("views.channel", "compute"),
     "embedding": ("views.embedding", "compute"),
     "filters": ("views.filters", "compute"),
     "hierarchy": ("views.hierarchy", "compute"),
+    "lectures": ("views.lectures", "compute"),
     "list_images": ("data", "list_images"),
     "list_models": ("zoo", "list_models"),
     "load_images": ("data", "load_images"),
@@ -78,6 +85,7 @@ _HOMES = {
     "redraw": ("redrawing", "redraw"),
     "saliency": ("views.saliency", "compute"),
     "save_model": ("zoo", "save_model"),
+    "size": ("views.calculator", "compute"),
     "train": ("training", "train"),
     "trust_map": ("views.trust", "compute"),
     "trust_methods": ("views.leaderboard", "compute"),

@@ -34,11 +34,11 @@ def fits(size: int, window: int, stride: int = 1, padding: int = 0, dilation: in
     return output_size(size, window, stride, padding, dilation).denominator == 1
 
 
-def same_padding(window: int) -> int:
-    """The zeros on each side with which a stride of 1 keeps the size. Raises BadValue for an even window."""
-    if window % 2 == 0:
+def same_padding(window: int, dilation: int = 1) -> int:
+    """The zeros on each side with which a stride of 1 keeps the size. Raises BadValue where there is no such number."""
+    if dilation * (window - 1) % 2:
         raise BadValue(f"window={window} is even: no number of zeros on both sides keeps the size.")
-    return (window - 1) // 2
+    return dilation * (window - 1) // 2
 
 
 def conv_parameters(window: int, in_channels: int, out_channels: int, bias: bool = True, groups: int = 1) -> int:

@@ -30,11 +30,14 @@ from .views import (
     activations,
     anatomy,
     augmentations,
+    beside,
+    calculator,
     census,
     channel,
     embedding,
     filters,
     hierarchy,
+    lectures,
     neighbours,
     patches,
     saliency,
@@ -220,7 +223,8 @@ class Opener:
 
 def is_model_name(name: str) -> bool:
     """Whether a model is known by this name alone: nothing that facts say is taken for a path."""
-    return name in list_models() or name in NETS or _FAMILY.fullmatch(name) is not None
+    lecture = name.partition("?")[0] in NETS and "/" not in name
+    return name in list_models() or lecture or _FAMILY.fullmatch(name) is not None
 
 
 def is_reference(name: str) -> bool:
@@ -325,6 +329,23 @@ def _step(step: Any) -> tuple[str, dict[str, Any]]:
     if len(parts) != 2:
         raise BadValue("A step of the plan in the facts is not a name with options.")
     return Facts({"name": parts[0]}).text("name"), Facts({"options": parts[1]}).options("options")
+
+
+def _beside(facts: Facts, open: Opener) -> Figure:
+    result = beside.compute(open.model(facts), open.model(facts.part("second")))
+    return beside.render(result, **facts.style(beside.render))
+
+
+def _calculator(facts: Facts, _: Opener) -> Figure:
+    given, valid = facts.options("options"), options_of(calculator.compute)
+    for name in given:
+        if name not in valid:
+            raise Unknown("option in the facts:", name, valid)
+    return calculator.render(calculator.compute(**given), **facts.style(calculator.render))
+
+
+def _lectures(facts: Facts, _: Opener) -> Figure:
+    return lectures.render(lectures.compute(facts.text("table")), **facts.style(lectures.render))
 
 
 def _filters(facts: Facts, open: Opener) -> Figure:
@@ -441,12 +462,15 @@ def _embedding(facts: Facts, open: Opener) -> Figure:
 VIEWS: dict[str, Callable[[Facts, Opener], Figure]] = {
     "activations": _activations,
     "anatomy": _anatomy,
+    "beside": _beside,
+    "calculator": _calculator,
     "augmentations": _augmentations,
     "census": _census,
     "channel": _channel,
     "embedding": _embedding,
     "filters": _filters,
     "hierarchy": _hierarchy,
+    "lectures": _lectures,
     "neighbours": _neighbours,
     "patches": _patches,
     "saliency": _saliency,

@@ -21,11 +21,14 @@ from explain.views import (
     activations,
     anatomy,
     augmentations,
+    beside,
+    calculator,
     census,
     channel,
     embedding,
     filters,
     hierarchy,
+    lectures,
     neighbours,
     patches,
     saliency,
@@ -63,6 +66,11 @@ def map_of(index, method="pca", *placed, **options):
 # Each view with a style, and options, that are not the defaults.
 MADE = {
     "anatomy": lambda m, i: anatomy.compute(m).figure(),
+    "anatomy shares": lambda m, i: anatomy.compute(m).figure(part="shares"),
+    "anatomy field": lambda m, i: anatomy.compute(m).figure(part="field"),
+    "beside": lambda m, i: beside.compute(m, explain.load_model("lenet?conv1=3")).figure(),
+    "calculator": lambda m, i: calculator.compute(size=9, stride=3, dilation=2, padding=1, bias=False).figure(),
+    "lectures": lambda m, i: lectures.compute("alexnet").figure(),
     "augmentations": lambda m, i: augmentations.compute(
         "fashion-mnist", [("crop", {"fill": "reflect"}), "flip", "cutmix"], count=3, draws=2, seed=5
     ).figure(mixtures=False),

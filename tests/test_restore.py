@@ -12,11 +12,13 @@ from explain.ui import restore, session, widgets
 from explain.views import (
     activations,
     anatomy,
+    calculator,
     census,
     channel,
     embedding,
     filters,
     hierarchy,
+    lectures,
     neighbours,
     patches,
     saliency,
@@ -49,6 +51,9 @@ def picture(reference=PICTURE):
 # Each as the app can show it, with the place in its page's exports.
 MADE = {
     "anatomy": lambda m, i: anatomy.compute(m).figure(),
+    "anatomy field": lambda m, i: anatomy.compute(m).figure(part="field"),
+    "calculator": lambda m, i: calculator.compute(size=9, stride=3, dilation=2, bias=False).figure(),
+    "lectures": lambda m, i: lectures.compute("alexnet").figure(),
     "filters": lambda m, i: filters.compute(m, "conv2").figure(scale="layer", polarity="dark", sort="norm"),
     "activations": lambda m, i: activations.compute(m, picture(), "conv2").figure(sort="max", scale="channel"),
     "activations of a channel": lambda m, i: activations.compute(m, picture(), "act1").figure(
@@ -84,7 +89,13 @@ MADE = {
     "neighbours": lambda m, i: neighbours.compute(i, 7, k=3, metric="cosine").figure(),
 }
 # A view has facts of its own beside what the page can choose.
-PATHS = {"anatomy": "overview", "unit": "activations", "channel": "patches", "hierarchy": "patches"}
+PATHS = {
+    "calculator": "anatomy",
+    "lectures": "anatomy",
+    "unit": "activations",
+    "channel": "patches",
+    "hierarchy": "patches",
+}
 
 
 def open_app(**query: str) -> AppTest:
@@ -126,7 +137,7 @@ def test_a_figure_leads_back_to_its_view(lenet, index, name, format):
     assert app.title[0].value.replace("\\", "") == (MODEL if page == "overview" else page.capitalize())
     wanted = read_facts(content)
     assert wanted in [json.loads(json.dumps(facts)) for facts in shown(app)]
-    assert app.query_params["model"] == MODEL
+    assert app.query_params["model"] == (MODEL if "model" in wanted else "efficientnet-lite0")
 
 
 def test_what_was_chosen_before_is_let_go_of(lenet, index):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import BadValue, shorten
 
-__all__ = ["Command", "Parser", "finish", "image_of", "model_of", "pairs", "say"]
+__all__ = ["Command", "Parser", "aligned", "finish", "image_of", "model_of", "pairs", "say"]
 
 _HELP = {
     "MODEL": "a name from `models`, torchvision:NAME, timm:NAME, a folder or a checkpoint",
@@ -76,6 +76,14 @@ def finish(
         if given.out:
             print(f"explain: wrote {path}", file=sys.stderr)
     say(given, {"facts": result.facts, "numbers": numbers}, text)
+
+
+def aligned(table: Mapping[str, Sequence[Any]]) -> str:
+    """A table as text, numbers with commas."""
+    texts = [[name, *(f"{v:,}" if isinstance(v, int) else str(v) for v in column)] for name, column in table.items()]
+    widths = [max(map(len, column)) for column in texts]
+    rows = zip(*texts, strict=True)
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
 
 def say(given: argparse.Namespace, content: Any, text: str) -> None:

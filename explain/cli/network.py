@@ -4,16 +4,39 @@ from __future__ import annotations
 
 import argparse
 
-from .command import Command, finish, image_of, model_of, pairs, say
+from .command import Command, aligned, finish, image_of, model_of, pairs, say
 
 __all__ = ["add"]
+
+
+_SIZES = {
+    "size": "side of the square input, by default 7",
+    "window": "side of the filter or pooling window, by default 3",
+    "stride": "by default 1",
+    "padding": "zeros on each side, by default 0",
+    "dilation": "step between the filter's weights, by default 1",
+    "in_channels": "by default 3",
+    "out_channels": "filters, by default 64",
+    "groups": "by default 1",
+    "bias": "true or false",
+}
 
 
 def add(command: Command) -> None:
     command("models", _models, out=False)
     command("data", _data, out=False)
     command("predict", _predict, "MODEL", "IMAGE", out=False).add_argument("-k", type=int, default=5)
-    command("anatomy", _anatomy, "MODEL")
+    sub = command("anatomy", _anatomy, "MODEL")
+    sub.add_argument("--part", default="layers", help="layers, shares (where it all is) or field (receptive fields)")
+    sub.add_argument("--beside", metavar="MODEL", dest="other", help="compare with another network")
+    sub = command("size", _size)
+    for name, says in _SIZES.items():
+        sub.add_argument(f"--{name.replace('_', '-')}", metavar="N", help=says)
+    sub = command("lectures", _lectures)
+    sub.add_argument("table", metavar="TABLE", nargs="?", default="six", help="six, memory, ...; `all` for their names")
+    sub = command("batches", _batches, "MODEL")
+    sub.add_argument("--sizes", metavar="N", type=int, nargs="+", default=[1, 2, 4, 8, 16], help="pictures a batch")
+    sub.add_argument("--training", action="store_true", help="with gradients of all weights")
     command("filters", _filters, "MODEL").add_argument("--layer", help="by default the first")
     sub = command("activations", _activations, "MODEL", "IMAGE")
     sub.add_argument("--layer", required=True, help="a name that `anatomy` lists")
@@ -47,19 +70,48 @@ def _predict(given: argparse.Namespace) -> None:
 
 
 def _anatomy(given: argparse.Namespace) -> None:
-    """layers with shape, parameters, MACs, memory, receptive field"""
-    from ..views import anatomy
+    """layers with shape, parameters, MACs, memory, traffic, receptive field; their shares; two networks"""
+    from ..views import anatomy, beside
 
+    if given.other is not None:
+        from ..zoo import load_model
+
+        both = beside.compute(model_of(given), load_model(given.other, device=given.device))
+        finish(given, both, f"{aligned(both.table)}\n{both.words}", both.table)
+        return
     result = anatomy.compute(model_of(given))
-    texts = {
-        name: [f"{v:,}" if isinstance(v, int) else str(v) for v in values] for name, values in result.table.items()
-    }
-    columns = [[name, *values] for name, values in texts.items()]
-    widths = [max(map(len, column)) for column in columns]
-    lines = [
-        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in zip(*columns, strict=True)
-    ]
-    finish(given, result, "\n".join(lines) + f"\n{result.figure().note}", result.table)
+    figure = result.figure(part=given.part)
+    style = {} if given.part == "layers" else {"part": given.part}
+    finish(given, result, f"{aligned(figure.table)}\n{figure.note}", figure.table, anatomy.render, **style)
+
+
+def _size(given: argparse.Namespace) -> None:
+    """how large the output of a convolution or pooling is, whether it fits, and what it costs"""
+    from ..views import calculator
+
+    result = calculator.compute(**{name: getattr(given, name) for name in _SIZES if getattr(given, name) is not None})
+    numbers = {name: column[0] for name, column in result.table.items()}
+    finish(given, result, f"{result.words}\n{result.parameters:,} parameters, {result.macs:,} MACs", numbers)
+
+
+def _lectures(given: argparse.Namespace) -> None:
+    """the lectures' tables beside ours, with what differs and why"""
+    from ..views import lectures
+
+    if given.table == "all":
+        say(given, {"tables": lectures.TABLES}, "\n".join(f"{k:12} {title}" for k, title in lectures.TABLES.items()))
+        return
+    result = lectures.compute(given.table)
+    differing = [f"{row.network}, {row.what}: {row.slide} ≠ {row.ours}. {row.why}" for row in result.differences]
+    finish(given, result, "\n".join([aligned(result.across), result.words, *differing]), result.table)
+
+
+def _batches(given: argparse.Namespace) -> None:
+    """memory and seconds of batches: measured on a GPU, else memory is estimated"""
+    from ..views import batches
+
+    result = batches.compute(model_of(given), given.sizes, training=given.training)
+    finish(given, result, f"{aligned(result.table)}\n{result.figure().note}", result.table)
 
 
 def _filters(given: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ the error that lists the valid formats follow from it.
 """
 
 from . import canvas, data, html, parquet, zipped  # noqa: F401  (they register the formats, in the order of the offer)
-from .chart import Chart, Line
+from .chart import Chart, Line, bars
 from .facts import VERSION, Facts, versions
 from .figure import DPI, FORMATS, WIDTH_MM, Figure, Format, export, read_facts
 from .html import FACTS_OPEN
@@ -37,6 +37,7 @@ __all__ = [
     "Pixels",
     "Plot",
     "Scale",
+    "bars",
     "class_colours",
     "export",
     "read_facts",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from .plot import Key
 from .text import number
 
 Floats = NDArray[np.floating]
+BAR = 0.3  # half of a bar, in rows
 Ticks = tuple[tuple[float, str], ...]
 
 
@@ -21,7 +23,8 @@ class Line:
     """Points (N, 2) joined by a line, with a dot on each where `dots` says so.
 
     band: (N, 2), from where to where they may well lie, shaded. Lines of one name have one key in the legend; one
-    without a name has none.
+    without a name has none. size: diameter of the dots in typographic points, by default that of a legend's.
+    filled: the area within the points instead of the line through them.
     """
 
     name: str
@@ -31,6 +34,8 @@ class Line:
     dots: bool = False
     band: Floats | None = None
     width: float = 1.4
+    size: float | None = None
+    filled: bool = False
 
     def __post_init__(self) -> None:
         n = len(self.points)
@@ -46,6 +51,7 @@ class Chart:
 
     axes: what x and y are. ticks: numbers or names along each; made of the range where there are none.
     height: of the field, as a share of its width.
+    labels: names written beside (x, y); one that finds no room is left out.
     """
 
     lines: tuple[Line, ...]
@@ -57,6 +63,7 @@ class Chart:
     title: str = ""
     caption: str = ""
     height: float = 0.62
+    labels: tuple[tuple[float, float, str], ...] = ()
 
     names: ClassVar[tuple[str, ...]] = ()
     scale: ClassVar[None] = None
@@ -75,6 +82,34 @@ class Chart:
     def ticks(self) -> tuple[Ticks, Ticks]:
         """Those given, or about five round numbers."""
         return self.x_ticks or _round(*self.x), self.y_ticks or _round(*self.y)
+
+
+def bars(
+    title: str,
+    values: Mapping[str, float],
+    across: str,
+    *,
+    colour: tuple[int, int, int],
+    unit: str = "",
+    caption: str = "",
+) -> Chart:
+    """Horizontal bars from zero, the first on top, each with its name and its number."""
+    count, top = len(values), max([*values.values(), 1e-9])
+    lines, ticks = [], []
+    for y, (name, value) in zip(range(count, 0, -1), values.items(), strict=True):
+        corners = [(0.0, y - BAR), (value, y - BAR), (value, y + BAR), (0.0, y + BAR)]
+        lines.append(Line("", np.array(corners), colour, filled=True))
+        ticks.append((float(y), f"{name} · {number(value)}{unit}"))
+    return Chart(
+        tuple(lines),
+        (0.0, top * 1.02),
+        (0.4, count + 0.6),
+        (across, ""),
+        y_ticks=tuple(ticks),
+        title=title,
+        caption=caption,
+        height=0.06 + 0.085 * count,
+    )
 
 
 def _round(low: float, high: float) -> Ticks:

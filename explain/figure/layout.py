@@ -224,10 +224,15 @@ class Page:
                 ends = [place(np.stack([line.points[:, 0], line.band[:, k]], 1)) for k in (0, 1)]
                 red, green, blue = (round(255 - 0.25 * (255 - value)) for value in line.colour)
                 self.strokes.append(Stroke(np.concatenate([ends[0], ends[1][::-1]]), (red, green, blue), filled=True))
-            self.strokes.append(Stroke(at, line.colour, line.width, line.dashed))
+            self.strokes.append(Stroke(at, line.colour, line.width, line.dashed, line.filled))
             if line.dots:
                 colours = np.tile(np.array(line.colour, np.uint8), (len(at), 1))
-                self.dots.append(Dots(at, colours, np.zeros(len(at), np.uint8), SWATCH))
+                self.dots.append(Dots(at, colours, np.zeros(len(at), np.uint8), line.size or SWATCH))
+        taken: list[Box] = []
+        for at_x, at_y, name in chart.labels:
+            ((middle, height),) = place(np.array([[at_x, at_y]])).tolist()
+            here = [line.size or SWATCH for line in chart.lines if (line.points == (at_x, at_y)).all(1).any()]
+            self._name(name, middle, height, (max(here, default=4) / 2 + 2) * point, self.frames[-1], taken)
         bottom, end = top + tall + point, float(x)
         for value, name in x_ticks:
             at_tick, text = place(np.array([value, chart.y[0]]))[0, 0], "".join(wrap(name, wide / point / SMALL, 1))

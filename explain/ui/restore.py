@@ -101,7 +101,10 @@ _MAP: dict[str, Key] = {
     "picture2": _of_second("image"),
 }
 PLACES: dict[str, Place] = {
-    "anatomy": Place("overview"),
+    "anatomy": Place("anatomy", {"section": "style.part"}),
+    "beside": Place("anatomy", {"section": lambda _: "networks", "second": "second.model"}),
+    "calculator": Place("anatomy", {"section": lambda _: "calculator"}, options="calc_{option}"),
+    "lectures": Place("anatomy", {"section": lambda _: "lectures", "table": "table"}),
     "augmentations": Place("train"),
     "filters": Place(
         "filters",

@@ -18,6 +18,7 @@ from explain.figure import FORMATS, Figure, Panel, Scale
 from explain.images import VISIONS, enlarge, png, seen_as
 from explain.index import Index
 from explain.model import Layer, Model
+from explain.nets import NETS
 from explain.registry import Entry, Option, Range
 from explain.store import sha256
 from explain.ui import jobs, session
@@ -107,6 +108,15 @@ def choose_picture(model: Model, name: str, label: str) -> None:
         accept_new_options=True,
         help="Type fashion-mnist/1234 for any other picture of a set.",
     )
+
+
+@cache
+def networks() -> list[str]:
+    """Shipped models, the lectures' networks, torchvision's: what can be built without a download."""
+    from torchvision import models
+
+    theirs = models.list_models(module=models)
+    return [*list_models(), *NETS, *(f"torchvision:{name}" for name in theirs)]
 
 
 @cache
@@ -259,6 +269,16 @@ def show_panels(figure: Figure, columns: int | list[int] | None = None, name: st
                 st.caption(literal(panel.caption))
 
 
+def show_charts(figure: Figure, columns: int) -> None:
+    """The charts of a figure, each by itself, so that they go below each other on a narrow page."""
+    with row(f"split-{figure.title}"):
+        cells = _cells(min(columns, len(figure.panels)), len(figure.panels), "top")
+    for cell, panel in zip(cells, figure.panels, strict=False):
+        drawn = Figure("", (panel,), {}, columns=1).encode("png", width_mm=250 / columns, dpi=150)
+        with cell, st.container(key=f"smooth-{_keyed(figure.title + panel.title)}"):
+            st.image(drawn, width="stretch", output_format="PNG", alt=panel.title or figure.alt)
+
+
 def show_tiles(panel: Panel, alt: str = "") -> None:
     """Each named tile of a contact sheet by itself, its name under it."""
     with row(f"panels-{panel.title}"):
@@ -271,7 +291,11 @@ def show_tiles(panel: Panel, alt: str = "") -> None:
 
 def row(kind: str) -> Any:
     """A container whose columns wrap on a narrow page; kinds have their least widths in STYLE."""
-    return st.container(key="row-" + "".join(c if c.isalnum() else "-" for c in kind))
+    return st.container(key=f"row-{_keyed(kind)}")
+
+
+def _keyed(text: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in text)
 
 
 def show_scale(scale: Scale) -> None:

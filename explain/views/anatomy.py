@@ -1,25 +1,46 @@
-"""What a network is made of, layer by layer, with the sums."""
+"""What a network is made of, layer by layer, with the sums; where it all is; how far its units see."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from ..figure import Figure
-from ..model import Model
+import numpy as np
+
+from ..costs import QUANTITIES, Share, activations, neurons, shares
+from ..figure import RIGHT, UNKNOWN, WRONG, Chart, Figure, Line, bars
+from ..layers import FLOAT_BYTES
+from ..model import Layer, Model
+from ..registry import Choices, options_of
 from .result import Result
 
-__all__ = ["Anatomy", "compute", "render"]
+__all__ = ["CAVEAT", "PARTS", "Anatomy", "compute", "render"]
+
+PARTS = {"layers": "Layers", "shares": "Where it all is", "field": "Receptive field"}
+CAVEAT = (
+    "Multiply-accumulates (MACs) of convolutions and fully connected layers alone; some call twice as many FLOPs. "
+    "Activation memory: outputs of convolutions, fully connected layers, poolings and normalisations, and the picture; "
+    "a ReLU writes over its input. What is computed outside modules, such as a residual's sum, is not counted."
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Anatomy(Result):
-    """`table` has one row a layer call; counts are for one picture, memory in bytes of float32."""
+    """`table` has one row a layer call; counts are for one picture, memory in bytes of float32.
+
+    activations: values held for one picture. seen: name, side of the receptive field, step, both in pixels, in order.
+    """
 
     table: dict[str, list[Any]]
     parameters: int
     buffers: int
     macs: int
+    activations: int
+    neurons: int
+    shares: tuple[Share, ...]
+    seen: tuple[tuple[str, float, float], ...]
+    size: tuple[int, int]
     facts: dict[str, Any]
 
     @property
@@ -27,12 +48,21 @@ class Anatomy(Result):
         """Size of the parameters as float32."""
         return self.parameters * 4 / 2**20
 
+    @property
+    def words(self) -> list[str]:
+        """Where parameters, computation and memory are."""
+        return [share.words for share in self.shares]
+
+    def memory(self, pictures: int = 1) -> float:
+        """MiB of activations in float32 for a batch of so many pictures."""
+        return pictures * self.activations * FLOAT_BYTES / 2**20
+
     def figure(self, **style: Any) -> Figure:
         return render(self, **style)
 
 
 def compute(model: Model) -> Anatomy:
-    """Shapes, parameters, MACs, memory, receptive field and stride of every layer call.
+    """Shapes, parameters, MACs, memory, traffic, receptive field and stride of every layer call, and their sums.
 
     `parameters` counts the whole network, also heads that a pass in eval mode does not reach.
     """
@@ -44,27 +74,122 @@ def compute(model: Model) -> Anatomy:
         "layer": [layer.name for layer in layers],
         "kind": [layer.kind for layer in layers],
         "shape": ["×".join(map(str, layer.shape)) for layer in layers],
+        "units": [layer.units for layer in layers],
         "parameters": [layer.parameters for layer in layers],
         "macs": [layer.macs for layer in layers],
         "memory": [layer.memory for layer in layers],
+        "bytes_moved": [layer.moved for layer in layers],
+        "macs_per_byte": [round(layer.macs / layer.moved, 3) if layer.moved else 0.0 for layer in layers],
         "receptive_field": [_pair(layer.receptive_field) for layer in layers],
         "stride": [_pair(layer.stride) for layer in layers],
         "status": [str(layer.field.status) if layer.field else "" for layer in layers],
     }
+    size = model.preprocess.size
+    entering = model.preprocess.channels * size[0] * size[1]
     facts = model.facts(view="anatomy", parameters=parameters, macs=sum(table["macs"]))
-    return Anatomy(table, parameters, buffers, sum(table["macs"]), facts)
-
-
-def render(result: Anatomy) -> Figure:
-    """The table, for CSV and HTML, with the sums under it."""
-    return Figure(
-        title=f"Anatomy of {result.facts['model']}",
-        panels=(),
-        facts={**result.facts, "style": {}},
-        note=f"{result.parameters:,} parameters ({result.mebibytes:.1f} MiB), {result.macs:,} MACs a picture.",
-        table=result.table,
-        alt=f"Layers of {result.facts['model']}",
+    return Anatomy(
+        table,
+        parameters,
+        buffers,
+        sum(table["macs"]),
+        activations(layers, entering),
+        neurons(layers),
+        shares(layers),
+        tuple(filter(None, map(_seen, layers))),
+        size,
+        facts,
     )
+
+
+def render(result: Anatomy, *, part: Annotated[str, Choices(*PARTS)] = "layers") -> Figure:
+    """The table with the sums under it; bars of where it all is; or how the receptive field grows."""
+    part = options_of(render)["part"].check(part)
+    name = result.facts["model"]
+    whole = (
+        f"{result.parameters:,} parameters ({result.mebibytes:.1f} MiB), {result.macs:,} MACs and "
+        f"{result.activations:,} values ({result.memory():.1f} MiB) a picture, {result.neurons:,} neurons."
+    )
+    title, note, table = f"Anatomy of {name}", whole, result.table
+    panels: tuple[Chart, ...] = ()
+    if part == "shares":
+        title, note, table = f"Where it all is in {name}", " ".join(result.words), _share_table(result)
+        panels = _shares(result)
+    elif part == "field":
+        title, note, table = f"Receptive field in {name}", _extent(result), _seen_table(result)
+        panels = (_growth(result),)
+    return Figure(
+        title=title,
+        panels=panels,
+        columns=2 if len(panels) > 1 else 1,
+        facts={**result.facts, "style": {"part": part}},
+        note=note,
+        table=table,
+        alt=f"{title}. {note}",
+    )
+
+
+def _shares(result: Anatomy) -> tuple[Chart, ...]:
+    """By kind of layer and by single layer, for each quantity that there is."""
+    charts = []
+    for share in result.shares:
+        if share.total:
+            said = QUANTITIES[share.quantity].capitalize()
+            charts.append(bars(f"{said} by kind of layer", _percent(share.families), "", colour=RIGHT, unit="%"))
+            charts.append(bars(f"{said}: the largest layers", _percent(share.largest), "", colour=WRONG, unit="%"))
+    return tuple(charts)
+
+
+def _percent(parts: dict[str, float]) -> dict[str, float]:
+    return {name: 100 * share for name, share in parts.items()}
+
+
+def _growth(result: Anatomy) -> Chart:
+    seen = result.seen or (("input", 1.0, 1.0),)
+    place = np.arange(len(seen), dtype=np.float64)
+    sides, steps = np.array([row[1] for row in seen]), np.array([row[2] for row in seen])
+    reach = max(len(seen) - 1.0, 1.0)
+    limit = float(max(result.size))
+    lines = (
+        Line("the whole input", np.array([[0.0, limit], [reach, limit]]), UNKNOWN, dashed=True),
+        Line("step from one unit to the next", np.stack([place, steps], 1), WRONG),
+        Line("receptive field", np.stack([place, sides], 1), RIGHT, dots=len(seen) < 60, width=2.0),
+    )
+    top = 1.05 * max(limit, float(sides.max()))
+    ticks = tuple((float(k), name) for k, (name, _, _) in enumerate(seen))
+    return Chart(lines, (0.0, reach), (0.0, top), ("layer", "side, pixels of the input"), x_ticks=ticks, height=0.42)
+
+
+def _extent(result: Anatomy) -> str:
+    if not result.seen:
+        return "No layer of this network has a receptive field: each unit sees the whole input."
+    name, side, step = result.seen[-1]
+    words = f"A unit of {name}, the last with a field of its own, sees {side:g} × {side:g} pixels, {step:g} apart. "
+    over = [layer for layer, extent, _ in result.seen if extent >= max(result.size)]
+    words += f"From {over[0]} on it is as large as the input. " if over else "It never covers the input. "
+    return words + "Of branches the largest counts; behind global pooling and fully connected layers all is seen."
+
+
+def _share_table(result: Anatomy) -> dict[str, list[Any]]:
+    rows = [
+        (share.quantity, by, name, value)
+        for share in result.shares
+        for by, parts in (("kind", share.families), ("layer", share.largest))
+        for name, value in parts.items()
+    ]
+    names = ("quantity", "by", "name", "share")
+    return {name: [row[k] for row in rows] for k, name in enumerate(names)}
+
+
+def _seen_table(result: Anatomy) -> dict[str, list[Any]]:
+    return {name: [row[k] for row in result.seen] for k, name in enumerate(("layer", "field", "step"))}
+
+
+def _seen(layer: Layer) -> tuple[str, float, float] | None:
+    """The larger side; None where a unit sees everything or nothing."""
+    if layer.receptive_field is None or layer.stride is None:
+        return None
+    side, step = max(layer.receptive_field), max(layer.stride)
+    return (layer.name, side, step) if math.isfinite(side) and math.isfinite(step) else None
 
 
 def _pair(pair: tuple[float, float] | None) -> str:

@@ -1,0 +1,187 @@
+"""What a batch costs: memory on the GPU and seconds, by its size."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..costs import activations
+from ..errors import BadValue, shorten
+from ..figure import RIGHT, WRONG, Chart, Figure, Line
+from ..layers import FLOAT_BYTES
+from ..model import Model
+from ..registry import Choices, options_of
+from .result import Result
+
+__all__ = ["ESTIMATED", "Batches", "compute", "render"]
+
+SIZES = (1, 2, 4, 8, 16)
+MOST, PATIENCE, REPEATS = 4096, 4.0, 3  # pictures; seconds after which no larger batch is tried; runs of each size
+ESTIMATED = "estimated, no GPU here"
+MEASURED = "measured on the GPU"
+Progress = Callable[[int, int, str], object]
+
+
+@dataclass(frozen=True, eq=False)
+class Batches(Result):
+    """By size: MiB, as `how` they were found, and the fastest of three runs in seconds; `refused` says what did not
+    fit or was not tried."""
+
+    sizes: tuple[int, ...]
+    mebibytes: tuple[float, ...]
+    estimates: tuple[float, ...]
+    seconds: tuple[float, ...]
+    how: str
+    refused: str
+    facts: dict[str, Any]
+
+    @property
+    def table(self) -> dict[str, list[Any]]:
+        """One row a size."""
+        return {
+            "batch": list(self.sizes),
+            "mebibytes": [round(value, 2) for value in self.mebibytes],
+            "estimate": [round(value, 2) for value in self.estimates],
+            "seconds": list(self.seconds),
+            "pictures_a_second": [
+                round(size / seconds, 1) for size, seconds in zip(self.sizes, self.seconds, strict=True)
+            ],
+        }
+
+    def figure(self, **style: Any) -> Figure:
+        return render(self, **style)
+
+
+def compute(
+    model: Model,
+    sizes: Sequence[int] = SIZES,
+    *,
+    training: Annotated[bool, Choices(True, False, help="with gradients of all weights, as in training")] = False,
+    progress: Progress | None = None,
+) -> Batches:
+    """Batches of empty pictures, one size after the other, on the model's device.
+
+    Memory is the peak that torch allocates on CUDA, everything there included; elsewhere it is estimated: weights and
+    the largest layer's input and output, or in training weights, gradients and all activations. Raises BadValue.
+    """
+    training = options_of(compute)["training"].check(training)
+    asked = [_checked(size) for size in sizes]
+    if not asked:
+        raise BadValue("There are no batch sizes; give at least one.")
+    measured, told = model.device.type == "cuda", progress or (lambda *_: None)
+    done: list[int] = []
+    mebibytes, estimates, seconds, refused = [], [], [], ""
+    for k, size in enumerate(sorted(set(asked))):
+        told(k, len(set(asked)), f"a batch of {size}")
+        try:
+            spent, peak = _measured(model, size, training)
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            refused = f"A batch of {size} does not fit into the GPU's memory."
+            break
+        estimate = _estimated(model, size, training)
+        done.append(size)
+        estimates.append(estimate)
+        mebibytes.append(peak if measured else estimate)
+        seconds.append(spent)
+        if spent > PATIENCE and size < max(asked):
+            refused = f"Larger batches than {size} were not tried: that one took {spent:.1f} s."
+            break
+    if not done:
+        raise BadValue(refused)
+    facts = model.facts(
+        view="batches", sizes=done, training=training, device=str(model.device), how=MEASURED if measured else ESTIMATED
+    )
+    return Batches(tuple(done), tuple(mebibytes), tuple(estimates), tuple(seconds), str(facts["how"]), refused, facts)
+
+
+def _checked(size: Any) -> int:
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MOST:
+        raise BadValue(f"Batch size {shorten(size)} is not a whole number from 1 to {MOST}.")
+    return size
+
+
+def _measured(model: Model, size: int, training: bool) -> tuple[float, float]:
+    """Seconds, and the peak of allocated memory in MiB; 0 where there is no CUDA."""
+    height, width = model.preprocess.size
+    with model.exclusive() as net, torch.inference_mode(False), torch.set_grad_enabled(training):
+        for parameter in net.parameters():
+            parameter.requires_grad_(training)
+        batch = torch.zeros(size, model.preprocess.channels, height, width, device=model.device)
+        _run(net, batch, training)  # the first run also builds what later ones find
+        if model.device.type == "cuda":
+            torch.cuda.synchronize(model.device)
+            torch.cuda.reset_peak_memory_stats(model.device)
+        times = []
+        for _ in range(REPEATS):
+            start = time.perf_counter()
+            _run(net, batch, training)
+            if model.device.type == "cuda":
+                torch.cuda.synchronize(model.device)
+            times.append(time.perf_counter() - start)
+            if sum(times) > PATIENCE:
+                break
+        peak = torch.cuda.max_memory_allocated(model.device) if model.device.type == "cuda" else 0
+        for parameter in net.parameters():
+            parameter.grad = None
+    return min(times), peak / 2**20
+
+
+def _run(net: nn.Module, batch: Tensor, training: bool) -> None:
+    scores = net(batch)
+    if training:
+        scores.square().mean().backward()
+
+
+def _estimated(model: Model, size: int, training: bool) -> float:
+    """MiB."""
+    with model.exclusive() as net:
+        weights = sum(value.numel() for value in net.state_dict().values())
+    height, width = model.preprocess.size
+    entering = model.preprocess.channels * height * width
+    if training:
+        values = 2 * weights + size * activations(model.layers, entering)
+    else:
+        values = weights + size * max((layer.taken + layer.units for layer in model.layers), default=entering)
+    return float(values * FLOAT_BYTES / 2**20)
+
+
+def render(result: Batches) -> Figure:
+    """Memory and time over the size of the batch."""
+    sizes = np.array(result.sizes, np.float64)
+    charts = []
+    for values, title, colour in (
+        (result.mebibytes, f"Memory, MiB ({result.how})", RIGHT),
+        (result.seconds, f"Seconds a batch, measured on {result.facts['device']}", WRONG),
+    ):
+        points = np.stack([sizes, np.array(values)], 1)
+        top = 1.1 * max(values)
+        ticks = tuple((float(size), str(size)) for size in result.sizes)
+        charts.append(
+            Chart(
+                (Line("", points, colour, dots=True, width=2.0),),
+                (0.0, float(sizes.max()) * 1.03),
+                (0.0, top),
+                ("pictures a batch", ""),
+                x_ticks=ticks,
+                title=title,
+            )
+        )
+    what = "one training step's forward and backward pass" if result.facts["training"] else "one forward pass"
+    note = f"Of {what}. Memory {result.how}; without the optimiser's own. {result.refused}".strip()
+    title = f"Batches of {result.facts['model']}"
+    return Figure(
+        title=title,
+        panels=tuple(charts),
+        columns=2,
+        facts={**result.facts, "style": {}},
+        note=note,
+        table=result.table,
+        alt=f"{title}. {note}",
+    )

@@ -1,0 +1,118 @@
+"""The Anatomy page without a browser: each section, its permalinks, its jobs, and what it refuses."""
+
+import time
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from explain.ui import jobs
+from explain.views import lectures
+
+MOST_WAIT = 120
+SECTIONS = ("layers", "shares", "field", "calculator", "lectures")
+MODELS = ("lenet-fashion-mnist", "efficientnet-lite0", "torchvision:resnet18")
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path))
+
+
+def open_page(model: str = MODELS[0], /, **query: str) -> AppTest:
+    app = AppTest.from_file("../app.py", default_timeout=60)
+    app.query_params.update({"model": model, **query})
+    app.switch_page("explain/ui/pages/anatomy.py")
+    return fine(app.run())
+
+
+def fine(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    return app
+
+
+def finished(app: AppTest, key: str) -> AppTest:
+    """The page once the job whose key begins so is done."""
+    deadline = time.monotonic() + MOST_WAIT
+    while any(job.active for name, job in list(jobs._queue._jobs.items()) if name.startswith(key)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return fine(app.run())
+
+
+def text(app: AppTest) -> str:
+    parts = (*app.markdown, *app.caption, *app.warning, *app.success, *app.error, *app.info)
+    return " ".join(part.value for part in parts).replace("\\", "")
+
+
+@pytest.mark.parametrize("section", SECTIONS[:3])
+@pytest.mark.parametrize("model", MODELS)
+def test_every_model_has_its_parts(model, section):
+    app = open_page(model, section=section)
+    assert not app.error
+    assert app.title[0].value == "Anatomy"
+    assert app.query_params["section"] == section
+    if section == "layers":
+        assert {"Moved, KiB", "MACs a byte", "Field"} <= set(app.dataframe[0].value.columns)
+    if section == "shares":
+        assert "% of the parameters are in" in text(app)
+
+
+def test_a_batch_multiplies_activations():
+    app = open_page(batch="1000")
+    found = {metric.label: metric.value for metric in app.metric}
+    assert found["Activations of 1,000"] == "34 MiB"
+    assert found["Parameters"] == "61,706"
+
+
+def test_the_calculator_says_what_does_not_fit():
+    app = open_page(section="calculator", calc_stride="3")
+    assert "does not fit. torch rounds down to 2 × 2" in text(app)
+    assert {metric.label: metric.value for metric in app.metric}["Output"] == "2 1/3"
+    fine(app.number_input(key="_calc_size").set_value(9).run())
+    assert app.query_params["calc_size"] == "9"
+    assert app.success
+    fine(app.number_input(key="_calc_window").set_value(99).run())
+    assert "does not fit once" in app.error[0].value
+
+
+@pytest.mark.parametrize("table", [name for name in lectures.TABLES if name not in lectures.SLOW])
+def test_quick_tables_are_there_at_once(table):
+    app = open_page(section="lectures", table=table)
+    assert not app.error
+    assert app.query_params["table"] == table
+    assert app.dataframe
+    assert bool(app.subheader) == bool(lectures.compute(table).differences)
+
+
+def test_slow_tables_are_a_job():
+    app = finished(open_page(section="lectures", table="memory"), "lectures")
+    assert "3 differ" in text(app)
+    assert "727M" in app.dataframe[1].value["Slide"].tolist()
+
+
+def test_two_networks_are_a_job():
+    app = finished(open_page(section="networks", second="lenet?conv1=20"), "beside")
+    assert not app.error
+    assert "lenet?conv1=20 has 1.1 times the parameters of lenet-fashion-mnist" in text(app)
+    assert len(app.dataframe) == 2
+
+
+@pytest.mark.parametrize("name", ["nope", "/etc/passwd", "../x", "lenet?x=../..", "models/lenet-fashion-mnist"])
+def test_no_second_network_is_a_path(name):
+    app = finished(open_page(section="networks", second=name), "beside")
+    assert app.error
+    assert not app.dataframe
+
+
+def test_batches_are_a_job():
+    app = finished(open_page(section="batches"), "batches")
+    assert not app.error
+    assert len(app.dataframe) == 1
+    assert "Of one forward pass" in text(app)
+
+
+@pytest.mark.parametrize("query", [{"section": "nope"}, {"batch": "x"}, {"table": "nope", "section": "lectures"}])
+def test_a_mangled_permalink_shows_the_page(query):
+    app = open_page(**query)
+    assert app.title[0].value == "Anatomy"
+    assert not app.error
