@@ -1,7 +1,8 @@
-"""Where things live, by name: pictures of the shipped sets, uploads that expire, indexes."""
+"""Where things live, by name: pictures of the shipped sets, uploads that expire, indexes, trained models."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -25,8 +26,10 @@ from .index import Index, build, read_manifest
 from .model import Model
 from .projection import PROJECTIONS
 from .thumbnails import thumbnails
+from .training.record import FILE as RUN_FILE
 from .views import embedding
 from .views.embedding import Embedding, pack, unpack
+from .zoo import list_models, load_model
 
 __all__ = [
     "build_index",
@@ -35,8 +38,13 @@ __all__ = [
     "index_folder",
     "indexes",
     "keep_upload",
+    "model_folder",
+    "model_names",
+    "open_model",
     "open_picture",
     "root",
+    "run_folder",
+    "runs",
     "thumbnails_of",
 ]
 
@@ -44,6 +52,7 @@ UPLOAD_DAYS = 7
 MOST_UPLOADS = 2000
 MOST_EMBEDDINGS, MOST_THUMBNAILS = 200, 20
 _OUTER = {"layer": None, "pooling": "mean", "count": None, "measure": True}  # options of maps of whatever method
+_TRAINED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})(?:@(\d{1,4}))?")
 _UPLOAD = re.compile(r"upload/[0-9a-f]{64}")
 
 
@@ -86,6 +95,50 @@ def keep_upload(content: bytes, name: str) -> str:
         sweep(folder)
         store.write(folder / reference, content)
     return f"upload/{reference}"
+
+
+def runs() -> dict[str, Path]:
+    """Trainings of the workspace by name, finished or not, the newest first."""
+    folders = [path.parent for path in (root() / "runs").glob(f"*/{RUN_FILE}")]
+    return {folder.name: folder for folder in sorted(folders, key=_written, reverse=True)}
+
+
+def run_folder(recipe: str) -> Path:
+    """A folder for a new training, called after its recipe."""
+    taken = {*runs(), *list_models()}
+    names = (f"{recipe}-{k}" for k in itertools.count(1))
+    return root() / "runs" / next(name for name in names if name not in taken)
+
+
+def model_names() -> list[str]:
+    """Models known by name alone, without a download: those shipped, and those trained here."""
+    finished = [name for name, folder in runs().items() if (folder / "model.json").is_file()]
+    return list(dict.fromkeys([*list_models(), *finished]))
+
+
+def model_folder(name: str) -> Path | None:
+    """Where a model trained here lies; NAME@EPOCH is a snapshot of it. None for other names."""
+    match = _TRAINED.fullmatch(name)
+    if match is None or match[1] in list_models():
+        return None
+    folder = root() / "runs" / match[1]
+    if match[2]:
+        folder = folder / "snapshots" / f"{int(match[2]):04}"
+    return folder if (folder / "model.json").is_file() else None
+
+
+def open_model(
+    name: str, weights: str | None = None, device: str = "auto", *, architecture: str | None = None
+) -> Model:
+    """What load_model takes, or the name of a model trained here."""
+    return load_model(model_folder(name) or name, weights, device, architecture=architecture)
+
+
+def _written(folder: Path) -> float:
+    try:
+        return (folder / RUN_FILE).stat().st_mtime
+    except FileNotFoundError:  # just removed
+        return 0.0
 
 
 def keep_answers(visitor: str, content: bytes) -> Path:

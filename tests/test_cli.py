@@ -138,7 +138,6 @@ def test_help(command, capsys):
         ["show", "/"],
         ["serve", "--port", "x"],
         ["train", "bogus", "--to", "/tmp/none"],
-        ["train", NAME],
         ["train", NAME, "--to", "/tmp/none", "--epochs", "0"],
         ["train", NAME, "--to", "/tmp/none", "--epochs", "x"],
         ["train", NAME, "--to", "/tmp/none", "--seed", "9" * 30],
@@ -309,22 +308,21 @@ def test_checkpoint(run, lenet):
     assert answer["numbers"]["shape"] == [6, 1, 5, 5]
 
 
-def test_train(run, tmp_path, monkeypatch):
+def test_train(run, tmp_path):
     """What is trained by the command line is a folder that the command line reads."""
-    from explain import training
-    from explain.data import load_images
-
-    few = load_images("fashion-mnist", limit=256)
-    real = training.train
-    monkeypatch.setattr(training, "train", lambda name, data, **more: real(name, few, test=few, **more))
-    status, out, err = run(
-        "train", NAME, "--to", tmp_path / "mine", "--epochs", "2", "--batch-size", "64", "--seed", "3", "--json"
-    )
+    asked = ["train", NAME, "--data", "fashion-mnist", "--limit", "256", "--to", tmp_path / "mine", "--json"]
+    changes = ["--epochs", "2", "--batch-size", "64", "--seed", "3", "--augment", "crop:padding=1", "--augment", "flip"]
+    changes += ["--set", "optimiser=adam", "--set", "optimiser_options.beta1=0.8", "--set", "options.activation=tanh"]
+    status, out, err = run(*asked, *changes)
     assert status == 0
+    assert "linear scaling rule" not in err, "which is one for SGD"
     assert len(err.splitlines()) == 2, "a line an epoch"
-    assert strict(out).keys() == {"test", "train"}
+    assert strict(out)["accuracy"].keys() == {"train"}
     card = json.loads((tmp_path / "mine" / "model.json").read_text())
-    assert (card["recipe"]["seed"], card["recipe"]["epochs"], card["recipe"]["batch_size"]) == (3, 2, 64)
+    plan = card["recipe"]
+    assert (plan["seed"], plan["epochs"], plan["batch_size"]) == (3, 2, 64)
+    assert (plan["optimiser_options"], plan["options"]) == ({"beta1": 0.8}, {"activation": "tanh"})
+    assert plan["augmentation"] == [["crop", {"padding": 1, "fill": "zero"}], ["flip", {"probability": 0.5}]]
     assert run("predict", tmp_path / "mine", PICTURE)[0] == 0
 
 

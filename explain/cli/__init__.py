@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import ExplainError
-from . import figures, indexes, maps, network, service
+from . import figures, indexes, maps, network, service, training
 from .command import Command, Parser
 
 __all__ = ["main"]
@@ -36,6 +36,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> Parser:
     parser = Parser(prog="python -m explain", description="Look inside a convolutional network.")
     command = Command(parser)
-    for family in (network, maps, indexes, figures, service):
+    for family in (network, maps, indexes, figures, training, service):
         family.add(command)
     return parser

@@ -1,4 +1,4 @@
-"""Commands that train, serve the app, and look at the installation."""
+"""Commands that serve the app and look at the installation."""
 
 from __future__ import annotations
 
@@ -14,32 +14,9 @@ __all__ = ["add"]
 
 
 def add(command: Command) -> None:
-    sub = command("train", _train, out=False)
-    sub.add_argument("recipe", metavar="RECIPE", help="such as lenet-fashion-mnist")
-    sub.add_argument("--data", help="pictures with labels; by default the recipe's")
-    sub.add_argument("--to", metavar="FOLDER", required=True, help="where model.json and the weights go")
-    for name, kind in (("epochs", int), ("batch-size", int), ("learning-rate", float), ("seed", int)):
-        sub.add_argument(f"--{name}", type=kind)
     sub = command("serve", _serve, out=False)
     sub.add_argument("--port", type=int, default=8501)
     command("doctor", _doctor, out=False)
-
-
-def _train(given: argparse.Namespace) -> None:
-    """train a network by recipe"""
-    from ..training import train
-    from ..zoo import save_model
-
-    settings = ("epochs", "batch_size", "learning_rate", "seed")
-    changes = {name: getattr(given, name) for name in settings if getattr(given, name) is not None}
-    model = train(
-        given.recipe,
-        given.data,
-        progress=lambda row: print("  ".join(f"{k} {v:.4g}" for k, v in row.items()), file=sys.stderr),
-        **changes,
-    )
-    save_model(model, given.to)
-    say(given, model.about["accuracy"], f"{given.to}: {model.about['accuracy']}")
 
 
 def _serve(given: argparse.Namespace) -> None:

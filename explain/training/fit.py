@@ -60,8 +60,8 @@ def train(
 
     data: what load_images takes, with labels; by default the recipe's. test: pictures that the training never sees.
     start: a trained model, whose last layer is replaced, in the place of a new network.
-    folder: where model.json, weights, history, snapshots and a checkpoint are kept, and whose name the model has; what was interrupted there goes on
-    as if it had not been, unless resume=False.
+    folder: where model.json, weights, history, snapshots and a checkpoint are kept, and whose name the model has; what
+    was interrupted there goes on as if it had not been, unless resume=False.
     progress is called with one row an epoch, and ends the training by returning True; live is called about every
     second. What either raises, as what interrupts the process, leaves a checkpoint.
     Raises ExplainError for pictures without labels, settings that cannot be, and when the loss is no longer finite.
@@ -292,7 +292,8 @@ class _Run:
         size = len(x) // 2
         while size:
             try:
-                F.cross_entropy(outputs(self.trained, x[:size])[0], target[:size]).backward()  # type: ignore[no-untyped-call]
+                loss = F.cross_entropy(outputs(self.trained, x[:size])[0], target[:size])
+                loss.backward()  # type: ignore[no-untyped-call]
                 break
             except RuntimeError:
                 size //= 2

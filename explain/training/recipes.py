@@ -63,10 +63,12 @@ class Recipe:
         for name in ("options", "optimiser_options", "schedule_options"):
             if not isinstance(given := getattr(self, name), Mapping):
                 raise BadValue(f"Setting {name}={shorten(given)} is not a mapping of names to values.")
+        kinds = {"optimiser_options": OPTIMISERS[self.optimiser], "schedule_options": SCHEDULES[self.schedule]}
         if not self.start:
-            NETS[self.architecture].check(self.options)
-        OPTIMISERS[self.optimiser].check(self.optimiser_options)
-        SCHEDULES[self.schedule].check(self.schedule_options)
+            kinds["options"] = NETS[self.architecture]
+        for name, entry in kinds.items():  # as numbers also where they came as text
+            given, checked = getattr(self, name), entry.check(getattr(self, name))
+            object.__setattr__(self, name, {key: checked[key] for key in given})
         object.__setattr__(self, "augmentation", check_plan(self.augmentation))
         self.snapshot_epochs()
         if self.patience and not self.validation:

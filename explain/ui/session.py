@@ -22,7 +22,6 @@ from explain.figure import Figure, read_facts
 from explain.index import MANIFEST, Index
 from explain.model import Model
 from explain.store import sha256
-from explain.zoo import load_model
 
 DEFAULT_MODEL = "efficientnet-lite0"
 # First and second picture by input channels; the lectures compare pullovers and coats.
@@ -167,14 +166,16 @@ def controlled_list(
 
 def model(name: str | None = None) -> Model:
     """The selected model, or another by name; shared by all sessions."""
-    return _loaded(name or get("model", DEFAULT_MODEL))
+    name = name or get("model", DEFAULT_MODEL)
+    folder = workspace.model_folder(name)
+    return _loaded(name, folder and (folder / "model.json").stat().st_mtime_ns)
 
 
 @st.cache_resource(max_entries=MODELS_KEPT, show_spinner="Loading the network")
-def _loaded(name: str) -> Model:
+def _loaded(name: str, written: int | None) -> Model:
     if "/" in name or name.startswith("."):
         raise ExplainError("Models are chosen by name here; a file or folder is loaded by the command line or library.")
-    loaded = load_model(name)
+    loaded = workspace.open_model(name)
     _ = loaded.digest, loaded.layers  # once for everybody, not at the first click
     return loaded
 

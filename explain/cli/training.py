@@ -1,0 +1,114 @@
+"""Commands that train networks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from .command import Command, pairs, say
+
+__all__ = ["add"]
+
+SHOWN = (
+    "loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "test_accuracy",
+    "learning_rate",
+    "seconds",
+)
+
+
+def add(command: Command) -> None:
+    command("recipes", _recipes, out=False).add_argument(
+        "recipe", metavar="RECIPE", nargs="?", help="one of them whole"
+    )
+    sub = command("train", _train, out=False)
+    sub.add_argument("recipe", metavar="RECIPE", help="a name that `recipes` lists")
+    sub.add_argument("--data", metavar="DATA", help="pictures with labels, such as one folder a class")
+    sub.add_argument("--test", metavar="DATA", help="pictures that the training never sees")
+    sub.add_argument("--start", metavar="MODEL", help="a trained network, which gets a new last layer")
+    sub.add_argument("--to", metavar="FOLDER", help="by default in the workspace, where the app finds it")
+    sub.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    sub.add_argument("--anew", action="store_true", help="begin again what was interrupted in this folder")
+    sub.add_argument("--limit", type=int, help="the first pictures only")
+    for name in ("epochs", "batch-size", "learning-rate", "seed"):
+        sub.add_argument(f"--{name}")
+    more = "any other setting; options.KEY, optimiser_options.KEY, schedule_options.KEY for one option"
+    sub.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help=more)
+    how = "what is done to pictures by chance, in this order: NAME or NAME:KEY=VALUE,..."
+    sub.add_argument("--augment", metavar="HOW", action="append", default=[], help=how)
+
+
+def _recipes(given: argparse.Namespace) -> None:
+    """what can be trained, and every setting of it"""
+    from ..training import RECIPES, recipe
+
+    if given.recipe:
+        settings = recipe(given.recipe).settings()
+        say(given, settings, "\n".join(f"{key}: {value}" for key, value in settings.items()))
+    else:
+        text = "\n".join(f"{name:28}  {plan.source}" for name, plan in RECIPES.items())
+        say(given, {name: plan.settings() for name, plan in RECIPES.items()}, text)
+
+
+def _train(given: argparse.Namespace) -> None:
+    """train a network by recipe; what was interrupted goes on where it was"""
+    from pathlib import Path
+
+    from tqdm import tqdm
+
+    from ..data import load_images
+    from ..training import recipe, train
+    from ..workspace import open_model, run_folder
+
+    original = recipe(given.recipe)
+    changes = _changes(given, original)
+    for warning in original.changed(**changes).warnings(original):
+        print(f"explain: {warning}", file=sys.stderr)
+    folder = Path(given.to) if given.to else run_folder(original.name)
+    data = None if given.data is None and given.limit is None else load_images(given.data or original.data, given.limit)
+    with tqdm(unit=" steps", file=sys.stderr, disable=None, leave=False) as bar:
+
+        def live(row: dict[str, Any]) -> None:
+            bar.total = row["steps"]
+            bar.set_postfix_str(f"epoch {row['epoch']}, loss {row['loss']:.4g}", refresh=False)
+            bar.update(row["step"] - bar.n)
+
+        def progress(row: dict[str, Any]) -> None:
+            words = [f"epoch {row['epoch']:3}", *(f"{key} {row[key]:.4g}" for key in SHOWN if key in row)]
+            tqdm.write("  ".join(words), file=sys.stderr)
+
+        start = None if given.start is None else open_model(given.start, device="cpu")
+        model = train(
+            original, data, test=given.test, start=start, device=given.device, folder=folder, resume=not given.anew,
+            progress=progress, live=live, **changes,
+        )  # fmt: skip
+    found = model.about["accuracy"]
+    numbers = {"accuracy": found, "ended": model.about.get("ended", ""), "folder": str(folder)}
+    say(given, numbers, f"{folder}: " + ", ".join(f"{name} {value:.4f}" for name, value in found.items()))
+
+
+def _changes(given: argparse.Namespace, original: Any) -> dict[str, Any]:
+    """The settings that the command line changes."""
+    names = ("epochs", "batch_size", "learning_rate", "seed")
+    changes = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
+    asked = pairs(given.set)
+    for key, value in asked.items():
+        whole, _, part = key.partition(".")
+        if part:
+            another = whole.removesuffix("_options") in asked  # of another kind: its options begin anew
+            before = changes.get(whole, {} if another else dict(getattr(original, whole, {})))
+            changes[whole] = {**before, part: value}
+        else:
+            changes[whole] = value
+    if given.augment:
+        changes["augmentation"] = tuple(_step(text) for text in given.augment)
+    return changes
+
+
+def _step(text: str) -> tuple[str, dict[str, Any]]:
+    name, _, options = text.partition(":")
+    return name, pairs(options.split(",")) if options else {}
