@@ -22,7 +22,7 @@ from .errors import BadFile, BadValue, ExplainError, NotSupported, Unknown, shor
 from .model import Model, Preprocess, check_scores, choose_device
 from .nets import NETS
 
-__all__ = ["list_models", "load_model", "save_model"]
+__all__ = ["list_models", "load_model", "plain", "save_model"]
 
 SHIPPED = Path(__file__).resolve().parent.parent / "models"
 FORMAT = 1
