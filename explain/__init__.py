@@ -14,6 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .classify import classify_image as classify_image
+    from .classify import predict as predict
     from .data import list_images as list_images
     from .data import load_images as load_images
     from .errors import ExplainError as ExplainError
@@ -66,6 +68,7 @@ _HOMES = {
     "batch_costs": ("views.batches", "compute"),
     "beside": ("views.beside", "compute"),
     "build_index": ("workspace", "build_index"),
+    "classify_image": ("classify", "classify_image"),
     "census": ("views.census", "compute"),
     "channel": ("views.channel", "compute"),
     "embedding": ("views.embedding", "compute"),
@@ -80,6 +83,7 @@ _HOMES = {
     "neighbours": ("views.neighbours", "compute"),
     "open_index": ("index", "open_index"),
     "open_picture": ("workspace", "open_picture"),
+    "predict": ("classify", "predict"),
     "patches": ("views.patches", "compute"),
     "read_facts": ("figure", "read_facts"),
     "redraw": ("redrawing", "redraw"),

@@ -22,7 +22,7 @@ from .errors import BadFile, BadValue, Unknown, shorten
 from .images import decode, from_array
 from .store import sha256
 
-__all__ = ["EXTENSIONS", "FASHION_CLASSES", "ImageSet", "list_images", "load_images"]
+__all__ = ["EXTENSIONS", "FASHION_CLASSES", "ImageSet", "from_arrays", "list_images", "load_images"]
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
@@ -140,6 +140,21 @@ def load_images(source: str | Path | Sequence[str | Path] | ImageSet, limit: int
     """
     images = _load(source)
     return images if limit is None else images.head(limit)
+
+
+def from_arrays(images: Any, labels: Any, name: str = "pictures") -> ImageSet:
+    """Pictures in memory, (N, H, W) or (N, H, W, 3) uint8, with a label each: a number, or a class's name.
+
+    Raises BadValue for other shapes, and where their numbers differ.
+    """
+    array, given = np.asarray(images), np.asarray(labels)
+    if array.dtype != np.uint8 or array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] != 3):
+        raise BadValue(f"Pictures are uint8 (N, H, W) or (N, H, W, 3), not {array.dtype} {array.shape}.")
+    if given.shape != array.shape[:1]:
+        raise BadValue(f"There are {len(array)} pictures and labels of shape {given.shape}; each picture needs one.")
+    classes, numbers = np.unique(given, return_inverse=True)
+    files = tuple(f"{name}/{k:05}" for k in range(len(array)))
+    return ImageSet(name, files, numbers.astype(np.int64), tuple(map(str, classes)), array)
 
 
 def _load(source: Any) -> ImageSet:

@@ -44,8 +44,8 @@ from .views import (
     trust,
     unit,
 )
-from .workspace import embed, indexes, open_picture
-from .zoo import list_models, load_model
+from .workspace import embed, indexes, model_folder, open_model, open_picture
+from .zoo import list_models
 
 __all__ = ["VIEWS", "Facts", "Opener", "find_index", "is_model_name", "is_reference", "redraw"]
 
@@ -136,7 +136,7 @@ class Opener:
 
     def __init__(self, model: Any = None, index: Any = None, image: Any = None) -> None:
         self._index: Index | None = Index(index) if isinstance(index, str | Path) else index
-        self._model: Model | None = load_model(model) if isinstance(model, str | Path) else model
+        self._model: Model | None = open_model(str(model)) if isinstance(model, str | Path) else model
         many = image if isinstance(image, list | tuple) else [] if image is None else [image]
         self._images = [open_picture(str(one)) if isinstance(one, str | Path) else one for one in many]
         self._models: dict[str, Model] = {}
@@ -158,7 +158,7 @@ class Opener:
             return given
         if is_model_name(name):
             if name not in self._models:
-                self._models[name] = load_model(name)
+                self._models[name] = open_model(name)
             if self._models[name].digest == digest:
                 return self._models[name]
         elif given is None:
@@ -224,7 +224,8 @@ class Opener:
 def is_model_name(name: str) -> bool:
     """Whether a model is known by this name alone: nothing that facts say is taken for a path."""
     lecture = name.partition("?")[0] in NETS and "/" not in name
-    return name in list_models() or lecture or _FAMILY.fullmatch(name) is not None
+    own = model_folder(name) is not None
+    return name in list_models() or own or lecture or _FAMILY.fullmatch(name) is not None
 
 
 def is_reference(name: str) -> bool:

@@ -41,6 +41,33 @@ def add(command: Command) -> None:
     how = "what is done to pictures by chance, in this order: NAME or NAME:KEY=VALUE,..."
     sub.add_argument("--augment", metavar="HOW", action="append", default=[], help=how)
 
+    sub = command("sweep", _sweep, out=False)
+    sub.add_argument("recipe", metavar="RECIPE", help="a name that `recipes` lists")
+    sub.add_argument("--data", metavar="DATA", help="pictures with labels")
+    sub.add_argument("--test", metavar="DATA", help="pictures that the training never sees")
+    over = "settings to vary, and `limit` for the number of pictures; all combinations are trained"
+    sub.add_argument("--over", metavar="KEY=V1,V2,...", action="append", required=True, help=over)
+    sub.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a setting of all")
+
+
+def _sweep(given: argparse.Namespace) -> None:
+    """the same training with settings varied, as a table"""
+    from ..training import recipe
+    from ..training.sweep import grid, sweep
+
+    over = {key: value.split(",") for key, value in pairs(given.over).items()}
+    changes = [{**pairs(given.set), **each} for each in grid(over)]
+
+    def progress(_done: int, row: dict[str, Any]) -> None:
+        print("  ".join(f"{key} {value}" for key, value in row.items() if value != ""), file=sys.stderr)
+
+    rows = sweep(recipe(given.recipe), given.data, changes, test=given.test, progress=progress)
+    names = list(dict.fromkeys(key for row in rows for key in row if key != "error"))
+    cells = [names, *([str(row.get(name, "")) for name in names] for row in rows)]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(names))]
+    text = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in cells)
+    say(given, {"rows": rows}, text)
+
 
 def _recipes(given: argparse.Namespace) -> None:
     """what can be trained, and every setting of it"""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import store
-from ..data import ImageSet, load_images
+from ..data import ImageSet, from_arrays, load_images
 from ..errors import BadValue, ExplainError
 from ..figure import versions
 from ..model import Model, choose_device
@@ -44,8 +44,8 @@ Report = Callable[[dict[str, Any]], object]
 
 
 def train(
-    recipe: str | Recipe,
-    data: str | Path | ImageSet | None = None,
+    recipe: str | Recipe | Any,
+    data: str | Path | ImageSet | Any = None,
     *,
     test: str | Path | ImageSet | None = None,
     start: Model | None = None,
@@ -58,7 +58,9 @@ def train(
 ) -> Model:
     """Train by a recipe, with some of its settings changed, and return the model with its history in `about`.
 
-    data: what load_images takes, with labels; by default the recipe's. test: pictures that the training never sees.
+    recipe, data: a recipe, and what load_images takes, with labels, by default the recipe's. Or pictures (N, H, W) or
+    (N, H, W, 3) as uint8 and their labels (N,), for which a small residual network is trained.
+    test: pictures that the training never sees.
     start: a trained model, whose last layer is replaced, in the place of a new network.
     folder: where model.json, weights, history, snapshots and a checkpoint are kept, and whose name the model has; what
     was interrupted there goes on as if it had not been, unless resume=False.
@@ -66,6 +68,8 @@ def train(
     second. What either raises, as what interrupts the process, leaves a checkpoint.
     Raises ExplainError for pictures without labels, settings that cannot be, and when the loss is no longer finite.
     """
+    if not isinstance(recipe, str | Recipe):  # train(images, labels)
+        recipe, data = "pictures", from_arrays(recipe, data)
     plan, place = recipe_of(recipe).changed(**changes), choose_device(device)
     images = load_images(plan.data if data is None else data)
     check(images)

@@ -275,6 +275,18 @@ RECIPES = {
             initial="he",
         ),
         Recipe(
+            name="pictures",
+            architecture="resnet_cifar",
+            data="small pictures of yours",
+            source="ours: a small residual network, for pictures of one small size",
+            options={"depth": 8},
+            learning_rate=0.01,
+            optimiser="adam",
+            batch_size=64,
+            schedule="cosine",
+            initial="he",
+        ),
+        Recipe(
             name="transfer",
             architecture="",
             data="a folder of yours",
