@@ -141,7 +141,7 @@ def _draw_marks(axes: Axes, page: Page) -> None:
         red, green, blue = (value / 255 for value in stroke.colour)
         colour = (red, green, blue)
         if stroke.filled:
-            axes.add_patch(Polygon(stroke.at, closed=True, fc=colour, lw=0))
+            axes.add_patch(Polygon(stroke.at, closed=True, fc=colour, lw=0, zorder=2))  # as lines: in their order
         else:
             style = (0, (3, 2)) if stroke.dashed else "-"
             axes.add_line(Line2D(*stroke.at.T, color=colour, lw=stroke.width, ls=style, solid_capstyle="round"))

@@ -228,11 +228,12 @@ class Page:
             if line.dots:
                 colours = np.tile(np.array(line.colour, np.uint8), (len(at), 1))
                 self.dots.append(Dots(at, colours, np.zeros(len(at), np.uint8), line.size or SWATCH))
-        taken: list[Box] = []
-        for at_x, at_y, name in chart.labels:
-            ((middle, height),) = place(np.array([[at_x, at_y]])).tolist()
-            here = [line.size or SWATCH for line in chart.lines if (line.points == (at_x, at_y)).all(1).any()]
-            self._name(name, middle, height, (max(here, default=4) / 2 + 2) * point, self.frames[-1], taken)
+        named = [
+            (*place(np.array([[x, y]]))[0].tolist(), self._clear(chart, x, y), name) for x, y, name in chart.labels
+        ]
+        taken = [(x - clear, y - clear, x + clear, y + clear) for x, y, clear, _ in named]
+        for across_at, down_at, clear, name in named:
+            self._name(name, across_at, down_at, clear, self.frames[-1], taken)
         bottom, end = top + tall + point, float(x)
         for value, name in x_ticks:
             at_tick, text = place(np.array([value, chart.y[0]]))[0, 0], "".join(wrap(name, wide / point / SMALL, 1))
@@ -246,6 +247,11 @@ class Page:
             self.line(left + wide, bottom, words, SMALL, align="right")
             bottom += SMALL * LEADING * point
         return bottom
+
+    def _clear(self, chart: Chart, x: float, y: float) -> float:
+        """How far a name keeps from the dot at this point of a chart."""
+        sizes = [line.size or SWATCH for line in chart.lines if (line.points == (x, y)).all(1).any()]
+        return (max(sizes, default=0.0) / 2 + 2) * self.point
 
     def _ticks(self, chart: Chart, place: Any, ticks: Ticks, room: float) -> None:
         """Faint lines across a chart, each with its number or name on the left, from the top down."""

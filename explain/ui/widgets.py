@@ -274,7 +274,7 @@ def show_charts(figure: Figure, columns: int) -> None:
     with row(f"split-{figure.title}"):
         cells = _cells(min(columns, len(figure.panels)), len(figure.panels), "top")
     for cell, panel in zip(cells, figure.panels, strict=False):
-        drawn = Figure("", (panel,), {}, columns=1).encode("png", width_mm=250 / columns, dpi=150)
+        drawn = Figure("", (panel,), {}, columns=1).encode("png", width_mm=190 / columns, dpi=190)
         with cell, st.container(key=f"smooth-{_keyed(figure.title + panel.title)}"):
             st.image(drawn, width="stretch", output_format="PNG", alt=panel.title or figure.alt)
 

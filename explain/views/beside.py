@@ -38,7 +38,9 @@ class Beside(Result):
             first, second = self.sums[what]
             if first and second:
                 more, less = self.names if first >= second else self.names[::-1]
-                said.append(f"{more} has {max(first, second) / min(first, second):.3g} times the {what} of {less}")
+                ratio = max(first, second) / min(first, second)
+                times = f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
+                said.append(f"{more} has {times} times the {what} of {less}")
         return "; ".join(said) + "." if said else ""
 
     @property
@@ -125,22 +127,20 @@ def render(result: Beside) -> Figure:
 
 def _pairs(result: Beside, which: int, title: str) -> Chart:
     """Two bars a stage, the first network's above."""
-    count, lines, highest = len(result.stages), [], 1.0
+    count, lines = len(result.stages), []
+    highest = max(1, *(counts[which] for pair in result.stages.values() for counts in pair))
+    scale, unit = next(((s, u) for s, u in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if highest >= s), (1.0, ""))
     for k, pair in enumerate(result.stages.values()):
         for counts, shift, colour, name in zip(pair, (_BAR, -_BAR), (RIGHT, WRONG), result.names, strict=True):
-            y, value = count - k + shift, float(counts[which])
+            y, value = count - k + shift, counts[which] / scale
             corners = [(0.0, y - _BAR), (value, y - _BAR), (value, y + _BAR), (0.0, y + _BAR)]
             lines.append(Line(name, np.array(corners), colour, filled=True))
-            highest = max(highest, value)
-    scale, unit = next(((s, u) for s, u in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if highest >= s), (1.0, ""))
-    ticks = tuple((highest * k / 4, f"{highest * k / 4 / scale:.3g}{unit}") for k in range(5))
     rows = tuple((float(count - k), stage) for k, stage in enumerate(result.stages))
     return Chart(
         tuple(lines),
-        (0.0, highest * 1.02),
+        (0.0, highest / scale * 1.02),
         (0.4, count + 0.6),
-        ("", ""),
-        x_ticks=ticks,
+        (unit, ""),
         y_ticks=rows,
         title=title,
         height=0.1 + 0.11 * count,

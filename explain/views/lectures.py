@@ -101,6 +101,8 @@ class Lectures(Result):
 def _cell(row: Row) -> str:
     if not row.slide:
         return row.ours
+    if not row.ours:
+        return f"{row.slide} (slide)"
     return f"{row.slide} ≠ {row.ours}" if row.same is False else f"{row.slide} · {row.ours}"
 
 

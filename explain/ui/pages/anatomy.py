@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import streamlit as st
 
 from explain.errors import Unknown
@@ -158,6 +160,7 @@ def show_networks() -> None:
             second: [pair[1] for pair in result.sums.values()],
         },
         hide_index=True,
+        height=36 * len(result.sums) + 40,
         column_config=dict.fromkeys((first, second), LOCAL),
     )
     figure = result.figure()
@@ -206,7 +209,12 @@ def show_calculator() -> None:
         column.metric(label, value)
     figure = result.figure()
     if figure.panels:
-        widgets.show_panels(figure, 2)
+        before, after = figure.panels
+        side = result.size + 2 * result.padding
+        cells = max(result.floored, -(-side // 3))  # the caption needs some room
+        kept = (len(after.image) - 1) // side * cells + 1
+        cut = replace(after, image=after.image[:kept, :kept])
+        widgets.show_panels(replace(figure, panels=(before, cut)), [side, cells])
     else:
         st.caption(literal(figure.note))
     chosen = {name: value for name, value in given.items() if value != specs[name].default}
@@ -237,21 +245,14 @@ def show_lectures() -> None:
         widgets.show_charts(figure, 1)
     st.dataframe(result.across, hide_index=True)
     if any(row.slide for row in result.rows):
-        st.caption("Slide · ours, counted from the networks; ≠ where they differ. One number alone is ours.")
+        st.caption("Slide · ours, counted from the networks; ≠ where they differ. A number alone is ours.")
     if result.differences:
         st.subheader("What differs")
-        st.dataframe(
-            {
-                "Network": [row.network for row in result.differences],
-                "What": [row.what for row in result.differences],
-                "Slide": [row.slide for row in result.differences],
-                "Ours": [row.ours for row in result.differences],
-                "Why": [row.why for row in result.differences],
-                "Where": [row.cite for row in result.differences],
-            },
-            hide_index=True,
-            column_config={"Why": st.column_config.TextColumn(width="large")},
-        )
+        for row in result.differences:
+            st.markdown(
+                f"- **{literal(row.network)}**, {literal(row.what)}: {literal(row.slide)} on the slide, "
+                f"**{literal(row.ours)}** counted. {literal(row.why)} ({row.cite})"
+            )
     file = "lectures.png" if result.points else "lectures.csv"
     exports(
         figure,
