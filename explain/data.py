@@ -8,11 +8,11 @@ import importlib.util
 import operator
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, SupportsIndex, overload
+from typing import Any, NamedTuple, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -252,66 +252,88 @@ def _photos() -> ImageSet:
     return ImageSet("photos", files)
 
 
-# ------------------------------------------------------------ Fashion-MNIST
+# ------------------------------------------------------------ Fashion-MNIST and MNIST
 
 
-def _fashion(name: str, split: str) -> ImageSet:
-    array, labels = _fashion_arrays(split)
+class _Family(NamedTuple):
+    """Pictures in idx files: the folder's name, torchvision's, Debian's package, classes, md5 of what the .gz hold."""
+
+    name: str
+    theirs: str
+    package: str
+    classes: tuple[str, ...]
+    md5: Mapping[str, str]
+
+
+FASHION = _Family("fashion-mnist", "FashionMNIST", "dataset-fashion-mnist", FASHION_CLASSES, FASHION_MD5)
+MNIST = _Family("mnist", "MNIST", "", tuple(map(str, range(10))), {})
+
+
+def _idx(name: str, family: _Family, split: str) -> ImageSet:
+    array, labels = _arrays(family.name, split)
     files = tuple(f"{name}/{k:05}" for k in range(len(array)))
-    return ImageSet(name, files, labels, FASHION_CLASSES, array)
+    return ImageSet(name, files, labels, family.classes, array)
 
 
 @cache
-def _fashion_arrays(split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Pictures (N, 28, 28) and labels (N,) of "t10k" or "train", their md5 sums checked, once a process."""
+def _arrays(name: str, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Pictures (N, 28, 28) and labels (N,) of "t10k" or "train", once a process."""
+    family = {FASHION.name: FASHION, MNIST.name: MNIST}[name]
     names = f"{split}-images-idx3-ubyte", f"{split}-labels-idx1-ubyte"
-    folder = next((place for place in _places() if all((place / f"{name}.gz").is_file() for name in names)), None)
-    images, labels = (_unpack((folder or _download(split)) / f"{name}.gz") for name in names)
+    places = _places(family)
+    folder = next((place for place in places if all((place / f"{file}.gz").is_file() for file in names)), None)
+    images, labels = (_unpack((folder or _download(family, split)) / f"{file}.gz", family) for file in names)
     # The idx header is 4 bytes and 4 for each dimension; bytearray, because torch warns about read-only memory.
     array = np.frombuffer(bytearray(images[16:]), np.uint8).reshape(-1, 28, 28)
     return array, np.frombuffer(labels[8:], np.uint8).astype(np.int64)
 
 
-def _places() -> list[Path]:
-    """Where Fashion-MNIST's files may lie: the repository, the user's folder, Debian's package, the last download."""
-    own = [Path(os.environ["EXPLAIN_DATA"]) / "fashion-mnist"] if os.environ.get("EXPLAIN_DATA") else []
-    shipped = Path(__file__).parent.parent / "data" / "fashion-mnist"
-    return [shipped, *own, Path("/usr/share/datasets/fashion-mnist"), _cache() / "FashionMNIST" / "raw"]
+def _places(family: _Family) -> list[Path]:
+    """Where a family's files may lie: the repository, the user's folder, Debian's package, the last download."""
+    own = [Path(os.environ["EXPLAIN_DATA"]) / family.name] if os.environ.get("EXPLAIN_DATA") else []
+    shipped = Path(__file__).parent.parent / "data" / family.name
+    return [shipped, *own, Path("/usr/share/datasets") / family.name, _cache() / family.theirs / "raw"]
 
 
 def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "explain"
 
 
-def _download(split: str) -> Path:
-    """The folder of torchvision's download. Raises BadFile naming the three ways to the data."""
+def _download(family: _Family, split: str) -> Path:
+    """The folder of torchvision's download, which checks what it fetches. Raises BadFile naming ways to the data."""
     try:
-        from torchvision.datasets import FashionMNIST
+        from torchvision import datasets
 
-        FashionMNIST(_cache(), train=split == "train", download=True)
+        getattr(datasets, family.theirs)(_cache(), train=split == "train", download=True)
     except Exception as error:
+        package = f"install them by `apt-get install {family.package}`, or " if family.package else ""
         raise BadFile(
-            f"Fashion-MNIST's {split} images are not here: install them by `apt-get install dataset-fashion-mnist`,"
-            f" or put {split}-images-idx3-ubyte.gz and {split}-labels-idx1-ubyte.gz into $EXPLAIN_DATA/fashion-mnist,"
+            f"The {split} images of {family.name} are not here: {package}"
+            f"put {split}-images-idx3-ubyte.gz and {split}-labels-idx1-ubyte.gz into $EXPLAIN_DATA/{family.name},"
             f" or connect to the internet to let torchvision download them (it could not: {shorten(str(error))})."
         ) from error
-    return _cache() / "FashionMNIST" / "raw"
+    return _cache() / family.theirs / "raw"
 
 
-def _unpack(path: Path) -> bytes:
-    """What a .gz file of Fashion-MNIST holds. Raises BadFile when it is damaged or another's."""
-    wanted = FASHION_MD5[path.stem]
+def _unpack(path: Path, family: _Family) -> bytes:
+    """What a .gz file holds. Raises BadFile when it is damaged, another's, or no pictures of 28 x 28."""
+    wanted = family.md5.get(path.stem)
     try:
         content = gzip.decompress(path.read_bytes())
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise BadFile(f"{shorten(str(path))} is damaged ({shorten(str(error))}); fetch it again.") from error
-    if (found := hashlib.md5(content, usedforsecurity=False).hexdigest()) != wanted:
+    if wanted and (found := hashlib.md5(content, usedforsecurity=False).hexdigest()) != wanted:
         raise BadFile(f"{shorten(str(path))} holds other data (md5 {found}, not {wanted}); fetch it again.")
+    count, sides = int.from_bytes(content[4:8]), 784 if "images" in path.stem else 1
+    if len(content) != (16 if sides > 1 else 8) + count * sides:
+        raise BadFile(f"{shorten(str(path))} does not hold what its header says; fetch it again.")
     return content
 
 
 _SETS = {
-    "fashion-mnist": lambda: _fashion("fashion-mnist", "t10k"),
-    "fashion-mnist-train": lambda: _fashion("fashion-mnist-train", "train"),
+    "fashion-mnist": lambda: _idx("fashion-mnist", FASHION, "t10k"),
+    "fashion-mnist-train": lambda: _idx("fashion-mnist-train", FASHION, "train"),
+    "mnist": lambda: _idx("mnist", MNIST, "t10k"),
+    "mnist-train": lambda: _idx("mnist-train", MNIST, "train"),
     "photos": _photos,
 }

@@ -5,7 +5,6 @@ import hashlib
 import os
 import pickle
 import shutil
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -199,7 +198,7 @@ def test_photos():
 
 
 def test_every_name_is_listed():
-    assert list_images() == ["fashion-mnist", "fashion-mnist-train", "photos"]
+    assert list_images() == ["fashion-mnist", "fashion-mnist-train", "mnist", "mnist-train", "photos"]
 
 
 def test_fashion_mnist(fashion):
@@ -225,22 +224,24 @@ def test_the_shipped_files_are_zalandos():
 def test_damaged_fashion_files_are_refused(tmp_path, monkeypatch):
     folder = tmp_path / "fashion-mnist"
     folder.mkdir()
-    monkeypatch.setattr(data, "_places", lambda: [folder])
+    monkeypatch.setattr(data, "_places", lambda _: [folder])
     for content, why in ((b"no gzip", "damaged"), (gzip.compress(b"other"), "md5")):
         for kind in ("images-idx3", "labels-idx1"):
             (folder / f"t10k-{kind}-ubyte.gz").write_bytes(content)
         with pytest.raises(BadFile, match=why):
-            data._fashion_arrays.__wrapped__("t10k")
+            data._arrays.__wrapped__("fashion-mnist", "t10k")
 
 
 def test_missing_training_images_name_three_ways(tmp_path, monkeypatch):
     def offline(*_, **__):
         raise OSError("no\nnetwork")
 
-    monkeypatch.setitem(sys.modules, "torchvision.datasets", SimpleNamespace(FashionMNIST=offline))
-    monkeypatch.setattr(data, "_places", lambda: [tmp_path])
+    import torchvision
+
+    monkeypatch.setattr(torchvision, "datasets", SimpleNamespace(FashionMNIST=offline))
+    monkeypatch.setattr(data, "_places", lambda _: [tmp_path])
     with pytest.raises(BadFile) as caught:
-        data._fashion_arrays.__wrapped__("train")
+        data._arrays.__wrapped__("fashion-mnist", "train")
     message = str(caught.value)
     assert all(word in message for word in ("apt-get install dataset-fashion-mnist", "EXPLAIN_DATA", "torchvision"))
     assert "\n" not in message
@@ -248,15 +249,34 @@ def test_missing_training_images_name_three_ways(tmp_path, monkeypatch):
 
 def test_the_users_own_folder_is_searched(tmp_path, monkeypatch):
     monkeypatch.setenv("EXPLAIN_DATA", str(tmp_path))
-    assert tmp_path / "fashion-mnist" in data._places()
+    assert tmp_path / "fashion-mnist" in data._places(data.FASHION)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert data._places()[-1] == tmp_path / "cache" / "explain" / "FashionMNIST" / "raw"
+    assert data._places(data.FASHION)[-1] == tmp_path / "cache" / "explain" / "FashionMNIST" / "raw"
 
 
 @pytest.mark.skipif(
-    not any((place / "train-images-idx3-ubyte.gz").is_file() for place in data._places()), reason="no data"
+    not any((place / "train-images-idx3-ubyte.gz").is_file() for place in data._places(data.FASHION)), reason="no data"
 )
 def test_training_images():
     images = load_images("fashion-mnist-train", 100)
     assert images.array.shape == (100, 28, 28)
-    assert len(data._fashion_arrays("train")[1]) == 60000
+    assert len(data._arrays("fashion-mnist", "train")[1]) == 60000
+
+
+def test_mnist_is_read_as_fashion_is(tmp_path, monkeypatch):
+    """D02, X01c: idx files of the user's own; whose header promises more than they hold are refused."""
+    folder, chance = tmp_path / "mnist", np.random.default_rng(0)
+    folder.mkdir()
+    monkeypatch.setenv("EXPLAIN_DATA", str(tmp_path))
+    monkeypatch.setattr(data, "_arrays", data._arrays.__wrapped__)
+    pictures, labels = chance.integers(0, 256, (5, 28, 28), np.uint8), np.array([3, 1, 4, 1, 5], np.uint8)
+    head = b"\0\0\x08\x03" + (5).to_bytes(4) + (28).to_bytes(4) * 2
+    (folder / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(head + pictures.tobytes()))
+    label_file = folder / "t10k-labels-idx1-ubyte.gz"
+    label_file.write_bytes(gzip.compress(b"\0\0\x08\x01" + (5).to_bytes(4) + labels.tobytes()))
+    images = load_images("mnist")
+    assert np.array_equal(images.array, pictures)
+    assert (images.labels.tolist(), images.classes[4]) == ([3, 1, 4, 1, 5], "4")
+    label_file.write_bytes(gzip.compress(b"\0\0\x08\x01" + (6).to_bytes(4) + labels.tobytes()))
+    with pytest.raises(BadFile, match="does not hold what its header says"):
+        load_images("mnist")

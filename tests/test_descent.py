@@ -181,6 +181,16 @@ def test_a_random_network_knows_nothing():
     assert not torch.allclose(norm.eval()(batch), norm.train()(batch))
 
 
+def test_batch_norm_holds_activations_still():
+    """O23: whatever happens to the scale below, what comes out is as before."""
+    conv, norm, x = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), torch.randn(16, 3, 8, 8)
+    before = norm(conv(x))
+    with torch.no_grad():
+        conv.weight.mul_(7)
+        conv.bias.add_(3)
+    torch.testing.assert_close(norm(conv(x)), before, atol=1e-3, rtol=1e-3)
+
+
 def test_a_convolution_is_a_sparse_linear_layer():
     """L01, L02, L05: the same output from a matrix with 75 free values, and a shifted input gives a shifted map."""
     conv = nn.Conv2d(3, 1, 5, bias=False)

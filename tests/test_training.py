@@ -514,7 +514,10 @@ def test_finetuning_changes_all(folder, tmp_path):
     assert load_model(tmp_path).digest == model.digest
 
 
-@pytest.mark.parametrize("name", ["torchvision:squeezenet1_0", "torchvision:mobilenet_v2", "timm:mobilenetv3_small_050"])
+NAMES = ["torchvision:squeezenet1_0", "torchvision:mobilenet_v2", "timm:mobilenetv3_small_050"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_other_libraries_networks_get_a_new_head(folder, tmp_path, name):
     model = train("transfer", folder, start=load_model(name), epochs=1, folder=tmp_path, batch_size=8)
     assert model.scores(Image.new("RGB", (300, 200))).shape == (1, 2)

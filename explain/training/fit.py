@@ -48,7 +48,7 @@ def train(
     data: str | Path | ImageSet | Any = None,
     *,
     test: str | Path | ImageSet | None = None,
-    start: Model | None = None,
+    start: Model | str | None = None,
     device: str = "auto",
     folder: str | Path | None = None,
     resume: bool = True,
@@ -61,7 +61,7 @@ def train(
     recipe, data: a recipe, and what load_images takes, with labels, by default the recipe's. Or pictures (N, H, W) or
     (N, H, W, 3) as uint8 and their labels (N,), for which a small residual network is trained.
     test: pictures that the training never sees.
-    start: a trained model, whose last layer is replaced, in the place of a new network.
+    start: a trained model or its name, whose last layer is replaced, in the place of a new network.
     folder: where model.json, weights, history, snapshots and a checkpoint are kept, and whose name the model has; what
     was interrupted there goes on as if it had not been, unless resume=False.
     progress is called with one row an epoch, and ends the training by returning True; live is called about every
@@ -70,11 +70,13 @@ def train(
     """
     if not isinstance(recipe, str | Recipe):  # train(images, labels)
         recipe, data = "pictures", from_arrays(recipe, data)
+    if isinstance(start, str):
+        changes["start"], start = start, None
     plan, place = recipe_of(recipe).changed(**changes), choose_device(device)
     images = load_images(plan.data if data is None else data)
     check(images)
-    if test is None and images.name == "fashion-mnist-train":
-        test = "fashion-mnist"
+    if test is None and images.name in ("fashion-mnist-train", "mnist-train"):
+        test = images.name.removesuffix("-train")
     begun = begin(plan, images, start)
     held_out = None if test is None else _like(load_images(test), images)
     kept = None if folder is None else Record(Path(folder), plan, images, begun)
@@ -308,8 +310,8 @@ class _Run:
 
     def _mode(self) -> None:
         """Training mode; what is frozen keeps also its batch norms' statistics, as in use."""
-        self.trained.train(not self.plan.freeze)
-        if self.plan.freeze and self.begun.head:
+        self.trained.train(not self.begun.head)
+        if self.begun.head:
             self.net.get_submodule(self.begun.head).train()
 
     @property

@@ -157,7 +157,7 @@ RECIPES = {
             "vgg11-fashion-mnist",
             "X03",
             "vgg",
-            options={**D2L, "config": "A", "ratio": 4.0},
+            options={**D2L, "config": "A", "ratio": 4.0, "size": 224},
             batch_size=128,
             learning_rate=0.05,
         ),
