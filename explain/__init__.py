@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from .figure import read_facts as read_facts
     from .index import Index as Index
     from .index import merge_indexes as merge_indexes
-    from .index import open_index as open_index
     from .redrawing import redraw as redraw
     from .training import train as train
     from .views.activations import compute as activations
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from .views.calculator import compute as size
     from .views.census import compute as census
     from .views.channel import compute as channel
+    from .views.confusion import compute as confusion
     from .views.embedding import compute as embedding
     from .views.filters import compute as filters
     from .views.hierarchy import compute as hierarchy
@@ -41,9 +41,11 @@ if TYPE_CHECKING:
     from .views.neighbours import compute as neighbours
     from .views.patches import compute as patches
     from .views.saliency import compute as saliency
+    from .views.training import compute as training_curves
     from .views.trust import compute as trust_map
     from .views.unit import compute as unit
     from .workspace import build_index as build_index
+    from .workspace import open_index as open_index
     from .workspace import open_picture as open_picture
     from .zoo import list_models as list_models
     from .zoo import load_model as load_model
@@ -71,6 +73,7 @@ _HOMES = {
     "classify_image": ("classify", "classify_image"),
     "census": ("views.census", "compute"),
     "channel": ("views.channel", "compute"),
+    "confusion": ("views.confusion", "compute"),
     "embedding": ("views.embedding", "compute"),
     "filters": ("views.filters", "compute"),
     "hierarchy": ("views.hierarchy", "compute"),
@@ -81,7 +84,7 @@ _HOMES = {
     "load_model": ("zoo", "load_model"),
     "merge_indexes": ("index", "merge_indexes"),
     "neighbours": ("views.neighbours", "compute"),
-    "open_index": ("index", "open_index"),
+    "open_index": ("workspace", "open_index"),
     "open_picture": ("workspace", "open_picture"),
     "predict": ("classify", "predict"),
     "patches": ("views.patches", "compute"),
@@ -91,6 +94,7 @@ _HOMES = {
     "save_model": ("zoo", "save_model"),
     "size": ("views.calculator", "compute"),
     "train": ("training", "train"),
+    "training_curves": ("views.training", "compute"),
     "trust_map": ("views.trust", "compute"),
     "trust_methods": ("views.leaderboard", "compute"),
     "unit": ("views.unit", "compute"),

@@ -34,6 +34,7 @@ from .views import (
     calculator,
     census,
     channel,
+    confusion,
     embedding,
     filters,
     hierarchy,
@@ -41,10 +42,11 @@ from .views import (
     neighbours,
     patches,
     saliency,
+    training,
     trust,
     unit,
 )
-from .workspace import embed, indexes, model_folder, open_model, open_picture
+from .workspace import embed, indexes, model_folder, open_model, open_picture, runs
 from .zoo import list_models
 
 __all__ = ["VIEWS", "Facts", "Opener", "find_index", "is_model_name", "is_reference", "redraw"]
@@ -209,6 +211,21 @@ class Opener:
         if folder not in self._indexes:
             self._indexes[folder] = Index(folder, model)
         return self._indexes[folder]
+
+    def run(self, facts: Facts) -> training.Run:
+        """A training of the workspace, or a model's history. Raises Unknown, or BadValue where it went on since."""
+        name = facts.text("name")
+        if name in (known := runs()):
+            found = training.run_of(known[name])
+        elif self._model is not None and self._model.name == name:
+            found = training.run_of(self._model)
+        elif name in list_models():
+            found = training.run_of(open_model(name))
+        else:
+            raise Unknown("training in the facts:", name, known)
+        if found.digest != facts.text("digest"):
+            raise BadValue(f"The training {shorten(name)} is another now, or has gone on since the figure was made.")
+        return found
 
     def asked(self, facts: Facts, index: Index) -> Any:
         """The picture that an index was asked about: its number there, or another picture."""
@@ -432,6 +449,12 @@ def _census(facts: Facts, open: Opener) -> Figure:
     return census.render(census.compute(open.index(facts), facts.text("layer")), **facts.style(census.render))
 
 
+def _confusion(facts: Facts, open: Opener) -> Figure:
+    pictures = facts.numbers("pictures") if facts.has("pictures") else None
+    result = confusion.compute(open.index(facts), pictures, count=facts.number("count"))
+    return confusion.render(result, **facts.style(confusion.render))
+
+
 def _hierarchy(facts: Facts, open: Opener) -> Figure:
     index = open.index(facts)
     result = hierarchy.compute(index, open.asked(facts, index), facts.number("channels"))
@@ -460,6 +483,11 @@ def _embedding(facts: Facts, open: Opener) -> Figure:
     return embedding.render(replace(result, placed=marked), **facts.style(embedding.render))
 
 
+def _training(facts: Facts, open: Opener) -> Figure:
+    runs = [open.run(Facts(one)) for one in facts._list("runs")[: training.MOST + 1]]
+    return training.render(training.compute(*runs), **facts.style(training.render))
+
+
 VIEWS: dict[str, Callable[[Facts, Opener], Figure]] = {
     "activations": _activations,
     "anatomy": _anatomy,
@@ -468,6 +496,7 @@ VIEWS: dict[str, Callable[[Facts, Opener], Figure]] = {
     "augmentations": _augmentations,
     "census": _census,
     "channel": _channel,
+    "confusion": _confusion,
     "embedding": _embedding,
     "filters": _filters,
     "hierarchy": _hierarchy,
@@ -475,6 +504,7 @@ VIEWS: dict[str, Callable[[Facts, Opener], Figure]] = {
     "neighbours": _neighbours,
     "patches": _patches,
     "saliency": _saliency,
+    "training": _training,
     "trust": _trust,
     "unit": _unit,
 }

@@ -40,6 +40,7 @@ __all__ = [
     "keep_upload",
     "model_folder",
     "model_names",
+    "open_index",
     "open_model",
     "open_picture",
     "root",
@@ -132,6 +133,13 @@ def open_model(
 ) -> Model:
     """What load_model takes, or the name of a model trained here."""
     return load_model(model_folder(name) or name, weights, device, architecture=architecture)
+
+
+def open_index(path: str | Path, model: Model | None = None) -> Index:
+    """An index by its folder; the model it was made with is loaded when it is needed. Raises BadFile."""
+    if model is None and model_folder(name := read_manifest(Path(path)).model):
+        model = open_model(name)
+    return Index(path, model)
 
 
 def _written(folder: Path) -> float:

@@ -25,6 +25,7 @@ from explain.views import (
     calculator,
     census,
     channel,
+    confusion,
     embedding,
     filters,
     hierarchy,
@@ -32,6 +33,7 @@ from explain.views import (
     neighbours,
     patches,
     saliency,
+    training,
     trust,
     unit,
 )
@@ -44,6 +46,9 @@ def workspace(tmp_path_factory, lenet):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPLAIN_WORKSPACE", str(tmp_path_factory.mktemp("workspace")))
         explain.build_index(lenet, "fashion-mnist", limit=60, k=12, seed=3)
+        card = {"state": "done", "recipe": {"name": "small", "epochs": 2}, "data": {"name": "fashion-mnist"}}
+        rows = [{"epoch": k, "loss": 1 / k, "train_accuracy": 0.5, "seconds": 1.5} for k in (1, 2)]
+        explain.store.write(explain.workspace.root() / "runs/small-1/run.json", json.dumps({**card, "history": rows}))
         yield
 
 
@@ -98,6 +103,8 @@ MADE = {
     "saliency of a covered picture": lambda m, i: saliency.compute(
         m, cover(picture(), [(2, 3, 9, 12)], "black")
     ).figure(),
+    "training": lambda m, i: training.compute(m).figure(),
+    "training of two": lambda m, i: training.compute(explain.workspace.runs()["small-1"], m).figure(part="differences"),
     "trust": lambda m, i: trust.compute(
         m, picture(), "integrated_gradients", "Coat", portions=3, check_seed=5, steps=3, baseline="mean"
     ).figure(part="curves"),
@@ -109,6 +116,8 @@ MADE = {
     "patches": lambda m, i: patches.compute(i, "conv2", [3, 1], "random", 5).figure(whole=True),
     "channel": lambda m, i: channel.compute(i, "conv2", 3, picture(), "zero").figure(opacity=0.2),
     "channel on its best": lambda m, i: channel.compute(i, "conv1", 1).figure(),
+    "confusion": lambda m, i: confusion.compute(i, count=3).figure(numbers="shares"),
+    "confusion of some": lambda m, i: confusion.compute(i, range(20, 40)).figure(part="mistakes"),
     "census": lambda m, i: census.compute(i, "conv1").figure(),
     "hierarchy": lambda m, i: hierarchy.compute(i, picture(), 2).figure(opacity=0.4),
     "hierarchy by number": lambda m, i: hierarchy.compute(i, 5).figure(),

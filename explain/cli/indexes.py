@@ -44,6 +44,8 @@ def add(command: Command) -> None:
     sub.add_argument("--channel", required=True, help="a number from 0")
     sub.add_argument("--image", help="where it responds and what is without it; by default its best picture")
     sub.add_argument("--replace", default="mean", help="what it is set to: mean or zero")
+    sub = command("confusion", _confusion, "INDEX")
+    sub.add_argument("--count", type=int, default=18, help="of the worst mistakes")
     sub = command("hierarchy", _hierarchy, "INDEX", "IMAGE")
     sub.add_argument("--channels", type=int, default=3, help="of each layer, those that respond most")
 
@@ -76,8 +78,8 @@ def _index(given: argparse.Namespace) -> None:
 
 def _neighbours(given: argparse.Namespace) -> None:
     """the pictures of an index nearest to one of it (by number) or another, in features and in pixels"""
-    from ..index import open_index
     from ..views import neighbours
+    from ..workspace import open_index
 
     image = given.image if given.image.isdecimal() else image_of(given)
     result = neighbours.compute(open_index(given.index), image, k=given.k, metric=given.metric)
@@ -93,9 +95,8 @@ def _embed(given: argparse.Namespace) -> None:
 
     from tqdm import tqdm
 
-    from ..index import open_index
     from ..views import embedding
-    from ..workspace import embed, open_picture
+    from ..workspace import embed, open_index, open_picture
 
     pictures = [open_picture(image) for image in given.place]
     with tqdm(file=sys.stderr, disable=None, leave=False) as bar:  # for a reader only
@@ -120,8 +121,8 @@ def _embed(given: argparse.Namespace) -> None:
 
 def _patches(given: argparse.Namespace) -> None:
     """the patches of an index that channels respond to most"""
-    from ..index import open_index
     from ..views import patches
+    from ..workspace import open_index
 
     result = patches.compute(open_index(given.index), given.layer, given.channel, given.ranking, given.count)
     columns = [result.table[name] for name in ("channel", "score", "row", "column", "file", "prediction")]
@@ -135,9 +136,8 @@ def _patches(given: argparse.Namespace) -> None:
 
 def _channel(given: argparse.Namespace) -> None:
     """all that an index knows of a channel, and what the prediction is without it"""
-    from ..index import open_index
     from ..views import channel
-    from ..workspace import open_picture
+    from ..workspace import open_index, open_picture
 
     image = None if given.image is None else open_picture(given.image)
     result = channel.compute(open_index(given.index), given.layer, given.channel, image, given.replace)
@@ -151,11 +151,29 @@ def _channel(given: argparse.Namespace) -> None:
     finish(given, result, result.figure().note, numbers)
 
 
+def _confusion(given: argparse.Namespace) -> None:
+    """which classes of an index's pictures are taken for which, and the worst mistakes"""
+    from ..views import confusion
+    from ..workspace import open_index
+
+    result = confusion.compute(open_index(given.index), count=given.count)
+    columns = (result.table[name] for name in ("class", "pictures", "recall", "precision"))
+    lines = [
+        f"{name:20}  {pictures:6d}  recall {recall:.3f}  precision {0 if precision is None else precision:.3f}"
+        for name, pictures, recall, precision in zip(*columns, strict=True)
+        if recall is not None
+    ]
+    lines += [f"{one.file}: {one.label} as {one.prediction}, {one.confidence:.3f}" for one in result.mistakes]
+    mistakes = [one._asdict() for one in result.mistakes]
+    numbers = {"top1": result.top1, "top5": result.top5, "classes": result.table, "mistakes": mistakes}
+    finish(given, result, "\n".join([result.sentence(), *lines]), numbers)
+
+
 def _hierarchy(given: argparse.Namespace) -> None:
     """a picture (or its number in the index) through early, middle and late layers, with patches of the strongest
     channels"""
-    from ..index import open_index
     from ..views import hierarchy
+    from ..workspace import open_index
 
     image = int(given.image) if given.image.isdecimal() else image_of(given)
     result = hierarchy.compute(open_index(given.index), image, given.channels)

@@ -52,6 +52,7 @@ class Chart:
     axes: what x and y are. ticks: numbers or names along each; made of the range where there are none.
     height: of the field, as a share of its width.
     labels: names written beside (x, y); one that finds no room is left out.
+    cells: numbers written over (x, y), each in its colour; a grid of marks has room for them or goes without.
     """
 
     lines: tuple[Line, ...]
@@ -64,6 +65,7 @@ class Chart:
     caption: str = ""
     height: float = 0.62
     labels: tuple[tuple[float, float, str], ...] = ()
+    cells: tuple[tuple[float, float, str, str], ...] = ()
 
     names: ClassVar[tuple[str, ...]] = ()
     scale: ClassVar[None] = None

@@ -234,6 +234,9 @@ class Page:
         taken = [(x - clear, y - clear, x + clear, y + clear) for x, y, clear, _ in named]
         for across_at, down_at, clear, name in named:
             self._name(name, across_at, down_at, clear, self.frames[-1], taken)
+        for across_at, up_at, text, colour in chart.cells:
+            ((middle, centre),) = place(np.array([[across_at, up_at]])).tolist()
+            self.line(middle, centre - 0.66 * SMALL * point, text, SMALL, colour=colour, align="center")
         bottom, end = top + tall + point, float(x)
         for value, name in x_ticks:
             at_tick, text = place(np.array([value, chart.y[0]]))[0, 0], "".join(wrap(name, wide / point / SMALL, 1))

@@ -85,6 +85,19 @@ def _of_second(name: str) -> Callable[[Mapping[str, Any]], Any]:
     return lambda facts: next((cell[name] for cell in _cells(facts) if name in cell), "")
 
 
+def _runs(which: int) -> Callable[[Mapping[str, Any]], str]:
+    """The name of the first run, or of all others with commas."""
+
+    def names(facts: Mapping[str, Any]) -> str:
+        runs = facts.get("runs")
+        runs = (
+            [_text(run.get("name")) for run in runs[:20] if isinstance(run, Mapping)] if isinstance(runs, list) else []
+        )
+        return ",".join(runs[1:] if which else runs[:1])
+
+    return names
+
+
 _PICTURE = {"picture": "image"}
 _LAYER = {"layer": "layer", "channel": "channel"}
 _PATCHES: dict[str, Key] = {"index": "data", "layer": "layer", "hierarchy": lambda _: ""}
@@ -106,6 +119,8 @@ PLACES: dict[str, Place] = {
     "calculator": Place("anatomy", {"section": lambda _: "calculator"}, options="calc_{option}"),
     "lectures": Place("anatomy", {"section": lambda _: "lectures", "table": "table"}),
     "augmentations": Place("train"),
+    "training": Place("train", {"run": _runs(0), "others": _runs(1), "watch": "style.part"}),
+    "confusion": Place("train", {"run": "model", "errors": "style.part"}),
     "filters": Place(
         "filters",
         {

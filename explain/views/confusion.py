@@ -1,0 +1,280 @@
+"""Which classes a network takes for which, how often it is right, and where it is surest of a mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadFile, BadValue
+from ..figure import RIGHT, WRONG, Chart, Figure, Grid, Line, Panel, bars
+from ..images import contact_sheet, resize, to_bytes
+from ..index import Index
+from ..registry import Choices, Range, options_of
+from .result import Result, as_rgb, asked, file_name
+
+__all__ = ["PARTS", "Confusion", "Mistake", "compute", "render"]
+
+PARTS = {"matrix": "Confusion matrix", "classes": "Class by class", "mistakes": "Worst mistakes"}
+ANOTHER = "another class"
+MOST_NUMBERS = 24  # classes up to which cells have room for numbers
+MOST_BARS = 20
+COLUMNS, GAP, SIDE = 6, 2, 112
+GROUND = (206, 210, 216)
+INK, PAPER = "#222222", "#ffffff"
+
+
+class Mistake(NamedTuple):
+    """A picture of the index (its number), what it is, and what the network says with how much confidence."""
+
+    image: int
+    file: str
+    label: str
+    prediction: str
+    confidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class Confusion(Result):
+    """`counts` (C, C or C + 1): pictures of each true class by predicted class; the last column, where there is one, is
+    of predictions that are no class of the pictures. `tiles` (n, H, W, 3) are those of `mistakes`, the surest first."""
+
+    counts: NDArray[np.int64]
+    classes: tuple[str, ...]
+    top1: float
+    top5: float
+    recall: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    mistakes: tuple[Mistake, ...]
+    tiles: NDArray[np.uint8]
+    left_out: int
+    facts: dict[str, Any]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.classes if self.counts.shape[1] == len(self.classes) else (*self.classes, ANOTHER)
+
+    @property
+    def images(self) -> int:
+        return int(self.counts.sum())
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """Of the pictures of each true class."""
+        shares: NDArray[np.float64] = self.counts / np.maximum(self.counts.sum(1, keepdims=True), 1)
+        return shares
+
+    @property
+    def table(self) -> dict[str, list[Any]]:
+        """One row a true class."""
+        whole: dict[str, list[Any]] = {
+            "class": list(self.classes),
+            "pictures": self.counts.sum(1).tolist(),
+            "recall": _numbers(self.recall),
+            "precision": _numbers(self.precision),
+        }
+        return whole | {f"as {name}": self.counts[:, k].tolist() for k, name in enumerate(self.columns)}
+
+    def sentence(self) -> str:
+        """How often it is right, and what it confuses most."""
+        said = f"Right on {self.top1:.1%} of {self.images:,} pictures"
+        said += f", among the first five on {self.top5:.1%}" if len(self.classes) > 5 else ""
+        wrong = self.shares.copy()
+        np.fill_diagonal(wrong, 0)
+        if wrong.any():
+            true, taken = np.unravel_index(int(wrong.argmax()), wrong.shape)
+            said += f". {self.classes[true]} is taken for {self.columns[taken]} most often ({wrong.max():.0%} of them)"
+        return f"{said}." + (f" {self.left_out:,} without a class that the network knows." if self.left_out else "")
+
+    def figure(self, **style: Any) -> Figure:
+        return render(self, **style)
+
+
+def compute(
+    index: Index,
+    pictures: Sequence[int] | None = None,
+    *,
+    count: Annotated[int, Range(0, 120, help="of the worst mistakes")] = 18,
+) -> Confusion:
+    """From an index whose pictures have labels that are classes of its model; of all of them, or of these numbers.
+
+    Raises BadValue where there are none. What has no such label, or cannot be read, is left out.
+    """
+    count = options_of(compute)["count"].check(count)
+    number = {name: k for k, name in enumerate(index.model.classes)}
+    own = [number.get(name, -1) for name in index.classes]
+    if max(own, default=-1) < 0:
+        raise BadValue(
+            f"The pictures of {index.manifest.data!r} have no labels that are classes of {index.model.name!r}; a "
+            "confusion matrix compares labels with predictions."
+        )
+    chosen = np.arange(len(index)) if pictures is None else _chosen(pictures, len(index))
+    labels = index.labels[chosen]
+    truth = np.where(labels >= 0, np.array(own)[labels], -1)
+    known = (truth >= 0) & (index.predictions[chosen, 0] >= 0)
+    left_out, chosen, truth = int((~known).sum()), chosen[known], truth[known]
+    if not len(chosen):
+        raise BadValue(f"None of the pictures of {index.manifest.data!r} has a label and could be read.")
+    guesses = index.predictions[chosen]
+    classes = np.array(sorted(k for k in own if k >= 0))
+    place = np.full(len(index.model.classes), len(classes))
+    place[classes] = np.arange(len(classes))
+    counts = np.zeros((len(classes), len(classes) + 1), np.int64)
+    np.add.at(counts, (place[truth], place[guesses[:, 0]]), 1)
+    counts = counts if counts[:, -1].any() else counts[:, :-1]
+    diagonal = counts.diagonal()
+    with np.errstate(invalid="ignore"):  # NaN where there is nothing to take a share of
+        recall, precision = (diagonal / counts.sum(axis)[: len(classes)] for axis in (1, 0))
+    wrong = np.flatnonzero(guesses[:, 0] != truth)
+    sure = index.probabilities[chosen, 0]
+    worst = wrong[np.argsort(-sure[wrong], kind="stable")][:count]
+    mistakes, tiles = _mistakes(index, chosen[worst], truth[worst])
+    facts = {**asked(index), "view": "confusion", "count": count}
+    return Confusion(
+        counts=counts,
+        classes=tuple(index.model.classes[k] for k in classes.tolist()),
+        top1=float((guesses[:, 0] == truth).mean()),
+        top5=float((guesses == truth[:, None]).any(1).mean()),
+        recall=recall,
+        precision=precision,
+        mistakes=mistakes,
+        tiles=tiles,
+        left_out=left_out,
+        facts=facts if pictures is None else {**facts, "pictures": [int(k) for k in pictures]},
+    )
+
+
+def _chosen(pictures: Sequence[int], total: int) -> NDArray[np.int64]:
+    numbers = np.array(list(pictures), np.int64)
+    bad = numbers[(numbers < 0) | (numbers >= total)]
+    if len(bad):
+        raise BadValue(f"Picture {bad[0]} is not in this index; it has 0 to {total - 1}.")
+    return numbers
+
+
+def _mistakes(
+    index: Index, images: NDArray[np.int64], truth: NDArray[np.int64]
+) -> tuple[tuple[Mistake, ...], NDArray[np.uint8]]:
+    """What is known of these pictures, and what the network saw of them; one that is gone since is grey."""
+    preprocess, classes = index.model.preprocess, index.model.classes
+    found, tiles = [], []
+    for image, true in zip(images.tolist(), truth.tolist(), strict=True):
+        prediction, confidence = int(index.predictions[image, 0]), float(index.probabilities[image, 0])
+        file = file_name(index, index.images.files[image])
+        found.append(Mistake(image, file, classes[true], classes[prediction], confidence))
+        try:
+            tile = as_rgb(preprocess.crop(index.images[image]))
+        except BadFile:
+            tile = np.full((*preprocess.size, 3), 128, np.uint8)
+        if max(tile.shape[:2]) > SIDE:
+            scale = SIDE / max(tile.shape[:2])
+            size = round(tile.shape[0] * scale), round(tile.shape[1] * scale)
+            tile = to_bytes(resize(tile.transpose(2, 0, 1) / 255, size).transpose(1, 2, 0))
+        tiles.append(tile)
+    empty = np.zeros((0, *preprocess.size, 3), np.uint8)
+    return tuple(found), np.stack(tiles) if tiles else empty
+
+
+def render(
+    result: Confusion,
+    *,
+    part: Annotated[str, Choices(*PARTS)] = "matrix",
+    numbers: Annotated[str, Choices("pictures", "shares", help="in the cells of the matrix")] = "pictures",
+) -> Figure:
+    """The matrix with true classes downwards; recall and precision by class; or the worst mistakes as pictures."""
+    options = options_of(render)
+    style = {"part": options["part"].check(part), "numbers": options["numbers"].check(numbers)}
+    model, data = result.facts["model"], result.facts["data"]
+    table = result.table
+    arrays: dict[str, NDArray[Any]] = {"counts": result.counts}
+    panels: tuple[Chart | Panel, ...]
+    if style["part"] == "matrix":
+        title, panels = f"What {model} takes for what, on {data}", (_matrix(result, style["numbers"]),)
+    elif style["part"] == "classes":
+        title, panels = f"{model} class by class, on {data}", _bars(result)
+    else:
+        title, panels = f"Where {model} is surest of a mistake, on {data}", _sheet(result)
+        table = {name: [getattr(one, name) for one in result.mistakes] for name in Mistake._fields}
+        arrays = {"tiles": result.tiles}
+    return Figure(
+        title=title,
+        panels=panels,
+        columns=2 if len(panels) > 1 else 1,
+        facts={**result.facts, "style": style},
+        note=result.sentence(),
+        arrays=arrays,
+        table=table,
+        alt=f"{title}. {result.sentence()}",
+    )
+
+
+def _matrix(result: Confusion, numbers: str) -> Chart:
+    """A square a cell, the darker the larger its share of the true class: blue where right, orange where wrong."""
+    rows, columns = result.counts.shape
+    lines, cells = [], []
+    for true, taken in zip(*(part.tolist() for part in result.counts.nonzero()), strict=True):
+        share, x, y = float(result.shares[true, taken]), taken + 0.5, rows - true - 0.5
+        # A few mistakes in a hundred are what one looks for: their colour grows by the root.
+        depth = share if true == taken else min(1.0, 0.15 + 0.85 * share**0.5)
+        hue = RIGHT if true == taken else WRONG
+        red, green, blue = (round(255 - depth * (255 - value)) for value in hue)
+        corners = [(x - 0.5, y - 0.5), (x + 0.5, y - 0.5), (x + 0.5, y + 0.5), (x - 0.5, y + 0.5)]
+        lines.append(Line("", np.array(corners), (red, green, blue), filled=True))
+        if columns <= MOST_NUMBERS:
+            text = f"{result.counts[true, taken]:,}" if numbers == "pictures" else f"{share:.0%}"
+            cells.append((x, y, text, PAPER if true == taken and depth > 0.55 else INK))
+    return Chart(
+        tuple(lines),
+        (0.0, float(columns)),
+        (0.0, float(rows)),
+        ("predicted class", "true class"),
+        tuple((k + 0.5, name) for k, name in enumerate(result.columns)),
+        tuple((rows - k - 0.5, name) for k, name in enumerate(result.classes)),
+        caption=f"{numbers.capitalize()} of each true class (row) by predicted class (column).",
+        height=min(1.0, max(0.25, rows / columns * (0.62 if columns <= MOST_NUMBERS else 0.9))),
+        cells=tuple(cells),
+    )
+
+
+def _bars(result: Confusion) -> tuple[Chart, ...]:
+    """Recall and precision, the worst classes first."""
+    charts = []
+    for name, values, what, hue in (
+        ("Recall", result.recall, "of the pictures of a class, those seen as it", RIGHT),
+        ("Precision", result.precision, "of the pictures seen as a class, those of it", WRONG),
+    ):
+        finite = [k for k in np.argsort(values, kind="stable").tolist() if np.isfinite(values[k])][:MOST_BARS]
+        left_out = len(result.classes) - len(finite)
+        charts.append(
+            bars(
+                f"{name}: {what}",
+                {result.classes[k]: 100 * float(values[k]) for k in finite},
+                "%",
+                colour=hue,
+                unit="%",
+                caption=f"The worst {len(finite)} of {len(result.classes)} classes." if left_out else "",
+            )
+        )
+    return tuple(charts)
+
+
+def _sheet(result: Confusion) -> tuple[Panel, ...]:
+    """The pictures with what they are and what they are taken for."""
+    if not len(result.tiles):
+        return ()
+    columns = min(COLUMNS, len(result.tiles))
+    height, width = result.tiles.shape[1:3]
+    names = tuple(
+        f"{one.label} as {one.prediction}, {one.confidence:.0%}"  # what it is, then what it is taken for
+        for one in result.mistakes
+    )
+    sheet = contact_sheet(result.tiles, columns, GAP, background=GROUND)
+    listed = "; ".join(f"{k}: {name}" for k, name in enumerate(names, 1))
+    return (Panel(sheet, caption=f"Row by row. {listed}.", names=names, grid=Grid(columns, height, width, GAP)),)
+
+
+def _numbers(values: NDArray[np.float64]) -> list[float | None]:
+    return [value if np.isfinite(value) else None for value in values.tolist()]
