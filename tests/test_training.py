@@ -143,6 +143,25 @@ def test_interrupted_again_and_again(few, tmp_path, monkeypatch):
     assert torch.equal(weights(again), weights(whole))
 
 
+@pytest.mark.parametrize("after", [1, 9])
+def test_an_interrupt_within_a_step_leaves_no_half_of_it(few, tmp_path, monkeypatch, after):
+    """Ctrl-C can come when some of the weights are new: that is not kept, the checkpoint before is."""
+    real, count = torch.optim.Adam.step, itertools.count()
+
+    def step(self, closure=None):
+        found = real(self, closure)
+        if next(count) == after:
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(torch.optim.Adam, "step", step)
+    with pytest.raises(KeyboardInterrupt):
+        run(few, **WHOLE, folder=tmp_path)
+    monkeypatch.setattr(torch.optim.Adam, "step", real)
+    assert read_run(tmp_path)["state"] == "interrupted"
+    assert torch.equal(weights(run(few, **WHOLE, folder=tmp_path)), weights(run(few, **WHOLE)))
+
+
 KILLED = """
 import sys
 from explain.data import load_images

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from .. import store
 from ..data import ImageSet, from_arrays, load_images
-from ..errors import BadValue, ExplainError
+from ..errors import BadFile, BadValue, ExplainError
 from ..figure import versions
 from ..model import Model, choose_device
 from ..zoo import save_model
@@ -89,10 +89,11 @@ def train(
         try:
             run.fit(kept, progress or _unheard, live or _unheard)
         except BaseException as error:
-            if kept and not isinstance(error, ExplainError):
-                run.keep(kept)
             if kept:
-                kept.ended(error)
+                with suppress(BadFile):  # on a full disk what was wrong first is what is said
+                    if run.whole and not isinstance(error, ExplainError):
+                        run.keep(kept)
+                    kept.ended(error)
             raise
         model = run.model(images, kept.folder.name if kept else plan.name)
         if kept:
@@ -135,6 +136,7 @@ class _Run:
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Any] | None = None
         self.done = ""
+        self.whole = True  # not in the middle of a step, where an interrupt leaves halves
         self.watched: dict[str, dict[str, float]] = {}
 
     def fit(self, kept: Any, progress: Report, live: Report) -> None:
@@ -142,12 +144,14 @@ class _Run:
         while self.epoch < self.plan.epochs and not self.done:
             self._epoch(kept, live)
             row = self._measured()
+            self.whole = False
             self.history.append(row)
             self.epoch, self.at = self.epoch + 1, 0
             self.sums.zero_()
             self.seconds = 0.0
             if self._stale(row):
                 self.done = f"no better validation loss for {self.plan.patience} epochs"
+            self.whole = True
             if kept:
                 if self.epoch in self.plan.snapshot_epochs():
                     kept.snapshot(self.epoch, self.net)
@@ -165,8 +169,10 @@ class _Run:
         before = self.seconds
         while self.at < self.steps and not self.done:
             last = self.at == self.steps - 1
+            self.whole = False
             self._step(batches[self.at], last)
             self.at += 1
+            self.whole = True
             now = time.perf_counter()
             self.seconds = before + now - began
             if now - told >= LIVE and not last:
@@ -213,7 +219,9 @@ class _Run:
                 self.scaler.step(self.optimiser)
                 self.scaler.update()
         except RuntimeError as error:
-            raise self._too_large(error, x, target) from error
+            if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+                raise self._too_large(x, target) from error
+            raise
         right = (self.scores.argmax(1) == y).sum()
         self.sums += torch.stack([loss.detach().double(), right / len(y)]) * len(y)
         if watched:
@@ -290,10 +298,8 @@ class _Run:
             f"with learning_rate={self.plan.learning_rate:g}; try a smaller one, a warm-up, clip=1 or another seed."
         )
 
-    def _too_large(self, error: RuntimeError, x: Tensor, target: Tensor) -> BaseException:
-        """What to say of a batch for which there is no memory; other errors are as they are."""
-        if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
-            return error
+    def _too_large(self, x: Tensor, target: Tensor) -> ExplainError:
+        """What to say of a batch for which there is no memory: the largest that fits."""
         self.optimiser.zero_grad()
         size = len(x) // 2
         while size:
