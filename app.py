@@ -17,6 +17,7 @@ page = st.navigation(
         st.Page("explain/ui/pages/saliency.py", title="Saliency", icon=":material/center_focus_strong:"),
         st.Page("explain/ui/pages/neighbours.py", title="Neighbours", icon=":material/compare:"),
         st.Page("explain/ui/pages/embedding.py", title="Embedding", icon=":material/scatter_plot:"),
+        st.Page("explain/ui/pages/train.py", title="Training", icon=":material/model_training:"),
         st.Page("explain/ui/pages/study.py", title="Study", icon=":material/psychology_alt:"),
         st.Page("explain/ui/pages/report.py", title="Report", icon=":material/description:"),
     ]

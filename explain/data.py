@@ -22,7 +22,7 @@ from .errors import BadFile, BadValue, Unknown, shorten
 from .images import decode, from_array
 from .store import sha256
 
-__all__ = ["EXTENSIONS", "FASHION_CLASSES", "ImageSet", "from_arrays", "list_images", "load_images"]
+__all__ = ["EXTENSIONS", "FASHION_CLASSES", "ImageSet", "from_arrays", "is_here", "list_images", "load_images"]
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
@@ -130,6 +130,14 @@ class ImageSet(Sequence[Image]):
 def list_images() -> list[str]:
     """The names load_images knows."""
     return list(_SETS)
+
+
+def is_here(name: str) -> bool:
+    """Whether a set of list_images() is on this machine, so that load_images need not download it."""
+    family = next((family for family in (FASHION, MNIST) if name.removesuffix("-train") == family.name), None)
+    split = "train" if name.endswith("-train") else "t10k"
+    file = f"{split}-images-idx3-ubyte.gz"
+    return family is None or any((place / file).is_file() for place in _places(family))
 
 
 def load_images(source: str | Path | Sequence[str | Path] | ImageSet, limit: int | None = None) -> ImageSet:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from .errors import BadFile
 
-__all__ = ["lock", "sha256", "sweep", "write", "writing"]
+__all__ = ["lock", "locked", "sha256", "sweep", "write", "writing"]
 
 BLOCK = 1 << 20
 SUFFIX = ".tmp"
@@ -77,6 +77,19 @@ def lock(folder: str | Path, waiting: Callable[[], object] = lambda: None) -> It
         yield
     finally:
         held.release()
+
+
+def locked(folder: str | Path) -> bool:
+    """Whether somebody holds the folder's lock now."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(Path(folder) / ".lock", timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # no such folder, or none that may be written to: nobody works in it
+        return False
 
 
 def sweep(folder: str | Path, own: re.Pattern[str], keep: set[str]) -> None:

@@ -103,7 +103,7 @@ def test_no_telemetry_and_no_tracebacks():
     assert settings["client"]["showErrorDetails"] == "none"
     assert settings["server"]["address"] == "127.0.0.1"
     assert settings["server"]["allowedHosts"] == ["localhost", "127.0.0.1"]
-    assert settings["server"]["maxUploadSize"] == 20
+    assert settings["server"]["maxUploadSize"] == 200
     for guard in ("enableXsrfProtection", "enableCORS"):
         assert settings["server"].get(guard, True) is True
 

@@ -127,6 +127,16 @@ D2L = {"channels": 1, "classes": 10}
 EXERCISE = "lecture exercise {}, with the settings that d2l.ai's classic chapters add"
 MOMENTUM = {"momentum": 0.9, "weight_decay": 5e-4}
 IMAGENET = "imagenet"  # a folder of the user's own
+RESIDUAL: dict[str, Any] = {
+    "epochs": 120,
+    "learning_rate": 0.1,
+    "optimiser_options": {"momentum": 0.9, "weight_decay": 1e-5},
+    "schedule": "plateau",
+    "warmup": 3,
+    "warmup_factor": 0.1,
+    "warmup_shape": "constant",
+    "validation": 0.05,
+}
 
 
 def _exercise(name: str, number: str, architecture: str, **settings: Any) -> Recipe:
@@ -211,28 +221,14 @@ RECIPES = {
             data=IMAGENET,
             source="He et al. 2016, as lecture T04 gives it; the lecture's weight decay is 1e-5, the paper's 1e-4",
             options={"depth": 50, "early": True},
-            epochs=120,
-            learning_rate=0.1,
-            optimiser_options={"momentum": 0.9, "weight_decay": 1e-5},
-            schedule="plateau",
-            warmup=3,
-            warmup_factor=0.1,
-            warmup_shape="constant",
-            validation=0.05,
+            **RESIDUAL,
         ),
         Recipe(
             name="densenet121-imagenet",
             architecture="densenet",
             data=IMAGENET,
             source="Huang et al. 2017; lecture T05: as the residual network",
-            epochs=120,
-            learning_rate=0.1,
-            optimiser_options={"momentum": 0.9, "weight_decay": 1e-5},
-            schedule="plateau",
-            warmup=3,
-            warmup_factor=0.1,
-            warmup_shape="constant",
-            validation=0.05,
+            **RESIDUAL,
         ),
         Recipe(
             name="resnet18-imagenet",

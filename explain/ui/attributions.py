@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from explain import workspace
 from explain.attribution import METHODS, watched
 from explain.data import list_images, load_images
 from explain.errors import NotSupported
@@ -16,7 +17,6 @@ from explain.ui import jobs, session, widgets
 from explain.ui.text import literal
 from explain.views import saliency
 from explain.views.saliency import Saliency
-from explain.zoo import list_models
 
 AT_ONCE = 5_000_000
 """Multiply-accumulates up to which a network is so small that no method on it takes long."""
@@ -235,7 +235,7 @@ def label_of(reference: str) -> str | None:
 
 def choose_model(name: str, beside: Model) -> None:
     """Another model by its name in the list, or one typed."""
-    others = [other for other in list_models() if other != beside.name]
+    others = [other for other in workspace.model_names() if other != beside.name]
     chosen = session.get(name) or others[0]
     session.choose(name, chosen)
     names = list(dict.fromkeys([*others, chosen]))

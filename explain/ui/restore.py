@@ -119,8 +119,10 @@ PLACES: dict[str, Place] = {
     "calculator": Place("anatomy", {"section": lambda _: "calculator"}, options="calc_{option}"),
     "lectures": Place("anatomy", {"section": lambda _: "lectures", "table": "table"}),
     "augmentations": Place("train"),
-    "training": Place("train", {"run": _runs(0), "others": _runs(1), "watch": "style.part"}),
-    "confusion": Place("train", {"run": "model", "errors": "style.part"}),
+    "training": Place(
+        "train", {"trainings": lambda _: "runs", "run": _runs(0), "others": _runs(1), "watch": "style.part"}
+    ),
+    "confusion": Place("train", {"trainings": lambda _: "runs", "run": "model", "errors": "style.part"}),
     "filters": Place(
         "filters",
         {

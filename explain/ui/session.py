@@ -238,6 +238,24 @@ def _take_upload() -> None:
         take_picture(reference, file.name)
 
 
+def given(label: str, types: list[str], name: str, take: Callable[[Any], object]) -> ExplainError | None:
+    """A place to drop another kind of file, which is handed on; returns why the last one was refused, once."""
+    state = st.session_state
+    key = f"{name}{state.setdefault(f'turn-{name}', 0)}"
+
+    def changed() -> None:
+        if state[key] is None:
+            return
+        state[f"turn-{name}"] += 1
+        try:
+            take(state[key])
+        except ExplainError as error:
+            state[f"refused-{name}"] = error
+
+    st.file_uploader(label, types, key=key, on_change=changed)
+    return state.pop(f"refused-{name}", None)
+
+
 def _facts_in(content: bytes, name: str) -> dict[str, Any] | None:
     """The facts of a figure of ours; None for a picture. Raises BadFile for what cannot be a picture."""
     try:

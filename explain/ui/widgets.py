@@ -66,7 +66,7 @@ def choose_model_and_picture() -> None:
     st.html(STYLE)
     with st.sidebar:
         name = session.get("model", session.DEFAULT_MODEL)
-        names = list(dict.fromkeys([*list_models(), name]))
+        names = list(dict.fromkeys([*workspace.model_names(), name]))
         session.controlled(
             st.selectbox,
             "Model",
@@ -74,7 +74,7 @@ def choose_model_and_picture() -> None:
             name,
             names,
             accept_new_options=True,
-            help="A shipped model, or type torchvision:NAME or timm:NAME (random weights show what is architecture).",
+            help="A shipped model or one trained here, or type torchvision:NAME or timm:NAME (random weights show what is architecture).",
         )
         model = session.model(name)
         choose_picture(model, "picture", "Picture")
