@@ -19,6 +19,7 @@ from explain import workspace
 from explain.data import EXTENSIONS
 from explain.errors import BadFile, ExplainError
 from explain.figure import Figure, read_facts
+from explain.images import MAX_BYTES
 from explain.index import MANIFEST, Index
 from explain.model import Model
 from explain.store import sha256
@@ -215,7 +216,8 @@ def upload(label: str, types: list[str]) -> ExplainError | None:
     """A place to drop a picture, which becomes the selected one; returns why the last file was refused, once."""
     state = st.session_state
     # A new key after each file, so that the same one can be given again.
-    st.file_uploader(label, types, key=f"upload{state.setdefault('turn', 0)}", on_change=_take_upload)
+    key = f"upload{state.setdefault('turn', 0)}"
+    st.file_uploader(label, types, key=key, on_change=_take_upload, max_upload_size=MAX_BYTES >> 20)
     return state.pop("refused", None)
 
 

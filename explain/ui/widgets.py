@@ -74,7 +74,8 @@ def choose_model_and_picture() -> None:
             name,
             names,
             accept_new_options=True,
-            help="A shipped model or one trained here, or type torchvision:NAME or timm:NAME (random weights show what is architecture).",
+            help="A shipped model or one trained here, or type torchvision:NAME or timm:NAME (random weights show what "
+            "is architecture).",
         )
         model = session.model(name)
         choose_picture(model, "picture", "Picture")

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..checkpoint import read_json
 from ..errors import BadFile, BadValue
 from ..figure import Chart, Figure, Line
 from ..figure.facts import versions
@@ -50,7 +51,8 @@ VANISHING = (
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One training: `rows`, one an epoch, as it wrote them, and its recipe's settings."""
+    """One training: `rows`, one an epoch, as it wrote them, its recipe's settings, and the accuracy of what came out,
+    by set of pictures."""
 
     name: str
     state: str
@@ -58,19 +60,21 @@ class Run:
     recipe: dict[str, Any]
     data: str
     rows: list[dict[str, Any]]
+    accuracy: dict[str, float]
 
     @property
     def digest(self) -> str:
         """What tells this history from another, or from itself some epochs later."""
-        return sha256(json.dumps([self.recipe, self.rows], sort_keys=True).encode())
+        return sha256(json.dumps([self.recipe, self.rows, self.accuracy], sort_keys=True).encode())
 
     @property
     def seconds(self) -> float:
         return float(sum(row.get("seconds", 0.0) for row in self.rows))
 
     def last(self, name: str) -> float | None:
-        """The latest value of a column."""
-        return next((row[name] for row in reversed(self.rows) if name in row), None)
+        """The latest value of a column, or of what came out."""
+        own = self.accuracy.get(name.removesuffix("_accuracy"))
+        return next((row[name] for row in reversed(self.rows) if name in row), own)
 
     def column(self, name: str) -> NDArray[np.float64]:
         """(n, 2): epochs and the values there, of the epochs that have a finite one."""
@@ -157,18 +161,15 @@ def run_of(source: str | Path | Model) -> Run:
         name = source.name
     else:
         card, name = read_run(source), Path(source).resolve().name
+        made = Path(source) / "model.json"
+        card["accuracy"] = read_json(made).get("accuracy") if made.is_file() else None
     try:
         rows, data = [dict(row) for row in card["history"]], card.get("data") or {}
         if any(not isinstance(row["epoch"], int) for row in rows):
             raise TypeError("epoch")
-        return Run(
-            name,
-            str(card["state"]),
-            str(card.get("message", "")),
-            dict(card["recipe"]),
-            str(data.get("name", "")),
-            rows,
-        )
+        accuracy = {str(key): float(value) for key, value in (card.get("accuracy") or {}).items()}
+        said = str(card["state"]), str(card.get("message", ""))
+        return Run(name, *said, dict(card["recipe"]), str(data.get("name", "")), rows, accuracy)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadFile(f"The run {name!r} is damaged: {error!r}.") from None
 
@@ -266,7 +267,7 @@ def _curves(result: Training) -> list[Chart]:
 
 
 def _rate(run: Run, k: int, alone: bool) -> list[Line]:
-    return _line("" if alone else run.name, run.column("learning_rate"), CLASSES[k])
+    return _line("learning rate" if alone else run.name, run.column("learning_rate"), CLASSES[k])
 
 
 def _lines(named: dict[str, NDArray[np.float64]]) -> list[Line]:

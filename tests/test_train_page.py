@@ -1,0 +1,388 @@
+"""The Training page: settings, pictures of one's own, a training from start to end, and what is done with it."""
+
+import io
+import json
+import time
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+import explain
+from explain import runs, store, workspace, zips
+from explain.data import load_images
+from explain.errors import BadFile, BadValue, ExplainError
+from explain.runs import Asked
+from explain.training import RECIPES, SETTINGS
+from explain.ui import settings, trainings
+from explain.views import training
+
+TINY = {"epochs": 2, "batch_size": 100, "learning_rate": 0.1, "snapshots": "1,2"}
+ASKED = Asked("edges-fashion-mnist", TINY, "fashion-mnist", 200)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def place(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPLAIN_WORKSPACE", str(tmp_path_factory.mktemp("workspace")))
+        yield
+
+
+def open_page(**query: str) -> AppTest:
+    app = AppTest.from_file("../app.py", default_timeout=60)
+    app.query_params.update(query)
+    app.switch_page("explain/ui/pages/train.py")
+    return app.run()
+
+
+def fine(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    assert not app.error, app.error[0].value
+    return app
+
+
+def said(app: AppTest) -> str:
+    return " ".join(block.value for kind in (app.caption, app.markdown) for block in kind).replace("\\", "")
+
+
+def finished(name: str) -> None:
+    job, since = trainings.job_of(workspace.runs()[name]), time.monotonic()
+    while job.active:
+        assert time.monotonic() - since < 60
+        time.sleep(0.05)
+
+
+# Settings ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_setting_has_a_place():
+    shown = {name for names in settings.OF_TAB.values() for name in names} | set(settings.OF_TRANSFER)
+    assert shown | {"optimiser", "schedule"} == set(SETTINGS)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_can_be_opened(name):
+    app = fine(open_page(recipe=name))
+    assert "As the recipe has it." in said(app)
+    assert not app.button(key="start").disabled
+
+
+def test_changed_settings_are_marked_and_become_the_lines_that_do_the_same():
+    app = fine(open_page())
+    key = "_lenet-fashion-mnist."
+    app.number_input(key=f"{key}epochs").set_value(3)
+    app.selectbox(key=f"{key}lenet.activation").set_value("relu")
+    app.text_input(key=f"{key}learning_rate").set_value("5e-2")
+    app.selectbox(key=f"{key}optimiser").set_value("adam")
+    fine(app.run())
+    fine(app.text_input(key=f"{key}adam.weight_decay").set_value("0.0005").run())
+    assert "was 10" in app.number_input(key=f"{key}epochs").label
+    assert "was sigmoid" in app.selectbox(key=f"{key}lenet.activation").label
+    assert "was" not in app.number_input(key=f"{key}seed").label
+    python, command = (block.value for block in app.code[-2:])
+    assert "options={'activation': 'relu'}" in python
+    assert "optimiser='adam'" in python
+    assert "learning_rate=0.05" in python
+    assert "--epochs 3" in command
+    assert "--set optimiser_options.weight_decay=0.0005" in command
+    again = fine(open_page(**app.query_params))
+    assert again.code[-2].value == python, "all of it is a permalink"
+    # Another recipe has settings of its own, and these are kept.
+    fine(app.selectbox(key="_recipe").set_value("edges-fashion-mnist").run())
+    assert "As the recipe has it." in said(app)
+    fine(app.selectbox(key="_recipe").set_value("lenet-fashion-mnist").run())
+    assert app.code[-2].value == python
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("learning_rate", "fast", "not a number"),
+        ("learning_rate", "-1", "outside"),
+        ("learning_rate", "nan", "not a number"),
+        ("validation", "0.99", "outside"),
+        ("snapshots", "one", "list of epochs"),
+    ],
+)
+def test_a_bad_value_is_said_and_cannot_be_started(name, text, words):
+    app = open_page()
+    app.text_input(key=f"_lenet-fashion-mnist.{name}").set_value(text).run()
+    assert not app.exception
+    assert words in " ".join(error.value for error in app.error).replace("\\", "")
+    assert app.button(key="start").disabled
+
+
+def test_settings_that_do_not_go_together_are_said():
+    app = open_page()
+    app.number_input(key="_lenet-fashion-mnist.patience").set_value(3).run()
+    assert "needs validation" in app.error[0].value
+    app = fine(open_page())
+    fine(app.number_input(key="_lenet-fashion-mnist.batch_size").set_value(128).run())
+    assert "linear scaling rule gives 0" in app.warning[0].value.replace("\\", "")
+
+
+def test_bad_urls_are_the_default():
+    for query in ({"recipe": "x"}, {"trainings": "x"}, {"lenet-fashion-mnist.data": "/etc"}, {"start": "x"},
+                  {"lenet-fashion-mnist.limit": "²"}, {"lenet-fashion-mnist.augmentation": "x,flip"},
+                  {"trainings": "runs", "run": "../..", "others": "a,b", "watch": "x", "errors": "x"}):  # fmt: skip
+        fine(open_page(**query))
+
+
+def test_augmentations_are_previewed():
+    app = fine(open_page(**{"lenet-fashion-mnist.data": "fashion-mnist"}))
+    fine(app.multiselect(key="_lenet-fashion-mnist.augmentation").set_value(["flip", "crop"]).run())
+    assert "draw 1" in said(app)
+    assert "augmentation=(('flip'" in app.code[-2].value
+    assert "test pictures, so nothing is left" in said(app)
+
+
+# Pictures of one's own -----------------------------------------------------------------------------------------------
+
+
+def picture(k: int) -> bytes:
+    file = io.BytesIO()
+    load_images("fashion-mnist")[k].save(file, "PNG")
+    return file.getvalue()
+
+
+def zipped(members: dict[str, bytes], **options) -> io.BytesIO:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, **options) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    file.seek(0)
+    return file
+
+
+GOOD = {f"{name}/{k}.png": picture(10 * n + k) for n, name in enumerate(("wet", "dry")) for k in range(6)}
+
+
+def test_a_zip_is_unpacked_under_names_of_ours():
+    extra = {"wet/notes.txt": b"x", "__MACOSX/wet/._1.png": b"x", "wet/.hidden.png": b"x", "dry/broken.png": b"x"}
+    made = zips.unpack(zipped(GOOD | extra), "../my pets.zip")
+    assert made.classes == {"dry": 6, "wet": 6}
+    assert list(made.skipped) == ["dry/broken.png"]
+    images = load_images(zips.opened(made.reference))
+    assert (images.name, images.classes, len(images)) == ("my-pets", ("dry", "wet"), 12)
+    assert (np.asarray(images[6]) == np.asarray(load_images("fashion-mnist")[0])).all()
+    assert zips.unpack(zipped(GOOD | extra), "again.zip") == made
+    assert zips.found()[made.reference] == made
+    around = zips.unpack(zipped({f"all/{name}": content for name, content in GOOD.items()}), "around.zip")
+    assert around.classes == made.classes
+
+
+BAD = {
+    "no zip": (b"hello", "cannot be unpacked"),
+    "no pictures": ({"a/notes.txt": b"x"}, "no pictures"),
+    "one class": ({"wet/1.png": GOOD["wet/1.png"]}, "one class, 'wet'"),
+    "an empty class": ({**GOOD, "empty/": b""}, "'empty' of 'x.zip' has no pictures"),
+    "a loose picture": ({**GOOD, "1.png": GOOD["wet/1.png"]}, "in no class folder"),
+    "unreadable pictures": ({"wet/1.png": b"x", "dry/1.png": GOOD["dry/1.png"]}, "None of the pictures of class 'wet'"),
+    "a way out": ({**GOOD, "../../wet/1.png": b"x"}, "leads out"),
+    "a way out by backslashes": ({**GOOD, "..\\wet\\1.png": b"x"}, "leads out"),
+    "an absolute path": ({**GOOD, "/etc/wet/1.png": b"x"}, "leads out"),
+    "a drive": ({**GOOD, "C:/wet/1.png": b"x"}, "leads out"),
+    "a strange class": ({**GOOD, "we\nt/1.png": GOOD["wet/1.png"]}, "cannot be the name of a class"),
+    "a bomb": ({**GOOD, **{f"wet/b{k}.png": bytes(18 << 20) for k in range(2)}}, "far more than"),
+    "a large bomb": ({**GOOD, "wet/b.png": bytes(21 << 20)}, "more than 20 MB"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_zip_is_refused_and_leaves_nothing(name):
+    content, words = BAD[name]
+    before = sorted(workspace.root().rglob("*"))
+    with pytest.raises(BadFile, match=words):
+        zips.unpack(io.BytesIO(content) if isinstance(content, bytes) else zipped(content), "x.zip")
+    after = [path for path in workspace.root().rglob("*") if path not in before]
+    assert all(path == workspace.root() / "zips" for path in after)
+
+
+def test_too_many_entries_and_too_many_bytes(monkeypatch):
+    monkeypatch.setattr(zips, "MOST_ENTRIES", 10)
+    with pytest.raises(BadFile, match="12 entries"):
+        zips.unpack(zipped(GOOD), "many.zip")
+    monkeypatch.setattr(zips, "MOST_BYTES", 100)
+    with pytest.raises(BadFile, match="a ZIP may have"):
+        zips.unpack(zipped(GOOD), "large.zip")
+
+
+def drop(app: AppTest, name: str, content: bytes) -> AppTest:
+    field = next(one for one in app.file_uploader if one.key.startswith("zip"))
+    return field.set_value((name, content, "application/zip")).run()
+
+
+def test_a_zip_is_uploaded_and_a_bad_one_is_said():
+    app = fine(drop(open_page(recipe="transfer"), "clothes.zip", zipped(GOOD | {"dry/7.png": picture(40)}).getvalue()))
+    assert "Classes: dry 7, wet 6." in said(app)
+    reference = app.query_params["transfer.data"]
+    assert str(zips.opened(reference)) in app.code[-1].value
+    assert "batch_size=9" in app.code[-2].value, "as many as there are"
+    drop(app, "bad.zip", b"hello")
+    assert "cannot be unpacked" in app.error[0].value
+    assert app.query_params["transfer.data"] == reference, "the page goes on"
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """In this process: another one takes seconds to begin."""
+    monkeypatch.setattr(runs, "apart", lambda _, folder, report: runs.trained(folder, report))
+
+
+# From its start to its end -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def done(place):
+    """A training as the page starts it."""
+    app = fine(open_page(**{
+        "recipe": "edges-fashion-mnist",
+        "edges-fashion-mnist.data": "fashion-mnist",
+        "edges-fashion-mnist.limit": "200",
+        **{f"edges-fashion-mnist.{name}": str(value) for name, value in TINY.items()},
+    }))  # fmt: skip
+    fine(app.button(key="start").click().run())
+    name = app.query_params["run"]
+    finished(name)
+    return name
+
+
+def test_a_training_is_done_and_its_model_is_known(done):
+    app = fine(open_page(trainings="runs", run=done))
+    assert "2 epochs" in said(app)
+    fine(app.button(key="use").click().run())
+    assert app.query_params["model"] == done
+    assert done in app.selectbox(key="_model").options
+    # The same by the library, and nothing of it depends on the process.
+    same = explain.train("edges-fashion-mnist", load_images("fashion-mnist", 200), **TINY)
+    assert workspace.open_model(done).digest == same.digest
+
+
+def test_snapshots_are_looked_back_at(done):
+    app = fine(open_page(trainings="runs", run=done))
+    assert "after epoch 2" in said(app)
+    fine(app.select_slider(key="_epoch").set_value("1").run())
+    assert "after epoch 1" in said(app)
+    fine(app.button(key="use-snapshot").click().run())
+    assert app.query_params["model"] == f"{done}@1"
+
+
+@pytest.mark.parametrize("part", training.PARTS)
+def test_curves_with_another_run_over_them(done, part):
+    app = fine(open_page(trainings="runs", run=done, others="lenet-fashion-mnist", watch=part))
+    assert app.multiselect(key="_others").value == ["lenet-fashion-mnist"]
+    assert f'part="{part}"' in " ".join(block.value for block in app.code)
+
+
+def test_mistakes_are_shown_and_become_the_picture_of_all_pages(done, monkeypatch):
+    from explain.ui import widgets
+
+    app = fine(open_page(trainings="runs", run=done, errors="mistakes"))
+    since = time.monotonic()
+    while not any(metric.label == "Right" for metric in app.metric):
+        assert time.monotonic() - since < 60
+        time.sleep(0.2)
+        fine(app.run())
+    assert "trained on" in said(app)
+    real, clicks = widgets.show_gallery, [0]
+
+    def clicked(panel, key, *args, **options):
+        real(panel, key, *args, **options)
+        return clicks.pop() if clicks else None
+
+    monkeypatch.setattr(widgets, "show_gallery", clicked)
+    fine(app.run())
+    assert app.query_params["picture"].startswith("fashion-mnist/")
+    assert app.query_params["model"] == done
+
+
+def test_what_is_cancelled_goes_on_to_the_same_bits(monkeypatch):
+    longer = {**TINY, "epochs": 30}
+    folder = runs.reserve(Asked("edges-fashion-mnist", longer, "fashion-mnist", 200))
+    assert runs.state(folder) == "interrupted", "its server died before it began"
+
+    class Enough(BaseException):
+        pass
+
+    def told(row):
+        if row.get("epoch") == 1:
+            raise Enough
+
+    with monkeypatch.context() as patch, pytest.raises(Enough):
+        patch.setattr(runs, "apart", lambda _, folder, report: runs.trained(folder, report))
+        runs.go_on(folder, told)
+    assert runs.state(folder) == "interrupted"
+    assert workspace.model_folder(folder.name) is None
+    app = fine(open_page(trainings="runs", run=folder.name))
+    epochs = training.run_of(folder).rows[-1]["epoch"]
+    assert 1 <= epochs < 30
+    assert f"was interrupted after {epochs} of 30 epochs" in app.warning[0].value.replace("\\", "")
+    fine(app.button(key="resume").click().run())
+    finished(folder.name)
+    same = explain.train("edges-fashion-mnist", load_images("fashion-mnist", 200), **longer)
+    assert workspace.open_model(folder.name).digest == same.digest
+    runs.remove(folder)
+
+
+def test_a_failure_is_said_as_it_is(here):
+    folder = runs.reserve(Asked("edges-fashion-mnist", {**TINY, "learning_rate": 1e6}, "fashion-mnist", 200))
+    with pytest.raises(ExplainError, match="no longer finite"):
+        runs.go_on(folder, lambda row: None)
+    app = open_page(trainings="runs", run=folder.name)
+    assert "The loss is no longer finite" in app.error[0].value.replace("\\", "")
+    assert not [button for button in app.button if button.key == "resume"]
+    fine(app.button(key="delete").click().run())
+    assert folder.name not in workspace.runs()
+
+
+def test_a_training_that_cannot_begin_says_why(here):
+    folder = runs.reserve(Asked("lenet-fashion-mnist", {}, "zip/" + "0" * 16))
+    with pytest.raises(BadFile, match="upload their ZIP again"):
+        runs.go_on(folder, lambda row: None)
+    card = json.loads((folder / "run.json").read_text())
+    assert (card["state"], "upload their ZIP again" in card["message"]) == ("failed", True)
+    runs.remove(folder)
+
+
+def test_what_is_at_work_is_not_removed(tmp_path):
+    folder = runs.reserve(ASKED)
+    with store.lock(folder):
+        assert runs.state(folder) == "waiting"
+        with pytest.raises(BadValue, match="cancel it first"):
+            runs.remove(folder)
+    with pytest.raises(BadFile):
+        runs.remove(tmp_path)
+    runs.remove(folder)
+
+
+def test_held_out_pictures_are_those_of_the_training():
+    images = load_images("fashion-mnist", 200)
+    plan = RECIPES["transfer"]
+    numbers = runs.held_out(images, plan)
+    assert len(numbers) == 40
+    assert np.bincount(images.labels[numbers], minlength=10).min() >= 2
+    assert runs.held_out(images, RECIPES["lenet-fashion-mnist"]) is None
+
+
+def test_a_zip_trains_a_new_head(here):
+    made = zips.unpack(zipped(GOOD), "two.zip")
+    folder = runs.reserve(
+        Asked("transfer", {"epochs": 2, "batch_size": 4}, made.reference, start="lenet-fashion-mnist")
+    )
+    rows = []
+    runs.go_on(folder, rows.append)
+    model = workspace.open_model(folder.name)
+    assert model.classes == ("dry", "wet")
+    assert model.about["start"]["name"] == "lenet-fashion-mnist"
+    assert [row["epoch"] for row in rows if "loss" in row and "step" not in row][-1] == 2
+    fine(open_page(trainings="runs", run=folder.name))
+
+
+def test_images_of_odd_kinds(tmp_path):
+    odd = {"a/1.png": GOOD["wet/1.png"], "b/1.jpg": b""}
+    file = io.BytesIO()
+    Image.new("CMYK", (40, 20)).save(file, "JPEG")
+    odd["b/1.jpg"] = file.getvalue()
+    assert zips.unpack(zipped(odd), "odd.zip").classes == {"a": 1, "b": 1}
