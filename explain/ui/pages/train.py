@@ -45,7 +45,8 @@ def new_training() -> None:
     for warning in plan.warnings(form.recipe) if plan else ():
         st.warning(literal(warning), icon=":material/warning:")
     changed = ", ".join(name.replace("_", " ") for name in form.changes)
-    st.caption(literal(f"Changed: {changed}." if changed else "As the recipe has it."))
+    if plan:
+        st.caption(literal(f"Changed: {changed}." if changed else "As the recipe has it."))
     waiting = trainings.busy()
     if st.button("Start", type="primary", icon=":material/play_arrow:", key="start", disabled=plan is None):
         folder = runs.reserve(Asked(form.recipe.name, form.changes, data, limit, start))
@@ -64,7 +65,7 @@ def new_training() -> None:
 def show_augmentation(form: settings.Form, data: str) -> None:
     """Some pictures beside draws of the plan, as the training sees them."""
     plan = form.changes.get("augmentation", form.recipe.augmentation)
-    if not plan or form.problems:
+    if not plan:
         return
     images = pictures.some(data, PREVIEWED)
     if images is None:
