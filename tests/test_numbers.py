@@ -38,19 +38,24 @@ K3 = torch.tensor([[1, 0, -1], [0, -1, 1], [-1, 1, 0]]).float()[None, None]
 @functools.cache
 def of(name, size=224, **options):
     """What a network of ours costs, by its layer table, and by its modules where the table does not say."""
-    return counts(NETS[name](size=size, **options), options.get("channels"), size)
+    with torch.device("meta"):  # costs need no weights
+        net = NETS[name](size=size, **options)
+    return counts(net, options.get("channels"), size)
 
 
 @functools.cache
 def theirs(name, size=224, **options):
     made = torchvision.models.DenseNet if name == "densenet264" else getattr(models, name)
-    return counts(made(**options), 3, size)
+    with torch.device("meta"):
+        net = made(**options)
+    return counts(net, 3, size)
 
 
 def counts(net, channels, size):
     first = next(module for module in net.modules() if isinstance(module, nn.Conv2d | nn.Linear))
     channels = channels or first.in_channels
-    layers = [layer for layer in scan(net.eval(), torch.zeros(1, channels, size, size)) if not layer.block]
+    picture = torch.zeros(1, channels, size, size, device="meta")
+    layers = [layer for layer in scan(net.eval(), picture, fields=False) if not layer.block]
     parameters = sum(parameter.numel() for parameter in net.parameters())
     kinds = {
         kind: [layer for layer in layers if layer.kind == kind]

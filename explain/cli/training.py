@@ -38,7 +38,7 @@ def add(command: Command) -> None:
         sub.add_argument(f"--{name}")
     more = "any other setting; options.KEY, optimiser_options.KEY, schedule_options.KEY for one option"
     sub.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help=more)
-    how = "what is done to pictures by chance, in this order: NAME or NAME:KEY=VALUE,..."
+    how = "what is done to pictures by chance, in this order: NAME or NAME:KEY=VALUE,...; none for nothing"
     sub.add_argument("--augment", metavar="HOW", action="append", default=[], help=how)
 
     sub = command("sweep", _sweep, out=False)
@@ -132,7 +132,8 @@ def _changes(given: argparse.Namespace, original: Any) -> dict[str, Any]:
         else:
             changes[whole] = value
     if given.augment:
-        changes["augmentation"] = tuple(_step(text) for text in given.augment)
+        steps = [text for text in given.augment if text != "none"]
+        changes["augmentation"] = tuple(_step(text) for text in steps)
     return changes
 
 
