@@ -60,7 +60,7 @@ def test_two_figures_become_a_report_and_one_of_them_its_view_again(visit, brows
     settle(other, "Saliency")
     assert query(other)["picture"] == "fashion-mnist/7"
     assert re.search(r"/saliency\?", other.url)
-    other.get_by_test_id("stExpander").first.locator("summary").click()
+    other.get_by_test_id("stExpander").filter(has_text="Export and reproduce").locator("summary").click()
     with other.expect_download() as coming:
         other.get_by_role("button", name="Download PNG").click()
     assert read_facts(Path(coming.value.path()).read_bytes()) == read_facts(figure)
