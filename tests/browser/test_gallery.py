@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -221,11 +222,14 @@ def test_arrow_keys_move_by_the_visual_grid(page):
 def test_a_held_arrow_is_one_message(page):
     tile(page, 5).click()
     settled(page, hits=[5])
+    began = time.monotonic()
     for _ in range(30):
         page.keyboard.press("ArrowRight")
+    seconds = time.monotonic() - began
     assert selected(page) == ["35"]
     hits = settled(page, selected=35)["hits"]
-    assert len(hits) < 8, f"30 presses, {len(hits)} messages: {hits}"
+    # One is sent where 120 ms pass between two presses, which on a busy machine they do: no more than fit in the time.
+    assert len(hits) <= 2 + seconds / 0.120, f"30 presses in {seconds:.1f} s, {len(hits)} messages: {hits}"
     assert selected(page) == ["35"]
     page.keyboard.press("Enter")
     settled(page, hits=[*hits, 35])
