@@ -74,9 +74,9 @@ def _anatomy(given: argparse.Namespace) -> None:
     from ..views import anatomy, beside
 
     if given.other is not None:
-        from ..zoo import load_model
+        from ..workspace import open_model
 
-        both = beside.compute(model_of(given), load_model(given.other, device=given.device))
+        both = beside.compute(model_of(given), open_model(given.other, device=given.device))
         finish(given, both, f"{aligned(both.table)}\n{both.words}", both.table)
         return
     result = anatomy.compute(model_of(given))

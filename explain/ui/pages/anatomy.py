@@ -2,13 +2,13 @@ from dataclasses import replace
 
 import streamlit as st
 
+from explain import workspace
 from explain.errors import Unknown
 from explain.redrawing import is_model_name
 from explain.registry import Option, Range, options_of
 from explain.ui import jobs, session, widgets
 from explain.ui.text import literal
 from explain.views import anatomy, batches, beside, calculator, lectures
-from explain.zoo import list_models, load_model
 
 SECTIONS = {
     **anatomy.PARTS,
@@ -139,12 +139,12 @@ def show_networks() -> None:
     )
     if not is_model_name(other):
         raise Unknown(
-            "model", other, list_models(), "Or torchvision:NAME, timm:NAME, or one of the lectures' networks."
+            "model", other, workspace.model_names(), "Or torchvision:NAME, timm:NAME, or one of the lectures' networks."
         )
 
     def compare(progress: jobs.Progress) -> beside.Beside:
         progress(0, 2, f"building {other}")
-        second = load_model(other)
+        second = workspace.open_model(other)
         progress(1, 2, "counting")
         return beside.compute(model, second)
 
