@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 import explain
 from explain import store
-from explain.data import ImageSet, load_images
+from explain.data import ImageSet, from_arrays, load_images
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.nets import NETS
 from explain.training import RECIPES, read_run, recipe, train
@@ -34,6 +34,7 @@ from explain.training.schedules import SCHEDULES, scaled_rate
 from explain.zoo import load_model
 
 RECIPE = "lenet-fashion-mnist"
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # torchvision's, of ImageNet
 # Everything that has a state of its own: dropout, batch norm, momentum, chance in pictures, a schedule that looks back.
 WHOLE = {
     "options": {"activation": "relu", "dropout": 0.3, "norm": "batch"},
@@ -73,7 +74,7 @@ def rows(model):
 def test_it_is_the_plain_loop(few):
     """O01: the same weights, to the bit, as a loop written down here."""
     model = run(few, epochs=2, learning_rate=0.1, options={"activation": "relu"})
-    net = NETS["lenet"](activation="relu")
+    net = NETS["lenet"](activation="relu").to(memory_format=torch.channels_last)
     initialise(net, torch.Generator().manual_seed(0))
     x, y = torch.from_numpy(few.array)[:, None].float() / 255, torch.from_numpy(few.labels)
     for epoch in range(2):
@@ -389,6 +390,22 @@ def test_the_rate_of_each_step(few):
     np.testing.assert_allclose(linear.about["history"][0]["learning_rate"], 0.1 * 3 / 8)
 
 
+def test_colours_are_normalised(tmp_path):
+    """D04: the model's own preprocessing has it, so that what is trained on is what is asked of it later."""
+    chance = np.random.default_rng(0)
+    colours = from_arrays(chance.integers(0, 256, (12, 32, 32, 3), np.uint8), np.arange(12) % 2)
+    settings = {"epochs": 1, "batch_size": 12, "validation": 0, "options": {"size": 32}, "schedule": "constant"}
+    model = train("resnet18-imagenet", colours, folder=tmp_path, **settings)
+    again = load_model(tmp_path)
+    x = pictures(colours, again.preprocess, torch.device("cpu"))
+    expected = (torch.from_numpy(colours.array).permute(0, 3, 1, 2) / 255).double().numpy()
+    expected = (expected - np.array(MEAN)[:, None, None]) / np.array(STD)[:, None, None]
+    np.testing.assert_allclose(x.ready(x.raw(slice(None))), expected, atol=1e-5)
+    assert again.preprocess == model.preprocess
+    with pytest.raises(BadValue, match="normalise='imagenet' is for 3 colours; the pictures have 1"):
+        train(RECIPE, load_images("fashion-mnist", limit=20), normalise="imagenet", epochs=1)
+
+
 def test_linear_scaling():
     """O17."""
     assert [scaled_rate(0.1, 128, size) for size in (128, 256, 512)] == [0.1, 0.2, 0.4]
@@ -626,7 +643,7 @@ def test_no_memory_is_said_with_what_fits(few, monkeypatch):
             raise torch.OutOfMemoryError("out of memory")
         return real(scores, *args, **more)
 
-    monkeypatch.setattr("explain.training.fit.F.cross_entropy", small)
+    monkeypatch.setattr("explain.training.step.F.cross_entropy", small)
     with pytest.raises(ExplainError, match="no memory for batch_size=128 on cpu; batch_size=32 fits"):
         run(few)
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 
 from .. import store
 from ..data import ImageSet, from_arrays, load_images
@@ -20,25 +19,21 @@ from ..figure import versions
 from ..model import Model, choose_device
 from ..zoo import save_model
 from . import checkpoint
-from .augment import augmented
-from .chance import at_step, forked, generator, order
+from .chance import forked, order
 from .metrics import evaluated
-from .network import Begun, begin, outputs
-from .optimisers import OPTIMISERS
+from .network import Begun, begin
 from .pictures import check, pictures, split
 from .recipes import Recipe
 from .recipes import recipe as recipe_of
 from .record import Record
-from .schedules import SCHEDULES
-from .watch import Watcher, dead_units, gradient_norm
+from .step import Stepper
+from .watch import Watcher, dead_units
 
 __all__ = ["train"]
 
 PROBE = 256  # pictures on which dead units are looked for
-WIDE = 16
 LIVE = 1.0  # seconds between two reports within an epoch
 KEEP = 60.0  # and between two checkpoints within one, or so many that they cost at most a hundredth
-TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 Report = Callable[[dict[str, Any]], object]
 
@@ -112,8 +107,7 @@ class _Run:
         whole = pictures(images, begun.preprocess, place)
         held_out = None if test is None else pictures(test, begun.preprocess, place)
         self.net = begun.net.to(place)
-        wide = any(isinstance(module, nn.Conv2d) and module.in_channels >= WIDE for module in self.net.modules())
-        if wide:  # convolutions of many channels are faster where these lie together
+        if place.type == "cpu" or plan.precision != "float32":  # convolutions are faster where channels lie together
             self.net.to(memory_format=torch.channels_last)
         self.trained: nn.Module = self.net
         if begun.alone and not plan.augmentation:  # nothing before the last layer changes: it is run once
@@ -122,13 +116,11 @@ class _Run:
             held_out = None if held_out is None else held_out.vectors(self.net, begun.head)
         self.test = held_out
         self.own, self.apart = split(whole, plan.validation, plan.seed)
-        asked = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
-        self.optimiser = OPTIMISERS[plan.optimiser](asked, plan.learning_rate, **plan.optimiser_options)
         self.size = plan.batch_size or len(self.own)
         if self.size > len(self.own):
             raise BadValue(f"batch_size={self.size} is more than the {len(self.own)} pictures; give 0 for all of them.")
         self.steps = math.ceil(len(self.own) / self.size)
-        self.scaler = torch.amp.GradScaler(place.type, enabled=plan.precision == "float16")
+        self.stepper = Stepper(plan, self.trained, self.own, len(images.classes))
         self.watcher = Watcher(self.trained)
         self.epoch = self.at = 0
         self.sums = torch.zeros(2, dtype=torch.double, device=place)  # loss and hits of this epoch, times pictures
@@ -162,15 +154,22 @@ class _Run:
             self.net.load_state_dict(self.best["weights"])
 
     def _epoch(self, kept: Any, live: Report) -> None:
-        """The steps that are left of an epoch."""
+        """The steps that are left of an epoch; the last is watched: how large its parts are."""
+        plan = self.plan
         self._mode()
-        batches = torch.split(order(self.plan.seed, self.epoch, len(self.own)).to(self.place), self.size)
+        batches = torch.split(order(plan.seed, self.epoch, len(self.own)).to(self.place), self.size)
         began, told, saved, cost = (time.perf_counter(),) * 3 + (0.0,)
         before = self.seconds
         while self.at < self.steps and not self.done:
             last = self.at == self.steps - 1
+            number, rate = self.epoch * self.steps + self.at, plan.rate(self.epoch + self.at / self.steps, self.history)
             self.whole = False
-            self._step(batches[self.at], last)
+            if last:
+                self.watcher.before()
+            self.sums += self.stepper.take(batches[self.at], number, rate)
+            if last:
+                self.watched = self.watcher.after()
+            self.done = self.stepper.done
             self.at += 1
             self.whole = True
             now = time.perf_counter()
@@ -184,69 +183,6 @@ class _Run:
                     cost = saved - now
         self._check_loss()
 
-    def _step(self, chosen: Tensor, watched: bool) -> None:
-        """One step of the optimiser; `watched`: noting how large its parts are."""
-        plan, number = self.plan, self.epoch * self.steps + self.at
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._rate()
-        at_step(plan.seed, number)
-        x, y = self.own.raw(chosen), self.own.y[chosen]
-        target: Tensor = y
-        if plan.augmentation:
-            target = F.one_hot(y, self.classes).float()
-            x, target = augmented(x, target, plan.augmentation, generator(plan.seed, "augment", number))
-        x = self.own.ready(x)
-
-        def closure() -> Tensor:
-            self.optimiser.zero_grad()
-            with torch.autocast(self.place.type, TYPES[plan.precision], enabled=plan.precision != "float32"):
-                scores, aside = outputs(self.trained, x)
-                loss = F.cross_entropy(scores.float(), target, label_smoothing=plan.label_smoothing)
-                for more in aside:
-                    loss = loss + plan.auxiliary * F.cross_entropy(more.float(), target)
-            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-            self.scores = scores.detach()
-            return loss
-
-        if watched:
-            self.watcher.before()
-        try:
-            if plan.optimiser == "lbfgs":
-                loss = self.optimiser.step(closure)
-            else:
-                loss = closure()
-                self._bounded()
-                self.scaler.step(self.optimiser)
-                self.scaler.update()
-        except RuntimeError as error:
-            if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
-                raise self._too_large(x, target) from error
-            raise
-        right = (self.scores.argmax(1) == y).sum()
-        self.sums += torch.stack([loss.detach().double(), right / len(y)]) * len(y)
-        if watched:
-            self.watched = self.watcher.after()
-
-    def _bounded(self) -> None:
-        """Gradients no longer than they may be; and whether they are so short that the training is done."""
-        if not (self.plan.clip or self.plan.stop_norm):
-            return
-        self.scaler.unscale_(self.optimiser)
-        if self.plan.stop_norm and float(gradient_norm(self.trained)) < self.plan.stop_norm:
-            self.done = f"the gradient's norm is below {self.plan.stop_norm:g}"
-        if self.plan.clip:
-            nn.utils.clip_grad_norm_(self.trained.parameters(), self.plan.clip)
-
-    def _rate(self) -> float:
-        """The learning rate of this step, by the warm-up first and then by the schedule."""
-        plan, at = self.plan, self.epoch + self.at / self.steps
-        if at < plan.warmup:
-            share = at / plan.warmup if plan.warmup_shape == "linear" else 0.0
-            return plan.learning_rate * (plan.warmup_factor + (1 - plan.warmup_factor) * share)
-        ahead = at - plan.warmup
-        schedule, epochs = SCHEDULES[plan.schedule], max(plan.epochs - plan.warmup, 1)
-        return plan.learning_rate * float(schedule(ahead, epochs, self.history, **plan.schedule_options))
-
     def _measured(self) -> dict[str, Any]:
         """The row of an epoch."""
         loss, right = (self.sums / self._seen).tolist()
@@ -255,7 +191,7 @@ class _Run:
             row["validation_loss"], row["validation_accuracy"] = evaluated(self.trained, self.apart)
         if self.test is not None and self.plan.test_every_epoch:
             row["test_accuracy"] = evaluated(self.trained, self.test)[1]
-        rate = self.optimiser.param_groups[0]["lr"]
+        rate = self.stepper.rate
         fallen = bool(self.history) and rate < self.history[-1]["learning_rate"]
         if fallen and not any("first_fall" in before for before in self.history):
             row["first_fall"] = True  # of the learning rate: what it was worth is worth a look
@@ -284,7 +220,7 @@ class _Run:
             "steps": self.plan.epochs * self.steps,
             "loss": loss,
             "train_accuracy": right,
-            "learning_rate": self.optimiser.param_groups[0]["lr"],
+            "learning_rate": self.stepper.rate,
             "pictures_per_second": self._seen / max(self.seconds, 1e-9),
         }
 
@@ -298,22 +234,6 @@ class _Run:
             f"with learning_rate={self.plan.learning_rate:g}; try a smaller one, a warm-up, clip=1 or another seed."
         )
 
-    def _too_large(self, x: Tensor, target: Tensor) -> ExplainError:
-        """What to say of a batch for which there is no memory: the largest that fits."""
-        self.optimiser.zero_grad()
-        size = len(x) // 2
-        while size:
-            try:
-                loss = F.cross_entropy(outputs(self.trained, x[:size])[0], target[:size])
-                loss.backward()  # type: ignore[no-untyped-call]
-                break
-            except RuntimeError:
-                size //= 2
-            finally:
-                self.optimiser.zero_grad()
-        advice = f"batch_size={size} fits" if size else "not even one picture fits"
-        return ExplainError(f"There is no memory for batch_size={len(x)} on {self.place}; {advice}.")
-
     def _mode(self) -> None:
         """Training mode; what is frozen keeps also its batch norms' statistics, as in use."""
         self.trained.train(not self.begun.head)
@@ -325,15 +245,11 @@ class _Run:
         """Pictures of this epoch that are done."""
         return min(self.at * self.size, len(self.own))
 
-    @property
-    def classes(self) -> int:
-        return int(self.begun.about["options"]["classes"])
-
     def state(self) -> dict[str, Any]:
         return {
             "net": self.net.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "scaler": self.scaler.state_dict(),
+            "optimiser": self.stepper.optimiser.state_dict(),
+            "scaler": self.stepper.scaler.state_dict(),
             "sums": self.sums,
             "best": self.best,
             **{name: getattr(self, name) for name in ("epoch", "at", "seconds", "history", "done")},
@@ -346,8 +262,8 @@ class _Run:
 
     def restore(self, state: dict[str, Any]) -> None:
         self.net.load_state_dict(state["net"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.scaler.load_state_dict(state["scaler"])
+        self.stepper.optimiser.load_state_dict(state["optimiser"])
+        self.stepper.scaler.load_state_dict(state["scaler"])
         self.sums.copy_(state["sums"])
         for name in ("epoch", "at", "seconds", "history", "done", "best"):
             setattr(self, name, state[name])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -18,6 +19,8 @@ from ..trace import calls
 from ..zoo import load_model, plain
 from .chance import generator
 from .recipes import Recipe
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # as torchvision's weights take it
 
 __all__ = ["Begun", "begin", "initialise", "outputs"]
 
@@ -51,7 +54,17 @@ def begin(plan: Recipe, images: ImageSet, start: Model | None = None) -> Begun:
         net = entry(**options)
     initialise(net, torch.Generator().manual_seed(plan.seed), plan.initial)
     about = {"architecture": plan.architecture, "options": options}
-    return Begun(net, plain(options["channels"], options["size"]), about)
+    return Begun(net, _preprocess(plan, options["channels"], options["size"]), about)
+
+
+def _preprocess(plan: Recipe, channels: int, size: int) -> Preprocess:
+    """Square pictures, normalised as the recipe says. Raises BadValue for colours that are not there."""
+    square = plain(channels, size)
+    if plan.normalise == "none":
+        return square
+    if channels != 3:
+        raise BadValue(f"Setting normalise={plan.normalise!r} is for 3 colours; the pictures have {channels}.")
+    return replace(square, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
 def initialise(net: nn.Module, chance: torch.Generator, how: str = "xavier") -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -23,9 +23,15 @@ INITIAL = {
 }
 
 
+NORMALISED = {
+    "none": "values from 0 to 1",
+    "imagenet": "minus the mean, through the deviation of ImageNet's colours",
+}
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """Cross entropy, pictures with values from 0 to 1. Plain stochastic gradient descent unless it says otherwise."""
+    """Cross entropy; values from 0 to 1 and plain stochastic gradient descent, unless it says otherwise."""
 
     name: str
     architecture: str
@@ -42,6 +48,7 @@ class Recipe:
     warmup: Annotated[float, Range(0, 1000, help="epochs before the schedule begins to count")] = 0.0
     warmup_factor: Annotated[float, Range(0, 1, help="of the learning rate, at the beginning of the warm-up")] = 0.1
     warmup_shape: Annotated[str, Choices("linear", "constant")] = "linear"
+    normalise: Annotated[str, Choices(*NORMALISED)] = "none"
     augmentation: tuple[Any, ...] = ()
     label_smoothing: Annotated[float, Range(0, 0.99)] = 0.0
     validation: Annotated[float, Range(0, 0.9, help="share of the pictures kept apart from training")] = 0.0
@@ -99,6 +106,15 @@ class Recipe:
             f"the linear scaling rule gives {rate:.3g}."
         ]
 
+    def rate(self, at: float, history: Sequence[Mapping[str, Any]] = ()) -> float:
+        """The learning rate `at` so many epochs, by the warm-up first and then by the schedule, which may look back."""
+        if at < self.warmup:
+            share = at / self.warmup if self.warmup_shape == "linear" else 0.0
+            return self.learning_rate * (self.warmup_factor + (1 - self.warmup_factor) * share)
+        epochs = max(self.epochs - self.warmup, 1)
+        factor = SCHEDULES[self.schedule](at - self.warmup, epochs, history, **self.schedule_options)
+        return self.learning_rate * float(factor)
+
     def snapshot_epochs(self) -> set[int]:
         """The epochs whose weights are kept. Raises BadValue."""
         try:
@@ -126,8 +142,9 @@ SETTINGS = _settings()
 D2L = {"channels": 1, "classes": 10}
 EXERCISE = "lecture exercise {}, with the settings that d2l.ai's classic chapters add"
 MOMENTUM = {"momentum": 0.9, "weight_decay": 5e-4}
-IMAGENET = "imagenet"  # a folder of the user's own
+IMAGENET: dict[str, Any] = {"data": "imagenet", "normalise": "imagenet"}  # a folder of the user's own
 RESIDUAL: dict[str, Any] = {
+    **IMAGENET,
     "epochs": 120,
     "learning_rate": 0.1,
     "optimiser_options": {"momentum": 0.9, "weight_decay": 1e-5},
@@ -183,7 +200,6 @@ RECIPES = {
         Recipe(
             name="alexnet-imagenet",
             architecture="alexnet",
-            data=IMAGENET,
             source="Krizhevsky et al. 2012, as lecture T01 gives it",
             epochs=90,
             batch_size=128,
@@ -191,22 +207,22 @@ RECIPES = {
             optimiser_options=MOMENTUM,
             schedule="plateau",
             validation=0.05,
+            **IMAGENET,
         ),
         Recipe(
             name="vgg16-imagenet",
             architecture="vgg",
-            data=IMAGENET,
             source="Simonyan and Zisserman 2015, as lecture T02 gives it",
             epochs=74,
             learning_rate=0.01,
             optimiser_options=MOMENTUM,
             schedule="plateau",
             validation=0.05,
+            **IMAGENET,
         ),
         Recipe(
             name="googlenet-imagenet",
             architecture="googlenet",
-            data=IMAGENET,
             source="Szegedy et al. 2015, as lecture T03 gives it",
             options={"auxiliary": True},
             epochs=250,
@@ -214,11 +230,11 @@ RECIPES = {
             optimiser_options={"momentum": 0.9},
             schedule="step",
             schedule_options={"every": 8, "factor": 0.96},
+            **IMAGENET,
         ),
         Recipe(
             name="resnet50-imagenet",
             architecture="resnet",
-            data=IMAGENET,
             source="He et al. 2016, as lecture T04 gives it; the lecture's weight decay is 1e-5, the paper's 1e-4",
             options={"depth": 50, "early": True},
             **RESIDUAL,
@@ -226,19 +242,18 @@ RECIPES = {
         Recipe(
             name="densenet121-imagenet",
             architecture="densenet",
-            data=IMAGENET,
             source="Huang et al. 2017; lecture T05: as the residual network",
             **RESIDUAL,
         ),
         Recipe(
             name="resnet18-imagenet",
             architecture="resnet",
-            data=IMAGENET,
             source="lecture T06: 0.1 for 30 epochs, 0.01 for 30, 0.001 for 30",
             epochs=90,
             learning_rate=0.1,
             optimiser_options={"momentum": 0.9, "weight_decay": 1e-4},
             schedule="step",
+            **IMAGENET,
         ),
         Recipe(
             name="small-resnet-fashion-mnist",

@@ -21,7 +21,7 @@ OF_TAB = {
     "Optimiser": ("clip", "stop_norm"),
     "Learning rate": ("warmup", "warmup_factor", "warmup_shape"),
     "Validation": ("validation", "patience", "test_every_epoch", "label_smoothing"),
-    "More": ("precision",),
+    "More": ("normalise", "precision"),
 }
 OF_TRANSFER = ("freeze",)
 GIVEN = ("classes",)  # by the pictures
@@ -30,6 +30,7 @@ LABELS = {
     "freeze": "Train the new head only",
     "stop_norm": "Stop below this gradient",
     "clip": "Longest gradient",
+    "normalise": "Normalise colours",
     "initial": "Weights to begin with",
     "validation": "Share for validation",
     "auxiliary": "Weight of auxiliary heads",
