@@ -45,10 +45,10 @@ if TYPE_CHECKING:
     from .views.trust import compute as trust_map
     from .views.unit import compute as unit
     from .workspace import build_index as build_index
+    from .workspace import list_models as list_models
+    from .workspace import load_model as load_model
     from .workspace import open_index as open_index
     from .workspace import open_picture as open_picture
-    from .zoo import list_models as list_models
-    from .zoo import load_model as load_model
     from .zoo import save_model as save_model
 
 __version__ = "0.1.0"
@@ -79,9 +79,9 @@ _HOMES = {
     "hierarchy": ("views.hierarchy", "compute"),
     "lectures": ("views.lectures", "compute"),
     "list_images": ("data", "list_images"),
-    "list_models": ("zoo", "list_models"),
+    "list_models": ("workspace", "list_models"),
     "load_images": ("data", "load_images"),
-    "load_model": ("zoo", "load_model"),
+    "load_model": ("workspace", "load_model"),
     "merge_indexes": ("index", "merge_indexes"),
     "neighbours": ("views.neighbours", "compute"),
     "open_index": ("workspace", "open_index"),

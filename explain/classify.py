@@ -6,7 +6,7 @@ from typing import Any
 
 from .data import ImageSet, load_images
 from .model import Model
-from .zoo import load_model
+from .workspace import load_model
 
 __all__ = ["classify_image", "predict"]
 

@@ -46,7 +46,7 @@ from .views import (
     trust,
     unit,
 )
-from .workspace import embed, indexes, model_folder, open_model, open_picture, runs
+from .workspace import embed, indexes, load_model, model_folder, open_picture, runs
 from .zoo import list_models
 
 __all__ = ["VIEWS", "Facts", "Opener", "find_index", "is_model_name", "is_reference", "redraw"]
@@ -138,7 +138,7 @@ class Opener:
 
     def __init__(self, model: Any = None, index: Any = None, image: Any = None) -> None:
         self._index: Index | None = Index(index) if isinstance(index, str | Path) else index
-        self._model: Model | None = open_model(str(model)) if isinstance(model, str | Path) else model
+        self._model: Model | None = load_model(str(model)) if isinstance(model, str | Path) else model
         many = image if isinstance(image, list | tuple) else [] if image is None else [image]
         self._images = [open_picture(str(one)) if isinstance(one, str | Path) else one for one in many]
         self._models: dict[str, Model] = {}
@@ -160,7 +160,7 @@ class Opener:
             return given
         if is_model_name(name):
             if name not in self._models:
-                self._models[name] = open_model(name)
+                self._models[name] = load_model(name)
             if self._models[name].digest == digest:
                 return self._models[name]
         elif given is None:
@@ -220,7 +220,7 @@ class Opener:
         elif self._model is not None and self._model.name == name:
             found = training.run_of(self._model)
         elif name in list_models():
-            found = training.run_of(open_model(name))
+            found = training.run_of(load_model(name))
         else:
             raise Unknown("training in the facts:", name, known)
         if found.digest != facts.text("digest"):

@@ -27,7 +27,7 @@ from .errors import BadFile, BadValue, ExplainError
 from .training import Recipe, read_run, recipe, train
 from .training.pictures import Pictures, split
 from .training.record import FILE
-from .workspace import open_model, root, run_folder
+from .workspace import load_model, root, run_folder
 from .zips import opened
 
 __all__ = ["Asked", "asked", "go_on", "held_out", "images_of", "remove", "reserve", "resumable", "state"]
@@ -127,7 +127,7 @@ def trained(folder: str, report: Callable[[dict[str, Any]], object]) -> bool:
     wanted = Asked(**read_json(place / ASKED))
     try:
         told({"doing": "starting, and reading the pictures"})
-        start = open_model(wanted.start, device="cpu") if wanted.start else None
+        start = load_model(wanted.start, device="cpu") if wanted.start else None
         images = images_of(wanted.data, wanted.limit)
         train(wanted.recipe, images, start=start, folder=place, progress=told, live=told, **wanted.changes)
     except _Stopped:

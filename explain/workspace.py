@@ -16,7 +16,7 @@ from typing import Any
 
 from PIL.Image import Image
 
-from . import store
+from . import store, zoo
 from .data import ImageSet, list_images, load_images
 from .errors import BadFile, BadValue, ExplainError, Unknown, shorten
 from .explorer import Thumbs
@@ -29,7 +29,6 @@ from .thumbnails import thumbnails
 from .training.record import FILE as RUN_FILE
 from .views import embedding
 from .views.embedding import Embedding, pack, unpack
-from .zoo import list_models, load_model
 
 __all__ = [
     "build_index",
@@ -38,10 +37,10 @@ __all__ = [
     "index_folder",
     "indexes",
     "keep_upload",
+    "list_models",
+    "load_model",
     "model_folder",
-    "model_names",
     "open_index",
-    "open_model",
     "open_picture",
     "root",
     "run_folder",
@@ -106,21 +105,22 @@ def runs() -> dict[str, Path]:
 
 def run_folder(recipe: str) -> Path:
     """A folder for a new training, called after its recipe."""
-    taken = {*runs(), *list_models()}
+    taken = {*runs(), *zoo.list_models()}
     names = (f"{recipe}-{k}" for k in itertools.count(1))
     return root() / "runs" / next(name for name in names if name not in taken)
 
 
-def model_names() -> list[str]:
-    """Models known by name alone, without a download: those shipped, and those trained here."""
+def list_models() -> list[str]:
+    """Names of the models that need no download, those shipped and those trained here; `torchvision:NAME` and
+    `timm:NAME` work as well."""
     finished = [name for name, folder in runs().items() if (folder / "model.json").is_file()]
-    return list(dict.fromkeys([*list_models(), *finished]))
+    return list(dict.fromkeys([*zoo.list_models(), *finished]))
 
 
 def model_folder(name: str) -> Path | None:
     """Where a model trained here lies; NAME@EPOCH is a snapshot of it. None for other names."""
     match = _TRAINED.fullmatch(name)
-    if match is None or match[1] in list_models():
+    if match is None or match[1] in zoo.list_models():
         return None
     folder = root() / "runs" / match[1]
     if match[2]:
@@ -128,17 +128,30 @@ def model_folder(name: str) -> Path | None:
     return folder if (folder / "model.json").is_file() else None
 
 
-def open_model(
-    name: str, weights: str | None = None, device: str = "auto", *, architecture: str | None = None
+def load_model(
+    name: str | Path,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    *,
+    architecture: str | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Model:
-    """What load_model takes, or the name of a model trained here."""
-    return load_model(model_folder(name) or name, weights, device, architecture=architecture)
+    """A model ready to be asked.
+
+    name: one of list_models(), also NAME@EPOCH for a snapshot of one trained here; `torchvision:NAME` or `timm:NAME`;
+    an architecture of NETS, also with options as in `resnet?depth=50`; a folder with model.json; a checkpoint file,
+    with `architecture` saying what it belongs to.
+    weights: "DEFAULT" for those published with the architecture, a file, or None for random ones (seeded).
+    classes: names, for a head of another size than the architecture's own.
+    Raises ExplainError for an unknown name, weights that do not fit, or a network that does not classify pictures.
+    """
+    return zoo.load_model(model_folder(str(name)) or name, weights, device, architecture=architecture, classes=classes)
 
 
 def open_index(path: str | Path, model: Model | None = None) -> Index:
     """An index by its folder; the model it was made with is loaded when it is needed. Raises BadFile."""
     if model is None and model_folder(name := read_manifest(Path(path)).model):
-        model = open_model(name)
+        model = load_model(name)
     return Index(path, model)
 
 

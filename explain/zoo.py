@@ -43,14 +43,7 @@ def load_model(
     architecture: str | None = None,
     classes: Sequence[str] | None = None,
 ) -> Model:
-    """A model ready to be asked.
-
-    name: one of list_models(); `torchvision:NAME` or `timm:NAME`; an architecture of NETS, also with options as in
-    `resnet?depth=50`; a folder with model.json; a checkpoint file, with `architecture` saying what it belongs to.
-    weights: "DEFAULT" for those published with the architecture, a file, or None for random ones (seeded).
-    classes: names, for a head of another size than the architecture's own.
-    Raises ExplainError for an unknown name, weights that do not fit, or a network that does not classify pictures.
-    """
+    """What `workspace.load_model` gives, for all but the models that are trained in the workspace."""
     place = choose_device(device)
     text = str(name)
     whole = text in list_models() or os.path.isfile(os.path.join(text, "model.json"))

@@ -266,7 +266,10 @@ def test_a_training_is_done_and_its_model_is_known(done):
     assert done in app.selectbox(key="_model").options
     # The same by the library, and nothing of it depends on the process.
     same = explain.train("edges-fashion-mnist", load_images("fashion-mnist", 200), **TINY)
-    assert workspace.open_model(done).digest == same.digest
+    assert explain.load_model(done).digest == same.digest
+    assert done in explain.list_models()
+    few = load_images("fashion-mnist", 30)
+    assert explain.predict(done, few) == explain.predict(same, few)
 
 
 def test_snapshots_are_looked_back_at(done):
@@ -331,7 +334,7 @@ def test_what_is_cancelled_goes_on_to_the_same_bits(monkeypatch):
     fine(app.button(key="resume").click().run())
     finished(folder.name)
     same = explain.train("edges-fashion-mnist", load_images("fashion-mnist", 200), **longer)
-    assert workspace.open_model(folder.name).digest == same.digest
+    assert workspace.load_model(folder.name).digest == same.digest
     runs.remove(folder)
 
 
@@ -382,7 +385,7 @@ def test_a_zip_trains_a_new_head(here):
     )
     rows = []
     runs.go_on(folder, rows.append)
-    model = workspace.open_model(folder.name)
+    model = workspace.load_model(folder.name)
     assert model.classes == ("dry", "wet")
     assert model.about["start"]["name"] == "lenet-fashion-mnist"
     assert [row["epoch"] for row in rows if "loss" in row and "step" not in row][-1] == 2

@@ -99,9 +99,9 @@ def pairs(texts: list[str]) -> dict[str, Any]:
 
 
 def model_of(given: argparse.Namespace) -> Any:
-    from ..workspace import open_model
+    from ..workspace import load_model
 
-    return open_model(given.model, given.weights, given.device, architecture=given.architecture)
+    return load_model(given.model, given.weights, given.device, architecture=given.architecture)
 
 
 def image_of(given: argparse.Namespace) -> Any:

@@ -80,7 +80,7 @@ def _report(given: argparse.Namespace) -> None:
 
 def _opener(given: argparse.Namespace) -> Any:
     from ..redrawing import Opener
-    from ..zoo import load_model
+    from ..workspace import load_model
 
     if (given.weights or given.architecture) and not given.model:
         raise BadValue("Weights and an architecture are given with a model: --model NAME.")

@@ -51,7 +51,7 @@ def add(command: Command) -> None:
 
 def _models(given: argparse.Namespace) -> None:
     """models that need no download"""
-    from ..zoo import list_models
+    from ..workspace import list_models
 
     say(given, {"models": list_models()}, "\n".join(list_models()) + "\ntorchvision:NAME\ntimm:NAME")
 
@@ -74,9 +74,9 @@ def _anatomy(given: argparse.Namespace) -> None:
     from ..views import anatomy, beside
 
     if given.other is not None:
-        from ..workspace import open_model
+        from ..workspace import load_model
 
-        both = beside.compute(model_of(given), open_model(given.other, device=given.device))
+        both = beside.compute(model_of(given), load_model(given.other, device=given.device))
         finish(given, both, f"{aligned(both.table)}\n{both.words}", both.table)
         return
     result = anatomy.compute(model_of(given))

@@ -89,7 +89,7 @@ def _train(given: argparse.Namespace) -> None:
 
     from ..data import load_images
     from ..training import recipe, train
-    from ..workspace import open_model, run_folder
+    from ..workspace import load_model, run_folder
 
     original = recipe(given.recipe)
     changes = _changes(given, original)
@@ -108,7 +108,7 @@ def _train(given: argparse.Namespace) -> None:
             words = [f"epoch {row['epoch']:3}", *(f"{key} {row[key]:.4g}" for key in SHOWN if key in row)]
             tqdm.write("  ".join(words), file=sys.stderr)
 
-        start = None if given.start is None else open_model(given.start, device="cpu")
+        start = None if given.start is None else load_model(given.start, device="cpu")
         model = train(
             original, data, test=given.test, start=start, device=given.device, folder=folder, resume=not given.anew,
             progress=progress, live=live, **changes,

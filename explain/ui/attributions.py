@@ -235,7 +235,7 @@ def label_of(reference: str) -> str | None:
 
 def choose_model(name: str, beside: Model) -> None:
     """Another model by its name in the list, or one typed."""
-    others = [other for other in workspace.model_names() if other != beside.name]
+    others = [other for other in workspace.list_models() if other != beside.name]
     chosen = session.get(name) or others[0]
     session.choose(name, chosen)
     names = list(dict.fromkeys([*others, chosen]))

@@ -108,7 +108,7 @@ def choose_start(recipe: Recipe) -> str:
     """The trained network to begin with; empty where it is the recipe's own."""
     if not recipe.start:
         return ""
-    names = workspace.model_names()
+    names = workspace.list_models()
     chosen = session.get("start", recipe.start)
     chosen = chosen if chosen in names else recipe.start
     session.controlled(st.selectbox, "Network to start from", "start", chosen, names)

@@ -176,7 +176,7 @@ def model(name: str | None = None) -> Model:
 def _loaded(name: str, written: int | None) -> Model:
     if "/" in name or name.startswith("."):
         raise ExplainError("Models are chosen by name here; a file or folder is loaded by the command line or library.")
-    loaded = workspace.open_model(name)
+    loaded = workspace.load_model(name)
     _ = loaded.digest, loaded.layers  # once for everybody, not at the first click
     return loaded
 

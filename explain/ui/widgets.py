@@ -24,7 +24,6 @@ from explain.store import sha256
 from explain.ui import jobs, session
 from explain.ui.gallery import gallery
 from explain.ui.text import literal
-from explain.zoo import list_models
 
 LEAST_PIXELS = 336
 PREVIEW_PIXELS = 1400
@@ -66,7 +65,7 @@ def choose_model_and_picture() -> None:
     st.html(STYLE)
     with st.sidebar:
         name = session.get("model", session.DEFAULT_MODEL)
-        names = list(dict.fromkeys([*workspace.model_names(), name]))
+        names = list(dict.fromkeys([*workspace.list_models(), name]))
         session.controlled(
             st.selectbox,
             "Model",
@@ -117,7 +116,7 @@ def networks() -> list[str]:
     from torchvision import models
 
     theirs = models.list_models(module=models)
-    return [*list_models(), *NETS, *(f"torchvision:{name}" for name in theirs)]
+    return [*workspace.list_models(), *NETS, *(f"torchvision:{name}" for name in theirs)]
 
 
 @cache

@@ -139,12 +139,12 @@ def show_networks() -> None:
     )
     if not is_model_name(other):
         raise Unknown(
-            "model", other, workspace.model_names(), "Or torchvision:NAME, timm:NAME, or one of the lectures' networks."
+            "model", other, workspace.list_models(), "Or torchvision:NAME, timm:NAME, or one of the lectures' networks."
         )
 
     def compare(progress: jobs.Progress) -> beside.Beside:
         progress(0, 2, f"building {other}")
-        second = workspace.open_model(other)
+        second = workspace.load_model(other)
         progress(1, 2, "counting")
         return beside.compute(model, second)
 

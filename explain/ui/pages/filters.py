@@ -19,7 +19,7 @@ for column, name in zip(controls[1:4], ("scale", "polarity", "sort"), strict=Tru
     with column:
         style[name] = widgets.option(options[name], f"filter_{name}", name.capitalize())
 with controls[4]:
-    others = ["", *[name for name in workspace.model_names() if name != model.name]]
+    others = ["", *[name for name in workspace.list_models() if name != model.name]]
     beside = session.get("beside", "")
     beside = beside if beside in others else ""
     session.controlled(st.selectbox, "Beside", "beside", beside, others, format_func=lambda n: n or "no other model")
