@@ -480,7 +480,7 @@ def test_killed_builders_leave_a_whole_index_or_a_part(tiny, folder, tmp_path, m
 def test_a_hundred_kills(tiny, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(build_module, "SHARD", 4)
     whole = answers(build(tiny, folder, tmp_path / "whole", batch=1))
-    index, states = kill_and_resume(tiny, folder, tmp_path / "index", int(os.environ.get("EXPLAIN_KILLS", "4")), 1)
+    index, states = kill_and_resume(tiny, folder, tmp_path / "index", int(os.environ.get("EXPLAIN_KILLS", "3")), 1)
     assert answers(index) == whole
     assert set(states) - {30}, "the kills fell into the work"
     print(f"\nimages in the index after each kill: {states}")

@@ -170,6 +170,16 @@ def test_norms_before_convolutions_cost_the_same():
     assert before - after == 2 * (64 - 16) - 2 * (16 + 32)
 
 
+def test_a_stage_at_full_size_can_be_left_out():
+    """The other stages are the same, and the first of them halves the picture from the stem on."""
+    with_it, without = (NETS["resnet_cifar"](depth=8, width=32, channels=1, full=full) for full in (True, False))
+    assert counts(with_it) - counts(without) == counts(with_it.layer1) == 2 * (9 * 32 * 32 + 2 * 32)
+    x = without.stem(torch.rand(1, 1, 28, 28))
+    assert [x.shape[1:], (x := without.layer1(x)).shape[1:], without.layer2(x).shape[1:]] == [
+        (32, 28, 28), (64, 14, 14), (128, 7, 7),
+    ]  # fmt: skip
+
+
 def test_padding_is_a_shortcut_without_parameters():
     x = torch.randn(1, 2, 4, 4)
     assert torch.equal(Padding(2, 5, 2)(x), torch.cat([x[:, :, ::2, ::2], torch.zeros(1, 3, 2, 2)], 1))

@@ -187,12 +187,15 @@ def resnet_cifar(
     width: Annotated[int, Range(1, 256, help="filters of the first stage; each later one has twice as many")] = 16,
     shortcut: SHORTCUT = "padding",
     order: ORDER = "after",
+    full: Annotated[
+        bool, Choices(True, False, help="a stage of blocks at the picture's full size; half of the time is spent in it")
+    ] = True,
 ) -> nn.Module:
     """The paper's form for CIFAR-10, 32 x 32: three stages of n blocks, no pooling at the beginning."""
     if (depth - 2) % 6:
         raise BadValue(f"Option depth={depth} is not of the form 6 n + 2, such as 20, 32, 44, 56, 110 or 1202.")
     before, stages = width, []
-    for k in range(3):
+    for k in range(0 if full else 1, 3):
         blocks: list[_Block] = []
         for at in range((depth - 2) // 6):
             blocks.append(Residual(before, width * 2**k, 2 if k and not at else 1, order, shortcut))
