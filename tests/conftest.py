@@ -1,4 +1,4 @@
-"""What many tests share: the two shipped models, loaded once."""
+"""What many tests share: two shipped models, loaded once, and the command line."""
 
 import os
 
@@ -10,6 +10,7 @@ import pytest
 import torch
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
+
 
 @pytest.fixture(scope="session")
 def lenet():
@@ -23,3 +24,15 @@ def lite():
     from explain.zoo import load_model
 
     return load_model("efficientnet-lite0")
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command line; (status, standard output, standard error)."""
+    from explain import cli
+
+    def run(*arguments):
+        status = cli.main([str(argument) for argument in arguments])
+        return status, *capsys.readouterr()
+
+    return run

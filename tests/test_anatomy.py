@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torchvision import models
 
 import explain
-from explain import cli, slides
+from explain import slides
 from explain.arithmetic import conv_macs
 from explain.costs import FAMILIES, count, family, shares
 from explain.errors import BadValue, ExplainError, Unknown
@@ -378,15 +378,6 @@ def test_an_unknown_table():
 
 
 # The command line ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def run(capsys):
-    def run(*arguments):
-        status = cli.main([str(argument) for argument in arguments])
-        return status, *capsys.readouterr()
-
-    return run
 
 
 LENET = "lenet-fashion-mnist"

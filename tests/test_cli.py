@@ -48,17 +48,6 @@ def shared(lenet, monkeypatch):
     monkeypatch.setattr(zoo, "load_model", load)
 
 
-@pytest.fixture
-def run(capsys):
-    """Run a command line; (status, standard output, standard error)."""
-
-    def run(*arguments):
-        status = cli.main([str(argument) for argument in arguments])
-        return status, *capsys.readouterr()
-
-    return run
-
-
 def strict(text):
     """JSON as programs read it: no NaN."""
     return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, ImageOps
 
 import explain
-from explain import cli, representation, workspace
+from explain import representation, workspace
 from explain.data import ImageSet
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.explorer import Thumbs
@@ -537,15 +537,6 @@ def test_thumbnails_are_kept_and_a_damaged_sheet_is_made_anew(photos, monkeypatc
 
 
 # ------------------------------------------------------------ the command line
-
-
-@pytest.fixture
-def run(capsys):
-    def run(*arguments):
-        status = cli.main([str(argument) for argument in arguments])
-        return status, *capsys.readouterr()
-
-    return run
 
 
 def test_the_command_line_says_and_saves_the_same(run, index, tmp_path):

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import explain
-from explain import cli
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.figure import read_facts
 from explain.images import cover
@@ -298,15 +297,6 @@ def test_any_json_in_the_place_of_a_fact(made, index, lenet, data):
     place = data.draw(st.sampled_from(list(places(facts))))
     with contextlib.suppress(ExplainError):
         Opener(lenet, index).redraw(changed(facts, place, data.draw(anything)))
-
-
-@pytest.fixture
-def run(capsys):
-    def run(*arguments):
-        status = cli.main([str(argument) for argument in arguments])
-        return status, *capsys.readouterr()
-
-    return run
 
 
 def test_the_command_line_redraws_in_another_format(run, made, tmp_path):

@@ -9,7 +9,6 @@ from html.parser import HTMLParser
 import pytest
 
 import explain
-from explain import cli
 from explain.errors import BadFile, BadValue, ExplainError
 from explain.figure import read_facts
 from explain.report import Entry, Report, rebuild, write_report
@@ -154,15 +153,6 @@ def test_which_figure_cannot_be_drawn_is_said(files):
 def test_a_report_has_an_end(report):
     with pytest.raises(BadValue, match="at most 500"):
         Report("", list(report.entries) * 200)
-
-
-@pytest.fixture
-def run(capsys):
-    def run(*arguments):
-        status = cli.main([str(argument) for argument in arguments])
-        return status, *capsys.readouterr()
-
-    return run
 
 
 def test_the_command_line_makes_one_of_figures_and_reports(run, report, files, tmp_path):

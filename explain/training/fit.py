@@ -280,6 +280,7 @@ class _Run:
             "data": {"name": images.name, "digest": images.digest},
             "history": self.history,
             "accuracy": found,
+            "machine": {"device": _device(self.place), "threads": torch.get_num_threads()},  # bits are theirs
             "versions": versions(),
         }
         if self.done:
@@ -292,6 +293,10 @@ def _like(test: ImageSet, images: ImageSet) -> ImageSet:
     if test.classes != images.classes:
         raise BadValue(f"The classes of {test.name!r} are not those of {images.name!r}, which is trained on.")
     return test
+
+
+def _device(place: torch.device) -> str:
+    return torch.cuda.get_device_name(place) if place.type == "cuda" else place.type
 
 
 def _unheard(_row: dict[str, Any]) -> None:
