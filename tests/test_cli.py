@@ -13,7 +13,7 @@ from PIL import Image
 from explain import cli
 from explain.data import list_images
 from explain.figure import read_facts
-from explain.zoo import list_models
+from explain.workspace import list_models
 
 ROOT = Path(__file__).parent.parent
 NAME, PICTURE = "lenet-fashion-mnist", "fashion-mnist/0"

@@ -64,6 +64,16 @@ def test_curves_are_the_rows(two):
     assert "accuracy training 70.0%, test 60.0%" in training.render(result).note
 
 
+@pytest.mark.parametrize(("last", "logarithmic"), [(1e-4, True), (1e-9, False), (0.0, False)])
+def test_a_rate_that_ends_next_to_nothing_leaves_the_others_to_be_seen(tmp_path, last, logarithmic):
+    rates = [0.1, 0.05, last]
+    rows = [row(k, learning_rate=rate) for k, rate in enumerate(rates, 1)]
+    panel = training.render(training.compute(write_run(tmp_path / "a-1", rows))).panels[2]
+    values = panel.lines[0].points[:, 1]
+    np.testing.assert_allclose(10**values if logarithmic else values, rates)
+    assert panel.y[0] <= values.min() < values.max() <= panel.y[1]
+
+
 def test_runs_lie_over_each_other_with_a_legend(two):
     result = training.compute(*two)
     loss, accuracy, rate = training.render(result).panels

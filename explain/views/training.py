@@ -263,7 +263,16 @@ def _curves(result: Training) -> list[Chart]:
         caption = "" if alone else "Dashed: the pictures trained on. Solid: those held out, where there are some."
         charts += _chart(title, lines, unit, high, caption)
     rates = [line for k, run in enumerate(result.runs) for line in _rate(run, k, alone)]
-    return [*charts, *_logarithmic("Learning rate", rates, "at the epoch's last step")]
+    return [*charts, *_rates(rates)]
+
+
+def _rates(lines: list[Line]) -> list[Chart]:
+    """Falls by factors are equal steps on a logarithmic scale; a cosine's end, next to nothing, would be all of it."""
+    values = np.concatenate([line.points[:, 1] for line in lines]) if lines else np.ones(1)
+    title, unit = "Learning rate", "at the epoch's last step"
+    if values.min() > 1e-5 * values.max():
+        return _logarithmic(title, lines, unit)
+    return _chart(title, lines, unit, None, "")
 
 
 def _rate(run: Run, k: int, alone: bool) -> list[Line]:
