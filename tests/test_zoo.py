@@ -116,7 +116,7 @@ def test_edges_are_no_noise():
 
     noise = torch.randn(1000, 1, 7, 7, generator=torch.Generator().manual_seed(0))
     assert low(noise).median() < 0.25
-    assert low(first).median() > 0.75
+    assert low(first).median() > 0.6
 
 
 def test_accuracy_through_predict(lenet):
