@@ -107,7 +107,8 @@ class _Run:
         whole = pictures(images, begun.preprocess, place)
         held_out = None if test is None else pictures(test, begun.preprocess, place)
         self.net = begun.net.to(place)
-        if place.type == "cpu" or plan.precision != "float32":  # convolutions are faster where channels lie together
+        # Convolutions are faster where channels lie together; torch's L-BFGS looks at all weights as one row.
+        if (place.type == "cpu" or plan.precision != "float32") and plan.optimiser != "lbfgs":
             self.net.to(memory_format=torch.channels_last)
         self.trained: nn.Module = self.net
         if begun.alone and not plan.augmentation:  # nothing before the last layer changes: it is run once
@@ -285,7 +286,7 @@ class _Run:
         }
         if self.done:
             about["ended"] = self.done
-        net = self.net.eval()
+        net = self.net.eval().to(memory_format=torch.contiguous_format)  # as it is loaded again
         return Model(name, net, self.begun.preprocess, images.classes, about)
 
 
