@@ -18,7 +18,7 @@ from app_speed import CHROMIUM, server
 from machine import machine
 from playwright.sync_api import sync_playwright
 
-RECIPE, EPOCHS = "lenet-fashion-mnist", 24
+RECIPE, EPOCHS = "lenet-fashion-mnist", 12
 
 
 def main() -> None:

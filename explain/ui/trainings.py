@@ -19,6 +19,7 @@ from explain.views.training import Run
 from explain.zoo import list_models
 
 POLL = 1.0  # seconds between looks at a training
+REDRAWN = 6.0  # and between drawings of its curves, for which the browser may want the cores that train
 MOST_POINTS = 300
 ICONS = {
     "waiting": ":material/hourglass_empty:",
@@ -122,12 +123,13 @@ def run_of(name: str, folder: Path | None) -> Run | None:
 
 
 def watch(name: str, folder: Path, job: jobs.Job) -> None:
-    """Progress and curves, in a fragment that runs every second; once more the whole page when it has ended."""
-    st.fragment(_watched, run_every=POLL)(name, folder, job)
+    """Progress and curves, in fragments that run again and again; once more the whole page when it has ended."""
+    st.fragment(jobs.watch, run_every=POLL)(job, name, "epochs")
+    st.fragment(_curves, run_every=REDRAWN)(name, folder, job)
 
 
-def _watched(name: str, folder: Path, job: jobs.Job) -> None:
-    jobs.watch(job, name, "epochs")
+def _curves(name: str, folder: Path, job: jobs.Job) -> None:
+    """Of the epochs so far, and of the one that is running."""
     run, live = run_of(name, folder), job.partial
     if run is None:
         return
