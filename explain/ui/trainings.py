@@ -18,7 +18,7 @@ from explain.views import training
 from explain.views.training import Run
 from explain.zoo import list_models
 
-POLL = 1.0  # seconds between looks at a training
+POLL = 2.0  # seconds between looks at a training
 REDRAWN = 6.0  # and between drawings of its curves, for which the browser may want the cores that train
 MOST_POINTS = 300
 ICONS = {
