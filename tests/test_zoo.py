@@ -93,7 +93,7 @@ def test_accuracy(name, least):
         x = torch.from_numpy(images.array)[:, None].float() / 255
         hits = torch.cat([net(some).argmax(1) for some in x.split(500)]).numpy() == images.labels
     assert len(hits) == 10_000
-    assert model.about["accuracy"]["test"] == pytest.approx(hits.mean(), abs=2e-4)  # near-ties turn with the threads
+    assert model.about["accuracy"]["test"] == hits.mean()
     assert hits.mean() >= least
     assert model.classes == images.classes
     recipe, history = model.about["recipe"], model.about["history"]
