@@ -52,16 +52,41 @@ class Option:
     type: type
     default: Any
     bounds: Range | Choices | None = None
+    optional: bool = False  # None, or no text, is a value too
+
+    @classmethod
+    def of(cls, name: str, hint: Any, default: Any) -> Option:
+        """As an annotation says: int, int | None, Annotated[int, Range(1, 9)]."""
+        bounds = None
+        if get_origin(hint) is Annotated:
+            hint, bounds = get_args(hint)[:2]
+        kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+        if len(kinds) == 1 and len(get_args(hint)) == 2:
+            return cls(name, kinds[0], default, bounds, optional=True)
+        return cls(name, hint, default, bounds)
 
     @property
     def help(self) -> str:
         return self.bounds.help if self.bounds else ""
+
+    @property
+    def required(self) -> bool:
+        return self.default is inspect.Parameter.empty
+
+    @property
+    def allowed(self) -> str:
+        """Its valid values in words."""
+        if isinstance(self.bounds, Range):
+            return f"{self.bounds.low:,} to {self.bounds.high:,}"
+        return ", ".join(map(str, self.bounds.values)) if self.bounds and self.type is not bool else ""
 
     def check(self, value: Any) -> Any:
         """The value in the option's own type; text is parsed, as the command line and the URL need.
 
         Raises BadValue naming the option, the value and what is allowed.
         """
+        if self.optional and value in (None, ""):
+            return None
         try:
             parsed = self._parse(value)
         except (KeyError, TypeError, ValueError, OverflowError):
@@ -171,10 +196,6 @@ def options_of(function: Callable[..., Any]) -> dict[str, Option]:
     hints = get_type_hints(function, include_extras=True)
     options = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-            continue
-        hint, bounds = hints[name], None
-        if get_origin(hint) is Annotated:
-            hint, bounds = get_args(hint)[:2]
-        options[name] = Option(name, hint, parameter.default, bounds)
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            options[name] = Option.of(name, hints[name], parameter.default)
     return options

@@ -10,21 +10,22 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..channels import Kernel, dead, kernel
-from ..errors import BadValue, NotSupported, shorten
+from ..errors import NotSupported
 from ..figure import Figure, Grid, Panel
 from ..images import contact_sheet, draw_box, enlarge, overlay, to_bytes, unit_scale
 from ..index import Index
 from ..model import Layer, Model
-from ..registry import Range, options_of
+from ..registry import Range
 from ..trace import record
 from . import effective
 from .cut import GAP, GROUND, Cuts, blank, cut, pictured
 from .maps import colours_of, limits_of, place, scale_of
-from .result import BOX_COLOUR, SHARED, Result, asked
+from .inputs import INDEX, QUERY
+from .result import BOX_COLOUR, SHARED, Result
+from .view import drawn, view
 
 __all__ = ["Hierarchy", "Level", "compute", "render"]
 
-MOST_CHANNELS = 6
 SQUARE = 2  # patches a side, of each channel
 SIDE = 224  # least pixels of a drawn map
 PAPER = (255, 255, 255)
@@ -73,17 +74,18 @@ class Hierarchy(Result):
             name: [value for part in parts for value in part.get(name, [None] * len(part["level"]))] for name in names
         }
 
-    def figure(self, **style: Any) -> Figure:
-        return render(self, **style)
 
-
-def compute(index: Index, image: Any, channels: int = 3) -> Hierarchy:
+@view
+def compute(
+    index: Annotated[Index, INDEX],
+    image: Annotated[Any, QUERY],
+    *,
+    channels: Annotated[int, Range(1, 6, help="of each layer, those that respond most")] = 3,
+) -> Hierarchy:
     """The first, the middle and the last layer of the index that have maps, on any picture or a numbered one of it.
 
     Dead channels are passed over. Raises BadValue or BadFile for the picture, NotSupported for an index without maps.
     """
-    if isinstance(channels, bool) or not isinstance(channels, int) or not 1 <= channels <= MOST_CHANNELS:
-        raise BadValue(f"channels={shorten(channels)} is not a whole number from 1 to {MOST_CHANNELS}.")
     model = index.model
     layers = _levels(index)
     picture = pictured(index, image)
@@ -95,13 +97,12 @@ def compute(index: Index, image: Any, channels: int = 3) -> Hierarchy:
         _level(index, name, layer, own, channels)
         for name, layer, own in zip(NAMES[len(layers)], layers, maps, strict=True)
     ]
-    facts = {"channels": channels, "layers": [layer.name for layer in layers]}
     return Hierarchy(
         crop=picture.crop,
         first=first,
         filters=None if first is None else kernel(model, first.name),
         levels=tuple(levels),
-        facts={**asked(index), "view": "hierarchy", **facts, **picture.facts},
+        facts={"image": picture, "layers": [layer.name for layer in layers]},
     )
 
 
@@ -144,10 +145,10 @@ def _level(index: Index, name: str, layer: Layer, maps: NDArray[np.float32], cou
     )
 
 
+@drawn
 def render(result: Hierarchy, *, opacity: Annotated[float, Range(0, 1, help="of the maps")] = 0.7) -> Figure:
     """The picture with the first filters, then a row a layer: each channel's map on the picture, and its patches."""
-    style = {"opacity": options_of(render)["opacity"].check(opacity)}
-    panels = [_row(result, level, style["opacity"]) for level in result.levels]
+    panels = [_row(result, level, opacity) for level in result.levels]
     arrays: dict[str, NDArray[Any]] = {"crop": result.crop}
     if result.filters is not None:
         arrays["filters"] = result.filters.weight
@@ -160,7 +161,7 @@ def render(result: Hierarchy, *, opacity: Annotated[float, Range(0, 1, help="of 
         title=f"From low to high: {f'{name} through ' if name else ''}{result.facts['model']}",
         panels=(_start(result, panels[0].image.shape[1]), *panels),
         columns=1,
-        facts={**result.facts, "style": style},
+        facts=result.facts,
         note=(
             "In each row the channels that respond most to the picture, strongest first: where each responds (red box: "
             f"what its strongest unit sees), and beside it the {SQUARE**2} patches it likes best ({data}); "

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
+import sys
+from abc import ABC
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,9 +44,20 @@ class Result(ABC):
 
     facts: dict[str, Any]
 
-    @abstractmethod
-    def figure(self, **style: Any) -> Figure:
+    def figure(self, *args: Any, **style: Any) -> Figure:
         """The result drawn; the style is that of the view's render function."""
+        figure: Figure = sys.modules[type(self).__module__].render(self, *args, **style)
+        return figure
+
+    @property
+    def numbers(self) -> Any:
+        """What a program wants to know of it."""
+        return getattr(self, "table", {})
+
+    @property
+    def text(self) -> str:
+        """What a reader of the command line wants to know of it; by default the table is printed."""
+        return ""
 
     def save(self, path: str | Path, *, width_mm: float = 180, dpi: int = 200, **style: Any) -> Path:
         """Draw and write, in the format of the path's extension."""
