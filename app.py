@@ -3,7 +3,7 @@
 import streamlit as st
 
 from explain.errors import ExplainError
-from explain.ui import restore, session, widgets
+from explain.ui import restore, selection, widgets
 
 # A file of our own: an icon named here would be fetched from the internet.
 st.set_page_config("explain", page_icon=widgets.ICON, layout="wide")
@@ -22,7 +22,7 @@ page = st.navigation(
         st.Page("explain/ui/pages/report.py", title="Report", icon=":material/description:"),
     ]
 )
-session.start(page.url_path)
+selection.start(page.url_path)
 try:
     restore.follow()
 except ExplainError as error:
@@ -32,4 +32,4 @@ try:
     page.run()
 except ExplainError as error:
     widgets.show_error(error)
-session.finish()
+selection.finish()

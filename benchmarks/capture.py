@@ -12,7 +12,7 @@ from machine import machine
 from torch import Tensor, nn, no_grad, rand
 
 from explain import load_model
-from explain.trace import record
+from explain.network.trace import record
 
 MODELS = ("torchvision:resnet18", "efficientnet-lite0")
 BATCH, WARM_UP, ROUNDS, TARGET = 16, 3, 21, 1.10

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
-from explain.search import nearest, squared_norms
+from explain.index.search import nearest, squared_norms
 
 COUNT, SIZE, K, WARM_UP, ROUNDS, SLOW_ROUNDS, TARGET = 200_000, 512, 10, 2, 15, 3, 1.10
 Ask = Callable[[NDArray[np.float32]], NDArray[np.int64]]

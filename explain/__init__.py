@@ -10,19 +10,19 @@ Names are loaded when they are first used, so that `import explain` costs nothin
 """
 
 import os
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .classify import classify_image as classify_image
-    from .classify import predict as predict
     from .data import list_images as list_images
     from .data import load_images as load_images
     from .errors import ExplainError as ExplainError
     from .figure import read_facts as read_facts
     from .index import Index as Index
     from .index import merge_indexes as merge_indexes
-    from .redrawing import redraw as redraw
+    from .network.zoo import save_model as save_model
     from .training import train as train
     from .views.activations import compute as activations
     from .views.anatomy import compute as anatomy
@@ -49,7 +49,9 @@ if TYPE_CHECKING:
     from .workspace import load_model as load_model
     from .workspace import open_index as open_index
     from .workspace import open_picture as open_picture
-    from .zoo import save_model as save_model
+    from .workspace.classify import classify_image as classify_image
+    from .workspace.classify import predict as predict
+    from .workspace.redraw import redraw as redraw
 
 __version__ = "0.1.0"
 
@@ -70,7 +72,7 @@ _HOMES = {
     "batch_costs": ("views.batches", "compute"),
     "beside": ("views.beside", "compute"),
     "build_index": ("workspace", "build_index"),
-    "classify_image": ("classify", "classify_image"),
+    "classify_image": ("workspace.classify", "classify_image"),
     "census": ("views.census", "compute"),
     "channel": ("views.channel", "compute"),
     "confusion": ("views.confusion", "compute"),
@@ -86,12 +88,12 @@ _HOMES = {
     "neighbours": ("views.neighbours", "compute"),
     "open_index": ("workspace", "open_index"),
     "open_picture": ("workspace", "open_picture"),
-    "predict": ("classify", "predict"),
+    "predict": ("workspace.classify", "predict"),
     "patches": ("views.patches", "compute"),
     "read_facts": ("figure", "read_facts"),
-    "redraw": ("redrawing", "redraw"),
+    "redraw": ("workspace.redraw", "redraw"),
     "saliency": ("views.saliency", "compute"),
-    "save_model": ("zoo", "save_model"),
+    "save_model": ("network.zoo", "save_model"),
     "size": ("views.calculator", "compute"),
     "train": ("training", "train"),
     "training_curves": ("views.training", "compute"),
@@ -114,3 +116,17 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Explain(ModuleType):
+    """Some floors have the name of a function of the library: `explain.embedding(...)`, and explain/embedding/.
+
+    Importing such a package leaves the name to the function; `from explain.embedding import ...` finds the package.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Explain

@@ -14,14 +14,14 @@ torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
 
 @pytest.fixture(scope="session")
 def lenet():
-    from explain.zoo import load_model
+    from explain.network.zoo import load_model
 
     return load_model("lenet-fashion-mnist")
 
 
 @pytest.fixture(scope="session")
 def lite():
-    from explain.zoo import load_model
+    from explain.network.zoo import load_model
 
     return load_model("efficientnet-lite0")
 

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from explain.errors import BadValue
-from explain.model import Model, Preprocess
+from explain.network.model import Model, Preprocess
 from explain.views import activations
 from explain.workspace import open_picture
 

@@ -12,12 +12,12 @@ from torch.nn import functional as F
 from torchvision import models
 
 import explain
-from explain import slides
-from explain.arithmetic import conv_macs
-from explain.costs import FAMILIES, count, family, shares
 from explain.errors import BadValue, ExplainError, Unknown
 from explain.figure import read_facts
-from explain.layers import scan
+from explain.lectures import slides, tables
+from explain.lectures.arithmetic import conv_macs
+from explain.network.costs import FAMILIES, count, family, shares
+from explain.network.layers import scan
 from explain.views import anatomy, batches, beside, calculator, lectures
 
 ABOUT = pytest.approx
@@ -265,13 +265,13 @@ def test_bad_windows(options):
 
 
 @pytest.fixture(scope="module")
-def tables():
-    return {name: lectures.compute(name) for name in lectures.TABLES}
+def every_table():
+    return {name: lectures.compute(name) for name in tables.TABLES}
 
 
-@pytest.mark.parametrize("name", lectures.TABLES)
-def test_every_difference_has_its_reason(tables, name):
-    result = tables[name]
+@pytest.mark.parametrize("name", tables.TABLES)
+def test_every_difference_has_its_reason(every_table, name):
+    result = every_table[name]
     assert result.rows
     assert all(row.why for row in result.differences)
     assert all(row.cite for row in result.rows if row.slide)
@@ -279,14 +279,14 @@ def test_every_difference_has_its_reason(tables, name):
     assert slides.NOTES[name] in result.words
 
 
-def test_no_reason_is_without_a_difference(tables):
-    differing = {(name, row.what, row.network) for name, result in tables.items() for row in result.differences}
+def test_no_reason_is_without_a_difference(every_table):
+    differing = {(name, row.what, row.network) for name, result in every_table.items() for row in result.differences}
     for table, what, network in slides.REASONS:
         assert any((table, what) == found[:2] and network in ("", found[2]) for found in differing), (table, what)
 
 
-def test_the_tables_count_what_section_b_says(tables):
-    exact = {(name, row.what, row.network): row.exact for name, table in tables.items() for row in table.rows}
+def test_the_tables_count_what_section_b_says(every_table):
+    exact = {(name, row.what, row.network): row.exact for name, table in every_table.items() for row in table.rows}
     for key, expected in {
         ("six", "all parameters", "AlexNet"): 60_965_224,
         ("six", "convolution weights", "AlexNet"): 2_332_704,
@@ -321,8 +321,8 @@ def test_the_tables_count_what_section_b_says(tables):
         assert found == expected, key
 
 
-def test_known_errors_are_marked(tables):
-    marked = {(name, row.what, row.network) for name, table in tables.items() for row in table.differences}
+def test_known_errors_are_marked(every_table):
+    marked = {(name, row.what, row.network) for name, table in every_table.items() for row in table.differences}
     assert ("memory", "MACs", "AlexNet") in marked  # 727M
     assert ("blocks", "MACs", "Inception with 1 × 1") in marked  # 358M
     assert ("alexnet", "neurons of conv1", "AlexNet") in marked  # 253,440
@@ -346,18 +346,18 @@ def test_known_errors_are_marked(tables):
     ],
 )
 def test_agreement_is_by_the_digits_that_are_printed(slide, value, same):
-    assert lectures._agrees(slide, value, 0.0) is same
+    assert tables._agrees(slide, value, 0.0) is same
 
 
-def test_errors_are_those_published(tables):
-    rows = {(row.what, row.network): row.ours for row in tables["errors"].rows}
+def test_errors_are_those_published(every_table):
+    rows = {(row.what, row.network): row.ours for row in every_table["errors"].rows}
     assert rows["torchvision's weights, %", "AlexNet"] == "20.93"
     assert rows["torchvision's weights, %", "VGG-16"] == "9.62"
     assert float(rows["torchvision's weights, %", "ResNet-50"]) == ABOUT(7.13, abs=0.011)
 
 
-def test_complexity_is_drawn(tables, tmp_path):
-    result = tables["complexity"]
+def test_complexity_is_drawn(every_table, tmp_path):
+    result = every_table["complexity"]
     (chart,) = result.figure().panels
     assert len(chart.labels) == len(result.points) == 13
     assert "AlexNet" in result.save(tmp_path / "x.svg").read_text()
@@ -366,7 +366,7 @@ def test_complexity_is_drawn(tables, tmp_path):
 def test_counting_does_not_touch_the_random_numbers():
     torch.manual_seed(3)
     before = torch.random.get_rng_state()
-    lectures.counts_of.cache_clear()
+    tables.counts_of.cache_clear()
     for name in ("blocks", "norms", "alexnet"):
         lectures.compute(name)
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -401,7 +401,7 @@ def test_anatomy_on_the_command_line(run, tmp_path):
 def test_lectures_on_the_command_line(run):
     status, out, _ = run("lectures", "alexnet")
     assert (status, "253,440 ≠ 290,400" in out) == (0, True)
-    assert all(name in run("lectures", "all")[1] for name in lectures.TABLES)
+    assert all(name in run("lectures", "all")[1] for name in tables.TABLES)
 
 
 def test_batches_on_the_command_line(run):

@@ -5,6 +5,7 @@ import time
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from explain.lectures import tables
 from explain.ui import jobs
 from explain.views import lectures
 
@@ -75,7 +76,7 @@ def test_the_calculator_says_what_does_not_fit():
     assert "does not fit once" in app.error[0].value
 
 
-@pytest.mark.parametrize("table", [name for name in lectures.TABLES if name not in lectures.SLOW])
+@pytest.mark.parametrize("table", [name for name in tables.TABLES if name not in tables.SLOW])
 def test_quick_tables_are_there_at_once(table):
     app = open_page(section="lectures", table=table)
     assert not app.error

@@ -12,7 +12,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import explain
-from explain import trace
+from explain.network import trace
 from explain.views import activations
 
 MODELS = ("lenet-fashion-mnist", "efficientnet-lite0")

@@ -14,12 +14,12 @@ from torchvision.transforms.v2 import functional as V
 from explain.data import load_images
 from explain.errors import BadFile, BadValue, NotSupported, Unknown
 from explain.figure import read_facts
-from explain.model import Model, Preprocess
-from explain.redrawing import redraw
+from explain.network.model import Model, Preprocess
 from explain.training import augment
 from explain.training.augment import AUGMENTATIONS, augmented, check_plan
 from explain.training.averaging import averaged, ten_crop_scores
 from explain.views import augmentations
+from explain.workspace.redraw import redraw
 
 ONLY_COLOUR = {"pca_colour"}
 MIXING = ("mixup", "cutmix", "cowmix")

@@ -10,10 +10,10 @@ from PIL import Image
 from torch import nn
 
 import explain
-from explain.channels import kernel, replaced
 from explain.cli import main
 from explain.errors import BadValue, Unknown
-from explain.model import Model, Preprocess
+from explain.index.channels import kernel, replaced
+from explain.network.model import Model, Preprocess
 from explain.views import channel
 from explain.workspace import open_picture
 

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from explain import checkpoint
-from explain.checkpoint import apply_weights, read_json, read_weights
 from explain.errors import BadFile
+from explain.network import checkpoint
+from explain.network.checkpoint import apply_weights, read_json, read_weights
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ COMMANDS = [
 @pytest.fixture(autouse=True)
 def shared(lenet, monkeypatch):
     """The shipped LeNet is loaded once for the whole file; every other name takes the real way."""
-    from explain import zoo
+    from explain.network import zoo
 
     real = zoo.load_model
 

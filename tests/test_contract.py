@@ -15,11 +15,11 @@ from torch.nn import functional as F
 from torchvision import models
 
 from explain.attribution import METHODS
+from explain.attribution.target import layer_for
 from explain.errors import NotSupported
-from explain.model import Model, Preprocess
+from explain.network.model import Model, Preprocess
+from explain.network.zoo import load_model
 from explain.views import saliency
-from explain.views.target import layer_for
-from explain.zoo import load_model
 
 SIDE = 64
 

@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explain import data
-from explain.data import ImageSet, list_images, load_images
+from explain.data import ImageSet, image_sets, list_images, load_images
 from explain.errors import BadFile, BadValue, Unknown
 
-SHIPPED = Path(data.__file__).parent.parent / "data" / "fashion-mnist"
+SHIPPED = Path(image_sets.__file__).parents[2] / "data" / "fashion-mnist"
 
 
 def picture(path, value=0, size=(6, 4)):
@@ -224,12 +223,12 @@ def test_the_shipped_files_are_zalandos():
 def test_damaged_fashion_files_are_refused(tmp_path, monkeypatch):
     folder = tmp_path / "fashion-mnist"
     folder.mkdir()
-    monkeypatch.setattr(data, "_places", lambda _: [folder])
+    monkeypatch.setattr(image_sets, "_places", lambda _: [folder])
     for content, why in ((b"no gzip", "damaged"), (gzip.compress(b"other"), "md5")):
         for kind in ("images-idx3", "labels-idx1"):
             (folder / f"t10k-{kind}-ubyte.gz").write_bytes(content)
         with pytest.raises(BadFile, match=why):
-            data._arrays.__wrapped__("fashion-mnist", "t10k")
+            image_sets._arrays.__wrapped__("fashion-mnist", "t10k")
 
 
 def test_missing_training_images_name_three_ways(tmp_path, monkeypatch):
@@ -239,9 +238,9 @@ def test_missing_training_images_name_three_ways(tmp_path, monkeypatch):
     import torchvision
 
     monkeypatch.setattr(torchvision, "datasets", SimpleNamespace(FashionMNIST=offline))
-    monkeypatch.setattr(data, "_places", lambda _: [tmp_path])
+    monkeypatch.setattr(image_sets, "_places", lambda _: [tmp_path])
     with pytest.raises(BadFile) as caught:
-        data._arrays.__wrapped__("fashion-mnist", "train")
+        image_sets._arrays.__wrapped__("fashion-mnist", "train")
     message = str(caught.value)
     assert all(word in message for word in ("apt-get install dataset-fashion-mnist", "EXPLAIN_DATA", "torchvision"))
     assert "\n" not in message
@@ -249,18 +248,19 @@ def test_missing_training_images_name_three_ways(tmp_path, monkeypatch):
 
 def test_the_users_own_folder_is_searched(tmp_path, monkeypatch):
     monkeypatch.setenv("EXPLAIN_DATA", str(tmp_path))
-    assert tmp_path / "fashion-mnist" in data._places(data.FASHION)
+    assert tmp_path / "fashion-mnist" in image_sets._places(image_sets.FASHION)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert data._places(data.FASHION)[-1] == tmp_path / "cache" / "explain" / "FashionMNIST" / "raw"
+    assert image_sets._places(image_sets.FASHION)[-1] == tmp_path / "cache" / "explain" / "FashionMNIST" / "raw"
 
 
 @pytest.mark.skipif(
-    not any((place / "train-images-idx3-ubyte.gz").is_file() for place in data._places(data.FASHION)), reason="no data"
+    not any((place / "train-images-idx3-ubyte.gz").is_file() for place in image_sets._places(image_sets.FASHION)),
+    reason="no data",
 )
 def test_training_images():
     images = load_images("fashion-mnist-train", 100)
     assert images.array.shape == (100, 28, 28)
-    assert len(data._arrays("fashion-mnist", "train")[1]) == 60000
+    assert len(image_sets._arrays("fashion-mnist", "train")[1]) == 60000
 
 
 def test_mnist_is_read_as_fashion_is(tmp_path, monkeypatch):
@@ -268,7 +268,7 @@ def test_mnist_is_read_as_fashion_is(tmp_path, monkeypatch):
     folder, chance = tmp_path / "mnist", np.random.default_rng(0)
     folder.mkdir()
     monkeypatch.setenv("EXPLAIN_DATA", str(tmp_path))
-    monkeypatch.setattr(data, "_arrays", data._arrays.__wrapped__)
+    monkeypatch.setattr(image_sets, "_arrays", image_sets._arrays.__wrapped__)
     pictures, labels = chance.integers(0, 256, (5, 28, 28), np.uint8), np.array([3, 1, 4, 1, 5], np.uint8)
     head = b"\0\0\x08\x03" + (5).to_bytes(4) + (28).to_bytes(4) * 2
     (folder / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(head + pictures.tobytes()))

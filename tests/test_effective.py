@@ -7,9 +7,10 @@ from PIL import Image
 from torch import nn
 
 import explain
-from explain.model import Model, Preprocess
-from explain.views import channel, effective
-from explain.views.result import BOX_COLOUR, EFFECTIVE_COLOUR
+from explain.network import effective_field
+from explain.network.model import Model, Preprocess
+from explain.views import channel
+from explain.views.parts.result import BOX_COLOUR, EFFECTIVE_COLOUR
 
 SIZE = (32, 24)
 
@@ -66,7 +67,7 @@ def test_it_is_each_units_own_and_lies_in_what_it_sees(deep, layer):
     for k, box in enumerate(table["effective_box"]):
         position = table["position"][k] if layer != "8" else ()
         energy = alone(deep, layer, table["image"][k], 0, position)
-        expected, share = effective.box_of(energy)
+        expected, share = effective_field.box_of(energy)
         assert box == expected
         assert table["effective_share"][k] == pytest.approx(share, rel=1e-5)
         assert share >= 0.95
@@ -81,7 +82,7 @@ def test_a_box_leaves_no_more_on_any_side_than_it_says():
     random = np.random.default_rng(0)
     for _ in range(50):
         energy = random.exponential(1, (17, 23)).astype(np.float32) ** 4
-        (y0, x0, y1, x1), share = effective.box_of(energy)
+        (y0, x0, y1, x1), share = effective_field.box_of(energy)
         whole = energy.sum(dtype=float)
         assert share == pytest.approx(energy[y0:y1, x0:x1].sum(dtype=float) / whole)
         assert share >= 0.95
@@ -89,7 +90,7 @@ def test_a_box_leaves_no_more_on_any_side_than_it_says():
             assert line[:low].sum() <= 0.0125 * whole < line[: low + 1].sum()
             assert line[high:].sum() <= 0.0125 * whole < line[high - 1 :].sum()
     for nothing in (np.zeros((4, 4)), np.full((4, 4), np.nan), np.full((4, 4), np.inf)):
-        assert effective.box_of(nothing.astype(np.float32)) is None
+        assert effective_field.box_of(nothing.astype(np.float32)) is None
 
 
 def test_where_all_pixels_count_alike_it_is_the_whole_input(folder, tmp_path):

@@ -15,16 +15,19 @@ import pytest
 from PIL import Image, ImageOps
 
 import explain
-from explain import representation, workspace
+from explain import workspace
 from explain.data import ImageSet
+from explain.embedding import representation
+from explain.embedding.projection import project
+from explain.embedding.representation import represent
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.explorer import Thumbs
 from explain.figure import FORMATS, read_facts
-from explain.projection import project
-from explain.representation import represent
-from explain.search import nearest
-from explain.thumbnails import thumbnails
-from explain.views import activations, cloud, embedding
+from explain.index.search import nearest
+from explain.index.thumbnails import thumbnails
+from explain.views import activations, embedding
+from explain.views.parts import map_plot, tensorboard
+from explain.workspace import kept
 
 COUNT = 120
 OTHER = "fashion-mnist/777"  # not among the pictures of the index
@@ -32,7 +35,7 @@ QUICK = {"iterations": 50, "perplexity": 10}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def kept(tmp_path_factory):
+def own_workspace(tmp_path_factory):
     """A workspace for all tests here, so that a map is computed once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPLAIN_WORKSPACE", str(tmp_path_factory.mktemp("workspace")))
@@ -40,7 +43,7 @@ def kept(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def index(kept, lenet):
+def index(own_workspace, lenet):
     return explain.build_index(lenet, "fashion-mnist", limit=COUNT)
 
 
@@ -104,7 +107,7 @@ def test_what_could_not_be_read_is_left_out_and_no_label_is_none(folder):
     np.testing.assert_allclose(np.abs(centred @ result.axes), np.abs(result.points), rtol=1e-3, atol=1e-3)
     for colour in ("class", "label", "right", "confidence"):
         assert b"<text" in result.figure(colour=colour).encode("svg")
-    assert cloud.coloured_by(result, "class") == "prediction"
+    assert map_plot.coloured_by(result, "class") == "prediction"
 
 
 def test_three_dimensions_are_drawn_and_turn(index):
@@ -112,8 +115,8 @@ def test_three_dimensions_are_drawn_and_turn(index):
     assert result.points.shape == (COUNT, 3)
     assert list(result.table)[-5:] == ["x", "y", "z", "trust", "kept"]
     assert result.figure().encode("png", dpi=60) != result.figure(turn=90).encode("png", dpi=60)
-    np.testing.assert_allclose(cloud.flat(result.points, 0, 0), result.points[:, [0, 2]], atol=1e-5)
-    placed = embedding.place(result, index.images[3])
+    np.testing.assert_allclose(map_plot.flat(result.points, 0, 0), result.points[:, [0, 2]], atol=1e-5)
+    placed = embedding.project_point(result, index.images[3])
     np.testing.assert_allclose(placed.place, result.points[3], atol=1e-4)
 
 
@@ -189,7 +192,7 @@ def test_tensorboards_files_line_up(index, tsne, files):
 
 @pytest.mark.parametrize("count", [1, 2, 10_000, 70_000, 10**6])
 def test_a_sprite_is_never_larger_than_a_browser_takes(count):
-    side = cloud._sprite_side(count)
+    side = tensorboard._sprite_side(count)
     columns = int(np.ceil(np.sqrt(count)))
     assert 1 <= side <= 48
     assert side * columns <= 8192
@@ -200,14 +203,14 @@ def test_a_sprite_is_never_larger_than_a_browser_takes(count):
 
 def test_a_picture_of_the_index_lies_at_its_own_point(index, pca):
     for number in (0, 41, COUNT - 1):
-        placed = embedding.place(pca, index.images[number])
+        placed = embedding.project_point(pca, index.images[number])
         np.testing.assert_allclose(placed.place, pca.points[number], atol=1e-4)
         assert placed.nearest[0] == number
 
 
 def test_without_axes_a_place_is_amid_the_nearest(index, tsne):
     picture = explain.open_picture(OTHER)
-    placed = embedding.place(tsne, picture)
+    placed = embedding.project_point(tsne, picture)
     near, _ = nearest(index.features, index.embed(picture), 5)
     np.testing.assert_array_equal(placed.nearest, near)
     np.testing.assert_array_equal(placed.place, np.median(tsne.points[near], axis=0))
@@ -216,7 +219,7 @@ def test_without_axes_a_place_is_amid_the_nearest(index, tsne):
     assert figure.panels[0].marks[0][2] == placed.name
     assert read_facts(figure.encode("svg"))["placed"] == [placed.facts]
     with pytest.raises(BadValue, match="not of layer 'conv1'"):
-        embedding.place(embedding.compute(index, "pca", layer="conv1"), picture)
+        embedding.project_point(embedding.compute(index, "pca", layer="conv1"), picture)
 
 
 # ------------------------------------------------------------ layers and counts
@@ -381,7 +384,7 @@ def test_one_class_and_five_hundred(stub):
         figure = result.figure()
         assert all(figure.encode(name, width_mm=100, dpi=60) for name in figure.formats)
         keys = figure.panels[0].legend
-        assert len(keys) == min(classes, cloud.LEGEND + 1)
+        assert len(keys) == min(classes, map_plot.LEGEND + 1)
         assert sum(key.count for key in keys) == 600
     assert keys[-1].name == "and 480 more classes"
 
@@ -392,7 +395,7 @@ def test_labels_that_the_model_does_not_know_are_neither_right_nor_wrong(stub):
     keys = {key.name: key.count for key in result.figure(colour="right").panels[0].legend}
     assert keys == {"right": 5, "wrong": 5, "not known": 10}
     keys = {key.name: key.count for key in result.figure().panels[0].legend}
-    assert keys == {"cat": 5, "dog": 5, "bird": 5, cloud.UNLABELLED: 5}
+    assert keys == {"cat": 5, "dog": 5, "bird": 5, map_plot.UNLABELLED: 5}
 
 
 @pytest.mark.parametrize(
@@ -464,7 +467,7 @@ def test_a_map_is_computed_once_and_again_where_it_is_damaged(index, tsne, monke
 
 def test_the_oldest_maps_make_room(index, monkeypatch, tmp_path):
     monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path))
-    monkeypatch.setattr(workspace, "MOST_EMBEDDINGS", 3)
+    monkeypatch.setattr(kept, "MOST_EMBEDDINGS", 3)
     for count in range(10, 15):
         workspace.embed(index, "pca", count=count)
     assert len(list((tmp_path / "embeddings").glob("*"))) == 3
@@ -495,7 +498,7 @@ def test_cancelled_work_leaves_nothing(index, monkeypatch, tmp_path):
 
 
 def tile(thumbs, k):
-    return cloud._thumb(thumbs, k, {})
+    return map_plot._thumbnail(thumbs, k, {})
 
 
 def test_small_pictures_are_kept_pixel_for_pixel(index):
@@ -523,7 +526,7 @@ def test_what_cannot_be_read_is_grey(folder):
 def test_thumbnails_are_kept_and_a_damaged_sheet_is_made_anew(photos, monkeypatch):
     first = workspace.thumbnails_of(photos, [0, 1, 2])
     calls = []
-    monkeypatch.setattr(workspace, "thumbnails", lambda *a, **o: calls.append(1) or thumbnails(*a, **o))
+    monkeypatch.setattr(kept, "thumbnails", lambda *a, **o: calls.append(1) or thumbnails(*a, **o))
     assert workspace.thumbnails_of(photos, [0, 1, 2]).sheets == first.sheets
     assert not calls
     (card,) = (workspace.root() / "thumbnails").rglob("thumbnails.json")

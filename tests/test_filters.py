@@ -8,10 +8,10 @@ from torch import nn
 from explain.data import load_images
 from explain.errors import BadValue, NotSupported, Unknown
 from explain.images import sheet_size
-from explain.model import Model, Preprocess
+from explain.network.model import Model, Preprocess
+from explain.network.zoo import load_model
 from explain.views import filters
 from explain.views.filters import Filters, layers_with_filters, ordering, render, render_pair, similarity
-from explain.zoo import load_model
 
 GREY = Preprocess(size=(28, 28), resize=28, mean=(0.0,), std=(1.0,), channels=1)
 TEN = tuple("abcdefghij")

@@ -12,7 +12,7 @@ from explain import load_model
 from explain.index.build import default_layers
 from explain.index.fused import fuse, pad_within
 from explain.index.responses import respond
-from explain.trace import calls
+from explain.network.trace import calls
 
 SIZE = (3, 13, 10)
 

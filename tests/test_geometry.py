@@ -13,7 +13,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from explain.errors import BadValue, NotSupported
-from explain.geometry import Status, Tracer
+from explain.network.geometry import Status, Tracer
 
 # the oracle
 

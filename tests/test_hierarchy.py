@@ -9,13 +9,13 @@ from PIL import Image
 from torch import nn
 
 import explain
-from explain.channels import dead
 from explain.cli import main
 from explain.errors import BadFile, BadValue, ExplainError, NotSupported
-from explain.model import Model, Preprocess
-from explain.trace import record
+from explain.index.channels import dead
+from explain.network.model import Model, Preprocess
+from explain.network.trace import record
 from explain.views import hierarchy
-from explain.views.result import SHARED
+from explain.views.parts.result import SHARED
 from explain.workspace import open_picture
 
 

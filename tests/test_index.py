@@ -25,8 +25,8 @@ from explain.data import load_images
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.index import MANIFEST, RANKINGS, Index, merge_indexes, open_index, read_manifest
 from explain.index.summary import NOBODY
-from explain.model import Model, Preprocess
-from explain.trace import record
+from explain.network.model import Model, Preprocess
+from explain.network.trace import record
 
 build_module = sys.modules["explain.index.build"]
 ROOT = Path(__file__).parent.parent

@@ -6,7 +6,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision import models
 
-from explain.layers import scan
+from explain.network.layers import scan
 
 
 def built(name):

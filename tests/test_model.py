@@ -20,7 +20,7 @@ from torchvision.transforms import InterpolationMode
 
 from explain.data import load_images
 from explain.errors import BadValue, NotSupported, Unknown
-from explain.model import Model, Preprocess, choose_device
+from explain.network.model import Model, Preprocess, choose_device
 
 GREY = Preprocess(size=(28, 28), resize=28, mean=(0.0,), std=(1.0,), channels=1)
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", "box")

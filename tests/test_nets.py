@@ -7,14 +7,14 @@ from torch import nn
 from torchvision import models
 
 from explain.errors import BadValue, NotSupported, Unknown
-from explain.layers import scan
 from explain.nets import NETS, vgg_block
 from explain.nets.densenet import DenseBlock, transition
 from explain.nets.googlenet import Inception, NaiveInception
 from explain.nets.layers import IntraChannelNorm, L2Pool2d, LocallyConnected2d
 from explain.nets.resnet import Padding, Residual
+from explain.network.layers import scan
+from explain.network.zoo import load_model, save_model
 from explain.views import anatomy, filters, saliency
-from explain.zoo import load_model, save_model
 
 
 @pytest.mark.parametrize(

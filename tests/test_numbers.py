@@ -13,11 +13,11 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision import models
 
-from explain.arithmetic import conv_macs, conv_parameters, fits, output_size, receptive_field, same_padding
-from explain.layers import scan
+from explain.lectures.arithmetic import conv_macs, conv_parameters, fits, output_size, receptive_field, same_padding
 from explain.nets import NETS
 from explain.nets.googlenet import Inception, NaiveInception
 from explain.nets.layers import lrn
+from explain.network.layers import scan
 
 D2L = {"channels": 1, "classes": 10}
 ABOUT = pytest.approx

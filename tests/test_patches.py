@@ -9,11 +9,12 @@ from PIL import Image
 from torch import nn
 
 import explain
-from explain.channels import dead, duplicates
 from explain.errors import BadValue, Unknown
 from explain.index import open_index
-from explain.model import Model, Preprocess
-from explain.views import census, cut, patches
+from explain.index.channels import dead, duplicates
+from explain.network.model import Model, Preprocess
+from explain.views import census, patches
+from explain.views.parts import cut
 
 
 def tiny(seed=0):

@@ -8,10 +8,10 @@ import pytest
 from sklearn.manifold import trustworthiness
 from sklearn.neighbors import KNeighborsClassifier
 
-from explain.apart import Crashed, apart
+from explain.embedding.fidelity import fidelity
+from explain.embedding.projection import PROJECTIONS, project
 from explain.errors import BadValue, ExplainError, Unknown
-from explain.fidelity import fidelity
-from explain.projection import PROJECTIONS, project
+from explain.isolate import Crashed, apart
 
 QUICK = {"pca": {}, "tsne": {"iterations": 100}, "umap": {}}
 FEW = {"pca": {}, "tsne": {"iterations": 50}, "umap": {}}  # where it only has to end well
@@ -144,7 +144,7 @@ def test_apart_answers_reports_and_refuses_as_here():
     vectors, _ = clusters()
     seen = []
     points, facts, *_ = apart(
-        "explain.projection:project", "tsne", vectors, report=lambda *r: seen.append(r[:2]), iterations=50
+        "explain.embedding.projection:project", "tsne", vectors, report=lambda *r: seen.append(r[:2]), iterations=50
     )
     here, known, *_ = project("tsne", vectors, iterations=50)
     np.testing.assert_array_equal(points, here)
@@ -152,7 +152,7 @@ def test_apart_answers_reports_and_refuses_as_here():
     assert facts == known
     assert seen[-1] == (300, 300)
     with pytest.raises(BadValue, match="all equal"):
-        apart("explain.projection:project", "tsne", np.ones((9, 2)))
+        apart("explain.embedding.projection:project", "tsne", np.ones((9, 2)))
 
 
 def crash(report):

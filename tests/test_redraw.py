@@ -15,7 +15,6 @@ import explain
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.figure import read_facts
 from explain.images import cover
-from explain.redrawing import VIEWS, Opener, redraw
 from explain.views import (
     activations,
     anatomy,
@@ -36,6 +35,7 @@ from explain.views import (
     trust,
     unit,
 )
+from explain.workspace.redraw import VIEWS, Opener, redraw
 
 PICTURE = "fashion-mnist/7"
 
@@ -53,7 +53,7 @@ def workspace(tmp_path_factory, lenet):
 
 @pytest.fixture(scope="module")
 def index(workspace, lenet):
-    (folder,) = explain.workspace.indexes(lenet).values()
+    (folder,) = explain.workspace.list_indexes(lenet).values()
     return explain.open_index(folder, lenet)
 
 
@@ -64,7 +64,7 @@ def picture(reference=PICTURE):
 def map_of(index, method="pca", *placed, **options):
     """A map with other pictures on it, which is kept: t-SNE on several threads may differ in the last bits."""
     result = explain.workspace.embed(index, method, **options)
-    return dataclasses.replace(result, placed=tuple(embedding.place(result, picture(name)) for name in placed))
+    return dataclasses.replace(result, placed=tuple(embedding.project_point(result, picture(name)) for name in placed))
 
 
 # Each view with a style, and options, that are not the defaults.
@@ -103,7 +103,7 @@ MADE = {
         m, cover(picture(), [(2, 3, 9, 12)], "black")
     ).figure(),
     "training": lambda m, i: training.compute(m).figure(),
-    "training of two": lambda m, i: training.compute(explain.workspace.runs()["small-1"], m).figure(part="differences"),
+    "training of two": lambda m, i: training.compute(explain.workspace.list_runs()["small-1"], m).figure(part="differences"),
     "trust": lambda m, i: trust.compute(
         m, picture(), "integrated_gradients", "Coat", portions=3, check_seed=5, steps=3, baseline="mean"
     ).figure(part="curves"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explain.attribution import METHODS
-from explain.backprop import UNIT_METHODS
+from explain.attribution.units import UNIT_METHODS
 from explain.errors import BadValue, ExplainError, Unknown, enumerate_some, shorten
 from explain.nets import NETS
 from explain.registry import Choices, Option, Range, Registry, options_of

@@ -11,8 +11,8 @@ import pytest
 import explain
 from explain.errors import BadFile, BadValue, ExplainError
 from explain.figure import read_facts
-from explain.report import Entry, Report, rebuild, write_report
 from explain.views import anatomy, filters, saliency
+from explain.workspace.report import Entry, Report, rebuild, write_report
 
 BAD = "<script>alert(1)</script> & \"q\" 'a' ]]> \x00 \n second line"
 

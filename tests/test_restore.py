@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 import explain
 from explain.errors import ExplainError
 from explain.figure import Figure, read_facts
-from explain.ui import restore, session, widgets
+from explain.ui import report_items, restore, widgets
 from explain.views import (
     activations,
     anatomy,
@@ -40,7 +40,7 @@ def workspace(tmp_path_factory, lenet):
 
 @pytest.fixture(scope="module")
 def index(workspace, lenet):
-    (folder,) = explain.workspace.indexes(lenet).values()
+    (folder,) = explain.workspace.list_indexes(lenet).values()
     return explain.open_index(folder, lenet)
 
 
@@ -242,7 +242,7 @@ def test_mangled_facts_never_raise(lenet, index, kind):
 
 
 def test_every_view_has_a_place():
-    from explain.redrawing import VIEWS
+    from explain.workspace.redraw import VIEWS
 
     assert set(VIEWS) <= set(restore.PLACES)
 
@@ -275,7 +275,7 @@ def test_figures_are_collected_to_a_report(lenet):
 
 
 def test_a_full_report_says_so(monkeypatch):
-    monkeypatch.setattr(session, "MOST_COLLECTED", 1)
+    monkeypatch.setattr(report_items, "MOST_COLLECTED", 1)
     app = open_app()
     fine(app.button(key="collect-anatomy").click().run())
     assert app.button(key="collect-anatomy").disabled

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from explain.attribution import METHODS
 from explain.errors import ExplainError, Unknown
-from explain.model import Model, Preprocess
+from explain.network.model import Model, Preprocess
 from explain.registry import Range
 from explain.views import activations, saliency, unit
 from explain.workspace import open_picture

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from explain import search
 from explain.errors import BadValue, Unknown
-from explain.search import METRICS, nearest, nearest_all, squared_norms
+from explain.index import search
+from explain.index.search import METRICS, nearest, nearest_all, squared_norms
 
 random_state = np.random.default_rng(0)
 

@@ -6,11 +6,11 @@ from streamlit.testing.v1 import AppTest
 def page():
     import streamlit as st
 
-    from explain.ui import session
+    from explain.ui import selection
 
-    session.start("page")
-    session.controlled(st.selectbox, "Map", "map", session.get("map", "pca"), ["pca", "tsne"])
-    session.finish()
+    selection.start("page")
+    selection.controlled(st.selectbox, "Map", "map", selection.get("map", "pca"), ["pca", "tsne"])
+    selection.finish()
 
 
 def test_a_run_that_the_page_asks_for_keeps_what_was_chosen_since_its_url():

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from torchvision import models
 
 from explain.errors import NotSupported, Unknown
-from explain.trace import call_counts, record
+from explain.network.trace import call_counts, record
 
 
 class Reused(nn.Module):

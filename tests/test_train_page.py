@@ -12,13 +12,14 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 import explain
-from explain import runs, store, workspace, zips
+from explain import store, workspace
 from explain.data import load_images
 from explain.errors import BadFile, BadValue, ExplainError
-from explain.runs import Asked
 from explain.training import RECIPES, SETTINGS
-from explain.ui import settings, trainings
+from explain.ui.parts import training_runs, training_settings
 from explain.views import training
+from explain.workspace import runs, zips
+from explain.workspace.runs import Asked
 
 TINY = {"epochs": 2, "batch_size": 100, "learning_rate": 0.1, "snapshots": "1,2"}
 ASKED = Asked("edges-fashion-mnist", TINY, "fashion-mnist", 200)
@@ -57,7 +58,7 @@ def threads():
 
 
 def finished(name: str) -> None:
-    job, since = trainings.job_of(workspace.runs()[name]), time.monotonic()
+    job, since = training_runs.job_of(workspace.list_runs()[name]), time.monotonic()
     while job.active:
         assert time.monotonic() - since < 300
         time.sleep(0.05)
@@ -67,7 +68,7 @@ def finished(name: str) -> None:
 
 
 def test_every_setting_has_a_place():
-    shown = {name for names in settings.OF_TAB.values() for name in names} | set(settings.OF_TRANSFER)
+    shown = {name for names in training_settings.OF_TAB.values() for name in names} | set(training_settings.OF_TRANSFER)
     assert shown | {"optimiser", "schedule"} == set(SETTINGS)
 
 
@@ -346,7 +347,7 @@ def test_a_failure_is_said_as_it_is(here):
     assert "The loss is no longer finite" in app.error[0].value.replace("\\", "")
     assert not [button for button in app.button if button.key == "resume"]
     fine(app.button(key="delete").click().run())
-    assert folder.name not in workspace.runs()
+    assert folder.name not in workspace.list_runs()
 
 
 def test_a_training_that_cannot_begin_says_why(here):

@@ -23,6 +23,7 @@ from explain import store
 from explain.data import ImageSet, from_arrays, load_images
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.nets import NETS
+from explain.network.zoo import load_model
 from explain.training import RECIPES, read_run, recipe, train
 from explain.training import checkpoint as checkpoints
 from explain.training.chance import order
@@ -31,7 +32,6 @@ from explain.training.network import initialise
 from explain.training.optimisers import OPTIMISERS
 from explain.training.pictures import pictures, split
 from explain.training.schedules import SCHEDULES, scaled_rate
-from explain.zoo import load_model
 
 RECIPE = "lenet-fashion-mnist"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # torchvision's, of ImageNet

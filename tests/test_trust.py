@@ -16,7 +16,7 @@ from explain.attribution import METHODS
 from explain.attribution.gradients import baseline_of
 from explain.data import ImageSet
 from explain.errors import BadValue, ExplainError, NotSupported, Unknown
-from explain.model import Model, Preprocess
+from explain.network.model import Model, Preprocess
 from explain.trust import (
     EDGES,
     WEIGHTS,

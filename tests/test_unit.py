@@ -11,10 +11,10 @@ from captum.attr import NeuronDeconvolution, NeuronGradient, NeuronGuidedBackpro
 from torch import nn
 from torch.nn import functional as F
 
-from explain.backprop import UNIT_METHODS
+from explain.attribution.units import UNIT_METHODS
 from explain.errors import BadValue, ExplainError, NotSupported, Unknown
-from explain.model import Model, Preprocess
 from explain.nets import NETS
+from explain.network.model import Model, Preprocess
 from explain.views import unit
 from explain.workspace import open_picture
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explain import store, workspace
+from explain import store
 from explain.data import load_images
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
-from explain.workspace import keep_upload, open_picture, root, sweep
+from explain.workspace import keep_upload, open_picture, pictures, prune_uploads, root
 
 DAY = 86400
 
@@ -116,7 +116,7 @@ def test_expiry(home):
 
 def test_most(home, monkeypatch):
     """Beyond the limit the oldest go; stray temporary files of a killed writer age away too."""
-    monkeypatch.setattr(workspace, "MOST_UPLOADS", 3)
+    monkeypatch.setattr(pictures, "MOST_UPLOADS", 3)
     folder = home / "uploads"
     folder.mkdir(parents=True)
     for k in range(6):
@@ -125,9 +125,9 @@ def test_most(home, monkeypatch):
     stray = folder / ".file.x.tmp"
     stray.touch()
     os.utime(stray, (0, time.time() - 8 * DAY))
-    sweep(folder)
+    prune_uploads(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["file0", "file1", "file2"]
-    sweep(folder / "none")
+    prune_uploads(folder / "none")
 
 
 @pytest.mark.parametrize(("reference", "kind"), [

@@ -10,12 +10,13 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from explain import store, zoo
-from explain.checkpoint import read_weights
+from explain import store
 from explain.data import load_images
 from explain.errors import BadFile, BadValue, ExplainError, NotSupported, Unknown
-from explain.model import Model, Preprocess
-from explain.zoo import list_models, load_model, save_model
+from explain.network import zoo
+from explain.network.checkpoint import read_weights
+from explain.network.model import Model, Preprocess
+from explain.network.zoo import list_models, load_model, save_model
 
 GREY = Preprocess(size=(28, 28), resize=28, mean=(0.0,), std=(1.0,), channels=1)
 

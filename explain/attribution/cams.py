@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ..errors import NotSupported
-from ..features import head
+from ..network.features import head
+from ..network.trace import inputs, record
 from ..registry import Choices
-from ..trace import inputs, record
 from .gradients import REDUCE, reduced
 from .methods import METHODS, Ends
 from .passes import slope

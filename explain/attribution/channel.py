@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import NotSupported
-from ..trace import record
+from ..network.trace import record
 
 __all__ = ["of_channel"]
 

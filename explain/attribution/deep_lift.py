@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import NotSupported
-from ..trace import asking
+from ..network.trace import asking
 from .gradients import BASELINE, baseline_of, to_baseline
 from .methods import METHODS, Ends, complete
 from .propagation import Call, Ruled, Rules, multipliers, scaled, shared

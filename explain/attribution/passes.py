@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..trace import asking, calls
+from ..network.trace import asking, calls
 
 __all__ = ["generator", "outputs_of", "room", "score", "scores_of", "slope", "slopes", "tell", "watched"]
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ..errors import NotSupported
-from ..trace import asking
+from ..network.trace import asking
 from .passes import score, slope
 
 __all__ = ["MOVING", "SUMS", "Call", "Ruled", "Rules", "kind_of", "multipliers", "scaled", "shared"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..backprop import RULES, rectifying, refuse_other_activations
-from ..trace import asking
+from ..network.trace import asking
 from .gradients import REDUCE, reduced
 from .methods import METHODS, Ends
 from .passes import score, slope
+from .units import RULES, rectifying, refuse_other_activations
 
 __all__ = ["run_back"]
 

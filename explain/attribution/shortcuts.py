@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from ..trace import calls, record, split
+from ..network.trace import calls, record, split
 
 __all__ = ["onward", "swift"]
 

@@ -58,7 +58,7 @@ def _redraw(given: argparse.Namespace) -> None:
 def _report(given: argparse.Namespace) -> None:
     """a page with figures redrawn from exported ones, which opens offline and can be rebuilt"""
     from ..figure import read_facts
-    from ..report import Entry, Report, rebuild, write_report
+    from ..workspace.report import Entry, Report, rebuild, write_report
 
     opener, title = _opener(given), "Report"
     entries: list[Entry] = []
@@ -79,8 +79,8 @@ def _report(given: argparse.Namespace) -> None:
 
 
 def _opener(given: argparse.Namespace) -> Any:
-    from ..redrawing import Opener
     from ..workspace import load_model
+    from ..workspace.redraw import Opener
 
     if (given.weights or given.architecture) and not given.model:
         raise BadValue("Weights and an architecture are given with a model: --model NAME.")

@@ -114,7 +114,7 @@ def _embed(given: argparse.Namespace) -> None:
             report=progress,
             **pairs(given.option),
         )
-    result = replace(result, placed=tuple(embedding.place(result, picture) for picture in pictures))
+    result = replace(result, placed=tuple(embedding.project_point(result, picture) for picture in pictures))
     text = f"{given.method}: {len(result.points)} points\n{result.figure().note}"
     finish(given, result, text, result.table)
 

@@ -96,10 +96,11 @@ def _size(given: argparse.Namespace) -> None:
 
 def _lectures(given: argparse.Namespace) -> None:
     """the lectures' tables beside ours, with what differs and why"""
+    from ..lectures import tables
     from ..views import lectures
 
     if given.table == "all":
-        say(given, {"tables": lectures.TABLES}, "\n".join(f"{k:12} {title}" for k, title in lectures.TABLES.items()))
+        say(given, {"tables": tables.TABLES}, "\n".join(f"{k:12} {title}" for k, title in tables.TABLES.items()))
         return
     result = lectures.compute(given.table)
     differing = [f"{row.network}, {row.what}: {row.slide} ≠ {row.ours}. {row.why}" for row in result.differences]

@@ -36,9 +36,9 @@ def _doctor(given: argparse.Namespace) -> None:
     import platform
 
     from ..figure import versions
-    from ..model import choose_device
+    from ..network.model import choose_device
+    from ..network.zoo import list_models, load_model
     from ..workspace import root
-    from ..zoo import list_models, load_model
 
     report: dict[str, Any] = {
         "python": platform.python_version(),

@@ -25,11 +25,11 @@ from torch import Tensor, nn
 from .. import store
 from ..data import ImageSet
 from ..errors import BadFile, BadValue, ExplainError, NotSupported, shorten
-from ..features import head, vector
 from ..figure import versions
-from ..layers import Layer
-from ..model import Model
-from ..trace import calls, inputs, split
+from ..network.features import head, vector
+from ..network.layers import Layer
+from ..network.model import Model
+from ..network.trace import calls, inputs, split
 from .files import (
     MANIFEST,
     OWN,

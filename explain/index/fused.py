@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..trace import calls
+from ..network.trace import calls
 from .responses import Responses, Tail, respond
 
 __all__ = ["Private", "fuse", "pad_within", "private"]

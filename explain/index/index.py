@@ -15,13 +15,13 @@ from PIL import Image
 
 from ..data import ImageSet, list_images, load_images
 from ..errors import BadFile, BadValue, Unknown, shorten
-from ..features import vector
-from ..model import Box, Layer, Model
-from ..search import nearest, squared_norms
-from ..trace import inputs
-from ..zoo import load_model
+from ..network.features import vector
+from ..network.model import Box, Layer, Model
+from ..network.trace import inputs
+from ..network.zoo import load_model
 from .build import gather, join
 from .files import Arrays, Manifest, lines_of, read_arrays, read_manifest, summaries_of
+from .search import nearest, squared_norms
 from .summary import NOBODY, RANKINGS, Summary, edges
 
 __all__ = ["SPACES", "Index", "Neighbour", "Row", "merge_indexes", "open_index"]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BadValue
-from ..model import Model
+from ..network.model import Model
 
 __all__ = ["averaged", "ten_crop_scores"]
 

@@ -16,8 +16,8 @@ from .. import store
 from ..data import ImageSet, from_arrays, load_images
 from ..errors import BadFile, BadValue, ExplainError
 from ..figure import versions
-from ..model import Model, choose_device
-from ..zoo import save_model
+from ..network.model import Model, choose_device
+from ..network.zoo import save_model
 from . import checkpoint
 from .chance import forked, order
 from .metrics import evaluated

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from ..data import ImageSet
 from ..errors import BadValue, NotSupported
-from ..features import head
-from ..model import Model, Preprocess
 from ..nets import NETS
-from ..trace import calls
-from ..zoo import load_model, plain
+from ..network.features import head
+from ..network.model import Model, Preprocess
+from ..network.trace import calls
+from ..network.zoo import load_model, plain
 from .chance import generator
 from .recipes import Recipe
 

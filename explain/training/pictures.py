@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 from ..data import ImageSet
 from ..errors import BadValue, ExplainError
-from ..model import Preprocess
-from ..trace import inputs
+from ..network.model import Preprocess
+from ..network.trace import inputs
 
 __all__ = ["Pictures", "check", "pictures", "split"]
 

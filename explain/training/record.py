@@ -10,11 +10,11 @@ from typing import Any
 from torch import nn
 
 from .. import store
-from ..checkpoint import read_json
 from ..data import ImageSet
 from ..errors import BadValue, ExplainError
-from ..model import Model
-from ..zoo import save_model
+from ..network.checkpoint import read_json
+from ..network.model import Model
+from ..network.zoo import save_model
 from . import checkpoint
 from .network import Begun
 from .recipes import Recipe

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..trace import address, call_counts, calls
+from ..network.trace import address, call_counts, calls
 
 __all__ = ["Watcher", "dead_units", "gradient_norm"]
 

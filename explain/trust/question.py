@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..attribution import COMPLETE, METHODS, of_channel, watched
 from ..errors import NotSupported
 from ..images import resize
-from ..model import Model
+from ..network.model import Model
 from ..registry import Entry
 
 __all__ = [

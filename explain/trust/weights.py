@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..attribution.passes import generator
 from ..errors import NotSupported
-from ..trace import calls
+from ..network.trace import calls
 from .question import Heat, Progress, Question, phase, similarity, spearman
 
 __all__ = ["Stage", "randomisation", "randomise", "stages_of", "untrained"]

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from explain.errors import ExplainError
-from explain.ui import session
+from explain.ui import selection
 from explain.ui.text import literal
 
 SAMPLING, WINDOW = 0.25, 10.0  # seconds between the samples a speed is taken from, and how far back they go
@@ -244,7 +244,7 @@ def show_end(job: Job, label: str) -> None:
 def watch(job: Job, label: str, unit: str) -> None:
     """A job's progress, in a fragment that runs again and again; when it finishes, the page runs once more."""
     if not job.active:
-        session.again()
+        selection.again()
     fraction = min(job.done / job.total, 1.0) if job.total else 0.0
     text = f"**{literal(label)}**: {literal(describe(job, unit))}"
     bar, button = st.columns([6, 1], vertical_alignment="center")

@@ -17,9 +17,9 @@ import streamlit as st
 from explain import workspace
 from explain.data import list_images
 from explain.errors import ExplainError, shorten
-from explain.redrawing import Facts, find_index, is_model_name, is_reference
-from explain.ui import session
+from explain.ui import caches, selection, uploads
 from explain.ui.text import literal
+from explain.workspace.redraw import Facts, find_index, is_model_name, is_reference
 
 LONGEST = 200
 ROOT = Path(__file__).parents[2]
@@ -185,10 +185,10 @@ class Restored:
 
 def follow() -> None:
     """Go where the figure uploaded last came from; then say what was not found. Raises ExplainError for no view."""
-    if facts := session.dropped():
+    if facts := uploads.dropped():
         found = restored(facts)
-        session.restore(found.page, found.selection, found.notes)
-    notes = session.restored()
+        selection.restore(found.page, found.selection, found.notes)
+    notes = selection.restored()
     if notes is not None:
         st.toast("The view that the figure shows is open again.", icon=":material/restore_page:")
         for note in notes:  # they stay until they are read
@@ -250,7 +250,7 @@ def _model(facts: Mapping[str, Any], notes: list[str]) -> Any:
         notes.append(f"The model {shorten(name)} is not known here; the rest is as it was.")
         return None
     try:
-        model = session.model(name)
+        model = caches.model(name)
     except ExplainError as error:
         notes.append(f"{error} The rest is as it was.")
         return None
@@ -278,10 +278,10 @@ def _picture(facts: Mapping[str, Any], name: str, notes: list[str]) -> str:
 def _index(facts: Mapping[str, Any], model: Any, notes: list[str]) -> str:
     """What the index is called in the list of a model's; empty, with a note, where there is none."""
     data = _text(facts.get("data"))
-    known = {} if model is None else workspace.indexes(model)
-    if model is not None and (known or data != session.demo_set(model)):  # the demo's is built at first need
+    known = {} if model is None else workspace.list_indexes(model)
+    if model is not None and (known or data != caches.demo_set(model)):  # the demo's is built at first need
         try:
             return find_index(Facts(facts), model)[0]
         except ExplainError as error:
             notes.append(str(error))
-    return data if data in (*known, *([] if model is None else [session.demo_set(model)])) else ""
+    return data if data in (*known, *([] if model is None else [caches.demo_set(model)])) else ""

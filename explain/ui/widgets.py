@@ -17,11 +17,11 @@ from explain.errors import ExplainError
 from explain.figure import FORMATS, Figure, Panel, Scale
 from explain.images import VISIONS, enlarge, png, seen_as
 from explain.index import Index
-from explain.model import Layer, Model
 from explain.nets import NETS
+from explain.network.model import Layer, Model
 from explain.registry import Entry, Option, Range
 from explain.store import sha256
-from explain.ui import jobs, session
+from explain.ui import caches, jobs, report_items, selection, uploads
 from explain.ui.gallery import gallery
 from explain.ui.text import literal
 
@@ -64,9 +64,9 @@ def choose_model_and_picture() -> None:
     """The sidebar: model, picture, upload. Comes before the page, and stays usable when the page fails."""
     st.html(STYLE)
     with st.sidebar:
-        name = session.get("model", session.DEFAULT_MODEL)
+        name = selection.get("model", caches.DEFAULT_MODEL)
         names = list(dict.fromkeys([*workspace.list_models(), name]))
-        session.controlled(
+        selection.controlled(
             st.selectbox,
             "Model",
             "model",
@@ -76,12 +76,12 @@ def choose_model_and_picture() -> None:
             help="A shipped model or one trained here, or type torchvision:NAME or timm:NAME (random weights show what "
             "is architecture).",
         )
-        model = session.model(name)
+        model = caches.model(name)
         choose_picture(model, "picture", "Picture")
-        refused = session.upload("Or upload one, or a figure saved here", UPLOADS)
+        refused = uploads.upload("Or upload one, or a figure saved here", UPLOADS)
         if refused:  # the page goes on with the earlier picture
             show_error(refused)
-        seen = model.preprocess.crop(session.picture())
+        seen = model.preprocess.crop(caches.picture())
         st.image(
             png(seen, effort=1),
             "What the network sees",
@@ -89,22 +89,22 @@ def choose_model_and_picture() -> None:
             output_format="PNG",
             alt="The picture as the network sees it",
         )
-        for note in session.picture().info.get("notes", ()):
+        for note in caches.picture().info.get("notes", ()):
             st.caption(literal(note))
 
 
 def choose_picture(model: Model, name: str, label: str) -> None:
     """A select box over the shipped pictures that suit the model, and this visitor's uploads."""
-    uploads = session.uploads()
-    chosen = session.get(name, session.demo_picture(model, name))
-    options = list(dict.fromkeys([*uploads, *demo_references(model.preprocess.channels), chosen]))
-    session.controlled(
+    uploaded = uploads.uploaded()
+    chosen = selection.get(name, caches.demo_picture(model, name))
+    options = list(dict.fromkeys([*uploaded, *demo_references(model.preprocess.channels), chosen]))
+    selection.controlled(
         st.selectbox,
         label,
         name,
         chosen,
         options,
-        format_func=lambda reference: uploads.get(reference) or describe(reference),
+        format_func=lambda reference: uploaded.get(reference) or describe(reference),
         accept_new_options=True,
         help="Type fashion-mnist/1234 for any other picture of a set.",
     )
@@ -144,12 +144,12 @@ def choose_index(model: Model) -> Index | None:
 
     None until it is there; its progress is shown meanwhile.
     """
-    demo = session.demo_set(model)
-    found = workspace.indexes(model)
-    chosen = session.get("index", demo)
+    demo = caches.demo_set(model)
+    found = workspace.list_indexes(model)
+    chosen = selection.get("index", demo)
     if chosen not in (demo, *found):
-        session.choose("index", chosen := demo)
-    session.controlled(
+        selection.choose("index", chosen := demo)
+    selection.controlled(
         st.selectbox,
         "Over which pictures",
         "index",
@@ -161,11 +161,11 @@ def choose_index(model: Model) -> Index | None:
         job = jobs.start(f"index {model.digest} {chosen}", lambda progress: build(model, chosen, progress))
         if not jobs.show(job, f"Looking at {chosen} with {model.name}"):
             return None
-        found = workspace.indexes(model)
+        found = workspace.list_indexes(model)
         if chosen not in found:  # its folder has been removed since
             jobs.forget(job.key)
-            session.again()
-    return session.index(model, found[chosen])
+            selection.again()
+    return caches.index(model, found[chosen])
 
 
 def build(model: Model, chosen: str, progress: jobs.Progress) -> str:
@@ -174,16 +174,16 @@ def build(model: Model, chosen: str, progress: jobs.Progress) -> str:
 
 def choose_layer(layers: list[Layer], name: str = "layer", default: str | None = None, label: str = "Layer") -> str:
     by_name = {layer.name: layer for layer in layers}
-    chosen = session.get(name, default)
+    chosen = selection.get(name, default)
     if chosen not in by_name:
         chosen = default if default in by_name else next(iter(by_name))
-        session.choose(name, chosen)
+        selection.choose(name, chosen)
 
     def described(key: str) -> str:
         layer = by_name[key]
         return f"{key}  ·  {layer.kind} {'×'.join(map(str, layer.shape))}"
 
-    session.controlled(st.selectbox, label, name, chosen, list(by_name), format_func=described)
+    selection.controlled(st.selectbox, label, name, chosen, list(by_name), format_func=described)
     return chosen
 
 
@@ -191,26 +191,26 @@ def option(spec: Option, name: str | None = None, label: str | None = None) -> A
     """The widget that a registered option's type and bounds ask for; its value is part of the permalink."""
     name, label = name or spec.name, label or spec.name.replace("_", " ").capitalize()
     try:
-        value = spec.check(session.get(name, spec.default))
+        value = spec.check(selection.get(name, spec.default))
     except ExplainError:
         value = spec.default
-        session.choose(name, value)
+        selection.choose(name, value)
     help = spec.help or None
     if spec.type is bool:
-        return session.controlled(st.toggle, label, name, value, help=help)
+        return selection.controlled(st.toggle, label, name, value, help=help)
     if isinstance(spec.bounds, Range):
         low, high = spec.type(spec.bounds.low), spec.type(spec.bounds.high)
         if high - low > 1000:
-            return session.controlled(st.number_input, label, name, value, low, high, help=help)
-        return session.controlled(st.slider, label, name, value, low, high, help=help)
-    return session.controlled(st.selectbox, label, name, value, list(spec.bounds.values), help=help)
+            return selection.controlled(st.number_input, label, name, value, low, high, help=help)
+        return selection.controlled(st.slider, label, name, value, low, high, help=help)
+    return selection.controlled(st.selectbox, label, name, value, list(spec.bounds.values), help=help)
 
 
 def choose_entry(registry: Any, name: str, label: str, names: dict[str, str] | None = None) -> Entry:
-    chosen = session.get(name, next(iter(registry)))
+    chosen = selection.get(name, next(iter(registry)))
     if chosen not in registry:
-        session.choose(name, chosen := next(iter(registry)))
-    session.controlled(
+        selection.choose(name, chosen := next(iter(registry)))
+    selection.controlled(
         st.selectbox,
         label,
         name,
@@ -353,20 +353,20 @@ def add_to_report(figure: Figure, name: str) -> None:
     # A caption belongs to its figure: another figure of the same place begins with its own title.
     of = sha256(figure.title.encode())[:12]
     caption = left.text_input("Caption in the report", figure.title, max_chars=2000, key=f"caption-{name}-{of}")
-    full = len(session.report()) >= session.MOST_COLLECTED
+    full = len(report_items.report()) >= report_items.MOST_COLLECTED
     if right.button(
         "Add to the report",
         key=f"collect-{name}",
         icon=":material/add:",
         disabled=full,
         width="stretch",
-        on_click=session.collect,
+        on_click=report_items.collect,
         args=(figure, caption, name),
     ):
-        count = len(session.report())
+        count = len(report_items.report())
         st.toast(f"The report has {count} {'figure' if count == 1 else 'figures'}.", icon=":material/description:")
     if full:
-        st.caption(f"The report is full: it has {session.MOST_COLLECTED} figures. Remove some on its page.")
+        st.caption(f"The report is full: it has {report_items.MOST_COLLECTED} figures. Remove some on its page.")
 
 
 def show_preview(figure: Figure, name: str, width: float, dpi: int) -> None:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from ..errors import BadValue, NotSupported
 from ..figure import Figure, Grid, Panel
-from ..geometry import Status
 from ..images import contact_sheet, draw_box, enlarge, overlay
-from ..model import Box, Layer, Model
+from ..network.geometry import Status
+from ..network.layers import channel_of
+from ..network.model import Box, Layer, Model
+from ..network.trace import record
 from ..registry import Choices, Range, options_of
-from ..trace import record
-from .maps import colours_of, limits_of, place, scale_of
-from .result import BOX_COLOUR, SHARED, Result, cells, channel_of, seen
+from .parts.maps import colours_of, limits_of, scale_of, upsample
+from .parts.result import BOX_COLOUR, SHARED, Result, cells, seen
 
 __all__ = ["Activations", "compute", "render", "render_channel", "render_pair"]
 
@@ -125,7 +126,7 @@ def render_channel(
     row, column = result.peak(channel)
     box = result.box(channel)
     seen = result.crop if box is None else draw_box(result.crop, box, BOX_COLOUR, max(1, result.crop.shape[0] // 112))
-    placed, covered = place(values, result.layer, result.crop.shape[:2], style["smooth"])
+    placed, covered = upsample(values, result.layer, result.crop.shape[:2], style["smooth"])
     over = overlay(result.crop, colours_of(placed, scale), style["opacity"] * covered)
     whole = "" if box is None else f"box: what the unit at ({row}, {column}) sees"
     if result.layer.field is not None and result.layer.field.status != Status.EXACT and box is not None:

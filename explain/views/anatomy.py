@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from ..costs import QUANTITIES, Share, activations, neurons, shares
 from ..figure import RIGHT, UNKNOWN, WRONG, Chart, Figure, Line, bars
-from ..layers import FLOAT_BYTES
-from ..model import Layer, Model
+from ..network.costs import QUANTITIES, Share, activations, neurons, shares
+from ..network.layers import FLOAT_BYTES
+from ..network.model import Layer, Model
 from ..registry import Choices, options_of
-from .result import Result
+from .parts.result import Result
 
 __all__ = ["CAVEAT", "PARTS", "Anatomy", "compute", "render"]
 

@@ -18,11 +18,11 @@ from ..errors import BadValue, shorten
 from ..figure import Figure, Panel
 from ..figure.facts import versions
 from ..images import as_image, to_bytes
-from ..model import Preprocess
+from ..network.model import Preprocess
 from ..registry import Range, options_of
 from ..store import sha256
 from ..training.augment import AUGMENTATIONS, augmented, check_plan
-from .result import Result
+from .parts.result import Result
 
 __all__ = ["Augmentations", "compute", "render"]
 

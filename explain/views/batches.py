@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from ..costs import activations
-from ..errors import BadValue, shorten
+from ..errors import BadValue
 from ..figure import RIGHT, WRONG, Chart, Figure, Line
-from ..layers import FLOAT_BYTES
-from ..model import Model
+from ..network.batch_costs import PATIENCE, SIZES, check_size, estimated_mebibytes, time_and_peak
+from ..network.model import Model
 from ..registry import Choices, options_of
-from .result import Result
+from .parts.result import Result
 
 __all__ = ["ESTIMATED", "Batches", "compute", "render"]
 
-SIZES = (1, 2, 4, 8, 16)
-MOST, PATIENCE, REPEATS = 4096, 4.0, 3  # pictures; seconds after which no larger batch is tried; runs of each size
 ESTIMATED = "estimated, no GPU here"
 MEASURED = "measured on the GPU"
 Progress = Callable[[int, int, str], object]
@@ -71,7 +66,7 @@ def compute(
     the largest layer's input and output, or in training weights, gradients and all activations. Raises BadValue.
     """
     training = options_of(compute)["training"].check(training)
-    asked = [_checked(size) for size in sizes]
+    asked = [check_size(size) for size in sizes]
     if not asked:
         raise BadValue("There are no batch sizes; give at least one.")
     measured, told = model.device.type == "cuda", progress or (lambda *_: None)
@@ -80,12 +75,12 @@ def compute(
     for k, size in enumerate(sorted(set(asked))):
         told(k, len(set(asked)), f"a batch of {size}")
         try:
-            spent, peak = _measured(model, size, training)
+            spent, peak = time_and_peak(model, size, training)
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
             refused = f"A batch of {size} does not fit into the GPU's memory."
             break
-        estimate = _estimated(model, size, training)
+        estimate = estimated_mebibytes(model, size, training)
         done.append(size)
         estimates.append(estimate)
         mebibytes.append(peak if measured else estimate)
@@ -99,57 +94,6 @@ def compute(
         view="batches", sizes=done, training=training, device=str(model.device), how=MEASURED if measured else ESTIMATED
     )
     return Batches(tuple(done), tuple(mebibytes), tuple(estimates), tuple(seconds), str(facts["how"]), refused, facts)
-
-
-def _checked(size: Any) -> int:
-    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MOST:
-        raise BadValue(f"Batch size {shorten(size)} is not a whole number from 1 to {MOST}.")
-    return size
-
-
-def _measured(model: Model, size: int, training: bool) -> tuple[float, float]:
-    """Seconds, and the peak of allocated memory in MiB; 0 where there is no CUDA."""
-    height, width = model.preprocess.size
-    with model.exclusive() as net, torch.inference_mode(False), torch.set_grad_enabled(training):
-        for parameter in net.parameters():
-            parameter.requires_grad_(training)
-        batch = torch.zeros(size, model.preprocess.channels, height, width, device=model.device)
-        _run(net, batch, training)  # the first run also builds what later ones find
-        if model.device.type == "cuda":
-            torch.cuda.synchronize(model.device)
-            torch.cuda.reset_peak_memory_stats(model.device)
-        times = []
-        for _ in range(REPEATS):
-            start = time.perf_counter()
-            _run(net, batch, training)
-            if model.device.type == "cuda":
-                torch.cuda.synchronize(model.device)
-            times.append(time.perf_counter() - start)
-            if sum(times) > PATIENCE:
-                break
-        peak = torch.cuda.max_memory_allocated(model.device) if model.device.type == "cuda" else 0
-        for parameter in net.parameters():
-            parameter.grad = None
-    return min(times), peak / 2**20
-
-
-def _run(net: nn.Module, batch: Tensor, training: bool) -> None:
-    scores = net(batch)
-    if training:
-        scores.square().mean().backward()
-
-
-def _estimated(model: Model, size: int, training: bool) -> float:
-    """MiB."""
-    with model.exclusive() as net:
-        weights = sum(value.numel() for value in net.state_dict().values())
-    height, width = model.preprocess.size
-    entering = model.preprocess.channels * height * width
-    if training:
-        values = 2 * weights + size * activations(model.layers, entering)
-    else:
-        values = weights + size * max((layer.taken + layer.units for layer in model.layers), default=entering)
-    return float(values * FLOAT_BYTES / 2**20)
 
 
 def render(result: Batches) -> Figure:

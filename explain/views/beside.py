@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..costs import activations, family, neurons
 from ..figure import RIGHT, WRONG, Chart, Figure, Line
-from ..layers import FLOAT_BYTES
-from ..model import Layer, Model
-from .result import Result
+from ..network.costs import activations, family, neurons
+from ..network.layers import FLOAT_BYTES
+from ..network.model import Layer, Model
+from .parts.result import Result
 
 __all__ = ["Beside", "compute", "render"]
 

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arithmetic import conv_macs, conv_parameters, output_size, same_padding
 from ..errors import BadValue
 from ..figure import Figure, Panel, versions
+from ..lectures.arithmetic import conv_macs, conv_parameters, output_size, same_padding
 from ..registry import Choices, Range, options_of
-from .result import Result
+from .parts.result import Result
 
 __all__ = ["Size", "compute", "render"]
 

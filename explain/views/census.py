@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..channels import dead, duplicates, kernel
 from ..figure import Figure
 from ..index import Index
-from .result import Result, asked
+from ..index.channels import dead, duplicates, kernel
+from .parts.result import Result, asked
 
 __all__ = ["Census", "compute", "render"]
 

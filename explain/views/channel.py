@@ -9,18 +9,19 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..channels import Kernel, dead, kernel, replaced
 from ..errors import BadFile, NotSupported, Unknown
 from ..figure import Figure, Grid, Panel, Scale
 from ..images import contact_sheet, enlarge, overlay, to_bytes, unit_scale
 from ..index import RANKINGS, Index
-from ..model import Layer, Model, check_scores
+from ..index.channels import Kernel, dead, kernel, replaced
+from ..network.layers import channel_of
+from ..network.model import Layer, Model, check_scores
+from ..network.trace import record
 from ..registry import Range, options_of
-from ..trace import record
-from . import effective
-from .cut import GAP, GROUND, Cuts, cut, pictured, printed, row_panel, sight
-from .maps import colours_of, limits_of, place, scale_of
-from .result import SHARED, Result, Seen, asked, channel_of
+from .parts import effective
+from .parts.cut import GAP, GROUND, Cuts, cut, pictured, printed, row_panel, sight
+from .parts.maps import colours_of, limits_of, scale_of, upsample
+from .parts.result import SHARED, Result, Seen, asked
 
 __all__ = ["REPLACEMENTS", "Channel", "Classes", "compute", "render", "without_patches"]
 
@@ -242,7 +243,7 @@ def _preference(classes: Classes) -> str:
 
 def _fires(result: Channel, opacity: float) -> Panel:
     scale = scale_of(limits_of(result.map), "response")
-    placed, covered = place(result.map, result.layer, (result.crop.shape[0], result.crop.shape[1]), smooth=False)
+    placed, covered = upsample(result.map, result.layer, (result.crop.shape[0], result.crop.shape[1]), smooth=False)
     over = overlay(result.crop, colours_of(placed, scale), opacity * covered)
     return Panel(over, "Where it responds", str(result.facts.get("image") or ""), scale)
 

@@ -13,8 +13,9 @@ from ..errors import BadFile, BadValue
 from ..figure import RIGHT, WRONG, Chart, Figure, Grid, Line, Panel, bars
 from ..images import contact_sheet, resize, to_bytes
 from ..index import Index
+from ..index.lookup import file_name
 from ..registry import Choices, Range, options_of
-from .result import Result, as_rgb, asked, file_name
+from .parts.result import Result, as_rgb, asked
 
 __all__ = ["PARTS", "Confusion", "Mistake", "compute", "render"]
 

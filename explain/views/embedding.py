@@ -6,28 +6,28 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..apart import apart
+from explain.embedding.picture_map import PictureMap, Placed
+
+from ..embedding.fidelity import fidelity
+from ..embedding.projection import PROJECTIONS, Projection, project
+from ..embedding.representation import represent
 from ..errors import BadFile, BadValue, shorten
 from ..explorer import Thumbs
-from ..fidelity import fidelity
 from ..figure import Figure, Plot, versions
 from ..index import Index
-from ..projection import PROJECTIONS, Projection, project
+from ..index.search import nearest
+from ..isolate import apart
 from ..registry import Choices, Range, options_of
-from ..representation import represent
-from ..search import nearest
-from . import cloud
-from .result import Result, asked, file_name, seen
+from .parts import map_explorer, map_plot, tensorboard
+from .parts.result import Result, asked, seen
 
-__all__ = ["CAVEATS", "Embedding", "Placed", "compute", "pack", "place", "render", "unpack"]
+__all__ = ["CAVEATS", "Embedding", "Placed", "compute", "pack", "project_point", "render", "unpack"]
 
 SAME = 1e-6  # of its length, by which a vector may differ and still be of the same picture
 NEIGHBOURS = 5  # of which fidelity speaks, and among which a new picture is placed
@@ -43,78 +43,8 @@ Report = Callable[[int, int, str, Any], object]  # done, total, what of, points 
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
-    """Another picture on the map: its place, the numbers of the index's pictures nearest to it, and which it is."""
-
-    place: NDArray[np.float32]
-    nearest: NDArray[np.int64]
-    picture: Image.Image
-    facts: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        return Path(self.facts["image"]).name[:24] if self.facts["image"] else "your picture"
-
-
-@dataclass(frozen=True, eq=False)
-class Embedding(Result):
-    """Points (N, 2) or (N, 3) of the pictures that could be read; `images` are their numbers in the index (N,).
-
-    trust, kept (N,): how far each point's neighbours on the map are its true ones (`fidelity`); None if not measured.
-    mean (D,), axes (D, 2 or 3): of a linear map, where any vector lies: (vector - mean) @ axes.
-    """
-
-    index: Index
-    points: NDArray[np.float32]
-    images: NDArray[np.int64]
-    facts: dict[str, Any]
-    trust: NDArray[np.float32] | None = None
-    kept: NDArray[np.float32] | None = None
-    mean: NDArray[np.float32] | None = None
-    axes: NDArray[np.float32] | None = None
-    placed: tuple[Placed, ...] = ()
-
-    @cached_property
-    def files(self) -> tuple[str, ...]:
-        return tuple(file_name(self.index, self.index.images.files[k]) for k in self.images.tolist())
-
-    @cached_property
-    def labels(self) -> list[str | None]:
-        return [self.index.label(k) for k in self.images.tolist()]
-
-    @cached_property
-    def predictions(self) -> list[str]:
-        return [self.index.prediction(k) or "" for k in self.images.tolist()]
-
-    @cached_property
-    def right(self) -> list[bool | None]:
-        """Whether the prediction is the label; None where there is none, or none that the model knows."""
-        known = set(self.index.model.classes)
-        pairs = zip(self.labels, self.predictions, strict=True)
-        return [None if label not in known else label == predicted for label, predicted in pairs]
-
-    @cached_property
-    def confidence(self) -> NDArray[np.float32]:
-        """(N,), the probability of each prediction."""
-        first: NDArray[np.float32] = self.index.probabilities[self.images, 0]
-        return first
-
-    @cached_property
-    def table(self) -> dict[str, list[Any]]:
-        """One row a picture."""
-        columns = {
-            "image": self.images.tolist(),
-            "file": list(self.files),
-            "label": self.labels,
-            "prediction": self.predictions,
-            "right": self.right,
-            "confidence": self.confidence.tolist(),
-            **{axis: self.points[:, k].tolist() for axis, k in zip("xyz", range(self.points.shape[1]), strict=False)},
-        }
-        for name in ("trust", "kept"):
-            if getattr(self, name) is not None:
-                columns[name] = getattr(self, name).tolist()
-        return columns
+class Embedding(PictureMap, Result):
+    """A map with its figure."""
 
     @property
     def caveat(self) -> str:
@@ -156,7 +86,7 @@ def compute(
         found = project(method, vectors, **checked)
     else:
         report(0, 0, "starting", project("pca", vectors).points)  # something to look at
-        found = apart("explain.projection:project", method, vectors, report=settles, **checked)
+        found = apart("explain.embedding.projection:project", method, vectors, report=settles, **checked)
     facts = {
         **asked(index),
         "view": "embedding",
@@ -182,7 +112,7 @@ def measured(result: Embedding, vectors: NDArray[np.float32], report: Report = l
     return replace(result, trust=found.trust.astype(np.float32), kept=found.kept.astype(np.float32), facts=facts)
 
 
-def place(result: Embedding, image: Any) -> Placed:
+def project_point(result: Embedding, image: Any) -> Placed:
     """Where a picture lies: one of the index's at its point; another exactly for PCA, else at the median of its five
     nearest neighbours' points.
 
@@ -208,7 +138,7 @@ def render(
     result: Embedding,
     thumbs: Thumbs | None = None,
     *,
-    colour: Annotated[str, Choices(*cloud.COLOURS, help="class is the label where it is known")] = "class",
+    colour: Annotated[str, Choices(*map_plot.COLOURS, help="class is the label where it is known")] = "class",
     names: Annotated[bool, Choices(True, False, help="class names in the map")] = True,
     legend: Annotated[bool, Choices(True, False, help="class names with counts under it")] = True,
     thumbnails: Annotated[bool, Choices(True, False, help="pictures instead of dots, where there is room")] = False,
@@ -243,9 +173,9 @@ def render(
         facts["placed"] = [one.facts for one in result.placed]
     of = known.get("layer", "features")
     title = f"{NAMES[method.name]} of {len(result.points):,} pictures of {known['data']} by {of} of {known['model']}"
-    panel: Plot | Any = cloud.plot(result, style)
+    panel: Plot | Any = map_plot.plot(result, style)
     if style["thumbnails"]:
-        panel = cloud.picture_map(result, style, thumbs)
+        panel = map_plot.picture_map(result, style, thumbs)
     arrays: dict[str, NDArray[Any]] = {"points": result.points, "images": result.images}
     arrays |= {name: getattr(result, name) for name in ("trust", "kept") if getattr(result, name) is not None}
     note_text = " ".join(note)
@@ -257,9 +187,9 @@ def render(
         note=note_text,
         arrays=arrays,
         table=result.table,
-        alt=f"{title}, coloured by {cloud.coloured_by(result, style['colour'])}.",
-        bundle=cloud.tensorboard(result),
-        page=lambda: cloud.offline(result, thumbs, title, note_text, facts),
+        alt=f"{title}, coloured by {map_plot.coloured_by(result, style['colour'])}.",
+        bundle=tensorboard.tensorboard(result),
+        page=lambda: map_explorer.offline(result, thumbs, title, note_text, facts),
     )
 
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from ..errors import BadValue, NotSupported
 from ..figure import Figure, Grid, Panel, Scale
 from ..images import contact_sheet, resize, to_bytes
-from ..model import Layer, Model
+from ..network.model import Layer, Model
+from ..network.trace import split
 from ..registry import Choices, Range, options_of
-from ..trace import split
-from .result import Result
+from .parts.result import Result
 
 __all__ = [
     "Filters",

@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..channels import Kernel, dead, kernel
 from ..errors import NotSupported
 from ..figure import Figure, Grid, Panel
 from ..images import contact_sheet, draw_box, enlarge, overlay, to_bytes, unit_scale
 from ..index import Index
-from ..model import Layer, Model
+from ..index.channels import Kernel, dead, kernel
+from ..network.model import Layer, Model
+from ..network.trace import record
 from ..registry import Range
-from ..trace import record
-from . import effective
-from .cut import GAP, GROUND, Cuts, blank, cut, pictured
-from .maps import colours_of, limits_of, place, scale_of
 from .inputs import INDEX, QUERY
-from .result import BOX_COLOUR, SHARED, Result
+from .parts import effective
+from .parts.cut import GAP, GROUND, Cuts, blank, cut, pictured
+from .parts.maps import colours_of, limits_of, scale_of, upsample
+from .parts.result import BOX_COLOUR, SHARED, Result
 from .view import drawn, view
 
 __all__ = ["Hierarchy", "Level", "compute", "render"]
@@ -184,7 +184,7 @@ def _row(result: Hierarchy, level: Level, opacity: float) -> Panel:
     scale = scale_of(limits_of(level.maps), "response") if level.channels else None
     tiles, names = [], []
     for channel, own in zip(level.channels, level.maps, strict=True):
-        placed, covered = place(own, level.layer, (crop.shape[0], crop.shape[1]), smooth=False)
+        placed, covered = upsample(own, level.layer, (crop.shape[0], crop.shape[1]), smooth=False)
         over = overlay(crop, colours_of(placed, scale), opacity * covered)
         if level.layer.field is not None:
             i, j = np.unravel_index(own.argmax(), own.shape)

@@ -21,7 +21,7 @@ from .facts import Facts
 
 if TYPE_CHECKING:
     from ..index import Index
-    from ..model import Model
+    from ..network.model import Model
 
 __all__ = [
     "CHANNEL",
@@ -157,7 +157,7 @@ class IndexInput(Input):
         return open.index(text)
 
     def facts(self, value: Any, given: Given) -> dict[str, Any]:
-        from .parts.result import index_facts
+        from .parts.result import asked as index_facts
 
         return index_facts(value)
 
@@ -184,7 +184,7 @@ class PictureInput(Input):
         return open.picture(text)
 
     def facts(self, value: Any, given: Given) -> dict[str, Any]:
-        from .parts.result import prepare
+        from .parts.result import seen as prepare
 
         known = value if hasattr(value, "facts") else prepare(_model(given), value)
         return dict(known.facts)
@@ -269,7 +269,7 @@ class Channel(Input):
         self.of, self.help = of, help or self.help
 
     def check(self, value: Any, given: Given) -> int:
-        from ..network.model import channel_of
+        from ..network.layers import channel_of
 
         number: int = channel_of(_model(given).layer(given[self.of]), value)
         return number

@@ -2,48 +2,34 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from ..attribution import METHODS
 from ..attribution.passes import generator
+from ..attribution.target import layer_for, target_of
 from ..data import ImageSet, load_images
-from ..errors import BadValue, ExplainError, NotSupported
+from ..errors import BadValue
 from ..figure import Chart, Figure, Line
 from ..figure.palette import RIGHT, UNKNOWN, WRONG
-from ..model import Model
-from ..registry import Entry, Range, options_of
-from ..trace import calls
-from ..trust import (
-    EDGES,
-    WEIGHTS,
-    Curve,
-    Question,
-    completeness,
-    curves,
-    method_of,
-    private,
-    randomise,
-    spearman,
-    stages_of,
-)
-from .result import Result, seen
-from .target import layer_for, target_of
+from ..network.model import Model
+from ..registry import Range, options_of
+from ..trust import EDGES, WEIGHTS, Question, method_of, private, randomise, stages_of
+from ..trust.admission import admit
+from ..trust.bootstrap import Mean, bootstrap
+from ..trust.measurement import measure
+from .parts.result import Result, seen
 
-__all__ = ["MEASURES", "Leaderboard", "Mean", "Row", "compute", "render"]
+__all__ = ["MEASURES", "Leaderboard", "Row", "compute", "render"]
 
 PASSES = 200
 """Pictures that a method may send through the network for one map, to be measured without being asked for by name: a
 score takes 2 x portions of its own."""
-RESAMPLES = 2000
 MEASURES = {
     "score": "insertion less deletion",
     "deletion": "deletion area",
@@ -54,14 +40,6 @@ MEASURES = {
     "seconds": "seconds a map",
 }
 Progress = Callable[[int, int, str], object]
-
-
-class Mean(NamedTuple):
-    """A mean over pictures with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,12 +57,7 @@ class Row:
     @cached_property
     def means(self) -> dict[str, Mean]:
         """Intervals by drawing pictures anew, with replacement."""
-        found = {}
-        for name, values in self.values.items():
-            picks = np.random.default_rng(self.seed).integers(len(values), size=(RESAMPLES, len(values)))
-            low, high = np.percentile(values[picks].mean(1), [2.5, 97.5]).tolist()
-            found[name] = Mean(float(values.mean()), low, high)
-        return found
+        return {name: bootstrap(values, self.seed) for name, values in self.values.items()}
 
     @property
     def ignores(self) -> bool:
@@ -149,7 +122,7 @@ def compute(
     first = _question(model, pictures[chosen[0]], place)
     told = progress or (lambda *_: None)
     total = len(named) * (1 + len(chosen))
-    entries, refused = _admitted(
+    entries, refused = admit(
         net, first, named, PASSES if methods is None else None, lambda k, label: told(k, total, f"trying {label}")
     )
     total = len(named) + len(entries) * len(chosen)
@@ -161,7 +134,7 @@ def compute(
         randomise(stranger, names, generator(seed + number))
         for k, entry in enumerate(entries):
             told(len(named) + done * len(entries) + k, total, entry.label)
-            for name, value in _measured(net, stranger, replace(question, entry=entry), portions).items():
+            for name, value in measure(net, stranger, replace(question, entry=entry), portions).items():
                 found[entry.name][name].append(value)
     told(total, total, "done")
     rows = [
@@ -185,71 +158,6 @@ def _question(model: Model, image: Any, layer: str) -> Question:
     """Of a picture's predicted class, still without a method."""
     batch = seen(model, image).batch
     return Question(model, EDGES, {}, batch, target_of(model, batch, None).number, layer)
-
-
-def _admitted(
-    net: nn.Module, question: Question, entries: Sequence[Entry], most: int | None, told: Callable[[int, str], object]
-) -> tuple[list[Entry], dict[str, str]]:
-    """Methods that give a map of the first picture with at most so many passes; and why others do not."""
-    admitted, refused = [], {}
-    for k, entry in enumerate(entries):
-        told(k, entry.label)
-        try:
-            with _limited(net, most):
-                heat = replace(question, entry=entry, options=entry.check({})).answer(net)
-            if not np.isfinite(heat).all():
-                raise NotSupported("It gives values that are not finite for this network.")
-            admitted.append(entry)
-        except _TooMany:
-            refused[entry.name] = f"It needs more than {most} passes a map; name it to have it measured."
-        except ExplainError as error:
-            refused[entry.name] = str(error)
-    if not admitted:
-        raise NotSupported(f"No method applies. {' '.join(f'{name}: {why}' for name, why in refused.items())}")
-    return admitted, refused
-
-
-class _TooMany(Exception):
-    """A method has used up its passes."""
-
-
-@contextmanager
-def _limited(net: nn.Module, most: int | None) -> Iterator[None]:
-    """While open, the net takes so many pictures and no more."""
-    taken = 0
-
-    def count(_name: str, _call: int, output: Any) -> None:
-        nonlocal taken
-        taken += len(output) if isinstance(output, Tensor) else 1
-        if most is not None and taken > most:
-            raise _TooMany
-
-    with calls(net, [""], count):
-        yield
-
-
-def _measured(net: nn.Module, stranger: nn.Module, question: Question, portions: int) -> dict[str, float]:
-    """One method on one picture."""
-    question = replace(question, options=question.entry.check({}))
-    start = time.perf_counter()
-    heat = question.answer(net)
-    seconds = time.perf_counter() - start
-    large = question.large(heat)
-    (deleted,), (inserted,) = curves(net, question, [large], portions)
-    whole = float(deleted.values[0])
-    # Above the whole picture's there is nothing more to find; else one unsure picture would outweigh all others.
-    deletion, insertion = (Curve((curve.values / whole).clip(max=1)).area for curve in (deleted, inserted))
-    other = question.large(np.nan_to_num(question.answer(stranger)))
-    complete = completeness(net, question, heat)
-    return {
-        "score": insertion - deletion,
-        "deletion": deletion,
-        "insertion": insertion,
-        "untrained": spearman(large, other),
-        "untrained_absolute": spearman(np.abs(large), np.abs(other)),
-        **({"gap": complete.gap} if complete else {}),
-        "seconds": seconds,
-    }
 
 
 def render(result: Leaderboard) -> Figure:

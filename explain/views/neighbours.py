@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..data import list_images
-from ..errors import BadFile, BadValue, shorten
+from ..errors import BadFile, BadValue
 from ..figure import Figure, Grid, Panel, Pixels
 from ..images import contact_sheet, enlarge
 from ..index import SPACES, Index
+from ..index.lookup import file_name, index_of
+from ..index.search import METRICS
 from ..registry import Choices, Range, options_of
-from ..search import METRICS
-from ..store import sha256
-from .result import Result, as_rgb, asked, file_name, seen
+from .parts.result import Result, as_rgb, asked, seen
 
-__all__ = ["Neighbours", "Ranking", "compute", "place", "reference", "render", "written"]
+__all__ = ["Neighbours", "Ranking", "compute", "render", "written"]
 
 TILE, GAP, COLUMNS = 112, 4, 11  # pixels of a tile's longer side, about; pixels between tiles; most in a row
 # Blue and orange of Okabe and Ito: apart for every kind of colour vision, and in brightness.
@@ -130,7 +127,7 @@ def compute(
     """
     options = options_of(compute)
     k, metric = options["k"].check(k), options["metric"].check(metric)
-    number = place(index, image)
+    number = index_of(index, image)
     label: str | None
     prediction: str | None
     if number is None:
@@ -211,65 +208,8 @@ def render(
     )
 
 
-def place(index: Index, image: Any) -> int | None:
-    """An image's number in the index, given the number itself, as text too, or a reference or opened picture that names
-    one of its files, or an upload that is one; None for any other picture.
-
-    Raises BadValue for a number that the index has not.
-    """
-    name = image.info.get("name", "") if isinstance(image, Image.Image) else image
-    if isinstance(name, int | np.integer) and not isinstance(name, bool):
-        name = str(int(name))
-    if not isinstance(name, str | Path) or not str(name):
-        return None
-    name = str(name)
-    if name.removeprefix("-").isdecimal():
-        if len(name) > 18 or not 0 <= int(name) < len(index):
-            raise BadValue(f"Image {shorten(name)[1:-1]} is not in this index; it has 0 to {len(index) - 1}.")
-        return int(name)
-    files = index.images.files
-    family, _, key = name.partition("/")
-    if not _shipped(index):
-        if family == "upload":
-            return _with_content(index, image, key)
-        paths = [os.path.abspath(file) for file in files]
-        path = os.path.abspath(name)
-        return paths.index(path) if path in paths else None
-    if family != index.images.name:
-        return None
-    if key.isdecimal():
-        return int(key) if len(key) < 10 and int(key) < len(files) else None
-    keys = [Path(file).name for file in files]
-    keys = keys if key in keys else [Path(file).stem for file in files]
-    return keys.index(key) if key in keys else None
-
-
-def _with_content(index: Index, image: Any, digest: str) -> int | None:
-    """The number of the file that holds an upload, which is named by the sha256 of its content."""
-    size = image.info.get("bytes") if isinstance(image, Image.Image) else None
-    for number, file in enumerate(index.images.files if size else ()):
-        try:
-            if os.path.getsize(file) == size and sha256(Path(file).read_bytes()) == digest:
-                return number
-        except OSError:  # removed since
-            continue
-    return None
-
-
-def reference(index: Index, number: int) -> str | None:
-    """By what name `open_picture` opens an image of the index; None where the index is of no set that we ship."""
-    if not _shipped(index):
-        return None
-    images = index.images
-    return f"{images.name}/{number if images.array is not None else Path(images.files[number]).name}"
-
-
 def written(distance: float) -> str:
     return f"{distance:#.3g}".rstrip(".")
-
-
-def _shipped(index: Index) -> bool:
-    return index.images.root is None and index.images.name in list_images()
 
 
 def _own_tile(index: Index, number: int) -> Pixels:

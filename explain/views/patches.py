@@ -9,15 +9,16 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..channels import dead
 from ..errors import BadValue, Unknown, shorten
 from ..figure import Figure, Grid, Panel
 from ..images import contact_sheet
 from ..index import RANKINGS, Index
-from ..model import Layer
+from ..index.channels import dead
+from ..network.layers import channel_of
+from ..network.model import Layer
 from ..registry import Choices, Range, options_of
-from .cut import GAP, GROUND, Cuts, blank, cut, printed, row_panel, sight
-from .result import Result, asked, channel_of
+from .parts.cut import GAP, GROUND, Cuts, blank, cut, printed, row_panel, sight
+from .parts.result import Result, asked
 
 __all__ = ["Patches", "classes", "compute", "describe", "render", "wall"]
 

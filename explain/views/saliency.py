@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..attribution import METHODS
+from ..attribution.target import layer_for, target_of
 from ..errors import NotSupported, Unknown
 from ..figure import Figure, Panel, Pixels, Scale
 from ..images import colour, overlay, resize, unit_scale
-from ..model import Model
+from ..network.model import Model
 from ..registry import Choices, Range, options_of
 from ..trust import Question
-from .result import Result, cells, seen
-from .target import layer_for, target_of
+from .parts.result import Result, cells, seen
 
 __all__ = ["Saliency", "compute", "range_of", "render", "render_grid"]
 

@@ -11,17 +11,17 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checkpoint import read_json
 from ..errors import BadFile, BadValue
 from ..figure import Chart, Figure, Line
 from ..figure.facts import versions
 from ..figure.palette import CLASSES
 from ..images import colour
-from ..model import Model
+from ..network.checkpoint import read_json
+from ..network.model import Model
 from ..registry import Choices, options_of
 from ..store import sha256
 from ..training.record import read_run
-from .result import Result
+from .parts.result import Result
 
 __all__ = ["PARTS", "Run", "Training", "compute", "render", "run_of"]
 

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..attribution import METHODS
+from ..attribution.target import Target, layer_for, target_of
 from ..figure import Chart, Figure, Line, Panel, Pixels
 from ..figure.palette import RIGHT, UNKNOWN, WRONG
 from ..images import colour, overlay, unit_scale
-from ..model import Model
+from ..network.model import Model
 from ..registry import Choices, Range, options_of
 from ..trust import ORDERS, WEIGHTS, Curve, Progress, Question, Stage, Trust, Verdict, check, method_of
-from .result import Result, seen
-from .target import Target, layer_for, target_of
+from .parts.result import Result, seen
 
 __all__ = ["TrustResult", "compute", "render"]
 

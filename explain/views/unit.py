@@ -9,15 +9,16 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backprop import UNIT_METHODS
+from ..attribution.units import UNIT_METHODS
 from ..errors import BadValue, NotSupported, shorten
 from ..figure import Figure, Panel, Pixels, Scale
-from ..geometry import Status
 from ..images import draw_box, enlarge, to_bytes, unit_scale
-from ..model import Box, Layer, Model
+from ..network.geometry import Status
+from ..network.layers import channel_of
+from ..network.model import Box, Layer, Model
+from ..network.trace import record
 from ..registry import Range, options_of
-from ..trace import record
-from .result import BOX_COLOUR, Result, channel_of, seen
+from .parts.result import BOX_COLOUR, Result, seen
 
 __all__ = ["Unit", "compute", "render"]
 

@@ -9,7 +9,7 @@ import pytest
 from visits import go, query, settle, wait_for_url
 
 from explain.figure import read_facts
-from explain.report import rebuild
+from explain.workspace.report import rebuild
 
 pytestmark = pytest.mark.browser
 

@@ -1,12 +1,12 @@
 import streamlit as st
 
-from explain.backprop import UNIT_METHODS
+from explain.attribution.units import UNIT_METHODS
 from explain.errors import NotSupported
 from explain.registry import options_of
-from explain.ui import session, widgets
+from explain.ui import caches, selection, widgets
 from explain.views import activations, filters, unit
 
-model, picture = session.model(), session.picture()
+model, picture = caches.model(), caches.picture()
 options, channel_options = options_of(activations.render), options_of(activations.render_channel)
 st.title("Activations")
 
@@ -20,21 +20,21 @@ with controls[1]:
 with controls[2]:
     scale = widgets.option(options["scale"], "map_scale", "Scale")
 with controls[3]:
-    two = session.controlled(st.toggle, "Two pictures", "two", session.flag("two"))
+    two = selection.controlled(st.toggle, "Two pictures", "two", selection.flag("two"))
 
-result = session.cached(activations.compute, model, picture, layer)
-reference = session.get("picture", session.demo_picture(model))
+result = caches.cached(activations.compute, model, picture, layer)
+reference = selection.get("picture", caches.demo_picture(model))
 opened = f'import explain\n\nmodel = explain.load_model("{model.name}")\nimage = explain.open_picture("{reference}")\n'
 lines = f'{opened}result = explain.activations(model, image, "{layer}")\n'
 command = f"python -m explain activations {model.name} {reference} --layer {layer}"
 
 if two:
     widgets.choose_picture(model, "picture2", "Second picture")
-    second = session.cached(activations.compute, model, session.picture("picture2"), layer)
+    second = caches.cached(activations.compute, model, caches.picture("picture2"), layer)
     figure = activations.render_pair(result, second)
     widgets.show_panels(figure, [1, 2])
     st.caption(widgets.literal(figure.note))
-    other = session.get("picture2", session.demo_picture(model, "picture2"))
+    other = selection.get("picture2", caches.demo_picture(model, "picture2"))
     widgets.show_exports(
         figure,
         lines + f'second = explain.activations(model, explain.open_picture("{other}"), "{layer}")\n'
@@ -45,17 +45,17 @@ if two:
 else:
     figure = activations.render(result, sort=sort, scale=scale)
     panel = figure.panels[0]
-    channel = session.get("channel")
+    channel = selection.get("channel")
     if channel is None or str(channel) not in panel.names:
         channel = int(max(range(len(result.maps)), key=lambda k: result.table["max"][k]))
-        session.choose("channel", channel)
+        selection.choose("channel", channel)
     channel = int(channel)
     values = [f"{result.table['max'][int(name)]:.3g}" for name in panel.names]
     st.caption(widgets.literal(f"{figure.title}. Under each tile its number and its maximum."))
     key = f"maps-{model.name}-{layer}"
     clicked = widgets.show_gallery(panel, key, panel.names.index(str(channel)), values, figure.alt)
     if clicked is not None:
-        session.choose("channel", int(panel.names[clicked]))
+        selection.choose("channel", int(panel.names[clicked]))
         st.rerun()
     if panel.scale:
         widgets.show_scale(panel.scale)
@@ -91,7 +91,7 @@ else:
             entry = widgets.choose_entry(UNIT_METHODS, "unit_method", "Method")
         right.caption(widgets.literal(entry.summary))
         try:
-            excited = session.cached(unit.compute, model, picture, layer, channel, None, entry.name)
+            excited = caches.cached(unit.compute, model, picture, layer, channel, None, entry.name)
         except NotSupported as error:  # the method's rule does not fit the layer; everything else here does
             st.info(widgets.literal(str(error)), icon=":material/info:")
             return

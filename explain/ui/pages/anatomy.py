@@ -4,11 +4,12 @@ import streamlit as st
 
 from explain import workspace
 from explain.errors import Unknown
-from explain.redrawing import is_model_name
+from explain.lectures import tables
 from explain.registry import Option, Range, options_of
-from explain.ui import jobs, session, widgets
+from explain.ui import caches, jobs, selection, widgets
 from explain.ui.text import literal
 from explain.views import anatomy, batches, beside, calculator, lectures
+from explain.workspace.redraw import is_model_name
 
 SECTIONS = {
     **anatomy.PARTS,
@@ -20,7 +21,7 @@ SECTIONS = {
 LOCAL = st.column_config.NumberColumn(format="localized")
 NUMBERS = ("Units", "Parameters", "MACs", "Output, KiB", "Batch, MiB", "Moved, KiB", "MACs a byte")
 BATCH = Option("batch", int, 128, Range(1, 65_536))
-model = session.model()
+model = caches.model()
 
 
 def exports(figure, python: str, command: str, name: str) -> None:
@@ -74,7 +75,7 @@ def show_layers(result: anatomy.Anatomy, figure) -> None:
 
 
 def show_part(part: str) -> None:
-    result = session.cached(anatomy.compute, model)
+    result = caches.cached(anatomy.compute, model)
     figure = anatomy.render(result, part=part)
     if part == "layers":
         show_layers(result, figure)
@@ -98,8 +99,8 @@ def show_part(part: str) -> None:
 
 
 def show_batches() -> None:
-    training = session.flag("training")
-    session.controlled(st.toggle, "As in training", "training", training, help="With gradients of all weights.")
+    training = selection.flag("training")
+    selection.controlled(st.toggle, "As in training", "training", training, help="With gradients of all weights.")
     job = jobs.start(
         f"batches {model.digest} {training}",
         lambda progress: batches.compute(model, training=training, progress=progress),
@@ -127,8 +128,8 @@ def show_batches() -> None:
 
 def show_networks() -> None:
     default = "torchvision:alexnet" if model.name != "torchvision:alexnet" else "torchvision:resnet18"
-    other = session.get("second", default)
-    session.controlled(
+    other = selection.get("second", default)
+    selection.controlled(
         st.selectbox,
         "Second network",
         "second",
@@ -229,14 +230,14 @@ def show_calculator() -> None:
 
 
 def show_lectures() -> None:
-    name = session.get("table", "six")
-    name = name if name in lectures.TABLES else "six"
-    session.controlled(st.selectbox, "Table", "table", name, list(lectures.TABLES), format_func=lectures.TABLES.get)
-    if name in lectures.SLOW:
+    name = selection.get("table", "six")
+    name = name if name in tables.TABLES else "six"
+    selection.controlled(st.selectbox, "Table", "table", name, list(tables.TABLES), format_func=tables.TABLES.get)
+    if name in tables.SLOW:
         job = jobs.start(f"lectures {name}", lambda progress: lectures.compute(name, progress))
         result = jobs.show(job, "Counting the networks", "networks")
     else:
-        result = session.cached(lectures.compute, name)
+        result = caches.cached(lectures.compute, name)
     if result is None:
         return
     st.markdown(literal(result.words))
@@ -264,9 +265,9 @@ def show_lectures() -> None:
 
 st.title("Anatomy")
 st.caption("What a network is made of, where its parameters, memory and computation are, and how far its units see.")
-section = session.get("section", "layers")
+section = selection.get("section", "layers")
 section = section if section in SECTIONS else "layers"
-session.controlled(
+selection.controlled(
     st.segmented_control, "Section", "section", section, list(SECTIONS), format_func=SECTIONS.get, required=True
 )
 if section in anatomy.PARTS:

@@ -4,20 +4,23 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
+from explain.embedding.projection import PROJECTIONS
+from explain.embedding.representation import POOLINGS
 from explain.figure import Figure
 from explain.images import png
-from explain.projection import PROJECTIONS
+from explain.index import lookup
 from explain.registry import options_of
-from explain.representation import POOLINGS
-from explain.ui import jobs, maps, session, widgets
+from explain.ui import caches, jobs, selection, uploads, widgets
 from explain.ui.explorer import explorer
-from explain.views import cloud, embedding, neighbours
+from explain.ui.parts import embedding_maps
+from explain.views import embedding, neighbours
+from explain.views.parts import map_plot
 
 FEATURES = "features"
 MOST_SHOWN = 240  # pictures of a selection
 SETTLING = 1.0  # seconds between two looks at a map that settles
 
-model, picture = session.model(), session.picture()
+model, picture = caches.model(), caches.picture()
 st.title("Embedding")
 
 with widgets.row("controls"):
@@ -25,14 +28,14 @@ with widgets.row("controls"):
 with controls[0]:
     index = widgets.choose_index(model)
 if index is None:
-    session.stop()
+    selection.stop()
 with controls[1]:
     method = widgets.choose_entry(PROJECTIONS, "projection", "Map", embedding.NAMES)
 with controls[2]:
     layers = [FEATURES, *(layer.name for layer in model.layers)]
-    layer = session.get("embed_layer", FEATURES)
+    layer = selection.get("embed_layer", FEATURES)
     layer = layer if layer in layers else FEATURES
-    session.controlled(
+    selection.controlled(
         st.selectbox,
         "Of which layer",
         "embed_layer",
@@ -43,9 +46,9 @@ with controls[2]:
 of = {} if layer == FEATURES else {"layer": layer}
 with controls[4]:
     if of and model.layer(layer).spatial:
-        pooling = session.get("pooling", POOLINGS[0])
+        pooling = selection.get("pooling", POOLINGS[0])
         pooling = pooling if pooling in POOLINGS else POOLINGS[0]
-        session.controlled(
+        selection.controlled(
             st.selectbox,
             "Its maps",
             "pooling",
@@ -55,7 +58,7 @@ with controls[4]:
         )
         of["pooling"] = pooling
 with controls[3]:
-    beside = session.controlled(st.toggle, "Two side by side", "two_maps", session.flag("two_maps"))
+    beside = selection.controlled(st.toggle, "Two side by side", "two_maps", selection.flag("two_maps"))
 
 
 def choose_options(turn: str, before: dict) -> dict:
@@ -73,18 +76,18 @@ def choose_options(turn: str, before: dict) -> dict:
 
 
 with st.expander(f"Options of {embedding.NAMES[method.name]}", icon=":material/tune:", expanded=beside):
-    wanted = [maps.Wanted(index, method.name, {**of, **choose_options("", {})})]
+    wanted = [embedding_maps.Wanted(index, method.name, {**of, **choose_options("", {})})]
     if beside:
         st.caption("The second map, of the same pictures")
-        wanted.append(maps.Wanted(index, method.name, {**of, **choose_options("2", wanted[0].options)}))
+        wanted.append(embedding_maps.Wanted(index, method.name, {**of, **choose_options("2", wanted[0].options)}))
 
 made = [one.made() for one in wanted]
-first = next(filter(None, made), None) or maps.first_picture(index)
-thumbs, thumbs_job = maps.thumbnails(index, first.images.tolist())
-own = session.cached(neighbours.place, index, picture)
+first = next(filter(None, made), None) or embedding_maps.first_picture(index)
+thumbs, thumbs_job = embedding_maps.thumbnails(index, first.images.tolist())
+own = caches.cached(lookup.index_of, index, picture)
 stranger = picture if own is None else None
-called = session.uploads().get(str(session.get("picture", "")), "") if own is None else ""
-chosen = str(session.get("point", "" if own is None else own))
+called = uploads.uploaded().get(str(selection.get("picture", "")), "") if own is None else ""
+chosen = str(selection.get("point", "" if own is None else own))
 numbers = {number: k for k, number in enumerate(first.images.tolist())}
 opened = numbers.get(int(chosen)) if chosen.isdecimal() and len(chosen) < 10 else None
 complete = all(result is not None for result in made)
@@ -96,16 +99,20 @@ def at_work() -> bool:
 
 def explore() -> None:
     if thumbs is None and thumbs_job.state == "done":
-        session.again()
+        selection.again()
     with st.container(key="map-said"):
         say()
-    shown = maps.explored(wanted, stranger, called, thumbs) if complete else maps.settling(wanted, thumbs)
+    shown = (
+        embedding_maps.explored(wanted, stranger, called, thumbs)
+        if complete
+        else embedding_maps.settling(wanted, thumbs)
+    )
     if shown is None:
         return
     choice = explorer(shown, key=f"explorer-{model.name}", alt=f"A map of {len(shown.files):,} pictures", opened=opened)
     if choice.opened is not None and choice.opened != opened:
-        session.choose("point", int(first.images[choice.opened]))
-        session.again()
+        selection.choose("point", int(first.images[choice.opened]))
+        selection.again()
     if len(choice.picked):
         show_picked(first, choice.picked)
 
@@ -113,7 +120,7 @@ def explore() -> None:
 def say() -> None:
     """What to make of the maps; until they are there, their progress, or why there is none."""
     if complete:
-        told = first.caveat + cloud.fidelity_of([one for one in made if one])
+        told = first.caveat + map_plot.fidelity_of([one for one in made if one])
         if stranger is not None and of:
             told += " The chosen picture is not marked: new pictures have a place on maps of the features only."
         st.caption(widgets.literal(told))
@@ -124,24 +131,24 @@ def say() -> None:
             if job.active:
                 one.watch(job)
             elif job.state == "done":
-                session.again()
+                selection.again()
             else:
                 jobs.show_end(job, one.name)
     if settling != at_work():
-        session.again()  # there is nothing more to look out for, or there is again
+        selection.again()  # there is nothing more to look out for, or there is again
 
 
 def show_picked(result: embedding.Embedding, picked: np.ndarray) -> None:
     """The pictures of a selection, their classes, and a table of them to take away."""
     st.subheader(f"{len(picked):,} picked")
-    labelled = cloud.coloured_by(result, "class") == "label"
+    labelled = map_plot.coloured_by(result, "class") == "label"
     names = [(result.labels if labelled else result.predictions)[k] or "unlabelled" for k in picked.tolist()]
     counts = Counter(names).most_common()
     left, right = st.columns([3, 1], gap="medium")
     with left:
         if thumbs is not None:
             some = picked[:MOST_SHOWN]
-            widgets.show_gallery(cloud.sheet(thumbs, some, names), "picked", None, alt="The picked pictures")
+            widgets.show_gallery(map_plot.sheet(thumbs, some, names), "picked", None, alt="The picked pictures")
             if len(some) < len(picked):
                 st.caption(f"The first {len(some)} of {len(picked):,}; the table has all.")
     with right:
@@ -166,7 +173,7 @@ st.fragment(explore, run_every=SETTLING if settling or thumbs_job.active else No
 
 if opened is not None:
     number = int(chosen)
-    near = session.cached(neighbours.compute, index, number)
+    near = caches.cached(neighbours.compute, index, number)
     left, right = st.columns([1, 4], gap="medium", vertical_alignment="center")
     with left:
         st.image(png(near.tile, effort=1), width="stretch", output_format="PNG", alt=first.files[opened])
@@ -176,8 +183,8 @@ if opened is not None:
         st.caption(widgets.literal(f"{seen} ({first.confidence[opened]:.0%})."))
         words = "Make it the picture of all pages."
         if number != own and st.button("Use on all pages", icon=":material/check:", help=words):
-            maps.take(index, number)
-            session.again()
+            embedding_maps.take(index, number)
+            selection.again()
     with right:
         panel = neighbours.render(near).panels[0]
         clicked = widgets.show_gallery(
@@ -190,8 +197,8 @@ if opened is not None:
         )
         st.caption(widgets.literal(f"Its nearest in feature space. {near.agrees('features')}."))
         if clicked:
-            session.choose("point", int(near.features.images[clicked - 1]))
-            session.again()
+            selection.choose("point", int(near.features.images[clicked - 1]))
+            selection.again()
 
 if made[0] is not None:
     specs = options_of(embedding.render)

@@ -2,10 +2,10 @@ import streamlit as st
 
 from explain import workspace
 from explain.registry import options_of
-from explain.ui import session, widgets
+from explain.ui import caches, selection, widgets
 from explain.views import filters
 
-model = session.model()
+model = caches.model()
 options = options_of(filters.render)
 st.title("Filters")
 
@@ -20,17 +20,17 @@ for column, name in zip(controls[1:4], ("scale", "polarity", "sort"), strict=Tru
         style[name] = widgets.option(options[name], f"filter_{name}", name.capitalize())
 with controls[4]:
     others = ["", *[name for name in workspace.list_models() if name != model.name]]
-    beside = session.get("beside", "")
+    beside = selection.get("beside", "")
     beside = beside if beside in others else ""
-    session.controlled(st.selectbox, "Beside", "beside", beside, others, format_func=lambda n: n or "no other model")
+    selection.controlled(st.selectbox, "Beside", "beside", beside, others, format_func=lambda n: n or "no other model")
 
-result = session.cached(filters.compute, model, layer)
+result = caches.cached(filters.compute, model, layer)
 arguments = ", ".join(f"{name}={value!r}" for name, value in style.items())
 lines = f'import explain\n\nmodel = explain.load_model("{model.name}")\nresult = explain.filters(model, "{layer}")\n'
 command = f"python -m explain filters {model.name} --layer {layer} "
 
 if beside:
-    figure = filters.render_pair(result, session.cached(filters.compute, session.model(beside)), **style)
+    figure = filters.render_pair(result, caches.cached(filters.compute, caches.model(beside)), **style)
     widgets.show_panels(figure)
     st.caption(widgets.literal(figure.note))
     lines += f'other = explain.filters(explain.load_model("{beside}"))\n'
@@ -38,14 +38,14 @@ if beside:
     widgets.show_exports(figure, lines, f"{command}--out filters.png", "filters-pair")
 else:
     if (pages := filters.count_pages(result)) > 1:
-        given = str(session.get("page", 1))
+        given = str(selection.get("page", 1))
         page = min(int(given), pages) if given.isdecimal() else 1
-        style["page"] = int(session.controlled(st.number_input, f"Page of {pages}", "page", max(page, 1), 1, pages))
+        style["page"] = int(selection.controlled(st.number_input, f"Page of {pages}", "page", max(page, 1), 1, pages))
         arguments += f", page={style['page']}"
     figure = filters.render(result, **style)
     panel = figure.panels[0]
     numbers = [name.partition(":")[0] for name in panel.names]
-    channel = str(session.get("channel", ""))
+    channel = str(selection.get("channel", ""))
     chosen = numbers.index(channel) if channel in numbers else None
     clicked = widgets.show_gallery(
         panel,
@@ -55,8 +55,8 @@ else:
         rows_of=result.slices if 1 < result.slices <= 24 else None,
     )
     if clicked is not None:
-        session.choose("layer", layer)
-        session.choose("channel", numbers[clicked])
+        selection.choose("layer", layer)
+        selection.choose("channel", numbers[clicked])
         st.rerun()
     if panel.scale:
         widgets.show_scale(panel.scale)

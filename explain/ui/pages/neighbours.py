@@ -3,19 +3,19 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from explain.index import SPACES
+from explain.index import SPACES, agreement, lookup
 from explain.registry import options_of
-from explain.ui import jobs, session, widgets
-from explain.views import agreement, neighbours
+from explain.ui import caches, jobs, selection, widgets
+from explain.views import neighbours
 
 MEASURED = 10_000  # queries at most: some seconds
-model, picture = session.model(), session.picture()
+model, picture = caches.model(), caches.picture()
 options = options_of(neighbours.compute)
 st.title("Neighbours")
 
 index = widgets.choose_index(model)
 if index is None:
-    session.stop()
+    selection.stop()
 with widgets.row("controls"):
     controls = st.columns([3, 2, 1], vertical_alignment="bottom")
 with controls[0]:
@@ -24,14 +24,14 @@ with controls[1]:
     metric = widgets.option(options["metric"], "metric", "Distance")
 
 # A picture of a set that we ship is chosen for all pages; one of another index is a query here alone.
-shipped = neighbours.reference(index, 0) is not None
+shipped = lookup.reference(index, 0) is not None
 trail = "picture" if shipped else "query"
-if controls[2].button("Back", icon=":material/arrow_back:", disabled=not session.can_return(trail)):
-    session.back(trail)
+if controls[2].button("Back", icon=":material/arrow_back:", disabled=not selection.can_return(trail)):
+    selection.back(trail)
     st.rerun()
-query = None if shipped else session.get("query")
-number = neighbours.place(index, picture if query is None else query)
-result = session.cached(neighbours.compute, index, picture if number is None else number, k=k, metric=metric)
+query = None if shipped else selection.get("query")
+number = lookup.index_of(index, picture if query is None else query)
+result = caches.cached(neighbours.compute, index, picture if number is None else number, k=k, metric=metric)
 figure = neighbours.render(result)
 st.caption(widgets.literal(f"{figure.title}. Click a picture to make it the query."))
 for space, panel in zip(SPACES, figure.panels, strict=True):
@@ -48,7 +48,7 @@ for space, panel in zip(SPACES, figure.panels, strict=True):
     )
     if clicked:
         chosen = int(ranking.images[clicked - 1])
-        session.follow(trail, neighbours.reference(index, chosen) or chosen)
+        selection.follow(trail, lookup.reference(index, chosen) or chosen)
         st.rerun()
 st.caption(widgets.literal(figure.note))
 
@@ -70,7 +70,7 @@ with st.expander("Do features know more than pixels? Measured over the whole ind
         "How many of the five nearest pictures have a picture's label; and how near its mirrored copy would be, which "
         "shows the same with other pixels in other places: its rank among all others, the median over 100 pictures."
     )
-    if session.controlled(st.toggle, "Measure", "measure", session.flag("measure")):
+    if selection.controlled(st.toggle, "Measure", "measure", selection.flag("measure")):
         job = jobs.start(f"agreement {index.folder} {index.manifest.merged} {metric}", measure)
         if measured := jobs.show(job, "Measuring", "steps"):
             for column, (space, (share, rank)) in zip(st.columns(2), measured.items(), strict=True):
@@ -88,7 +88,7 @@ if shipped:
     opened = f'explain.build_index(explain.load_model("{model.name}"), "{known.data}")'
     folder, build = "index", f"python -m explain index {model.name} {known.data} --out index\n"
 if number is None:
-    reference = session.get("picture", session.demo_picture(model))
+    reference = selection.get("picture", caches.demo_picture(model))
     given = f'explain.open_picture("{reference}")'
 else:
     reference, given = number, number

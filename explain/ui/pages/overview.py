@@ -1,10 +1,10 @@
 import streamlit as st
 
-from explain.ui import session, widgets
+from explain.ui import caches, selection, widgets
 from explain.views import anatomy
 
-model, picture = session.model(), session.picture()
-result = session.cached(anatomy.compute, model)
+model, picture = caches.model(), caches.picture()
+result = caches.cached(anatomy.compute, model)
 figure = anatomy.render(result)
 
 st.title(widgets.literal(model.name))
@@ -35,7 +35,7 @@ with left:
     st.subheader("What it says")
     seen = model.preprocess.crop(picture)
     st.image(seen, width=300, output_format="PNG", alt="The picture as the network sees it")
-    widgets.show_scores(session.cached(type(model).predict, model, picture)[0])
+    widgets.show_scores(caches.cached(type(model).predict, model, picture)[0])
 with right:
     st.subheader("Layers")
     st.caption(
@@ -62,7 +62,7 @@ with right:
         key=f"layers-{model.name}",
     )
     if rows := event["selection"]["rows"]:
-        session.choose("layer", model.layers[rows[0]].name)
+        selection.choose("layer", model.layers[rows[0]].name)
         chosen = model.layers[rows[0]].name
         a, b = st.columns(2)
         a.page_link("explain/ui/pages/activations.py", label=f"Activations of {chosen}", icon=":material/layers:")

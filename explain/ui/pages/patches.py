@@ -4,12 +4,13 @@ from pathlib import Path
 import streamlit as st
 
 from explain.index import RANKINGS
-from explain.ui import session, widgets
-from explain.views import census, channel, cut, hierarchy, patches
+from explain.ui import caches, selection, widgets
+from explain.views import census, channel, hierarchy, patches
+from explain.views.parts import cut
 
 ROWS = 12
 
-model, picture = session.model(), session.picture()
+model, picture = caches.model(), caches.picture()
 st.title("Patches")
 
 with widgets.row("controls"):
@@ -17,7 +18,7 @@ with widgets.row("controls"):
 with controls[0]:
     index = widgets.choose_index(model)
 if index is None:
-    session.stop()
+    selection.stop()
 
 layers = [model.layer(name) for name in index.layers]
 small = [one.name for one in layers if one.receptive_field and max(one.receptive_field) <= model.preprocess.size[0] / 2]
@@ -25,28 +26,28 @@ with controls[1]:
     # Of the layers that see a part of the picture, the one that sees most of it.
     layer = widgets.choose_layer(layers, default=small[-1] if small else None)
 with controls[2]:
-    ranking = session.get("ranking", "best")
+    ranking = selection.get("ranking", "best")
     ranking = ranking if ranking in RANKINGS else "best"
-    session.controlled(st.selectbox, "Patches", "ranking", ranking, list(RANKINGS), format_func=str.capitalize)
+    selection.controlled(st.selectbox, "Patches", "ranking", ranking, list(RANKINGS), format_func=str.capitalize)
 count = model.layer(layer).channels
-given = str(session.get("channel", ""))
+given = str(selection.get("channel", ""))
 chosen = int(given) if given.isdecimal() and len(given) < 9 and int(given) < count else None
 with controls[3]:
     pages = -(-count // ROWS)
     # The page of the chosen channel, until another is asked for.
-    asked_for = str(session.get("page", (chosen or 0) // ROWS + 1))
+    asked_for = str(selection.get("page", (chosen or 0) // ROWS + 1))
     page = min(max(int(asked_for), 1), pages) if asked_for.isdecimal() else 1
-    page = int(session.controlled(st.number_input, f"Page of {pages}", "page", page, 1, pages))
+    page = int(selection.controlled(st.number_input, f"Page of {pages}", "page", page, 1, pages))
 with controls[4]:
-    whole = session.controlled(st.toggle, "Whole pictures", "whole", session.flag("whole"))
+    whole = selection.controlled(st.toggle, "Whole pictures", "whole", selection.flag("whole"))
 
 shown = list(range((page - 1) * ROWS, min(page * ROWS, count)))
-result = session.cached(patches.compute, index, layer, shown, ranking)
+result = caches.cached(patches.compute, index, layer, shown, ranking)
 panel, values, owners = patches.wall(result, whole=whole)
 if chosen is None:
     living = [one for one in shown if one not in result.dead]
-    session.choose("channel", chosen := (living or shown)[0])
-rank = str(session.get("patch", 0))
+    selection.choose("channel", chosen := (living or shown)[0])
+rank = str(selection.get("patch", 0))
 rank = min(int(rank), result.count - 1) if rank.isdecimal() else 0
 selected = owners.index(chosen) + rank if chosen in owners else None
 st.caption(widgets.literal(patches.describe(result)))
@@ -60,8 +61,8 @@ clicked = widgets.show_gallery(
     wall=f"patches-{model.name}-{layer}-{whole}",
 )
 if clicked is not None:
-    session.choose("channel", owners[clicked])
-    session.choose("patch", clicked % result.count)
+    selection.choose("channel", owners[clicked])
+    selection.choose("patch", clicked % result.count)
     st.rerun()
 table = result.cuts.table
 for k in result.cuts.where(channel=chosen, rank=rank + 1):
@@ -85,17 +86,17 @@ widgets.show_exports(
     f"Export channels {shown[0]} to {shown[-1]}",
 )
 
-counted = session.cached(census.compute, index, layer)
+counted = caches.cached(census.compute, index, layer)
 with st.expander(f"Dead and duplicate channels: {len(counted.dead)} and {len(counted.duplicates)}"):
     listed = census.render(counted)
     st.caption(widgets.literal(listed.note))
     if counted.table["channel"]:
         st.dataframe(counted.table, hide_index=True)
 
-reference = session.get("picture", session.demo_picture(model))
-with st.expander("From low to high: this picture through the network", expanded=session.flag("hierarchy")):
-    if session.controlled(st.toggle, "Show early, middle and late layers", "hierarchy", session.flag("hierarchy")):
-        strip = session.cached(hierarchy.compute, index, picture)
+reference = selection.get("picture", caches.demo_picture(model))
+with st.expander("From low to high: this picture through the network", expanded=selection.flag("hierarchy")):
+    if selection.controlled(st.toggle, "Show early, middle and late layers", "hierarchy", selection.flag("hierarchy")):
+        strip = caches.cached(hierarchy.compute, index, picture)
         figure = hierarchy.render(strip)
         start, *rows = figure.panels
         widgets.show_panels(replace(figure, panels=(start,)))
@@ -119,7 +120,7 @@ with st.expander("From low to high: this picture through the network", expanded=
 @st.fragment
 def one_channel() -> None:
     st.subheader(f"Channel {chosen}")
-    one = session.cached(channel.compute, index, layer, chosen, picture)
+    one = caches.cached(channel.compute, index, layer, chosen, picture)
     figure = channel.render(one)
     if one.dead:
         st.info(widgets.literal(f"Dead on these pictures: {one.dead}."), icon=":material/info:")

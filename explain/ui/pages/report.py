@@ -3,25 +3,27 @@ from typing import Any
 
 import streamlit as st
 
-from explain.report import Entry, Report
-from explain.ui import session, widgets
+from explain.ui import report_items, selection, widgets
+from explain.workspace.report import Entry, Report
 
 st.title("Report")
-collected = session.report()
+collected = report_items.report()
 if not collected:
     st.info(
         "Nothing yet. On any page open “Export and reproduce”, write a caption and choose “Add to the report”; "
         "the figures come together here.",
         icon=":material/description:",
     )
-    session.stop()
+    selection.stop()
 
 
 def step(label: str, icon: str, action: Callable[..., None], number: int, *args: Any, **options: Any) -> None:
     st.button(label, f"{label}-{number}", icon=icon, on_click=action, args=(number, *args), **options)
 
 
-title = session.edited(st.text_input, "Title", "title", session.report_title(), session.report_title, max_chars=200)
+title = selection.edited(
+    st.text_input, "Title", "title", report_items.report_title(), report_items.report_title, max_chars=200
+)
 last = len(collected) - 1
 for place, entry in enumerate(collected):
     number = entry.number
@@ -31,11 +33,11 @@ for place, entry in enumerate(collected):
             st.image(entry.preview, width="stretch", output_format="PNG", alt=entry.figure.alt or entry.figure.title)
         with words:
             st.markdown(f"**{place + 1}** · {widgets.literal(entry.figure.title)}")
-            session.edited(st.text_area, "Caption", f"c{number}", entry.caption, entry.describe, max_chars=2000)
+            selection.edited(st.text_area, "Caption", f"c{number}", entry.caption, entry.describe, max_chars=2000)
             with st.container(horizontal=True):
-                step("Up", ":material/arrow_upward:", session.move, number, -1, disabled=place == 0)
-                step("Down", ":material/arrow_downward:", session.move, number, 1, disabled=place == last)
-                step("Remove", ":material/delete:", session.remove, number)
+                step("Up", ":material/arrow_upward:", report_items.move, number, -1, disabled=place == 0)
+                step("Down", ":material/arrow_downward:", report_items.move, number, 1, disabled=place == last)
+                step("Remove", ":material/delete:", report_items.remove, number)
 report = Report(title, [Entry(entry.figure, entry.caption, entry.name) for entry in collected])
 st.download_button(
     "Download the report",

@@ -1,35 +1,36 @@
 import streamlit as st
 
 from explain.registry import options_of
-from explain.ui import attributions, covering, session, trusting, widgets
-from explain.ui.attributions import Question
+from explain.ui import caches, selection, widgets
+from explain.ui.parts import saliency_choices, saliency_cover, saliency_trust
+from explain.ui.parts.saliency_choices import Question
 from explain.views import saliency
 
 COMPARED = {"": "nothing else", "picture": "a second picture", "model": "a second model"}
-model, picture = session.model(), session.picture()
-reference = session.get("picture", session.demo_picture(model))
+model, picture = caches.model(), caches.picture()
+reference = selection.get("picture", caches.demo_picture(model))
 style_options = options_of(saliency.render)
 st.title("Saliency")
-ranked = session.cached(type(model).predict, model, picture)[0]
+ranked = caches.cached(type(model).predict, model, picture)[0]
 
 with widgets.row("controls-what"):
     left, right = st.columns([3, 4])
 with left:
-    entries = attributions.choose_methods()
+    entries = saliency_choices.choose_methods()
 with right:
-    targets = attributions.choose_targets(model, ranked, reference)
-unit, channel = attributions.choose_unit(model)
+    targets = saliency_choices.choose_targets(model, ranked, reference)
+unit, channel = saliency_choices.choose_unit(model)
 with widgets.row("controls-how"):
     controls = st.columns(5)
 for column, name in zip(controls, style_options, strict=False):
     with column:
         widgets.option(style_options[name], name)
-style = {name: spec.check(session.get(name, spec.default)) for name, spec in style_options.items()}
+style = {name: spec.check(selection.get(name, spec.default)) for name, spec in style_options.items()}
 with controls[4]:
-    compared = session.get("compared", "")
+    compared = selection.get("compared", "")
     compared = compared if compared in COMPARED else ""
-    session.controlled(st.selectbox, "Beside", "compared", compared, list(COMPARED), format_func=COMPARED.get)
-layer, options = attributions.choose_options(model, entries)
+    selection.controlled(st.selectbox, "Beside", "compared", compared, list(COMPARED), format_func=COMPARED.get)
+layer, options = saliency_choices.choose_options(model, entries)
 
 
 def question(method: str, target: str | None) -> Question:
@@ -39,21 +40,21 @@ def question(method: str, target: str | None) -> Question:
 def second(first: Question) -> Question:
     """The same asked of another picture, or of another model."""
     if compared == "picture":
-        other = session.get("picture2", session.demo_picture(model, "picture2"))
-        return attributions.other(first, other, session.picture("picture2"))
-    return attributions.other_model(first, session.model(session.get("beside")))
+        other = selection.get("picture2", caches.demo_picture(model, "picture2"))
+        return saliency_choices.other(first, other, caches.picture("picture2"))
+    return saliency_choices.other_model(first, caches.model(selection.get("beside")))
 
 
 if compared == "picture":
     widgets.choose_picture(model, "picture2", "Second picture")
 elif compared == "model":
-    attributions.choose_model("beside", model)
+    saliency_choices.choose_model("beside", model)
 
 asked = [[question(entry.name, target) for target in targets] for entry in entries]
 if compared:
     asked = [[each for one in row for each in (one, second(one))] for row in asked]
 alone = len(asked) == len(asked[0]) == 1
-answers = [attributions.ask_all(row) for row in asked]
+answers = [saliency_choices.ask_all(row) for row in asked]
 rows = [row for row in answers if None not in row]
 first = asked[0][0]
 opened = f'import explain\n\nmodel = explain.load_model("{model.name}")\nimage = explain.open_picture("{reference}")\n'
@@ -71,9 +72,9 @@ if alone and rows:
         f"{first.command()} --out saliency.png",
         "saliency",
     )
-    trusting.show_trust(first)
+    saliency_trust.show_trust(first)
     st.subheader("Closer")
-    covering.show_lens(first, result, figure.panels[2].image, f"lens-{model.name}")
+    saliency_cover.show_lens(first, result, figure.panels[2].image, f"lens-{model.name}")
 elif rows:
     scale = widgets.option(options_of(saliency.render_grid)["scale"], "shared", "One scale for each")
     figure = saliency.render_grid(rows, scale=scale, **style)

@@ -7,8 +7,9 @@ from explain import workspace
 from explain.attribution import METHODS
 from explain.errors import ExplainError
 from explain.images import enlarge, png
-from explain.ui import attributions, session, widgets
-from explain.ui.attributions import Question
+from explain.ui import caches, selection, study_answers, widgets
+from explain.ui.parts import saliency_choices
+from explain.ui.parts.saliency_choices import Question
 from explain.views import saliency, study
 
 WORDS = (
@@ -16,54 +17,54 @@ WORDS = (
     "Guess each time whether the network is right; at the end stand your hits with and without maps."
 )
 COUNTS = (10, 20, 40, 80)
-model = session.model()
+model = caches.model()
 st.title("Study")
 st.caption(WORDS)
 index = widgets.choose_index(model)
 if index is None:
-    session.stop()
+    selection.stop()
 with widgets.row("controls"):
     cells = st.columns([3, 2, 2, 3], vertical_alignment="bottom")
 with cells[0]:
     entry = widgets.choose_entry(METHODS, "study_method", "Method")
 with cells[1]:
-    count = session.get("trials", "20")
+    count = selection.get("trials", "20")
     count = count if count in map(str, COUNTS) else "20"
-    session.controlled(st.selectbox, "Pictures", "trials", count, list(map(str, COUNTS)))
+    selection.controlled(st.selectbox, "Pictures", "trials", count, list(map(str, COUNTS)))
 with cells[2]:
-    seed = str(session.get("study_seed", "0"))
+    seed = str(selection.get("study_seed", "0"))
     seed = int(seed) if seed.isdecimal() and len(seed) < 10 else 0
-    session.controlled(st.number_input, "Seed", "study_seed", seed, 0, 2**31 - 1)
+    selection.controlled(st.number_input, "Seed", "study_seed", seed, 0, 2**31 - 1)
 with cells[3]:
-    natural = session.controlled(
+    natural = selection.controlled(
         st.toggle,
         "As often wrong as it is",
         "natural",
-        session.flag("natural"),
+        selection.flag("natural"),
         help="Otherwise half of the pictures are mistakes.",
     )
 
 planned = study.trials(index, int(count), seed, not natural)
-asked = f"{session.identity(index)} {entry.name} {count} {seed} {natural}"
-answers = session.answers(asked)
+asked = f"{caches.identity(index)} {entry.name} {count} {seed} {natural}"
+answers = study_answers.answers(asked)
 
 
 def answer(trial: study.Trial, guess: bool) -> None:
-    answers.append(study.Answer(trial, guess, time.monotonic() - session.shown_since(asked, len(answers))))
+    answers.append(study.Answer(trial, guess, time.monotonic() - study_answers.shown_since(asked, len(answers))))
 
 
 done = len(answers)
 st.progress(done / len(planned), f"{done} of {len(planned)} answered")
 if done < len(planned):
     trial = planned[done]
-    session.shown_since(asked, done)
+    study_answers.shown_since(asked, done)
     image = index.images[trial.image]
     crop = model.preprocess.crop(image)
     heat = None
     if trial.with_map:
-        heat = attributions.ask(Question(model, image, "", entry.name, None))
+        heat = saliency_choices.ask(Question(model, image, "", entry.name, None))
         if heat is None:
-            session.stop()
+            selection.stop()
     panels = saliency.render(heat).panels[::2] if heat else ()
     shown = [panel.image for panel in panels] or [crop]
     with widgets.row("panels-study"):
@@ -71,7 +72,7 @@ if done < len(planned):
     for cell, pixels in zip(cells, shown, strict=False):
         factor = max(1, widgets.LEAST_PIXELS // max(pixels.shape[:2]))
         cell.image(png(enlarge(pixels, factor), effort=1), width="stretch", output_format="PNG", alt="The picture")
-    name, chance = session.cached(type(model).predict, model, image)[0][0]
+    name, chance = caches.cached(type(model).predict, model, image)[0][0]
     st.markdown(f"The network says **{widgets.literal(name)}** ({chance:.0%}). Is it right?")
     with widgets.row("controls-answer"):
         yes, no, _ = st.columns([1, 1, 3])
@@ -93,7 +94,7 @@ if done:
         card.caption(str(rate))
     figure = study.table(index, answers, method=entry.name, seed=seed)
     try:
-        workspace.keep_answers(session.visitor(), figure.encode("csv"))
+        workspace.keep_answers(study_answers.visitor(), figure.encode("csv"))
     except ExplainError as error:  # they are still here, and go on
         st.warning(widgets.literal(f"The answers are not kept on the server: {error} Download them before you leave."))
     left, right, _ = st.columns([2, 2, 4])

@@ -2,20 +2,22 @@ from pathlib import Path
 
 import streamlit as st
 
-from explain import runs, workspace
+from explain import workspace
 from explain.errors import ExplainError
-from explain.runs import Asked
-from explain.ui import mistakes, pictures, session, settings, trainings, widgets
+from explain.ui import caches, selection, widgets
+from explain.ui.parts import training_mistakes, training_pictures, training_runs, training_settings
 from explain.ui.text import literal
 from explain.views import augmentations, filters, training
-from explain.zips import opened
+from explain.workspace import runs
+from explain.workspace.runs import Asked
+from explain.workspace.zips import opened
 
 SECTIONS = {"new": "New training", "runs": "Runs"}
 PREVIEWED, DRAWS = 4, 5
 st.title("Training")
-section = session.get("trainings", "new")
+section = selection.get("trainings", "new")
 section = section if section in SECTIONS else "new"
-session.controlled(
+selection.controlled(
     st.segmented_control,
     "What to see",
     "trainings",
@@ -31,12 +33,12 @@ def new_training() -> None:
     with widgets.row("controls-recipe"):
         left, right = st.columns([2, 3], vertical_alignment="bottom")
     with left:
-        form = settings.choose_recipe()
-    right.caption(literal(settings.describe(form.recipe)))
-    start = pictures.choose_start(form.recipe)
-    preview = settings.choose_settings(form)
+        form = training_settings.choose_recipe()
+    right.caption(literal(training_settings.describe(form.recipe)))
+    start = training_pictures.choose_start(form.recipe)
+    preview = training_settings.choose_settings(form)
     st.subheader("Pictures")
-    data, limit = pictures.choose_pictures(form)
+    data, limit = training_pictures.choose_pictures(form)
     with preview:
         show_augmentation(form, data)
     plan = form.plan()
@@ -47,27 +49,27 @@ def new_training() -> None:
     changed = ", ".join(name.replace("_", " ") for name in form.changes)
     if plan:
         st.caption(literal(f"Changed: {changed}." if changed else "As the recipe has it."))
-    waiting = trainings.busy()
+    waiting = training_runs.busy()
     if st.button("Start", type="primary", icon=":material/play_arrow:", key="start", disabled=plan is None):
         folder = runs.reserve(Asked(form.recipe.name, form.changes, data, limit, start))
-        trainings.start(folder)
-        session.choose("run", folder.name)
-        session.choose("trainings", "runs")
-        session.again()
+        training_runs.start(folder)
+        selection.choose("run", folder.name)
+        selection.choose("trainings", "runs")
+        selection.again()
     if waiting:
         st.caption(f"{waiting} other {'training goes' if waiting == 1 else 'trainings go'} first.")
     with st.expander("The same by Python or the command line", icon=":material/code:"):
         source = str(opened(data)) if data.startswith("zip/") else data
-        st.code(settings.python(form, source, limit, start), "python")
-        st.code(settings.command(form, source, limit, start), "bash")
+        st.code(training_settings.python(form, source, limit, start), "python")
+        st.code(training_settings.command(form, source, limit, start), "bash")
 
 
-def show_augmentation(form: settings.Form, data: str) -> None:
+def show_augmentation(form: training_settings.Form, data: str) -> None:
     """Some pictures beside draws of the plan, as the training sees them."""
     plan = form.changes.get("augmentation", form.recipe.augmentation)
     if not plan:
         return
-    images = pictures.some(data, PREVIEWED)
+    images = training_pictures.some(data, PREVIEWED)
     if images is None:
         return
     try:
@@ -82,17 +84,17 @@ def show_augmentation(form: settings.Form, data: str) -> None:
 
 def show_runs() -> None:
     """The list, the one chosen, and others over it."""
-    names = trainings.known()
-    chosen = session.get("run", next(iter(names)))
+    names = training_runs.known()
+    chosen = selection.get("run", next(iter(names)))
     if chosen not in names:
-        session.choose("run", chosen := next(iter(names)))
+        selection.choose("run", chosen := next(iter(names)))
     with widgets.row("controls-runs"):
         left, right = st.columns([2, 3], vertical_alignment="bottom")
     with left:
-        session.controlled(st.selectbox, "Run", "run", chosen, list(names))
-    others = [name for name in str(session.get("others", "")).split(",") if name in names and name != chosen]
+        selection.controlled(st.selectbox, "Run", "run", chosen, list(names))
+    others = [name for name in str(selection.get("others", "")).split(",") if name in names and name != chosen]
     with right:
-        session.controlled_list(
+        selection.controlled_list(
             st.multiselect,
             "Others over it",
             "others",
@@ -101,7 +103,7 @@ def show_runs() -> None:
             max_selections=training.MOST - 1,
         )
     with st.expander(f"All {len(names)} runs" if len(names) > 1 else "The only run", icon=":material/list:"):
-        st.dataframe(trainings.overview(names), hide_index=True, column_config=PERCENT)
+        st.dataframe(training_runs.overview(names), hide_index=True, column_config=PERCENT)
     show_run(chosen, names[chosen], [(name, names[name]) for name in others])
 
 
@@ -109,50 +111,50 @@ PERCENT = {name: st.column_config.NumberColumn(name, format="%.1f %%") for name 
 
 
 def show_run(name: str, folder: Path | None, others: list[tuple[str, Path | None]]) -> None:
-    job = trainings.job_of(folder)
+    job = training_runs.job_of(folder)
     if job is not None and job.active:
-        trainings.watch(name, folder, job)
+        training_runs.watch(name, folder, job)
         return
-    run = trainings.run_of(name, folder)
+    run = training_runs.run_of(name, folder)
     if run is None:
         raise ExplainError(f"The run {name!r} is damaged; delete its folder.")
     if folder is not None:
-        trainings.show_state(name, folder, run)
+        training_runs.show_state(name, folder, run)
     finished = folder is None or workspace.model_folder(name) is not None
     show_buttons(name, folder, finished)
     if run.rows:
-        show_curves([run, *filter(None, (trainings.run_of(*other) for other in others))], [name, *dict(others)])
+        show_curves([run, *filter(None, (training_runs.run_of(*other) for other in others))], [name, *dict(others)])
     if folder is not None:
         show_snapshots(name, folder)
     if finished:
-        mistakes.show_mistakes(session.model(name), run, folder)
+        training_mistakes.show_mistakes(caches.model(name), run, folder)
 
 
 def show_buttons(name: str, folder: Path | None, finished: bool) -> None:
     """What to do with a run."""
     with widgets.row("controls-run"):
         use, _, delete = st.columns([2, 4, 1], vertical_alignment="center")
-    current = session.get("model", session.DEFAULT_MODEL) == name
+    current = selection.get("model", caches.DEFAULT_MODEL) == name
     if finished:
         words = "All pages show this model" if current else "Use this model on all pages"
         if use.button(words, icon=":material/check:", key="use", disabled=current):
-            session.choose("model", name)
-            session.again()
+            selection.choose("model", name)
+            selection.again()
     if folder is not None:
         with delete.popover("Delete", icon=":material/delete:"):
             st.markdown(f"**{literal(name)}** with its model and its snapshots is gone then.")
             if st.button("Delete for good", key="delete", type="primary"):
                 runs.remove(folder)
-                if str(session.get("model", "")).partition("@")[0] == name:
-                    session.choose("model", session.DEFAULT_MODEL)
-                session.choose("run", "")
-                session.again()
+                if str(selection.get("model", "")).partition("@")[0] == name:
+                    selection.choose("model", caches.DEFAULT_MODEL)
+                selection.choose("run", "")
+                selection.again()
 
 
 def show_curves(shown: list[training.Run], names: list[str]) -> None:
-    part = session.get("watch", "curves")
+    part = selection.get("watch", "curves")
     part = part if part in training.PARTS else "curves"
-    session.controlled(
+    selection.controlled(
         st.segmented_control, "Curves", "watch", part, list(training.PARTS), format_func=training.PARTS.get
     )
     result = training.compute(*shown)
@@ -165,7 +167,7 @@ def show_curves(shown: list[training.Run], names: list[str]) -> None:
         st.caption(literal(figure.note))
     with st.expander("The numbers", icon=":material/table:"):
         st.dataframe(figure.table, hide_index=True)
-    known = workspace.runs()
+    known = workspace.list_runs()
     sources = [f'"{known[name]}"' if name in known else f'explain.load_model("{name}")' for name in names]
     widgets.show_exports(
         figure,
@@ -184,21 +186,21 @@ def show_snapshots(name: str, folder: Path) -> None:
     if not epochs:
         return
     st.subheader("What it learned when")
-    chosen = str(session.get("epoch", epochs[-1]))
+    chosen = str(selection.get("epoch", epochs[-1]))
     chosen = chosen if chosen in epochs else epochs[-1]
     if len(epochs) > 1:
-        session.controlled(st.select_slider, "After epoch", "epoch", chosen, epochs)
-    snapshot = session.model(f"{name}@{chosen}")
-    figure = filters.render(session.cached(filters.compute, snapshot))
+        selection.controlled(st.select_slider, "After epoch", "epoch", chosen, epochs)
+    snapshot = caches.model(f"{name}@{chosen}")
+    figure = filters.render(caches.cached(filters.compute, snapshot))
     left, right = st.columns([2, 1], gap="medium")
     with left:
         widgets.show_panels(figure, 1, "snapshot")
     with right:
         st.caption(literal(f"Filters of the first layer after epoch {chosen}. {figure.note}"))
         if st.button("Use this snapshot on all pages", key="use-snapshot", icon=":material/check:"):
-            session.choose("model", snapshot.name)
-            session.again()
-        if session.get("model") == snapshot.name:
+            selection.choose("model", snapshot.name)
+            selection.again()
+        if selection.get("model") == snapshot.name:
             for page, label in (("patches", "Its patches"), ("embedding", "Its map of pictures")):
                 st.page_link(f"explain/ui/pages/{page}.py", label=label)
 

@@ -1,2 +1,103 @@
-from ..result import asked as index_facts
-from ..result import seen as prepare
+"""What all results share: facts, a figure, and saving it."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from ...data import list_images
+from ...figure import Figure
+from ...index import Index
+from ...index.build import default_layers
+from ...network.model import Model
+from ...store import sha256
+
+__all__ = [
+    "BOX_COLOUR",
+    "EFFECTIVE_COLOUR",
+    "SHARED",
+    "Result",
+    "as_rgb",
+    "asked",
+    "cells",
+    "seen",
+]
+
+BOX_COLOUR = (255, 64, 64)
+EFFECTIVE_COLOUR = (0, 190, 255)  # beside red, told apart by everybody
+SHARED = "A single channel seldom stands for one thing: what a network knows is spread over many channels."
+
+
+class Result(ABC):
+    """The outcome of a view: plain arrays plus `facts`."""
+
+    facts: dict[str, Any]
+
+    def figure(self, *args: Any, **style: Any) -> Figure:
+        """The result drawn; the style is that of the view's render function."""
+        figure: Figure = sys.modules[type(self).__module__].render(self, *args, **style)
+        return figure
+
+    @property
+    def numbers(self) -> Any:
+        """What a program wants to know of it."""
+        return getattr(self, "table", {})
+
+    @property
+    def text(self) -> str:
+        """What a reader of the command line wants to know of it; by default the table is printed."""
+        return ""
+
+    def save(self, path: str | Path, *, width_mm: float = 180, dpi: int = 200, **style: Any) -> Path:
+        """Draw and write, in the format of the path's extension."""
+        return self.figure(**style).save(path, width_mm=width_mm, dpi=dpi)
+
+
+class Seen(NamedTuple):
+    """A picture as the net takes it: its pixels to look at (H, W, 3), its batch of one, and its facts."""
+
+    crop: NDArray[np.uint8]
+    batch: Tensor
+    facts: dict[str, Any]
+
+
+def seen(model: Model, image: Any) -> Seen:
+    """The picture prepared once. Its facts are its name where it has one, and the digest of the pixels."""
+    crop = model.preprocess.crop(image)
+    name = str(image) if isinstance(image, (str, Path)) else str(_info(image).get("name", ""))
+    kept = name.partition("/")[0] in ("upload", *list_images())
+    shown = name if kept else Path(name).name  # where a file lies is nobody's business
+    batch = model.preprocess.scaled(crop)[None].to(model.device)
+    covered = {"covered": _info(image)["covered"]} if "covered" in _info(image) else {}
+    return Seen(as_rgb(crop), batch, {"image": shown, "pixels": sha256(crop.tobytes()), **covered})
+
+
+def asked(index: Index) -> dict[str, Any]:
+    """The facts of an index, with the options that build one like it; its layers where they are not the default."""
+    known = index.manifest
+    options: dict[str, Any] = {"k": known.k, "seed": known.seed}
+    if index.layers != default_layers(index.model):
+        options["layers"] = index.layers
+    return {**index.facts, "index": options}
+
+
+def _info(image: Any) -> dict[Any, Any]:
+    return image.info if isinstance(image, Image.Image) else {}
+
+
+def cells(values: NDArray[np.float32]) -> dict[str, list[Any]]:
+    """A map (h, w) as a table: one row a value."""
+    rows, columns = np.indices(values.shape)
+    return {"row": rows.ravel().tolist(), "column": columns.ravel().tolist(), "value": values.ravel().tolist()}
+
+
+def as_rgb(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A crop of any number of channels as something to look at, (H, W, 3)."""
+    return crop if crop.shape[-1] == 3 else np.repeat(crop.mean(-1, keepdims=True).astype(np.uint8), 3, -1)

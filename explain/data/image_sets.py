@@ -1,0 +1,347 @@
+"""ImageSet: upright pictures in a fixed order, each read only when asked for, with labels where they are known."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.util
+import operator
+import os
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, SupportsIndex, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image
+
+from ..errors import BadFile, BadValue, Unknown, shorten
+from ..images import decode, from_array
+from ..store import sha256
+
+__all__ = ["EXTENSIONS", "FASHION_CLASSES", "ImageSet", "from_arrays", "is_here", "list_images", "load_images"]
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+FASHION_CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+# md5 of what the .gz files hold. Debian's differ from Zalando's in the gzip header, and so in their own md5.
+FASHION_MD5 = {
+    "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+    "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+    "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+}
+
+# The real photographs among the pictures that two packages carry, the best to look at first.
+PHOTOS = {
+    "skimage/data": (
+        *("chelsea.png", "coffee.png", "camera.png", "rocket.jpg", "astronaut.png"),
+        *("motorcycle_left.png", "motorcycle_right.png", "clock_motion.png", "coins.png", "moon.png"),
+        *("hubble_deep_field.jpg", "retina.jpg", "ihc.png", "cell.png", "brick.png", "grass.png", "gravel.png"),
+    ),
+    "sklearn/datasets/images": ("china.jpg", "flower.jpg"),
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageSet(Sequence[Image]):
+    """Pictures in a fixed order: `images[i]` reads one, as `images.decode` returns them; a slice is an ImageSet.
+
+    files    a path or a stable name for each picture
+    labels   (N,) int64, the position in `classes`, -1 where unknown; None when there are none
+    array    (N, H, W) or (N, H, W, 3) uint8 when all pixels are held in memory, else None
+    root     the folder by which `digest` names the files; None when it is to read them, as for pictures we ship
+
+    It holds no open file and no cache of pictures, so threads may share it and it can be pickled.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    labels: NDArray[np.int64] | None = None
+    classes: tuple[str, ...] = ()
+    array: NDArray[np.uint8] | None = None
+    root: Path | None = None
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Image: ...
+    @overload
+    def __getitem__(self, index: slice) -> ImageSet: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Image | ImageSet:
+        """One picture, or some. Raises BadFile naming a file that cannot be read, and IndexError past the end."""
+        if isinstance(index, slice):
+            return replace(
+                self,
+                files=self.files[index],
+                labels=None if self.labels is None else self.labels[index],
+                array=None if self.array is None else self.array[index],
+            )
+        at = range(len(self))[operator.index(index)]
+        return decode(Path(self.files[at])) if self.array is None else from_array(self.array[at])
+
+    def __repr__(self) -> str:
+        return f"<ImageSet {self.name!r}: {len(self)} images, {len(self.classes)} classes>"
+
+    def head(self, n: int) -> ImageSet:
+        """The first n pictures, or all when there are fewer. Raises BadValue unless n is a whole number from 0."""
+        return self[: _count(n)]
+
+    def identity(self, index: int) -> str:
+        """What tells a picture from others and from an earlier state of itself: its name, and its pixels or, for a
+        file below root, size and time of change. Raises BadFile when the file is gone."""
+        if self.array is None:
+            return _identity(self.files[index], self.root)
+        return f"{self.files[index]}\0{hashlib.sha256(np.ascontiguousarray(self.array[index]).data).hexdigest()}\n"
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of labels, classes and pixels in memory, or of each file's name below root, size and time of change.
+
+        Moving a folder leaves it as it is. Raises BadFile when a file is gone.
+        """
+        digest = hashlib.sha256(repr(self.classes).encode(errors="surrogateescape"))
+        digest.update(b"" if self.labels is None else self.labels.astype("<i8").tobytes())
+        if self.array is not None:
+            digest.update(repr((self.array.shape, self.array.dtype.str)).encode())
+            digest.update(np.ascontiguousarray(self.array).data)
+        else:
+            for file in self.files:
+                digest.update(_identity(file, self.root).encode(errors="surrogateescape"))
+        return digest.hexdigest()
+
+
+def list_images() -> list[str]:
+    """The names load_images knows."""
+    return list(_SETS)
+
+
+def is_here(name: str) -> bool:
+    """Whether a set of list_images() is on this machine, so that load_images need not download it."""
+    family = next((family for family in (FASHION, MNIST) if name.removesuffix("-train") == family.name), None)
+    split = "train" if name.endswith("-train") else "t10k"
+    file = f"{split}-images-idx3-ubyte.gz"
+    return family is None or any((place / file).is_file() for place in _places(family))
+
+
+def load_images(source: str | Path | Sequence[str | Path] | ImageSet, limit: int | None = None) -> ImageSet:
+    """An ImageSet, or the first `limit` pictures of it.
+
+    source is a name of list_images(); a folder, whose sub-folders are the classes if it has any with pictures in them;
+    a picture's path or a list of them; or an ImageSet. Raises Unknown, BadValue or BadFile.
+    """
+    images = _load(source)
+    return images if limit is None else images.head(limit)
+
+
+def from_arrays(images: Any, labels: Any, name: str = "pictures") -> ImageSet:
+    """Pictures in memory, (N, H, W) or (N, H, W, 3) uint8, with a label each: a number, or a class's name.
+
+    Raises BadValue for other shapes, and where their numbers differ.
+    """
+    array, given = np.asarray(images), np.asarray(labels)
+    if array.dtype != np.uint8 or array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] != 3):
+        raise BadValue(f"Pictures are uint8 (N, H, W) or (N, H, W, 3), not {array.dtype} {array.shape}.")
+    if given.shape != array.shape[:1]:
+        raise BadValue(f"There are {len(array)} pictures and labels of shape {given.shape}; each picture needs one.")
+    classes, numbers = np.unique(given, return_inverse=True)
+    files = tuple(f"{name}/{k:05}" for k in range(len(array)))
+    return ImageSet(name, files, numbers.astype(np.int64), tuple(map(str, classes)), array)
+
+
+def _load(source: Any) -> ImageSet:
+    if isinstance(source, ImageSet):
+        return source
+    if isinstance(source, str) and source in _SETS:
+        return _SETS[source]()
+    if isinstance(source, str | Path):
+        if os.path.isdir(source):
+            return _folder(Path(source))
+        if os.path.isfile(source):
+            return _list([source])
+        raise Unknown("image set", str(source), list_images(), "The path of a folder or of a picture works too.")
+    if isinstance(source, list | tuple):
+        return _list(source)
+    raise BadValue(
+        f"Images cannot be a {type(source).__name__}; give a name, a folder, a list of files or an ImageSet."
+    )
+
+
+def _count(n: Any) -> int:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
+        raise BadValue(f"The limit {shorten(n)} must be a whole number from 0.")
+    return int(n)
+
+
+def _identity(file: str, root: Path | None) -> str:
+    try:
+        if root is None:
+            return f"{os.path.basename(file)}\0{sha256(file)}\n"
+        stat = os.stat(file)
+    except OSError as error:
+        raise BadFile(f"{shorten(file)} cannot be read: {error.strerror or error}.") from None
+    return f"{Path(os.path.relpath(file, root)).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
+
+
+# ------------------------------------------------------------ files
+
+
+def _list(sources: Sequence[Any]) -> ImageSet:
+    for source in sources:
+        if not isinstance(source, str | Path):
+            raise BadValue(f"A list of images holds paths, not a {type(source).__name__}.")
+        if not os.path.isfile(source):
+            raise BadFile(f"{shorten(str(source))} is not a file; a list of images holds paths of picture files.")
+    if not sources:
+        raise BadValue("The list of images is empty; give the path of at least one picture.")
+    files = tuple(map(str, sources))
+    root = Path(os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files]))
+    return ImageSet(os.path.basename(files[0]) if len(files) == 1 else root.name, files, root=root)
+
+
+def _folder(root: Path) -> ImageSet:
+    """Pictures below a folder, sorted by path. Those beside class folders have the label -1."""
+    try:
+        names = sorted(name for name in os.listdir(root) if not name.startswith("."))
+    except OSError as error:
+        raise BadFile(f"The folder {shorten(str(root))} cannot be read: {error.strerror or error}.") from None
+    groups = {name: list(_pictures_below(root / name)) for name in names if (root / name).is_dir()}
+    groups = {name: files for name, files in groups.items() if files}
+    loose = [str(root / name) for name in names if _is_picture(name) and (root / name).is_file()]
+    if not groups and not loose:
+        raise BadFile(f"The folder {shorten(str(root))} has no pictures; their names end in {', '.join(EXTENSIONS)}.")
+    files = [*loose, *(file for group in groups.values() for file in group)]
+    sizes = [len(loose), *map(len, groups.values())]
+    labels = np.repeat(np.arange(-1, len(groups)), sizes) if groups else None
+    return ImageSet(root.resolve().name, tuple(files), labels, tuple(groups), root=root)
+
+
+def _pictures_below(folder: Path) -> Iterator[str]:
+    for base, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (os.path.join(base, name) for name in sorted(names) if _is_picture(name))
+
+
+def _is_picture(name: str) -> bool:
+    return not name.startswith(".") and name.lower().endswith(EXTENSIONS)
+
+
+def _photos() -> ImageSet:
+    """Photographs out of the wheels of scikit-image and scikit-learn, found without importing either."""
+    found: dict[str, str] = {}
+    for place, names in PHOTOS.items():
+        package, _, folder = place.partition("/")
+        spec = importlib.util.find_spec(package)
+        for base in (spec.submodule_search_locations or ()) if spec else ():
+            found |= {name: os.path.join(base, folder, name) for name in names}
+    # china and flower belong behind the first five
+    order = [*PHOTOS["skimage/data"][:5], *PHOTOS["sklearn/datasets/images"], *PHOTOS["skimage/data"][5:]]
+    files = tuple(found[name] for name in order if name in found and os.path.isfile(found[name]))
+    if not files:
+        raise BadFile(
+            "The photographs come with scikit-image and scikit-learn; install one: `pip install scikit-image`."
+        )
+    return ImageSet("photos", files)
+
+
+# ------------------------------------------------------------ Fashion-MNIST and MNIST
+
+
+class _Family(NamedTuple):
+    """Pictures in idx files: the folder's name, torchvision's, Debian's package, classes, md5 of what the .gz hold."""
+
+    name: str
+    theirs: str
+    package: str
+    classes: tuple[str, ...]
+    md5: Mapping[str, str]
+
+
+FASHION = _Family("fashion-mnist", "FashionMNIST", "dataset-fashion-mnist", FASHION_CLASSES, FASHION_MD5)
+MNIST = _Family("mnist", "MNIST", "", tuple(map(str, range(10))), {})
+
+
+def _idx(name: str, family: _Family, split: str) -> ImageSet:
+    array, labels = _arrays(family.name, split)
+    files = tuple(f"{name}/{k:05}" for k in range(len(array)))
+    return ImageSet(name, files, labels, family.classes, array)
+
+
+@cache
+def _arrays(name: str, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Pictures (N, 28, 28) and labels (N,) of "t10k" or "train", once a process."""
+    family = {FASHION.name: FASHION, MNIST.name: MNIST}[name]
+    names = f"{split}-images-idx3-ubyte", f"{split}-labels-idx1-ubyte"
+    places = _places(family)
+    folder = next((place for place in places if all((place / f"{file}.gz").is_file() for file in names)), None)
+    images, labels = (_unpack((folder or _download(family, split)) / f"{file}.gz", family) for file in names)
+    # The idx header is 4 bytes and 4 for each dimension; bytearray, because torch warns about read-only memory.
+    array = np.frombuffer(bytearray(images[16:]), np.uint8).reshape(-1, 28, 28)
+    return array, np.frombuffer(labels[8:], np.uint8).astype(np.int64)
+
+
+def _places(family: _Family) -> list[Path]:
+    """Where a family's files may lie: the repository, the user's folder, Debian's package, the last download."""
+    own = [Path(os.environ["EXPLAIN_DATA"]) / family.name] if os.environ.get("EXPLAIN_DATA") else []
+    shipped = Path(__file__).parents[2] / "data" / family.name
+    return [shipped, *own, Path("/usr/share/datasets") / family.name, _cache() / family.theirs / "raw"]
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "explain"
+
+
+def _download(family: _Family, split: str) -> Path:
+    """The folder of torchvision's download, which checks what it fetches. Raises BadFile naming ways to the data."""
+    try:
+        from torchvision import datasets
+
+        getattr(datasets, family.theirs)(_cache(), train=split == "train", download=True)
+    except Exception as error:
+        package = f"install them by `apt-get install {family.package}`, or " if family.package else ""
+        raise BadFile(
+            f"The {split} images of {family.name} are not here: {package}"
+            f"put {split}-images-idx3-ubyte.gz and {split}-labels-idx1-ubyte.gz into $EXPLAIN_DATA/{family.name},"
+            f" or connect to the internet to let torchvision download them (it could not: {shorten(str(error))})."
+        ) from error
+    return _cache() / family.theirs / "raw"
+
+
+def _unpack(path: Path, family: _Family) -> bytes:
+    """What a .gz file holds. Raises BadFile when it is damaged, another's, or no pictures of 28 x 28."""
+    wanted = family.md5.get(path.stem)
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise BadFile(f"{shorten(str(path))} is damaged ({shorten(str(error))}); fetch it again.") from error
+    if wanted and (found := hashlib.md5(content, usedforsecurity=False).hexdigest()) != wanted:
+        raise BadFile(f"{shorten(str(path))} holds other data (md5 {found}, not {wanted}); fetch it again.")
+    count, sides = int.from_bytes(content[4:8]), 784 if "images" in path.stem else 1
+    if len(content) != (16 if sides > 1 else 8) + count * sides:
+        raise BadFile(f"{shorten(str(path))} does not hold what its header says; fetch it again.")
+    return content
+
+
+_SETS = {
+    "fashion-mnist": lambda: _idx("fashion-mnist", FASHION, "t10k"),
+    "fashion-mnist-train": lambda: _idx("fashion-mnist-train", FASHION, "train"),
+    "mnist": lambda: _idx("mnist", MNIST, "t10k"),
+    "mnist-train": lambda: _idx("mnist-train", MNIST, "train"),
+    "photos": _photos,
+}

@@ -1,0 +1,1 @@
+"""An index's pictures as points of a map, and how far it can be trusted."""

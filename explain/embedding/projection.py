@@ -1,0 +1,204 @@
+"""PROJECTIONS: feature vectors as points of a map in two or three dimensions.
+
+Each is called with vectors (N, D), finite and not all equal, and a `report(done, total, points)`; it returns points
+(N, 2) or (N, 3) and what is to be known of them. The same vectors, options and seed give the same on one machine.
+
+openTSNE and umap-learn do the work: openTSNE is several times faster than scikit-learn's t-SNE at the same quality.
+It gets exact neighbours from us, sooner than its own approximate search finds them.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadValue
+from ..index.search import nearest_all
+from ..registry import Choices, Range, Registry
+
+__all__ = ["PROJECTIONS", "Projection", "cores", "project"]
+
+PROJECTIONS = Registry("projection")
+Floats = NDArray[np.float32]
+Report = Callable[[int, int, Any], object]
+LEAST = 3
+EXAGGERATED = 250  # iterations of t-SNE in which clusters form, before those asked for
+EVERY = 25  # iterations between reports
+COMPONENTS = 50  # what "PCA first" keeps
+# Pictures up to which the tree (Barnes and Hut) repels: at 10,000 twice as fast on two cores as openTSNE's own choice
+# of the grid, whose Fourier transforms grow with the map and use one core.
+TREE = 20_000
+_EXACT = 2_000  # rows or columns up to which PCA is exact
+
+
+class Projection(NamedTuple):
+    """Points (N, 2) or (N, 3), and facts: the options used and what the method says of the map.
+
+    A linear one also has its mean (D,) and axes (D, 2) or (D, 3): `(vector - mean) @ axes` is the place of any vector.
+    """
+
+    points: Floats
+    facts: dict[str, Any]
+    mean: Floats | None = None
+    axes: Floats | None = None
+
+
+Metric = Annotated[str, Choices("euclidean", "cosine", help="what makes two feature vectors near")]
+Seed = Annotated[int, Range(0, 2**31 - 1, help="the same seed gives the same map")]
+First = Annotated[bool, Choices(True, False, help=f"reduce to {COMPONENTS} principal components before")]
+
+
+def project(method: str, vectors: NDArray[Any], report: Report = lambda *_: None, **options: Any) -> Projection:
+    """The map of vectors (N, ...), those of one picture flattened.
+
+    Raises Unknown or BadValue for a method, an option or vectors that it cannot map.
+    """
+    chosen = PROJECTIONS[method]
+    checked = chosen.check(options)
+    vectors = np.asarray(vectors, np.float32).reshape(len(vectors), -1)
+    if len(vectors) < LEAST:
+        raise BadValue(f"A map needs at least {LEAST} pictures; there are {len(vectors)}.")
+    if not np.isfinite(vectors).all():
+        wrong = int((~np.isfinite(vectors).all(1)).sum())
+        raise BadValue(f"The features of {wrong} pictures are not finite; leave them out.")
+    varies = np.ptp(vectors, 0) > 0
+    if not varies.any():
+        raise BadValue(f"The {len(vectors)} feature vectors are all equal: there is nothing to map.")
+    found = chosen.function(vectors[:, varies], report, **checked)
+    axes = None
+    if found.axes is not None:
+        axes = np.zeros((len(varies), found.axes.shape[1]), np.float32)
+        axes[varies] = found.axes
+    facts = {"method": method, "options": checked, **found.facts}
+    return Projection(np.ascontiguousarray(found.points, np.float32), facts, vectors.mean(0, np.float64), axes)
+
+
+@PROJECTIONS.register
+def pca(
+    vectors: Floats,
+    report: Report,
+    *,
+    dimensions: Annotated[int, Choices(2, 3, help="of the map")] = 2,
+) -> Projection:
+    """The directions of greatest variance: distances on the map are true, as far as they go (Pearson 1901).
+
+    Each direction's largest weight is positive, so that a map is never mirrored.
+    """
+    points, shares, axes = _principal(vectors, dimensions)
+    report(1, 1, points)
+    return Projection(points, {"explained_variance": [float(share) for share in shares]}, axes=axes)
+
+
+@PROJECTIONS.register
+def tsne(
+    vectors: Floats,
+    report: Report,
+    *,
+    perplexity: Annotated[float, Range(2, 500, help="about how many neighbours each picture has")] = 30.0,
+    iterations: Annotated[int, Range(50, 5000, help="of the descent, after the early exaggeration")] = 500,
+    metric: Metric = "euclidean",
+    pca_first: First = True,
+    seed: Seed = 0,
+) -> Projection:
+    """Near pictures stay near; how far apart groups lie, and how large they are, means little (van der Maaten 2008).
+
+    It starts from PCA (Kobak and Berens 2019). A perplexity above a third of the pictures is lowered to that.
+    """
+    from openTSNE import TSNE
+    from openTSNE.nearest_neighbors import PrecomputedNeighbors
+
+    vectors, facts = _reduced(vectors, pca_first)
+    used = min(perplexity, (len(vectors) - 1) / 3)
+    if used < perplexity:
+        facts["perplexity_used"] = used
+    total, met = EXAGGERATED + iterations, 0
+
+    def seen(_iteration: int, _error: float, embedding: Any) -> None:
+        nonlocal met
+        met += EVERY
+        report(min(met, total), total, np.asarray(embedding, np.float32))
+
+    report(0, total, None)
+    near = nearest_all(vectors, vectors, min(len(vectors) - 1, int(3 * used)), metric, exclude_self=True)
+    found = TSNE(
+        perplexity=used,
+        neighbors=PrecomputedNeighbors(*near),
+        early_exaggeration_iter=EXAGGERATED,
+        n_iter=iterations,
+        metric=metric,
+        n_jobs=cores(),
+        random_state=seed,
+        negative_gradient_method="bh" if len(vectors) <= TREE else "fft",
+        callbacks=seen,
+        callbacks_every_iters=EVERY,
+    ).fit(vectors)
+    return Projection(np.asarray(found, np.float32), facts | {"divergence": float(f"{found.kl_divergence:.4g}")})
+
+
+@PROJECTIONS.register
+def umap(
+    vectors: Floats,
+    report: Report,
+    *,
+    neighbours: Annotated[int, Range(2, 200, help="pictures that count as a neighbourhood")] = 15,
+    spread: Annotated[float, Range(0.0, 1.0, help="how near pictures may come on the map")] = 0.1,
+    metric: Metric = "euclidean",
+    pca_first: First = False,
+    seed: Seed = 0,
+) -> Projection:
+    """Neighbourhoods as a graph, laid out; distances between groups mean little (McInnes et al. 2018).
+
+    More neighbours than there are other pictures are lowered to those.
+    """
+    from umap import UMAP
+
+    vectors, facts = _reduced(vectors, pca_first)
+    used = min(neighbours, len(vectors) - 1)
+    if used < neighbours:
+        facts["neighbours_used"] = used
+    report(0, 1, None)
+    # The spectral start needs more pictures than dimensions to begin with.
+    start = "spectral" if len(vectors) > 2 * LEAST else "random"
+    others, distances = nearest_all(vectors, vectors, used, metric, exclude_self=True)
+    itself = np.arange(len(vectors))[:, None]  # umap-learn counts a picture among its neighbours
+    near = np.hstack([itself, others])[:, :used], np.pad(distances, ((0, 0), (1, 0)))[:, :used].astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a seed leaves it one thread, and that it cannot place new pictures
+        found = UMAP(
+            n_neighbors=used, min_dist=spread, metric=metric, init=start, random_state=seed, precomputed_knn=near
+        )
+        points = found.fit_transform(vectors)
+    report(1, 1, points)
+    return Projection(points, facts)
+
+
+def cores() -> int:
+    """Those this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _reduced(vectors: Floats, wanted: bool) -> tuple[Floats, dict[str, Any]]:
+    count = min(COMPONENTS, len(vectors) - 1, vectors.shape[1])
+    if not wanted or count == vectors.shape[1]:
+        return vectors, {}
+    reduced, shares, _ = _principal(vectors, count)
+    return reduced, {"components": count, "components_variance": float(shares.sum())}
+
+
+def _principal(vectors: Floats, count: int) -> tuple[Floats, NDArray[np.float64], Floats]:
+    """The first components (N, count), zero where there are fewer, their shares of the variance, axes (D, count)."""
+    from sklearn.decomposition import PCA
+
+    rows, columns = vectors.shape
+    few = min(count, rows, columns)
+    solver = "covariance_eigh" if columns <= _EXACT else "full" if rows <= _EXACT else "randomized"
+    found = PCA(few, svd_solver=solver, random_state=0, iterated_power=7).fit(vectors.astype(np.float64))
+    points, axes = np.zeros((rows, count), np.float32), np.zeros((columns, count), np.float32)
+    points[:, :few] = found.transform(vectors.astype(np.float64))
+    axes[:, :few] = found.components_.T
+    return points, np.pad(found.explained_variance_ratio_, (0, count - few)), axes

@@ -1,0 +1,82 @@
+"""Which picture of an index a reference means, and by what name one of them is opened."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..data import list_images
+from ..errors import BadValue, shorten
+from ..store import sha256
+from .index import Index
+
+__all__ = ["file_name", "index_of", "reference"]
+
+
+def index_of(index: Index, image: Any) -> int | None:
+    """An image's number in the index, given the number itself, as text too, or a reference or opened picture that names
+    one of its files, or an upload that is one; None for any other picture.
+
+    Raises BadValue for a number that the index has not.
+    """
+    name = image.info.get("name", "") if isinstance(image, Image.Image) else image
+    if isinstance(name, int | np.integer) and not isinstance(name, bool):
+        name = str(int(name))
+    if not isinstance(name, str | Path) or not str(name):
+        return None
+    name = str(name)
+    if name.removeprefix("-").isdecimal():
+        if len(name) > 18 or not 0 <= int(name) < len(index):
+            raise BadValue(f"Image {shorten(name)[1:-1]} is not in this index; it has 0 to {len(index) - 1}.")
+        return int(name)
+    files = index.images.files
+    family, _, key = name.partition("/")
+    if not _is_shipped(index):
+        if family == "upload":
+            return _with_content(index, image, key)
+        paths = [os.path.abspath(file) for file in files]
+        path = os.path.abspath(name)
+        return paths.index(path) if path in paths else None
+    if family != index.images.name:
+        return None
+    if key.isdecimal():
+        return int(key) if len(key) < 10 and int(key) < len(files) else None
+    keys = [Path(file).name for file in files]
+    keys = keys if key in keys else [Path(file).stem for file in files]
+    return keys.index(key) if key in keys else None
+
+
+def _with_content(index: Index, image: Any, digest: str) -> int | None:
+    """The number of the file that holds an upload, which is named by the sha256 of its content."""
+    size = image.info.get("bytes") if isinstance(image, Image.Image) else None
+    for number, file in enumerate(index.images.files if size else ()):
+        try:
+            if os.path.getsize(file) == size and sha256(Path(file).read_bytes()) == digest:
+                return number
+        except OSError:  # removed since
+            continue
+    return None
+
+
+def reference(index: Index, number: int) -> str | None:
+    """By what name `open_picture` opens an image of the index; None where the index is of no set that we ship."""
+    if not _is_shipped(index):
+        return None
+    images = index.images
+    return f"{images.name}/{number if images.array is not None else Path(images.files[number]).name}"
+
+
+def _is_shipped(index: Index) -> bool:
+    return index.images.root is None and index.images.name in list_images()
+
+
+def file_name(index: Index, file: str) -> str:
+    """A file of an index by a name that does not say where this machine keeps it."""
+    root = index.images.root
+    if root is not None:
+        return Path(os.path.relpath(file, root)).as_posix()
+    return Path(file).name if Path(file).is_absolute() else file

@@ -1,0 +1,1 @@
+"""What the lectures print: their tables, and the arithmetic behind them."""

@@ -1,0 +1,41 @@
+"""The vector before the classifier: what a network has made of a picture when it comes to deciding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import NotSupported
+from .trace import calls
+
+__all__ = ["head", "vector"]
+
+
+def head(net: nn.Module, batch: Tensor) -> str:
+    """The name of the layer that turns features into class scores: the last linear one that gives them, or the last
+    convolution with a map a class. Raises NotSupported where there is neither."""
+    kinds = (nn.Linear, nn.Conv2d, nn.LazyLinear)
+    outputs: dict[str, Any] = {}
+
+    def seen(name: str, _call: int, output: Any) -> None:
+        outputs.pop(name, None)
+        outputs[name] = output
+
+    names = [name for name, module in net.named_modules() if isinstance(module, kinds)]
+    with torch.inference_mode(False), torch.no_grad(), calls(net, names, seen):
+        scores = net(batch)
+    for name, output in reversed(outputs.items()):
+        if isinstance(output, Tensor) and output.shape[:2] == scores.shape:
+            return name
+    raise NotSupported(
+        f"No layer of this network gives its {scores.shape[1]} class scores; it has no features to keep."
+    )
+
+
+def vector(taken: Tensor) -> Tensor:
+    """The head's input as vectors (N, D); maps and tokens are averaged."""
+    if taken.dim() == 4:
+        return taken.float().mean((2, 3))
+    return taken.float().mean(1) if taken.dim() == 3 else taken.float().clone()

@@ -1,0 +1,168 @@
+"""What a network is made of: one row per layer call, in execution order, from one pass over an empty picture."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from ..errors import BadValue, shorten
+from .geometry import Field, Tracer
+from .trace import address, call_counts, calls
+
+__all__ = ["Layer", "channel_of", "scan"]
+
+FLOAT_BYTES = 4
+_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One call of one module: shapes without the batch, counts for one picture.
+
+    `parameters` belong to the first call of a module, so that the column adds up to the network's own count.
+    `macs` are multiply-accumulates of convolutions and linear layers (biases, norms and activations not counted).
+    `weights` are the values of its own parameters that every call reads, `taken` those of its inputs; what `passes` its
+    input on (a dropout in eval mode, a flatten) touches none of them.
+    A block contains other layers; its own numbers are those of the layers it holds directly.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+    macs: int
+    field: Field | None
+    block: bool = False
+    weights: int = 0
+    taken: int = 0
+    passes: bool = False
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the output in float32."""
+        return FLOAT_BYTES * self.units
+
+    @property
+    def moved(self) -> int:
+        """Bytes read and written in float32: weights, inputs and output, each once."""
+        return 0 if self.passes else FLOAT_BYTES * (self.weights + self.taken + self.units)
+
+    @property
+    def units(self) -> int:
+        return int(torch.Size(self.shape).numel())
+
+    @property
+    def spatial(self) -> bool:
+        """Whether the output is a stack of maps (C, H, W)."""
+        return len(self.shape) == 3
+
+    @property
+    def channels(self) -> int:
+        return self.shape[0] if self.shape else 1
+
+    @property
+    def receptive_field(self) -> tuple[float, float] | None:
+        """Height and width in input pixels, unclamped; None where a unit sees everything or nothing."""
+        return self.field.size if self.field is not None and self.spatial else None
+
+    @property
+    def stride(self) -> tuple[float, float] | None:
+        """Input pixels from one unit to the next, down and across."""
+        return self.field.stride if self.field is not None and self.spatial else None
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What a call was given: its values, the shape of the first tensor, and where and in which state that lay."""
+
+    units: int
+    shape: tuple[int, ...]
+    place: tuple[int, int]
+
+
+def scan(net: nn.Module, batch: Tensor, fields: bool = True) -> tuple[Layer, ...]:
+    """All layer calls of a net in eval mode for a batch (1, C, H, W), in the order in which they finish.
+
+    Net and batch may be on the device "meta", where nothing is computed; without `fields`, which take longest, a net of
+    any size takes a moment.
+    """
+    counts = call_counts(net, batch)
+    modules = dict(net.named_modules())
+    layers: list[Layer] = []
+    inputs: dict[str, _Entry] = {}
+    handles = [
+        module.register_forward_pre_hook(
+            lambda _m, args, more, name=name: inputs.__setitem__(name, _entry((args, more))), with_kwargs=True
+        )
+        for name, module in modules.items()
+    ]
+
+    def seen(name: str, call: int, output: Any) -> None:
+        module = modules[name]
+        if not name or not isinstance(output, Tensor) or isinstance(module, nn.Identity):
+            return
+        own = sum(p.numel() for p in module.parameters(recurse=False))
+        given = inputs[name]
+        layers.append(
+            Layer(
+                name=address(name, call, counts[name]),
+                kind=type(module).__name__,
+                shape=tuple(output.shape[1:]),
+                parameters=own if call == 0 else 0,
+                macs=_macs(module, output, given.shape),
+                field=tracer.field(output) if tracer else None,
+                block=own == 0 and next(module.children(), None) is not None,
+                weights=own,
+                taken=given.units,
+                passes=given.place == _place(output),
+            )
+        )
+
+    followed = Tracer(batch) if fields else nullcontext()
+    try:
+        with torch.inference_mode(False), torch.no_grad(), calls(net, counts, seen), followed as tracer:
+            net(batch)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return tuple(layers)
+
+
+def _entry(given: Any) -> _Entry:
+    tensors = [value for value in tree_leaves(given) if isinstance(value, Tensor)]
+    if not tensors:
+        return _Entry(0, (), (0, 0))
+    return _Entry(sum(value.numel() for value in tensors), tuple(tensors[0].shape), _place(tensors[0]))
+
+
+def _place(tensor: Tensor) -> tuple[int, int]:
+    """The memory, and how often it has been written: in-place layers leave the first and change the second."""
+    return tensor.untyped_storage()._cdata, tensor._version
+
+
+def _macs(module: nn.Module, output: Tensor, came_in: tuple[int, ...]) -> int:
+    if isinstance(module, _TRANSPOSED):
+        return torch.Size(came_in).numel() * module.weight.numel() // module.in_channels
+    if isinstance(module, _CONVS):
+        return output.numel() * (module.weight.numel() // module.out_channels)
+    if isinstance(module, nn.Linear):
+        return output.numel() * module.in_features
+    return 0
+
+
+def channel_of(layer: Layer, channel: Any) -> int:
+    """A layer's channel as a number. Raises BadValue."""
+    try:
+        number = int(channel)
+    except (TypeError, ValueError):
+        number = -1
+    if isinstance(channel, bool) or not 0 <= number < layer.channels:
+        valid = f"0 to {layer.channels - 1}"
+        raise BadValue(f"Channel {shorten(channel)} of layer {layer.name!r} is not one of {valid}.")
+    return number

@@ -1,0 +1,27 @@
+"""Means over pictures, with the interval in which they may lie."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Mean", "bootstrap"]
+
+RESAMPLES = 2000
+
+
+class Mean(NamedTuple):
+    """A mean over pictures with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def bootstrap(values: NDArray[np.float64], seed: int) -> Mean:
+    """The mean of values (N,), and where it lies when as many are drawn anew, with replacement."""
+    picks = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
+    low, high = np.percentile(values[picks].mean(1), [2.5, 97.5]).tolist()
+    return Mean(float(values.mean()), low, high)

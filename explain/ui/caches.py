@@ -1,0 +1,95 @@
+"""What is loaded or computed once for all visitors: models, indexes, pictures, results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from explain import workspace
+from explain.errors import ExplainError
+from explain.index import MANIFEST, Index
+from explain.network.model import Model
+from explain.store import sha256
+from explain.ui.selection import get
+
+DEFAULT_MODEL = "efficientnet-lite0"
+# First and second picture by input channels; the lectures compare pullovers and coats.
+DEMO_PICTURES = {1: ("fashion-mnist/1", "fashion-mnist/6"), 3: ("photos/chelsea.png", "photos/coffee.png")}
+MODELS_KEPT, RESULTS_KEPT, INDEXES_KEPT = 4, 96, 4
+
+
+def model(name: str | None = None) -> Model:
+    """The selected model, or another by name; shared by all sessions."""
+    name = name or get("model", DEFAULT_MODEL)
+    folder = workspace.model_folder(name)
+    return _loaded(name, folder and (folder / "model.json").stat().st_mtime_ns)
+
+
+@st.cache_resource(max_entries=MODELS_KEPT, show_spinner="Loading the network")
+def _loaded(name: str, written: int | None) -> Model:
+    if "/" in name or name.startswith("."):
+        raise ExplainError("Models are chosen by name here; a file or folder is loaded by the command line or library.")
+    loaded = workspace.load_model(name)
+    _ = loaded.digest, loaded.layers  # once for everybody, not at the first click
+    return loaded
+
+
+def demo_picture(chosen: Model, name: str = "picture") -> str:
+    return DEMO_PICTURES.get(chosen.preprocess.channels, DEMO_PICTURES[3])[name == "picture2"]
+
+
+def demo_set(chosen: Model) -> str:
+    """The shipped pictures that suit a model."""
+    return "fashion-mnist" if chosen.preprocess.channels == 1 else "photos"
+
+
+def index(chosen: Model, folder: Path) -> Index:
+    """An opened index; shared by all sessions until it changes."""
+    return _index(str(folder), (folder / MANIFEST).stat().st_mtime_ns, chosen)
+
+
+@st.cache_resource(max_entries=INDEXES_KEPT, show_spinner="Opening the index")
+def _index(folder: str, changed: int, _chosen: Model) -> Index:
+    return Index(folder, _chosen)
+
+
+def picture(name: str = "picture") -> Any:
+    """The selected picture, upright."""
+    return _opened(str(get(name, demo_picture(model(), name))))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _opened(reference: str) -> Any:
+    if reference.partition("/")[0] not in ("upload", *workspace.list_images()):
+        raise ExplainError(f"Unknown picture {reference!r}. Choose a shipped one such as 'photos/0', or upload a file.")
+    return workspace.open_picture(reference)
+
+
+def cached(compute: Callable[..., Any], chosen: Model | Index, *args: Any, **options: Any) -> Any:
+    """A view's result; computed once for each model or index, picture and choice of options."""
+    key = repr((compute.__module__, compute.__qualname__, identity(chosen, *args, **options)))
+    return _computed(key, lambda: compute(chosen, *args, **options))
+
+
+def identity(*args: Any, **options: Any) -> str:
+    """What arguments stand for: models, indexes and pictures by their content."""
+    return repr([*map(_identity, args), *sorted(options.items())])
+
+
+@st.cache_resource(max_entries=RESULTS_KEPT, show_spinner="Asking the network")
+def _computed(key: str, _call: Callable[[], Any]) -> Any:
+    return _call()
+
+
+def _identity(value: Any) -> str:
+    if isinstance(value, Model):
+        return value.digest
+    if isinstance(value, Index):
+        return repr((str(value.folder), value.manifest.model_digest, value.manifest.shards))
+    if hasattr(value, "tobytes"):  # a picture
+        info = value.info.get("name"), value.info.get("covered")
+        return sha256(repr((value.mode, value.size, info)).encode() + value.tobytes())
+    return repr(value)

@@ -1,0 +1,149 @@
+"""What a trained network takes for what, on pictures it was not trained on, and where it is surest of a mistake."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import streamlit as st
+
+from explain import workspace
+from explain.errors import ExplainError
+from explain.index import Index
+from explain.network.model import Model
+from explain.training import recipe
+from explain.ui import caches, jobs, selection, widgets
+from explain.ui.parts import embedding_maps
+from explain.ui.text import literal
+from explain.views import confusion
+from explain.views.training import Run
+from explain.workspace import runs
+
+TESTED = {"fashion-mnist-train": "fashion-mnist", "mnist-train": "mnist"}
+SEEN = "These pictures were trained on: on new ones it is worse. Keep a share for validation to see how much."
+
+
+class Judged(NamedTuple):
+    """Pictures by name, how many of them, and the numbers of those held out (all where there are none)."""
+
+    data: str
+    limit: int
+    numbers: Sequence[int] | None
+    said: str
+
+
+def judged(run: Run, folder: Path | None) -> Judged:
+    """The pictures that say most of a training. Raises ExplainError where they are not there any more."""
+    wanted = runs.asked(folder) if folder else None
+    data, limit = (wanted.data, wanted.limit) if wanted else (run.data, 0)
+    if data in TESTED:
+        return Judged(TESTED[data], 0, None, "The test pictures, which the training never saw.")
+    numbers = (
+        runs.held_out(runs.images_of(data, limit), recipe(wanted.recipe).changed(**wanted.changes)) if wanted else None
+    )
+    if numbers is None:
+        return Judged(data, limit, None, SEEN)
+    return Judged(data, limit, numbers.tolist(), "The pictures held out for validation.")
+
+
+def show_mistakes(model: Model, run: Run, folder: Path | None) -> None:
+    """On demand: every picture has to go through the network once."""
+    st.subheader("What it takes for what")
+    part = selection.get("errors", "")
+    if part not in confusion.PARTS:
+        words = "Sends the test pictures through the network once; other pages use the same index."
+        if st.button("Confusion matrix and worst mistakes", icon=":material/grid_on:", help=words):
+            selection.choose("errors", "matrix")
+            selection.again()
+        return
+    try:
+        of = judged(run, folder)
+        index = _index(model, of)
+    except ExplainError as error:
+        widgets.show_error(error)
+        return
+    if index is None:
+        return
+    selection.controlled(
+        st.segmented_control, "Show", "errors", part, list(confusion.PARTS), format_func=confusion.PARTS.get
+    )
+    result = caches.cached(confusion.compute, index, of.numbers)
+    figure = confusion.render(result, part=part)
+    with widgets.row("cards"):
+        first, second, third, _ = st.columns(4)
+    first.metric("Right", f"{result.top1:.1%}")
+    if len(result.classes) > 5:
+        second.metric("Among the first five", f"{result.top5:.1%}")
+    third.metric("Pictures", f"{result.images:,}")
+    st.caption(literal(f"{of.said} {result.sentence()}"))
+    if part == "mistakes":
+        _tiles(model, index, result)
+    elif part == "matrix":
+        with st.columns([3, 1])[0]:
+            widgets.show_charts(figure, 1)
+    else:
+        widgets.show_charts(figure, len(figure.panels))
+    some = "" if of.numbers is None else ", numbers"
+    widgets.show_exports(
+        figure,
+        f'import explain\n\nindex = explain.open_index("{index.folder}")\n'
+        + (f"numbers = {list(of.numbers)}\n" if of.numbers is not None else "")
+        + f'explain.confusion(index{some}).save("confusion.png", part="{part}")',
+        f"python -m explain confusion {index.folder} --style part={part} --out confusion.png",
+        "confusion",
+        "Export this",
+    )
+
+
+def _index(model: Model, of: Judged) -> Index | None:
+    """The index over these pictures, made at first need."""
+    shipped = not of.limit and not of.data.startswith("zip/")
+    key = f"index {model.digest} {of.data}" if shipped else f"index {model.digest} {of.data} {of.limit}"
+
+    def build(progress: jobs.Progress) -> str:
+        return str(workspace.build_index(model, runs.images_of(of.data, of.limit), progress=progress).folder)
+
+    folder = jobs.show(jobs.start(key, build), f"Looking at the pictures with {model.name}")
+    if folder and not Path(folder).is_dir():  # removed since
+        jobs.forget(key)
+        selection.again()
+    return caches.index(model, Path(folder)) if folder else None
+
+
+def _tiles(model: Model, index: Index, result: confusion.Confusion) -> None:
+    """The worst mistakes; one that is clicked becomes the picture of all pages."""
+    if not result.mistakes:
+        st.success("It makes no mistake here.", icon=":material/check:")
+        return
+    (panel,) = confusion.render(result, part="mistakes").panels
+    names = tuple(f"{one.label}, seen as {one.prediction}" for one in result.mistakes)
+    clicked = widgets.show_gallery(
+        replace(panel, names=names),
+        f"mistakes-{model.name}",
+        None,
+        [f"{one.confidence:.0%}" for one in result.mistakes],
+        "The mistakes it is surest of",
+    )
+    if clicked is not None:
+        one = result.mistakes[clicked]
+        selection.choose("model", model.name)  # first: another model lets go of the picture
+        embedding_maps.take(index, one.image)
+        selection.choose("mistake", f"{one.label}, seen as {one.prediction} ({one.confidence:.0%})")
+        selection.again()
+    chosen: Any = selection.get("mistake")
+    if not chosen:
+        st.caption("Click a picture to see on all pages why.")
+        return
+    st.caption(literal(f"{chosen}: it is the picture of all pages now, and {model.name} their network."))
+    with widgets.row("controls-mistake"):
+        cells = st.columns(3)
+    for cell, (page, label, icon) in zip(
+        cells,
+        (
+            ("saliency", "Why this class", "center_focus_strong"),
+            ("activations", "Layer by layer", "layers"),
+            ("neighbours", "Pictures like it", "compare"),
+        ),
+        strict=True,
+    ):
+        cell.page_link(f"explain/ui/pages/{page}.py", label=label, icon=f":material/{icon}:")

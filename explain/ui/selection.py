@@ -1,0 +1,171 @@
+"""What a visitor has chosen, in the session and in the URL.
+
+One selection is shared by all pages and lives in the URL, so that every view is a permalink. It is kept apart from the
+widgets' own state, which Streamlit drops when a page without them is opened.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import streamlit as st
+
+DEPENDENTS = {
+    "model": (
+        "layer",
+        "channel",
+        "target",
+        "looked",
+        "unit",
+        "unit_channel",
+        "beside",
+        "picture",
+        "picture2",
+        "query",
+        "point",
+        "embed_layer",
+    ),
+    "picture": ("query", "covered"),
+    "index": ("query", "point"),
+    "layer": ("channel", "page"),
+}
+
+
+@st.cache_resource(show_spinner=False)
+def _frozen() -> bool:
+    """Everything imported so far is out of the garbage collector's way: its full runs no longer walk through torch."""
+    gc.collect()
+    gc.freeze()
+    return True
+
+
+def start(page: str) -> None:
+    """Take the selection from the URL where it speaks: at the first run, and after the browser's back button."""
+    _frozen()
+    state, given = st.session_state, st.query_params.to_dict()
+    if "selection" not in state:
+        state.selection = dict(given)
+    elif state.pop("again", False):
+        given = state.written
+    elif given and given != state.written:
+        # Back on one page, what its URL no longer has was not chosen yet; other pages' choices are not in it.
+        gone = set(state.written) - set(given) if page == state.page else set()
+        state.selection = {name: value for name, value in state.selection.items() if name not in gone} | given
+    state.used, state.page, state.written = [], page, given
+
+
+def again() -> NoReturn:
+    """Run the page once more.
+
+    Streamlit hands the URL of this run on to the next one. A fragment's may be older than what the page wrote last, so
+    that it speaks of nothing that the visitor did.
+    """
+    st.session_state.again = True
+    st.rerun()
+
+
+def finish() -> None:
+    """Write what this page depends on into the URL."""
+    state = st.session_state
+    wanted = {name: str(state.selection[name]) for name in state.used if state.selection.get(name) not in (None, "")}
+    if state.written != wanted:
+        st.query_params.from_dict(wanted)
+    state.written = wanted
+
+
+def stop() -> NoReturn:
+    """End the page early, waiting for a job, say; what it depends on so far is in the URL."""
+    finish()
+    st.stop()
+
+
+def get(name: str, default: Any = None) -> Any:
+    """A part of the selection; this page's URL carries it from now on."""
+    if name not in st.session_state.used:
+        st.session_state.used.append(name)
+    value = st.session_state.selection.get(name)
+    return default if value in (None, "") else value
+
+
+def flag(name: str) -> bool:
+    """A switch of the selection; the URL speaks of it in words."""
+    return str(get(name, "")).lower() in ("true", "1")
+
+
+def choose(name: str, value: Any) -> None:
+    """Set a part of the selection; what belongs to another model or layer is let go of."""
+    selection = st.session_state.selection
+    if selection.get(name) == value:
+        return
+    selection[name] = value
+    for dependent in DEPENDENTS.get(name, ()):
+        selection.pop(dependent, None)
+
+
+def follow(name: str, value: Any) -> None:
+    """Choose, and remember from where, so that `back` leads there; a choice made in another way ends the trail."""
+    if not can_return(name):
+        st.session_state[f"trail-{name}"] = []
+    st.session_state[f"trail-{name}"].append((get(name), str(value)))
+    choose(name, value)
+
+
+def can_return(name: str) -> bool:
+    trail = st.session_state.get(f"trail-{name}")
+    return bool(trail) and trail[-1][1] == str(get(name))
+
+
+def back(name: str) -> None:
+    """Undo the last `follow`."""
+    choose(name, st.session_state[f"trail-{name}"].pop()[0])
+
+
+def controlled(widget: Callable[..., Any], label: str, name: str, value: Any, *args: Any, **options: Any) -> Any:
+    """A widget that shows and sets one part of the selection, wherever else that part is set."""
+    key = f"_{name}"
+    st.session_state[key] = value
+
+    def changed() -> None:
+        choose(name, st.session_state[key])
+
+    get(name)
+    return widget(label, *args, key=key, on_change=changed, **options)
+
+
+def controlled_list(
+    widget: Callable[..., Any], label: str, name: str, values: list[str], *args: Any, **options: Any
+) -> Any:
+    """The same for a widget of several values, which the URL names with commas."""
+    key = f"_{name}"
+    st.session_state[key] = values
+
+    def changed() -> None:
+        choose(name, ",".join(st.session_state[key] or ()))
+
+    get(name)
+    return widget(label, *args, key=key, on_change=changed, **options)
+
+
+def restore(page: str, selection: dict[str, Any], notes: list[str]) -> NoReturn:
+    """Go to a page with this selection, and keep what is to be said there. What belongs together comes in its order:
+    choosing a model lets go of the layer."""
+    for name, value in selection.items():
+        choose(name, value)
+    st.session_state.restored = notes
+    st.switch_page(page)
+
+
+def restored() -> list[str] | None:
+    """What is to be said of the figure that was opened, once; None where none was."""
+    return st.session_state.pop("restored", None)
+
+
+def edited(
+    widget: Callable[..., str], label: str, name: str, text: str, keep: Callable[[str], object], **options: Any
+) -> str:
+    """A text that begins as it is; what is written is kept by a function, also when the page is left."""
+    key = f"edited-{name}"
+    st.session_state.setdefault(key, text)
+    return widget(label, key=key, on_change=lambda: keep(st.session_state[key]), **options)

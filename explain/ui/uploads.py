@@ -1,0 +1,87 @@
+"""Files that a visitor drops: pictures, figures of ours, and others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from explain import workspace
+from explain.data import EXTENSIONS
+from explain.errors import BadFile, ExplainError
+from explain.figure import read_facts
+from explain.images import MAX_BYTES
+from explain.ui.selection import choose
+
+
+def upload(label: str, types: list[str]) -> ExplainError | None:
+    """A place to drop a picture, which becomes the selected one; returns why the last file was refused, once."""
+    state = st.session_state
+    # A new key after each file, so that the same one can be given again.
+    key = f"upload{state.setdefault('turn', 0)}"
+    st.file_uploader(label, types, key=key, on_change=_take_upload, max_upload_size=MAX_BYTES >> 20)
+    return state.pop("refused", None)
+
+
+def _take_upload() -> None:
+    """Runs before the page does, so that the page runs once, with the new picture."""
+    state = st.session_state
+    file = state[f"upload{state.turn}"]
+    if file is None:
+        return
+    state.turn += 1
+    content = file.getvalue()
+    try:
+        if facts := _facts_in(content, file.name):
+            state.dropped = facts
+            return
+        reference = workspace.keep_upload(content, file.name)
+    except ExplainError as error:
+        state.refused = error
+    else:
+        take_picture(reference, file.name)
+
+
+def given(label: str, types: list[str], name: str, take: Callable[[Any], object]) -> ExplainError | None:
+    """A place to drop another kind of file, which is handed on; returns why the last one was refused, once."""
+    state = st.session_state
+    key = f"{name}{state.setdefault(f'turn-{name}', 0)}"
+
+    def changed() -> None:
+        if state[key] is None:
+            return
+        state[f"turn-{name}"] += 1
+        try:
+            take(state[key])
+        except ExplainError as error:
+            state[f"refused-{name}"] = error
+
+    st.file_uploader(label, types, key=key, on_change=changed)
+    return state.pop(f"refused-{name}", None)
+
+
+def _facts_in(content: bytes, name: str) -> dict[str, Any] | None:
+    """The facts of a figure of ours; None for a picture. Raises BadFile for what cannot be a picture."""
+    try:
+        return read_facts(content)
+    except ExplainError:
+        if name.lower().endswith(EXTENSIONS) and not content.startswith(b"%PDF"):
+            return None
+        raise BadFile(f"There are no facts of explain in {name!r}; only figures saved here can be opened.") from None
+
+
+def dropped() -> dict[str, Any] | None:
+    """The facts of the figure uploaded last, once."""
+    return st.session_state.pop("dropped", None)
+
+
+def take_picture(reference: str, name: str) -> None:
+    """Choose a picture that has been kept as an upload, under the name of its file."""
+    st.session_state.names = {**uploaded(), reference: name}
+    choose("picture", reference)
+
+
+def uploaded() -> dict[str, str]:
+    """This visitor's uploads: reference -> the file's name."""
+    return st.session_state.get("names", {})

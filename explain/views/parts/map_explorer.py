@@ -1,0 +1,58 @@
+"""A map of pictures to walk in: for the explorer, and as one HTML file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ...embedding.picture_map import PictureMap
+from ...explorer import Cloud, Mark, Thumbs, page
+from ...figure import FACTS_OPEN
+from ...figure.facts import facts_json
+from ...figure.palette import class_colours
+from ...images import png
+from ...index.thumbnails import thumbnails
+from .map_plot import classes_of
+
+__all__ = ["explore", "offline"]
+
+
+def explore(results: tuple[PictureMap, ...], titles: tuple[str, ...], thumbs: Thumbs | None) -> Cloud:
+    """One map, or two of the same pictures, for the explorer."""
+    first = results[0]
+    classes = classes_of(first)
+    numbers = {name: k for k, name in enumerate(classes)}
+    measured = all(result.trust is not None for result in results)
+    marks = tuple(
+        Mark(one.name, tuple(result.placed[k].place for result in results), png(np.asarray(_small(one.picture))))
+        for k, one in enumerate(first.placed)
+    )
+    return Cloud(
+        titles=titles,
+        maps=tuple(result.points for result in results),
+        files=first.files,
+        classes=tuple(classes),
+        labels=np.array([-1 if name is None else numbers[name] for name in first.labels]),
+        predictions=np.array([numbers.get(name, -1) for name in first.predictions]),
+        confidence=first.confidence,
+        trust=tuple(r.trust for r in results if r.trust is not None) if measured else (),
+        kept=tuple(r.kept for r in results if r.kept is not None) if measured else (),
+        colours=class_colours(len(classes))[0],
+        thumbs=thumbs,
+        marks=marks,
+    )
+
+
+def offline(result: PictureMap, thumbs: Thumbs | None, title: str, note: str, facts: dict[str, Any]) -> bytes:
+    """The explorer as one HTML file."""
+    thumbs = thumbs or thumbnails(result.index.images, result.images.tolist())
+    shown = explore((result,), ("",), thumbs)
+    return page(shown, title, note, f"{FACTS_OPEN}{facts_json(facts)}</script>")
+
+
+def _small(picture: Image.Image) -> Image.Image:
+    copy = picture.convert("RGB")
+    copy.thumbnail((96, 96))
+    return copy

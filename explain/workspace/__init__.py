@@ -1,0 +1,27 @@
+"""Where things live, by name: pictures of the shipped sets, uploads that expire, indexes, trained models."""
+
+from .folder import root
+from .indexes import build_index, index_folder, list_indexes, open_index
+from .kept import embed, embedding_path, keep_answers, thumbnails_of
+from .models import list_models, list_runs, load_model, model_folder, run_folder
+from .pictures import keep_upload, open_picture, prune_uploads
+
+__all__ = [
+    "build_index",
+    "embed",
+    "embedding_path",
+    "index_folder",
+    "keep_answers",
+    "keep_upload",
+    "list_indexes",
+    "list_models",
+    "list_runs",
+    "load_model",
+    "model_folder",
+    "open_index",
+    "open_picture",
+    "prune_uploads",
+    "root",
+    "run_folder",
+    "thumbnails_of",
+]

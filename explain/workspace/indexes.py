@@ -1,0 +1,72 @@
+"""Indexes of the workspace: where they lie, built, found and opened."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import store
+from ..data import ImageSet, load_images
+from ..errors import ExplainError
+from ..index import Index, build, read_manifest
+from ..network.model import Model
+from ..progress import unheard
+from .folder import root
+from .models import load_model, model_folder
+
+__all__ = ["build_index", "index_folder", "list_indexes", "open_index"]
+
+
+def open_index(path: str | Path, model: Model | None = None) -> Index:
+    """An index by its folder; the model it was made with is loaded when it is needed. Raises BadFile."""
+    if model is None and model_folder(name := read_manifest(Path(path)).model):
+        model = load_model(name)
+    return Index(path, model)
+
+
+def build_index(
+    model: Model,
+    images: Any,
+    layers: Sequence[str] | None = None,
+    k: int = 16,
+    out: str | Path | None = None,
+    resume: bool = True,
+    progress: Callable[[int, int, str], object] | None = None,
+    **options: Any,
+) -> Index:
+    """Run each image through the model once and keep what the views ask for, in folder `out` or the workspace.
+
+    images: what load_images takes. layers: every convolution's output unless named. progress(done, total, message) is
+    called after each batch; what it raises ends the pass, and the images done so far are an index. options: limit,
+    seed, batch, workers. A second call goes on where the first ended, and takes in what has changed.
+    """
+    images = load_images(images, options.pop("limit", None))
+    folder = Path(out) if out else index_folder(model, images, layers, k, options.get("seed", 0))
+    build(model, images, folder, layers, k=k, resume=resume, progress=progress or unheard, **options)
+    return Index(folder, model)
+
+
+def list_indexes(model: Model) -> dict[str, Path]:
+    """The complete indexes of the workspace made with this model, by what they are over."""
+    found: dict[str, Path] = {}
+    for folder in sorted((root() / "indexes").glob("*")):
+        try:
+            manifest = read_manifest(folder)
+        except ExplainError:  # damaged, foreign, or not written yet
+            continue
+        if manifest.model_digest == model.digest and manifest.merged:
+            found[folder.name if manifest.data in found else manifest.data] = folder
+    return found
+
+
+def index_folder(
+    model: Model, images: ImageSet, layers: Sequence[str] | None = None, k: int = 16, seed: int = 0
+) -> Path:
+    """Where the index of these images lives; the same when images are added to their folder."""
+    place = images.name if images.root is None else os.path.abspath(images.root)
+    asked = store.sha256(repr((model.digest, place, layers and list(layers), k, seed)).encode())
+    names = re.sub(r"[^A-Za-z0-9]+", "-", f"{Path(model.name).name} {images.name}").strip("-")
+    return root() / "indexes" / f"{names[:60]}-{asked[:12]}"

@@ -1,0 +1,75 @@
+"""Models by name: those shipped, and those trained here."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..network import zoo
+from ..network.model import Model
+from ..training.record import FILE as RUN_FILE
+from .folder import root
+
+__all__ = ["list_models", "list_runs", "load_model", "model_folder", "run_folder"]
+
+_TRAINED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})(?:@(\d{1,4}))?")
+
+
+def list_runs() -> dict[str, Path]:
+    """Trainings of the workspace by name, finished or not, the newest first."""
+    folders = [path.parent for path in (root() / "runs").glob(f"*/{RUN_FILE}")]
+    return {folder.name: folder for folder in sorted(folders, key=_last_written, reverse=True)}
+
+
+def run_folder(recipe: str) -> Path:
+    """A folder for a new training, called after its recipe."""
+    taken = {*list_runs(), *zoo.list_models()}
+    names = (f"{recipe}-{k}" for k in itertools.count(1))
+    return root() / "runs" / next(name for name in names if name not in taken)
+
+
+def list_models() -> list[str]:
+    """Names of the models that need no download, those shipped and those trained here; `torchvision:NAME` and
+    `timm:NAME` work as well."""
+    finished = [name for name, folder in list_runs().items() if (folder / "model.json").is_file()]
+    return list(dict.fromkeys([*zoo.list_models(), *finished]))
+
+
+def model_folder(name: str) -> Path | None:
+    """Where a model trained here lies; NAME@EPOCH is a snapshot of it. None for other names."""
+    match = _TRAINED.fullmatch(name)
+    if match is None or match[1] in zoo.list_models():
+        return None
+    folder = root() / "runs" / match[1]
+    if match[2]:
+        folder = folder / "snapshots" / f"{int(match[2]):04}"
+    return folder if (folder / "model.json").is_file() else None
+
+
+def load_model(
+    name: str | Path,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    *,
+    architecture: str | None = None,
+    classes: Sequence[str] | None = None,
+) -> Model:
+    """A model ready to be asked.
+
+    name: one of list_models(), also NAME@EPOCH for a snapshot of one trained here; `torchvision:NAME` or `timm:NAME`;
+    an architecture of NETS, also with options as in `resnet?depth=50`; a folder with model.json; a checkpoint file,
+    with `architecture` saying what it belongs to.
+    weights: "DEFAULT" for those published with the architecture, a file, or None for random ones (seeded).
+    classes: names, for a head of another size than the architecture's own.
+    Raises ExplainError for an unknown name, weights that do not fit, or a network that does not classify pictures.
+    """
+    return zoo.load_model(model_folder(str(name)) or name, weights, device, architecture=architecture, classes=classes)
+
+
+def _last_written(folder: Path) -> float:
+    try:
+        return (folder / RUN_FILE).stat().st_mtime
+    except FileNotFoundError:  # just removed
+        return 0.0
