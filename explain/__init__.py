@@ -15,35 +15,18 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .views import VIEWS
+
 if TYPE_CHECKING:
     from .data import list_images as list_images
     from .data import load_images as load_images
     from .errors import ExplainError as ExplainError
     from .figure import read_facts as read_facts
+    from .images import cover as cover
     from .index import Index as Index
     from .index import merge_indexes as merge_indexes
     from .network.zoo import save_model as save_model
     from .training import train as train
-    from .views.activations import compute as activations
-    from .views.anatomy import compute as anatomy
-    from .views.augmentations import compute as augmentations
-    from .views.batches import compute as batch_costs
-    from .views.beside import compute as beside
-    from .views.calculator import compute as size
-    from .views.census import compute as census
-    from .views.channel import compute as channel
-    from .views.confusion import compute as confusion
-    from .views.embedding import compute as embedding
-    from .views.filters import compute as filters
-    from .views.hierarchy import compute as hierarchy
-    from .views.leaderboard import compute as trust_methods
-    from .views.lectures import compute as lectures
-    from .views.neighbours import compute as neighbours
-    from .views.patches import compute as patches
-    from .views.saliency import compute as saliency
-    from .views.training import compute as training_curves
-    from .views.trust import compute as trust_map
-    from .views.unit import compute as unit
     from .workspace import build_index as build_index
     from .workspace import list_models as list_models
     from .workspace import load_model as load_model
@@ -65,68 +48,37 @@ if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 _HOMES = {
-    "ExplainError": ("errors", "ExplainError"),
-    "activations": ("views.activations", "compute"),
-    "anatomy": ("views.anatomy", "compute"),
-    "augmentations": ("views.augmentations", "compute"),
-    "batch_costs": ("views.batches", "compute"),
-    "beside": ("views.beside", "compute"),
-    "build_index": ("workspace", "build_index"),
-    "classify_image": ("workspace.classify", "classify_image"),
-    "census": ("views.census", "compute"),
-    "channel": ("views.channel", "compute"),
-    "confusion": ("views.confusion", "compute"),
-    "embedding": ("views.embedding", "compute"),
-    "filters": ("views.filters", "compute"),
-    "hierarchy": ("views.hierarchy", "compute"),
-    "lectures": ("views.lectures", "compute"),
-    "list_images": ("data", "list_images"),
-    "list_models": ("workspace", "list_models"),
-    "load_images": ("data", "load_images"),
-    "load_model": ("workspace", "load_model"),
-    "merge_indexes": ("index", "merge_indexes"),
-    "neighbours": ("views.neighbours", "compute"),
-    "open_index": ("workspace", "open_index"),
-    "open_picture": ("workspace", "open_picture"),
-    "predict": ("workspace.classify", "predict"),
-    "patches": ("views.patches", "compute"),
-    "read_facts": ("figure", "read_facts"),
-    "redraw": ("workspace.redraw", "redraw"),
-    "saliency": ("views.saliency", "compute"),
-    "save_model": ("network.zoo", "save_model"),
-    "size": ("views.calculator", "compute"),
-    "train": ("training", "train"),
-    "training_curves": ("views.training", "compute"),
-    "trust_map": ("views.trust", "compute"),
-    "trust_methods": ("views.leaderboard", "compute"),
-    "unit": ("views.unit", "compute"),
+    "ExplainError": "errors",
+    "build_index": "workspace",
+    "classify_image": "workspace.classify",
+    "cover": "images",
+    "list_images": "data",
+    "list_models": "workspace",
+    "load_images": "data",
+    "load_model": "workspace",
+    "merge_indexes": "index",
+    "open_index": "workspace",
+    "open_picture": "workspace",
+    "predict": "workspace.classify",
+    "read_facts": "figure",
+    "redraw": "workspace.redraw",
+    "save_model": "network.zoo",
+    "train": "training",
 }
 
-__all__ = [*_HOMES, "__version__"]
+__all__ = [*_HOMES, *VIEWS, "VIEWS", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name in VIEWS:
+        value = VIEWS[name].compute
+    elif name in _HOMES:
+        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _HOMES[name]
-    value = getattr(import_module(f".{module}", __name__), attribute)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-class _Explain(ModuleType):
-    """Some floors have the name of a function of the library: `explain.embedding(...)`, and explain/embedding/.
-
-    Importing such a package leaves the name to the function; `from explain.embedding import ...` finds the package.
-    """
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Explain

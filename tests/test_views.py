@@ -22,7 +22,7 @@ from explain.registry import Choices, Range
 from explain.views import VIEWS
 from explain.views.inputs import EntryOptions
 from explain.views.signature import read_signature
-from explain.workspace import indexes, root
+from explain.workspace import list_indexes, root
 
 PICTURE, OTHER = "fashion-mnist/7", "fashion-mnist/8"
 DRAWN = {"png": {"width_mm": 60, "dpi": 60}, "svg": {}, "pdf": {"width_mm": 60}, "csv": {}}
@@ -43,7 +43,7 @@ def workspace(tmp_path_factory, lenet):
 @pytest.fixture(scope="module")
 def known(workspace, lenet):
     """What cases are about."""
-    (folder,) = indexes(lenet).values()
+    (folder,) = list_indexes(lenet).values()
     return {"model": lenet, "index": explain.open_index(folder, lenet)}
 
 
@@ -109,7 +109,9 @@ def test_every_view_has_a_case_that_leaves_nothing_at_its_default(known):
                     for key, option in options.items():
                         assert case[parameter][key] != option.default, f"{name}: {key} is at its default"
             elif not one.required:
-                assert any(value is not None and value is not one.default and _differs(value, one.default) for value in values)
+                assert any(
+                    value is not None and value is not one.default and _differs(value, one.default) for value in values
+                )
 
 
 def _differs(value, default):
@@ -129,7 +131,9 @@ def test_the_static_signature_is_that_of_the_function(name):
             assert one.kind == real[key].kind
             assert one.default == real[key].default or callable(one.default)
     assert view.doc
-    assert view.style.keys() == {k for k, v in read_signature(view.module, "render").parameters.items() if v.kind == v.KEYWORD_ONLY}
+    assert view.style.keys() == {
+        k for k, v in read_signature(view.module, "render").parameters.items() if v.kind == v.KEYWORD_ONLY
+    }
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -157,7 +161,7 @@ def test_the_command_that_is_shown_does_the_same(name, made, known, capsys, tmp_
     out = capsys.readouterr().out
     said = json.loads(out)
     assert_alike(said["facts"], plain(made(name).facts))
-    assert_alike(said["numbers"], plain(made(name).numbers))
+    assert_alike(said["numbers"], plain(made(name).measures))
     assert_alike(read_facts(file), plain(figure.facts))
 
 

@@ -1,4 +1,4 @@
-"""The command line: each command calls the library function of its name and says what came out.
+"""The command line: each view is a command, beside those that index, train, serve and look after figures.
 
 Facts and numbers go to standard output (only those, with --json), messages to standard error; exit 0, or 2 with one
 line for a user's mistake.
@@ -10,16 +10,20 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import ExplainError
-from . import figures, indexes, maps, network, service, training
-from .command import Command, Parser
+from . import figures, index, names, service, training, views
+from .command import Commands
 
 __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the process's exit status."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        given = _parser().parse_args(arguments)
+        commands = Commands(words)
+        for family in (names, views, index, figures, training, service):
+            family.add(commands)
+        given = commands.parser.parse_args(words)
         given.run(given)
     except ExplainError as error:
         print("explain:", " ".join(str(error).split()), file=sys.stderr)
@@ -31,11 +35,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     return 0
-
-
-def _parser() -> Parser:
-    parser = Parser(prog="python -m explain", description="Look inside a convolutional network.")
-    command = Command(parser)
-    for family in (network, maps, indexes, figures, training, service):
-        family.add(command)
-    return parser

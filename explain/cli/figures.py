@@ -9,27 +9,36 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadValue
-from .command import Command, say
+from .command import Commands, Parser, say
 
 __all__ = ["add"]
 
 
-def add(command: Command) -> None:
-    sub = command("show", _show, out=False)
+def add(command: Commands) -> None:
+    command("show", _show, arguments=_file)
+    command("redraw", _redraw, arguments=_new_file)
+    command("report", _report, arguments=_files)
+
+
+def _file(sub: Parser) -> None:
     sub.add_argument("file", metavar="FILE", help="a figure that explain saved")
-    sub = command("redraw", _redraw, out=False)
-    sub.add_argument("file", metavar="FILE", help="a figure that explain saved")
+
+
+def _new_file(sub: Parser) -> None:
+    _file(sub)
     sub.add_argument("--out", metavar="NEWFILE", required=True, help="the format is that of its name")
-    _add_sources(sub)
-    sub = command("report", _report, out=False)
+    _sources(sub)
+
+
+def _files(sub: Parser) -> None:
     sub.add_argument("out", metavar="OUT", help="a folder, or a name that ends in .zip")
     sub.add_argument("files", metavar="FILE", nargs="+", help="a figure that explain saved, or a report.json")
     sub.add_argument("--title", help="by default that of the report.json, or Report")
     sub.add_argument("--caption", metavar="TEXT", action="append", default=[], help="one for each figure, in order")
-    _add_sources(sub)
+    _sources(sub)
 
 
-def _add_sources(sub: argparse.ArgumentParser) -> None:
+def _sources(sub: Parser) -> None:
     sub.add_argument("--image", metavar="PICTURE", action="append", help="its picture, where it was a file of your own")
     sub.add_argument("--index", metavar="FOLDER", help="its index, where that is not in the workspace")
     sub.add_argument("--model", help="its model, where the name alone does not lead to it")
@@ -48,8 +57,9 @@ def _show(given: argparse.Namespace) -> None:
 def _redraw(given: argparse.Namespace) -> None:
     """a figure again from the facts inside an exported one, in another format, say"""
     from ..figure import read_facts
+    from ..workspace.redraw import figure_of
 
-    figure = _opener(given).redraw(read_facts(given.file))
+    figure = figure_of(read_facts(given.file), _opener(given))
     path = figure.save(given.out)
     print(f"explain: wrote {path}", file=sys.stderr)
     say(given, {"facts": dict(figure.facts)}, figure.title)
@@ -58,6 +68,7 @@ def _redraw(given: argparse.Namespace) -> None:
 def _report(given: argparse.Namespace) -> None:
     """a page with figures redrawn from exported ones, which opens offline and can be rebuilt"""
     from ..figure import read_facts
+    from ..workspace.redraw import figure_of
     from ..workspace.report import Entry, Report, rebuild, write_report
 
     opener, title = _opener(given), "Report"
@@ -67,7 +78,7 @@ def _report(given: argparse.Namespace) -> None:
             old = rebuild(file, opener=opener)
             title, entries = old.title, [*entries, *old.entries]
         else:
-            figure = opener.redraw(read_facts(file))
+            figure = figure_of(read_facts(file), opener)
             entries.append(Entry(figure, figure.title, file.stem))
     if len(given.caption) > len(entries):
         raise BadValue(f"There are {len(given.caption)} captions for {len(entries)} figures.")
@@ -79,10 +90,8 @@ def _report(given: argparse.Namespace) -> None:
 
 
 def _opener(given: argparse.Namespace) -> Any:
-    from ..workspace import load_model
-    from ..workspace.redraw import Opener
+    from ..workspace.opener import Opener
 
     if (given.weights or given.architecture) and not given.model:
         raise BadValue("Weights and an architecture are given with a model: --model NAME.")
-    model = given.model and load_model(given.model, given.weights, architecture=given.architecture)
-    return Opener(model, given.index, given.image)
+    return Opener(given.model, given.index, given.image, weights=given.weights, architecture=given.architecture)

@@ -1,4 +1,4 @@
-"""Commands that serve the app and look at the installation."""
+"""Commandss that serve the app and look at the installation."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ExplainError
-from .command import Command, say
+from .command import Commands, say
 
 __all__ = ["add"]
 
 
-def add(command: Command) -> None:
-    sub = command("serve", _serve, out=False)
-    sub.add_argument("--port", type=int, default=8501)
-    command("doctor", _doctor, out=False)
+def add(command: Commands) -> None:
+    command("serve", _serve, arguments=lambda sub: sub.add_argument("--port", type=int, default=8501))
+    command("doctor", _doctor)
 
 
 def _serve(given: argparse.Namespace) -> None:

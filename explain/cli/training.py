@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from .command import Command, pairs, say
+from .command import Commands, Parser, pairs, say
 
 __all__ = ["add"]
 
@@ -21,14 +21,18 @@ SHOWN = (
 )
 
 
-def add(command: Command) -> None:
-    command("recipes", _recipes, out=False).add_argument(
-        "recipe", metavar="RECIPE", nargs="?", help="one of them whole"
-    )
-    sub = command("train", _train, out=False)
-    sub.add_argument("recipe", metavar="RECIPE", help="a name that `recipes` lists")
-    sub.add_argument("--data", metavar="DATA", help="pictures with labels, such as one folder a class")
-    sub.add_argument("--test", metavar="DATA", help="pictures that the training never sees")
+def add(command: Commands) -> None:
+    command("recipes", _recipes, arguments=_one_recipe)
+    command("train", _train, arguments=_training)
+    command("sweep", _sweep, arguments=_sweeping)
+
+
+def _one_recipe(sub: Parser) -> None:
+    sub.add_argument("recipe", metavar="RECIPE", nargs="?", help="one of them whole")
+
+
+def _training(sub: Parser) -> None:
+    _common(sub, "any other setting; options.KEY, optimiser_options.KEY, schedule_options.KEY for one option")
     sub.add_argument("--start", metavar="MODEL", help="a trained network, which gets a new last layer")
     sub.add_argument("--to", metavar="FOLDER", help="by default in the workspace, where the app finds it")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
@@ -36,18 +40,21 @@ def add(command: Command) -> None:
     sub.add_argument("--limit", type=int, help="the first pictures only")
     for name in ("epochs", "batch-size", "learning-rate", "seed"):
         sub.add_argument(f"--{name}")
-    more = "any other setting; options.KEY, optimiser_options.KEY, schedule_options.KEY for one option"
-    sub.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help=more)
     how = "what is done to pictures by chance, in this order: NAME or NAME:KEY=VALUE,...; none for nothing"
     sub.add_argument("--augment", metavar="HOW", action="append", default=[], help=how)
 
-    sub = command("sweep", _sweep, out=False)
-    sub.add_argument("recipe", metavar="RECIPE", help="a name that `recipes` lists")
-    sub.add_argument("--data", metavar="DATA", help="pictures with labels")
-    sub.add_argument("--test", metavar="DATA", help="pictures that the training never sees")
+
+def _sweeping(sub: Parser) -> None:
+    _common(sub, "a setting of all")
     over = "settings to vary, and `limit` for the number of pictures; all combinations are trained"
     sub.add_argument("--over", metavar="KEY=V1,V2,...", action="append", required=True, help=over)
-    sub.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="a setting of all")
+
+
+def _common(sub: Parser, setting: str) -> None:
+    sub.add_argument("recipe", metavar="RECIPE", help="a name that `recipes` lists")
+    sub.add_argument("--data", metavar="DATA", help="pictures with labels, such as one folder a class")
+    sub.add_argument("--test", metavar="DATA", help="pictures that the training never sees")
+    sub.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help=setting)
 
 
 def _sweep(given: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ the error that lists the valid formats follow from it.
 from . import canvas, data, html, parquet, zipped  # noqa: F401  (they register the formats, in the order of the offer)
 from .chart import Chart, Line, bars
 from .facts import VERSION, Facts, versions
-from .figure import DPI, FORMATS, WIDTH_MM, Figure, Format, export, read_facts
+from .figure import DPI, FORMATS, WIDTH_MM, Figure, Format, check_format, export, read_facts
 from .html import FACTS_OPEN
 from .palette import RIGHT, UNKNOWN, WRONG, class_colours
 from .panel import Grid, Panel, Pixels, Scale
@@ -38,6 +38,7 @@ __all__ = [
     "Plot",
     "Scale",
     "bars",
+    "check_format",
     "class_colours",
     "export",
     "read_facts",

@@ -78,7 +78,15 @@ class Figure:
 
     def save(self, path: str | Path, *, width_mm: float = WIDTH_MM.default, dpi: int = DPI.default) -> Path:
         """Write the figure in the format of the path's extension."""
-        return write(path, self.encode(Path(path).suffix[1:].lower(), width_mm=width_mm, dpi=dpi))
+        return write(path, self.encode(check_format(path), width_mm=width_mm, dpi=dpi))
+
+
+def check_format(path: str | Path) -> str:
+    """The format that a file's name asks for. Raises Unknown."""
+    format = Path(path).suffix[1:].lower()
+    if format not in FORMATS:
+        raise Unknown("figure format", format, FORMATS)
+    return format
 
 
 # Formats -------------------------------------------------------------------------------------------------------------

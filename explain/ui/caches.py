@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from explain import workspace
+from explain.data import ImageSet, list_images
 from explain.errors import ExplainError
 from explain.index import MANIFEST, Index
 from explain.network.model import Model
 from explain.store import sha256
 from explain.ui.selection import get
+from explain.views import View
+from explain.views.facts import Facts
+from explain.workspace.kept import Kept
+from explain.workspace.opener import Opener, find_index
 
 DEFAULT_MODEL = "efficientnet-lite0"
 # First and second picture by input channels; the lectures compare pullovers and coats.
@@ -63,7 +68,7 @@ def picture(name: str = "picture") -> Any:
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _opened(reference: str) -> Any:
-    if reference.partition("/")[0] not in ("upload", *workspace.list_images()):
+    if reference.partition("/")[0] not in ("upload", *list_images()):
         raise ExplainError(f"Unknown picture {reference!r}. Choose a shipped one such as 'photos/0', or upload a file.")
     return workspace.open_picture(reference)
 
@@ -74,9 +79,28 @@ def cached(compute: Callable[..., Any], chosen: Model | Index, *args: Any, **opt
     return _computed(key, lambda: compute(chosen, *args, **options))
 
 
+def computed(view: View, given: Mapping[str, Any]) -> Any:
+    """A view's result; computed once for what is given, models, indexes and pictures by their content."""
+    key = f"{view.name} {identity(**view.flat(given))}"
+    return _computed(key, lambda: view(**view.flat(given), **({"kept": Kept()} if view.takes("kept") else {})))
+
+
+class SessionOpener(Opener):
+    """Opens what all visitors share."""
+
+    def model(self, name: str) -> Model:
+        return model(name)
+
+    def picture(self, name: str) -> Any:
+        return _opened(name)
+
+    def find_index(self, facts: Facts, model: Model) -> Index:
+        return index(model, find_index(facts, model)[1])
+
+
 def identity(*args: Any, **options: Any) -> str:
     """What arguments stand for: models, indexes and pictures by their content."""
-    return repr([*map(_identity, args), *sorted(options.items())])
+    return repr([*map(_identity, args), *((name, _identity(value)) for name, value in sorted(options.items()))])
 
 
 @st.cache_resource(max_entries=RESULTS_KEPT, show_spinner="Asking the network")
@@ -89,6 +113,10 @@ def _identity(value: Any) -> str:
         return value.digest
     if isinstance(value, Index):
         return repr((str(value.folder), value.manifest.model_digest, value.manifest.shards))
+    if isinstance(value, list | tuple):
+        return repr([_identity(one) for one in value])
+    if isinstance(value, ImageSet):
+        return value.digest
     if hasattr(value, "tobytes"):  # a picture
         info = value.info.get("name"), value.info.get("covered")
         return sha256(repr((value.mode, value.size, info)).encode() + value.tobytes())

@@ -94,6 +94,12 @@ def flag(name: str) -> bool:
     return str(get(name, "")).lower() in ("true", "1")
 
 
+def number(name: str, default: int, low: int, high: int) -> int:
+    """A whole number of the selection; what is none, or beyond the limits, is the default or the limit."""
+    text = str(get(name, default))
+    return min(max(int(text), low), high) if text.removeprefix("-").isdecimal() and len(text) < 16 else default
+
+
 def choose(name: str, value: Any) -> None:
     """Set a part of the selection; what belongs to another model or layer is let go of."""
     selection = st.session_state.selection

@@ -3,6 +3,7 @@
 import html
 import io
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,7 @@ def choose_index(model: Model) -> Index | None:
     demo = caches.demo_set(model)
     found = workspace.list_indexes(model)
     chosen = selection.get("index", demo)
+    chosen = next((name for name, folder in found.items() if folder.name == chosen), chosen)  # as figures have it
     if chosen not in (demo, *found):
         selection.choose("index", chosen := demo)
     selection.controlled(
@@ -166,6 +168,13 @@ def choose_index(model: Model) -> Index | None:
             jobs.forget(job.key)
             selection.again()
     return caches.index(model, found[chosen])
+
+
+def queried(index: Index, picture: Any) -> Any:
+    """The picture asked about: one of an index of the user's own that was chosen by its number, else that of all
+    pages."""
+    number = selection.number("query", -1, -1, len(index) - 1)
+    return picture if number < 0 else number
 
 
 def build(model: Model, chosen: str, progress: jobs.Progress) -> str:
@@ -292,6 +301,14 @@ def show_tiles(panel: Panel, alt: str = "") -> None:
 def row(kind: str) -> Any:
     """A container whose columns wrap on a narrow page; kinds have their least widths in STYLE."""
     return st.container(key=f"row-{_keyed(kind)}")
+
+
+def in_rows(kind: str, items: Sequence[Any], columns: int = 4) -> list[tuple[Any, Any]]:
+    """A cell for each item; rows wrap on a narrow page."""
+    with row(f"controls-{kind}"):
+        rows = range(0, len(items), columns)
+        cells = [cell for _ in rows for cell in st.columns(columns, vertical_alignment="bottom")]
+    return list(zip(cells, items, strict=False))
 
 
 def _keyed(text: str) -> str:

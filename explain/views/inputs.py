@@ -222,13 +222,21 @@ class PictureInput(Input):
 
 
 class QueryInput(PictureInput):
-    """A picture of the index, by its number there, or any other."""
+    """A picture of the index, by its number there, or any other; one that is in the index is its number."""
 
     url = "query"
     help = "a number of the index, a file, or SET/NUMBER such as photos/0"
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:
-        return int(text) if text.isdecimal() and len(text) < 10 else open.picture(text)
+        return self.check(text if text.isdecimal() else open.picture(text), given)
+
+    def check(self, value: Any, given: Given) -> Any:
+        from ..index.lookup import index_of
+
+        if "covered" in getattr(value, "info", {}):
+            return value
+        number = index_of(given["index"], value)
+        return value if number is None else number
 
     def read(self, facts: Facts, name: str, given: Given, open: Opener) -> Any:
         if not facts.has("number"):
@@ -237,10 +245,14 @@ class QueryInput(PictureInput):
         known = 0 <= number < len(index)
         if known and facts.has("pixels") and pixels_of(index.model, index.images[number]) != facts.text("pixels"):
             raise BadValue(f"The figure was made with another picture than number {number} of the index is now.")
-        return number
+        return self.check(number, given)
 
     def text(self, value: Any, given: Given) -> str:
-        return str(value) if isinstance(value, int) else _name_of(value)
+        from ..index.lookup import reference
+
+        if isinstance(value, int):
+            return reference(given["index"], value) or str(value)
+        return _name_of(value)
 
     def python(self, value: Any, given: Given) -> str:
         return str(value) if isinstance(value, int) else super().python(value, given)

@@ -158,7 +158,7 @@ class View:
     def read(self, facts: Facts, open: Opener) -> tuple[dict[str, Any], dict[str, Any]]:
         """What was given, and the style, by the facts of a figure. Raises ExplainError."""
         values: dict[str, Any] = {}
-        for name, one in self.parameters.items():
+        for name in self.parameters:
             values[name] = self.read_one(name, facts, values, open)
         return values, self.read_style(facts)
 
@@ -229,7 +229,9 @@ class View:
         dotted = {key: value for key, value in options.items() if not key.isidentifier()}
         words += [f"**{dotted!r}"] if dotted else []
         drawn = "".join(f", {name}={literal(value)}" for name, value in self._changed_style(style).items())
-        return "\n".join([*lines, f"result = explain.{self.name}({', '.join(words)})", f"result.save({literal(out)}{drawn})"])
+        return "\n".join(
+            [*lines, f"result = explain.{self.name}({', '.join(words)})", f"result.save({literal(out)}{drawn})"]
+        )
 
     def shell(self, given: Mapping[str, Any], style: Mapping[str, Any], out: str) -> str:
         """The command line that does the same."""

@@ -21,10 +21,14 @@ __all__ = ["build_index", "index_folder", "list_indexes", "open_index"]
 
 
 def open_index(path: str | Path, model: Model | None = None) -> Index:
-    """An index by its folder; the model it was made with is loaded when it is needed. Raises BadFile."""
-    if model is None and model_folder(name := read_manifest(Path(path)).model):
+    """An index by its folder, or by that folder's name in the workspace; the model it was made with is loaded when it
+    is needed. Raises BadFile."""
+    folder = Path(path)
+    if folder.name == str(path) and not folder.exists():
+        folder = root() / "indexes" / folder
+    if model is None and model_folder(name := read_manifest(folder).model):
         model = load_model(name)
-    return Index(path, model)
+    return Index(folder, model)
 
 
 def build_index(

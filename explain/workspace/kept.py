@@ -19,10 +19,26 @@ from ..views import embedding
 from ..views.embedding import Embedding, pack, unpack
 from .folder import prune, root
 
-__all__ = ["embed", "embedding_path", "keep_answers", "thumbnails_of"]
+__all__ = ["Kept", "embed", "embedding_path", "keep_answers", "thumbnails_of"]
 
+MOST_KEPT = 1000
 MOST_EMBEDDINGS, MOST_THUMBNAILS = 200, 20
 _OUTER = {"layer": None, "pooling": "mean", "count": None, "measure": True}  # options of maps of whatever method
+
+
+class Kept:
+    """What takes long to make, by a name that says all it depends on."""
+
+    def get(self, name: str) -> bytes | None:
+        """None where it is not kept, or no longer."""
+        try:
+            return (root() / "kept" / name).read_bytes()
+        except OSError:
+            return None
+
+    def put(self, name: str, content: bytes) -> None:
+        path = store.write(root() / "kept" / name, content)
+        prune(path.parent, MOST_KEPT)
 
 
 def keep_answers(visitor: str, content: bytes) -> Path:

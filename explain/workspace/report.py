@@ -20,7 +20,9 @@ from .. import store
 from ..errors import BadFile, BadValue, ExplainError, shorten
 from ..figure import VERSION, Figure
 from ..figure.facts import facts_json
-from .redraw import Facts, Opener
+from ..views.facts import Facts
+from .opener import Opener
+from .redraw import figure_of
 
 __all__ = ["Entry", "Report", "rebuild", "write_report"]
 
@@ -132,7 +134,7 @@ def rebuild(source: str | Path | bytes, *, opener: Opener | None = None) -> Repo
     entries = []
     for number, one in enumerate(recorded, 1):
         try:
-            figure = opener.redraw(one["facts"])
+            figure = figure_of(one["facts"], opener)
         except ExplainError as error:
             raise ExplainError(f"Figure {number} of the report: {error}") from None
         entries.append(Entry(figure, one["caption"], one["name"]))

@@ -9,7 +9,7 @@ from explain.registry import Option, Range, options_of
 from explain.ui import caches, jobs, selection, widgets
 from explain.ui.text import literal
 from explain.views import anatomy, batches, beside, calculator, lectures
-from explain.workspace.redraw import is_model_name
+from explain.workspace.opener import is_model_name
 
 SECTIONS = {
     **anatomy.PARTS,

@@ -4,11 +4,30 @@ from pathlib import Path
 import streamlit as st
 
 from explain.index import RANKINGS
-from explain.ui import caches, selection, widgets
-from explain.views import census, channel, hierarchy, patches
+from explain.ui import caches, choices, selection, widgets
+from explain.ui.text import literal
+from explain.views import VIEWS, census, channel, patches
 from explain.views.parts import cut
 
 ROWS = 12
+
+
+def show_hierarchy(index, picture) -> None:
+    view = VIEWS["hierarchy"]
+    given, style = {"index": index, "image": widgets.queried(index, picture)}, {}
+    choices.more(view, given, style)
+    figure = caches.computed(view, given).figure(**style)
+    start, *rows = figure.panels
+    widgets.show_panels(replace(figure, panels=(start,)))
+    for panel in rows:
+        st.markdown(f"**{literal(panel.title)}**")
+        widgets.show_tiles(panel)
+        if panel.scale:
+            widgets.show_scale(panel.scale)
+        st.caption(literal(panel.caption))
+    st.caption(literal(figure.note))
+    choices.show(view, given, style, figure, "Export this picture through the network")
+
 
 model, picture = caches.model(), caches.picture()
 st.title("Patches")
@@ -96,25 +115,7 @@ with st.expander(f"Dead and duplicate channels: {len(counted.dead)} and {len(cou
 reference = selection.get("picture", caches.demo_picture(model))
 with st.expander("From low to high: this picture through the network", expanded=selection.flag("hierarchy")):
     if selection.controlled(st.toggle, "Show early, middle and late layers", "hierarchy", selection.flag("hierarchy")):
-        strip = caches.cached(hierarchy.compute, index, picture)
-        figure = hierarchy.render(strip)
-        start, *rows = figure.panels
-        widgets.show_panels(replace(figure, panels=(start,)))
-        for panel in rows:
-            st.markdown(f"**{widgets.literal(panel.title)}**")
-            widgets.show_tiles(panel)
-            if panel.scale:
-                widgets.show_scale(panel.scale)
-            st.caption(widgets.literal(panel.caption))
-        st.caption(widgets.literal(figure.note))
-        widgets.show_exports(
-            figure,
-            f'{opened}image = explain.open_picture("{reference}")\n'
-            'explain.hierarchy(index, image).save("hierarchy.png")',
-            f"python -m explain hierarchy {index.folder} {reference} --out hierarchy.png",
-            "hierarchy",
-            "Export this picture through the network",
-        )
+        show_hierarchy(index, picture)
 
 
 @st.fragment

@@ -46,12 +46,12 @@ class Result(ABC):
         return figure
 
     @property
-    def numbers(self) -> Any:
+    def measures(self) -> Any:
         """What a program wants to know of it."""
         return getattr(self, "table", {})
 
     @property
-    def text(self) -> str:
+    def summary(self) -> str:
         """What a reader of the command line wants to know of it; by default the table is printed."""
         return ""
 

@@ -1,0 +1,49 @@
+"""The command that builds an index."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from .command import Commands, Parser, add_model, bar, say
+
+__all__ = ["add"]
+
+
+def add(command: Commands) -> None:
+    command("index", _index, arguments=_arguments)
+
+
+def _arguments(sub: Parser) -> None:
+    from ..views.inputs import IMAGES, MODEL
+
+    for name, kind in (("model", MODEL), ("data", IMAGES)):
+        sub.add_argument(name, metavar=kind.metavar, help=kind.help)
+    add_model(sub)
+    sub.add_argument("--layers", nargs="+", metavar="L", help="by default every convolution's output")
+    sub.add_argument("--out", metavar="FOLDER", help="by default in the workspace, where the app finds it")
+    sub.add_argument("-k", type=int, default=16, help="images kept for each channel")
+    for name, text in (
+        ("limit", "the first images only"),
+        ("workers", "threads that read pictures"),
+        ("batch", "images a pass"),
+        ("seed", "of the random images kept"),
+    ):
+        sub.add_argument(f"--{name}", type=int, help=text)
+    sub.add_argument("--anew", action="store_true", help="begin again instead of going on")
+
+
+def _index(given: argparse.Namespace) -> None:
+    """run each picture through the network once and keep what `patches` and `neighbours` ask for"""
+    from ..workspace import build_index, load_model
+
+    names = ("layers", "k", "out", "limit", "workers", "batch", "seed")
+    options = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
+    model = load_model(given.model, given.weights, given.device, architecture=given.architecture)
+    with bar("images", quiet=False) as progress:
+        index = build_index(model, given.data, resume=not given.anew, progress=progress, **options)
+    for file, reason in list(index.skipped.items())[:20]:
+        print(f"explain: skipped {file}: {reason}", file=sys.stderr)
+    numbers = {"images": len(index), "skipped": len(index.skipped), "layers": len(index.layers)}
+    text = f"{index.folder}: {len(index)} images, {len(index.skipped)} unreadable, {len(index.layers)} layers"
+    say(given, {"facts": index.facts, "numbers": numbers, "folder": str(index.folder)}, text)

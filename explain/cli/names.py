@@ -1,0 +1,47 @@
+"""Commands that list what there is by name, and name the class of a picture."""
+
+from __future__ import annotations
+
+import argparse
+
+from .command import Commands, Parser, add_model, say
+
+__all__ = ["add"]
+
+
+def add(command: Commands) -> None:
+    command("models", _models)
+    command("data", _data)
+    command("predict", _predict, arguments=_arguments)
+
+
+def _arguments(sub: Parser) -> None:
+    from ..views.inputs import MODEL, PICTURE
+
+    for name, kind in (("model", MODEL), ("image", PICTURE)):
+        sub.add_argument(name, metavar=kind.metavar, help=kind.help)
+    sub.add_argument("-k", type=int, default=5, help="how many classes")
+    add_model(sub)
+
+
+def _models(given: argparse.Namespace) -> None:
+    """models that need no download"""
+    from ..workspace import list_models
+
+    say(given, {"models": list_models()}, "\n".join([*list_models(), "torchvision:NAME", "timm:NAME"]))
+
+
+def _data(given: argparse.Namespace) -> None:
+    """picture sets"""
+    from ..data import list_images
+
+    say(given, {"data": list_images()}, "\n".join(list_images()))
+
+
+def _predict(given: argparse.Namespace) -> None:
+    """the likeliest classes of a picture"""
+    from ..workspace import load_model, open_picture
+
+    model = load_model(given.model, given.weights, given.device, architecture=given.architecture)
+    ranked = model.predict(open_picture(given.image), given.k)[0]
+    say(given, {"classes": ranked}, "\n".join(f"{probability:7.2%}  {name}" for name, probability in ranked))

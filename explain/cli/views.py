@@ -1,0 +1,82 @@
+"""One command for each view, whose arguments are the parameters of its compute and the options of its render."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..registry import Option
+from ..views import VIEWS, Parameter, View
+from .command import Commands, Parser, add_model, aligned, bar, pairs, say
+
+__all__ = ["add"]
+
+
+def add(command: Commands) -> None:
+    for view in VIEWS.values():
+        command(view.name, partial(_run, view), view.summary, partial(_arguments, view))
+
+
+def _arguments(view: View, sub: Parser) -> None:
+    for name, one in view.parameters.items():
+        if one.is_options:
+            sub.add_argument("--option", metavar="KEY=VALUE", action="append", default=[], help=one.kind.help)
+        elif not one.kind.hidden:
+            _argument(sub, name, one)
+    if "model" in view.parameters:
+        add_model(sub)
+    sub.add_argument("--out", metavar="FILE", help="figure: png, svg, pdf, csv, npz, html, parquet or zip")
+    if view.style:
+        sub.add_argument("--style", metavar="KEY=VALUE", action="append", default=[], help="how it is drawn, see below")
+        sub.epilog = "\n".join(["style:", *(f"  {name:12} {_said(one)}" for name, one in view.style.items())])
+
+
+def _argument(sub: Parser, name: str, one: Parameter) -> None:
+    kind, flag = one.kind, f"--{name.replace('_', '-')}"
+    option: Option | None = getattr(kind, "option", None)
+    help = kind.help.replace("%", "%%") if option is None else _said(option).replace("%", "%%")
+    if option is not None and option.type is bool:
+        sub.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=help)
+        return
+    words: dict[str, Any] = {"nargs": kind.words} if kind.words else {}
+    if one.required and kind.positional:
+        sub.add_argument(name, metavar=kind.metavar, help=help, **words)
+    else:
+        sub.add_argument(flag, dest=name, metavar=kind.metavar, required=one.required, help=help, **words)
+
+
+def _said(option: Option) -> str:
+    usual = "" if option.default in (None, "") or option.required else f"by default {option.default}"
+    return "; ".join(part for part in (option.help, option.allowed, usual) if part)
+
+
+def _run(view: View, given: argparse.Namespace) -> None:
+    from ..workspace.opener import Opener
+
+    style = view.check_style(pairs(given.style) if view.style else {})
+    if given.out:
+        from ..figure import check_format
+
+        check_format(given.out)  # before work that may take minutes
+    how = {name: getattr(given, name) for name in ("weights", "architecture", "device") if name in given}
+    open = Opener(**how)
+    texts: dict[str, Any] = {name: _text(getattr(given, name, None)) for name in view.parameters}
+    texts |= {name: pairs(given.option) for name, one in view.parameters.items() if one.is_options}
+    values = view.parse({name: text for name, text in texts.items() if text is not None}, open)
+    handed = open.handed(view)
+    if view.takes("progress"):
+        with bar() as progress:
+            result = view(**view.flat(values), **handed, progress=progress)
+    else:
+        result = view(**view.flat(values), **handed)
+    if given.out:
+        print(f"explain: wrote {result.save(Path(given.out), **style)}", file=sys.stderr)
+    text = "" if given.json else result.summary or aligned(result.measures)
+    say(given, {"facts": result.facts, "numbers": result.measures}, text)
+
+
+def _text(value: Any) -> Any:
+    return ",".join(map(str, value)) if isinstance(value, list) else None if value is None else str(value)

@@ -1,0 +1,98 @@
+"""Widgets for what a view asks: each parameter of its compute and each option of its render, by its name in the URL.
+
+view = VIEWS["hierarchy"]
+given, style = {"index": index, "image": picture}, {}
+more(view, given, style)  # widgets for the rest
+show(view, given, style, session.cached(view, given).figure(**style))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import streamlit as st
+
+from explain.errors import ExplainError
+from explain.figure import Figure
+from explain.registry import Option
+from explain.ui import selection, widgets
+from explain.ui.caches import SessionOpener
+from explain.ui.text import literal
+from explain.views import View
+from explain.views.inputs import EntryOptions, Input, Plain
+
+__all__ = ["entry_options", "more", "option", "show", "typed"]
+
+
+def option(view: View, name: str, label: str | None = None) -> Any:
+    """A widget for an option of render, or for a parameter that is one."""
+    return widgets.option(_option(view, name), view.key(name), label or name.replace("_", " ").capitalize())
+
+
+def typed(view: View, name: str, given: dict[str, Any], label: str | None = None) -> Any:
+    """A field for a parameter of another kind; what cannot be is said under it, and the default goes on."""
+    one, key = view.parameters[name], view.key(name)
+    text = str(selection.get(key, ""))
+    label = label or name.replace("_", " ").capitalize()
+    selection.controlled(st.text_input, label, key, text, help=one.kind.help or None, placeholder="by default")
+    if not text:
+        return one.default
+    try:
+        return one.kind.parse(text, given, SessionOpener())
+    except ExplainError as error:
+        st.caption(f":red[{literal(str(error))}]")
+        return one.default
+
+
+def entry_options(view: View, given: dict[str, Any]) -> dict[str, Any]:
+    """Widgets for the options of the chosen method or methods, in a row; their values."""
+    (kind,) = (one.kind for one in view.parameters.values() if isinstance(one.kind, EntryOptions))
+    options, entry, chosen = kind.options(given), given[kind.of], {}
+    for cell, (name, spec) in widgets.in_rows(f"options-{view.name}-{entry}", list(options.items())):
+        with cell:
+            key = view.key(f"{entry}.{name}" if isinstance(entry, str) else name)
+            label = name.replace("_", " ").replace(".", ": ").capitalize().replace("Pca", "PCA")
+            chosen[name] = widgets.option(spec, key, label)
+    return chosen
+
+
+def more(
+    view: View, given: dict[str, Any], style: dict[str, Any], without: Iterable[str] = (), label: str = "More options"
+) -> None:
+    """Widgets for all that has not been chosen yet, so that every figure can be made here; adds their values."""
+    names = [name for name, one in view.parameters.items() if name not in given and _asked(one.kind)]
+    drawn = [name for name in view.style if name not in style and name not in without]
+    names = [name for name in names if name not in without]
+    if not names and not drawn:
+        return
+    with st.expander(label, icon=":material/tune:"):
+        for cell, name in widgets.in_rows(f"more-{view.name}", [*names, *drawn]):
+            with cell:
+                if name in drawn:
+                    style[name] = option(view, name)
+                elif isinstance(view.parameters[name].kind, Plain):
+                    given[name] = option(view, name)
+                else:
+                    given[name] = typed(view, name, given)
+
+
+def show(
+    view: View, given: dict[str, Any], style: dict[str, Any], figure: Figure, label: str = "Export and reproduce"
+) -> None:
+    """Downloads, the facts, and the lines that reproduce the figure."""
+    out = f"{view.name}.{'png' if 'png' in figure.formats else figure.formats[0]}"
+    code, command = view.python(given, style, out), view.shell(given, style, out)
+    widgets.show_exports(figure, code, command, view.name, label)
+
+
+def _asked(kind: Input) -> bool:
+    return not kind.hidden and not isinstance(kind, EntryOptions)
+
+
+def _option(view: View, name: str) -> Option:
+    if name in view.style:
+        return view.style[name]
+    kind = view.parameters[name].kind
+    assert isinstance(kind, Plain)
+    return kind.option

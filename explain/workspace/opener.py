@@ -1,0 +1,148 @@
+"""Opener: what views are asked about, by name; each is loaded once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..data import ImageSet, list_images, load_images
+from ..errors import BadFile, BadValue, ExplainError, Unknown, shorten
+from ..index import Index, read_manifest
+from ..nets import NETS
+from ..network.model import Model
+from ..views import View
+from ..views.facts import Facts
+from ..views.inputs import other_index
+from .indexes import list_indexes, open_index
+from .kept import Kept
+from .models import list_models, list_runs, load_model, model_folder
+from .pictures import open_picture
+
+__all__ = ["Opener", "find_index", "is_model_name", "is_reference"]
+
+_FAMILY = re.compile(r"(torchvision|timm):[\w.-]+")
+
+
+class Opener:
+    """What is given first, else what a name leads to. Raises ExplainError.
+
+    model: a Model or its name; index: an Index or its folder; image: a picture, its path, or several.
+    weights, architecture, device: of the model that is named.
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        index: Any = None,
+        image: Any = None,
+        *,
+        weights: str | None = None,
+        architecture: str | None = None,
+        device: str = "auto",
+    ) -> None:
+        self._how = {"weights": weights, "device": device, "architecture": architecture}
+        self._models: dict[str, Model] = {}
+        self._indexes: dict[Path, Index] = {}
+        self.given_index: Index | None = open_index(index) if isinstance(index, str | Path) else index
+        self.given_model: Model | None = self.model(str(model)) if isinstance(model, str | Path) else model
+        many = image if isinstance(image, list | tuple) else [] if image is None else [image]
+        self.given_images: Sequence[Any] = [open_picture(str(o)) if isinstance(o, str | Path) else o for o in many]
+
+    def model(self, name: str) -> Model:
+        """The first one named takes weights and architecture; others are what their names say."""
+        if name not in self._models:
+            how = self._how if not self._models else {"device": self._how["device"]}
+            self._models[name] = load_model(name, **how)
+        return self._models[name]
+
+    def index(self, name: str) -> Index:
+        return open_index(name)
+
+    def picture(self, name: str) -> Any:
+        return open_picture(name)
+
+    def images(self, name: str) -> ImageSet:
+        return load_images(name)
+
+    def knows_images(self, name: str) -> bool:
+        return name in list_images()
+
+    def run(self, name: str) -> Any:
+        """A training of the workspace, a folder, or a model's history."""
+        from ..views.training import run_of
+
+        if name in (known := list_runs()):
+            return run_of(known[name])
+        if self.given_model is not None and self.given_model.name == name:
+            return run_of(self.given_model)
+        if name in list_models():
+            return run_of(load_model(name))
+        raise Unknown("training", name, known)
+
+    def knows_model(self, name: str) -> bool:
+        return is_model_name(name)
+
+    def knows_picture(self, name: str) -> bool:
+        return is_reference(name)
+
+    def find_index(self, facts: Facts, model: Model) -> Index:
+        folder = find_index(facts, model)[1]
+        if folder not in self._indexes:
+            self._indexes[folder] = Index(folder, model)
+        return self._indexes[folder]
+
+    def handed(self, view: View) -> dict[str, Any]:
+        """What the view's compute is handed besides its parameters."""
+        return {"kept": Kept()} if view.takes("kept") else {}
+
+
+def is_model_name(name: str) -> bool:
+    """Whether a model is known by this name alone: nothing that facts say is taken for a path."""
+    lecture = name.partition("?")[0] in NETS and "/" not in name
+    own = model_folder(name) is not None
+    return name in list_models() or own or lecture or _FAMILY.fullmatch(name) is not None
+
+
+def is_reference(name: str) -> bool:
+    """Whether a picture is kept by this name: of a shipped set, or an upload."""
+    family, _, key = name.partition("/")
+    return bool(key) and family in ("upload", *list_images())
+
+
+def find_index(facts: Facts, model: Model) -> tuple[str, Path]:
+    """The index of the workspace that the facts are of: its name among `list_indexes(model)`, and its folder.
+
+    Raises BadFile with the command that builds it, BadValue where it is over other pictures now.
+    """
+    data, problems = facts.text("data"), []
+    for name, folder in list_indexes(model).items():
+        try:
+            known = read_manifest(folder)
+        except ExplainError:  # removed, or being written
+            continue
+        if known.data == data:
+            problem = other_index(facts, known, sum(shard.images for shard in known.shards))
+            if not problem:
+                return name, folder
+            problems.append(problem)
+    if problems:
+        raise BadValue(f"{problems[0]} Build one like it: {_command(facts, model)}")
+    raise BadFile(
+        f"There is no index of {model.name!r} over {shorten(data)} in the workspace; build it: {_command(facts, model)}"
+    )
+
+
+def _command(facts: Facts, model: Model) -> str:
+    """The command line of an index like the one that the facts are of."""
+    data, options = facts.text("data"), facts.part("index")
+    parts = ["python -m explain index", model.name, data if data in list_images() else "FOLDER"]
+    if facts.has("images"):
+        parts += ["--limit", str(facts.number("images"))]
+    for name, flag, usual in (("k", "-k", 16), ("seed", "--seed", 0)):
+        if options.has(name) and options.number(name) != usual:
+            parts += [flag, str(options.number(name))]
+    if options.has("layers"):
+        parts += ["--layers", *options.texts("layers")[:50]]
+    return " ".join(parts)
