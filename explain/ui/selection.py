@@ -8,29 +8,27 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NoReturn
 
 import streamlit as st
 
+from explain.views import VIEWS
+
+# What is let go of with another model, picture, index or layer, beside the parameters of views that are of it.
 DEPENDENTS = {
-    "model": (
-        "layer",
-        "channel",
-        "target",
-        "looked",
-        "unit",
-        "unit_channel",
-        "beside",
-        "picture",
-        "picture2",
-        "query",
-        "point",
-        "embed_layer",
-    ),
-    "picture": ("query", "covered"),
-    "index": ("query", "point"),
-    "layer": ("channel", "page"),
+    "model": ("beside", "picture", "point"),
+    "picture": ("covered",),
+    "index": ("point",),
+    "layer": ("page",),
 }
+
+
+@cache
+def dependents(name: str) -> tuple[str, ...]:
+    """What is let go of where this part of the selection changes."""
+    views = ((view.key(each), one) for view in VIEWS.values() for each, one in view.parameters.items())
+    return (*DEPENDENTS.get(name, ()), *(key for key, one in views if name in one.kind.follows))
 
 
 @st.cache_resource(show_spinner=False)
@@ -106,7 +104,7 @@ def choose(name: str, value: Any) -> None:
     if selection.get(name) == value:
         return
     selection[name] = value
-    for dependent in DEPENDENTS.get(name, ()):
+    for dependent in dependents(name):
         selection.pop(dependent, None)
 
 

@@ -73,6 +73,7 @@ class Input:
     own: the parameter's name whose facts stand among the figure's own instead of under the parameter's name.
     url: what it is called in the URL, where all pages share one choice. opened: it is a line of its own in Python.
     positional: without a default it needs no flag on the command line. words: how many it takes there.
+    follows: names in the URL of what it is of; where they change, it is let go of.
     """
 
     metavar: str = "VALUE"
@@ -83,6 +84,7 @@ class Input:
     positional: bool = False
     hidden: bool = False
     words: int | str | None = None
+    follows: tuple[str, ...] = ()
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:
         """The value that a text means, as the command line and the URL have it."""
@@ -178,6 +180,7 @@ class IndexInput(Input):
 
 class PictureInput(Input):
     metavar, own, url, opened, positional = "IMAGE", "image", "picture", True, True
+    follows = ("model",)
     help = "a file, or SET/NUMBER such as photos/0"
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:
@@ -224,7 +227,7 @@ class PictureInput(Input):
 class QueryInput(PictureInput):
     """A picture of the index, by its number there, or any other; one that is in the index is its number."""
 
-    url = "query"
+    url, follows = "query", ("model", "index", "picture")
     help = "a number of the index, a file, or SET/NUMBER such as photos/0"
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:
@@ -261,7 +264,7 @@ class QueryInput(PictureInput):
 class Layer(Input):
     """A layer of the model, or of the index's; of another parameter's model where `of` names it."""
 
-    metavar, help, url = "LAYER", "a name that `anatomy` lists", "layer"
+    metavar, help, url, follows = "LAYER", "a name that `anatomy` lists", "layer", ("model",)
 
     def __init__(self, help: str = "", *, of: str = "", url: str = "layer") -> None:
         self.of, self.url, self.help = of, url, help or self.help
@@ -275,7 +278,7 @@ class Layer(Input):
 class Channel(Input):
     """A channel of the layer that another parameter names."""
 
-    metavar, help, url = "CHANNEL", "a number from 0", "channel"
+    metavar, help, url, follows = "CHANNEL", "a number from 0", "channel", ("model", "layer")
 
     def __init__(self, help: str = "", *, of: str = "layer") -> None:
         self.of, self.help = of, help or self.help
@@ -289,6 +292,7 @@ class Channel(Input):
 
 class PositionInput(Input):
     metavar, help, words = "N", "row and column; by default its strongest response", "+"
+    follows = ("model", "layer", "channel")
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:
         return [part.strip() for part in text.split(",")] if text else None
@@ -306,7 +310,7 @@ class PositionInput(Input):
 class TargetInput(Input):
     """A class, or a channel where a unit is asked about; compute says which it was: a Target."""
 
-    metavar, own, url = "CLASS", "target", "target"
+    metavar, own, url, follows = "CLASS", "target", "target", ("model",)
     help = "a class by number or name, or a unit's channel; by default the likeliest"
 
     def facts(self, value: Any, given: Given) -> dict[str, Any]:
@@ -454,6 +458,7 @@ class Several(Input):
         self.of = of if isinstance(of, Input) else Plain(Option("value", _type_of(of), None, of))
         self.metavar, self.help, self.url = self.of.metavar, self.of.help, url
         self.positional, self.words, self.most, self.least = self.of.positional, "+", most, least
+        self.follows = self.of.follows
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:
         return self._counted([self.of.parse(part.strip(), given, open) for part in text.split(",") if part.strip()])
