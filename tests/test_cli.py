@@ -13,25 +13,12 @@ from PIL import Image
 from explain import cli
 from explain.data import list_images
 from explain.figure import read_facts
+from explain.views import VIEWS
 from explain.workspace import list_models
 
 ROOT = Path(__file__).parent.parent
 NAME, PICTURE = "lenet-fashion-mnist", "fashion-mnist/0"
-COMMANDS = [
-    "models",
-    "data",
-    "predict",
-    "anatomy",
-    "filters",
-    "activations",
-    "saliency",
-    "unit",
-    "neighbours",
-    "train",
-    "show",
-    "serve",
-    "doctor",
-]
+COMMANDS = cli.declared().names
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +49,23 @@ def test_help(command, capsys):
     assert out.startswith("usage: python -m explain")
     assert err == ""
     assert all(name in out for name in ([] if command else COMMANDS))
+
+
+def test_help_says_what_each_parameter_may_be(capsys):
+    """Every parameter and every style of a view stands in its help, with range or choices and default."""
+    for name, view in VIEWS.items():
+        with pytest.raises(SystemExit):
+            cli.main([name, "--help"])
+        out = " ".join(capsys.readouterr().out.split())
+        for key, one in view.parameters.items():
+            if not one.kind.hidden and not one.is_options:
+                flag = one.kind.metavar if one.required and one.kind.positional else f"--{key.replace('_', '-')}"
+                assert flag in out, (name, key)
+                option = getattr(one.kind, "option", None)
+                assert option is None or option.allowed in out, (name, key)
+        for key, option in view.style.items():
+            assert key in out, (name, key)
+            assert option.allowed in out, (name, key)
 
 
 @pytest.mark.parametrize(
@@ -102,9 +106,9 @@ def test_help(command, capsys):
         ["predict", NAME, PICTURE, "-k", "x"],
         ["activations", NAME, PICTURE],
         ["activations", NAME, PICTURE, "--layer", "bogus"],
-        ["activations", NAME, PICTURE, "--layer", "conv1", "--channel", "6"],
-        ["activations", NAME, PICTURE, "--layer", "conv1", "--channel", "-1"],
-        ["activations", NAME, PICTURE, "--layer", "conv1", "--channel", "x"],
+        ["activations", NAME, PICTURE, "--layer", "conv1", "--style", "channel=6"],
+        ["activations", NAME, PICTURE, "--layer", "conv1", "--style", "channel=-1"],
+        ["activations", NAME, PICTURE, "--layer", "conv1", "--style", "channel=x"],
         ["saliency", NAME, PICTURE, "--method", "bogus"],
         ["saliency", NAME, PICTURE, "--target", "bogus"],
         ["saliency", NAME, PICTURE, "--target", "10"],
@@ -191,7 +195,7 @@ LINES = [
     ["filters", NAME],
     ["filters", NAME, "--layer", "conv2"],
     ["activations", NAME, PICTURE, "--layer", "act1"],
-    ["activations", NAME, PICTURE, "--layer", "fc1", "--channel", "3"],
+    ["activations", NAME, PICTURE, "--layer", "fc1", "--style", "channel=3"],
     ["unit", NAME, PICTURE, "--layer", "conv1", "--channel", "3"],
     ["unit", NAME, PICTURE, "--layer", "fc2", "--channel", "3", "--method", "gradient"],
     ["saliency", NAME, PICTURE],
@@ -248,22 +252,10 @@ def test_figures(run, tmp_path, format):
 
 def test_channel(run, tmp_path):
     file = tmp_path / "channel.npz"
-    assert run("activations", NAME, PICTURE, "--layer", "conv1", "--channel", "2", "--out", file)[0] == 0
+    line = ["activations", NAME, PICTURE, "--layer", "conv1", "--style", "channel=2", "--style", "opacity=0.5"]
+    assert run(*line, "--out", file)[0] == 0
     assert np.load(file)["map"].shape == (28, 28)
-    assert read_facts(file)["channel"] == 2
-
-
-def test_a_style_of_the_gallery_is_none_of_one_channel(run, tmp_path):
-    line = ["activations", NAME, PICTURE, "--layer", "conv1"]
-    one = [*line, "--channel", "2", "--style", "opacity=0.5"]
-    file = tmp_path / "channel.png"
-    assert run(*one, "--out", file)[0] == 0
-    assert read_facts(file)["style"] == {"opacity": 0.5, "smooth": False}
-    status, _, err = run(*one, "--style", "sort=max", "--out", file)
-    assert status == 2
-    assert err.startswith("explain: Unknown style with --channel 'sort'.")
-    assert err.endswith("Valid: opacity, smooth.\n")
-    assert "Valid: sort, scale, factor" in run(*line, "--style", "smooth=true")[2]
+    assert (read_facts(file)["style"]["channel"], read_facts(file)["style"]["opacity"]) == (2, 0.5)
 
 
 def test_unit(run, tmp_path):
@@ -319,7 +311,7 @@ def test_interrupt(run, monkeypatch):
     def stop(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.network, "say", lambda *_: stop(_))
+    monkeypatch.setattr(cli.names, "say", lambda *_: stop(_))
     assert run("models") == (130, "", "explain: stopped\n")
 
 
@@ -342,24 +334,40 @@ def test_module():
     assert (wrong.returncode, wrong.stdout, len(wrong.stderr.splitlines())) == (2, "", 1)
 
 
+HEAVY = (
+    "torch",
+    "torchvision",
+    "timm",
+    "streamlit",
+    "numpy",
+    "PIL",
+    "matplotlib",
+    "captum",
+    "sklearn",
+    "skimage",
+    "scipy",
+)
+
+
 @pytest.mark.parametrize(
-    "code", ["import explain", "import explain.cli; explain.cli._parser()", "import explain; dir(explain)"]
+    "code", ["import explain", "import explain; dir(explain)", "import explain.cli as c; c.declared()"]
 )
 def test_light(code):
     """Neither the package nor the parser loads anything heavy."""
-    heavy = [
-        "torch",
-        "torchvision",
-        "timm",
-        "streamlit",
-        "numpy",
-        "PIL",
-        "matplotlib",
-        "captum",
-        "sklearn",
-        "skimage",
-        "scipy",
-        "pandas",
-    ]
-    answer = python("-c", f"{code}\nimport sys; print([name for name in {heavy} if name in sys.modules])")
+    answer = python("-c", f"{code}\nimport sys; print([name for name in {HEAVY} if name in sys.modules])")
     assert answer.stdout.strip() == "[]", answer.stderr
+
+
+def test_no_help_loads_anything_heavy():
+    """All of them in one process: what the first one loaded would be seen by the last."""
+    code = f"""
+import contextlib, io, sys
+from explain import cli
+for name in cli.declared().names:
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()) as out:
+        cli.main([name, "--help"])
+    found = [heavy for heavy in {HEAVY} if heavy in sys.modules]
+    assert out.getvalue().startswith("usage") and not found, (name, found)
+"""
+    answer = python("-c", code)
+    assert answer.returncode == 0, answer.stderr

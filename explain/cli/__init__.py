@@ -13,17 +13,14 @@ from ..errors import ExplainError
 from . import figures, index, names, service, training, views
 from .command import Commands
 
-__all__ = ["main"]
+__all__ = ["declared", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the process's exit status."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        commands = Commands(words)
-        for family in (names, views, index, figures, training, service):
-            family.add(commands)
-        given = commands.parser.parse_args(words)
+        given = declared(words).parser.parse_args(words)
         given.run(given)
     except ExplainError as error:
         print("explain:", " ".join(str(error).split()), file=sys.stderr)
@@ -35,3 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     return 0
+
+
+def declared(words: Sequence[str] = ()) -> Commands:
+    """All commands, the one in these words with its arguments."""
+    commands = Commands(words)
+    for family in (names, views, index, figures, training, service):
+        family.add(commands)
+    return commands

@@ -28,6 +28,7 @@ class Commands:
     def __init__(self, words: Sequence[str]) -> None:
         self._asked = next((word for word in words if not word.startswith("-")), "")
         self.parser = Parser(prog="python -m explain", description="Look inside a convolutional network.")
+        self.names: list[str] = []
         self._all = self.parser.add_subparsers(metavar="COMMAND", required=True)
 
     def __call__(
@@ -39,6 +40,7 @@ class Commands:
     ) -> None:
         """One command, which help or else run's docstring describes; `arguments` adds its own to the parser."""
         said = help or run.__doc__
+        self.names.append(name)
         sub: Parser = self._all.add_parser(
             name, help=said, description=said, formatter_class=argparse.RawDescriptionHelpFormatter
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ..registry import Option
@@ -72,8 +71,10 @@ def _run(view: View, given: argparse.Namespace) -> None:
             result = view(**view.flat(values), **handed, progress=progress)
     else:
         result = view(**view.flat(values), **handed)
-    if given.out:
-        print(f"explain: wrote {result.save(Path(given.out), **style)}", file=sys.stderr)
+    if given.out or style:
+        figure = result.figure(**style)  # also where only the style may be wrong
+        if given.out:
+            print(f"explain: wrote {figure.save(given.out)}", file=sys.stderr)
     text = "" if given.json else result.summary or aligned(result.measures)
     say(given, {"facts": result.facts, "numbers": result.measures}, text)
 
