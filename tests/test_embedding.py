@@ -48,7 +48,7 @@ def index(own_workspace, lenet):
 
 
 @pytest.fixture(scope="module")
-def photos(kept, lite):
+def photos(own_workspace, lite):
     return explain.build_index(lite, "photos", limit=4)
 
 

@@ -103,7 +103,9 @@ MADE = {
         m, cover(picture(), [(2, 3, 9, 12)], "black")
     ).figure(),
     "training": lambda m, i: training.compute(m).figure(),
-    "training of two": lambda m, i: training.compute(explain.workspace.list_runs()["small-1"], m).figure(part="differences"),
+    "training of two": lambda m, i: training.compute(explain.workspace.list_runs()["small-1"], m).figure(
+        part="differences"
+    ),
     "trust": lambda m, i: trust.compute(
         m, picture(), "integrated_gradients", "Coat", portions=3, check_seed=5, steps=3, baseline="mean"
     ).figure(part="curves"),

@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from explain import workspace
+from explain.data import list_images
 from explain.errors import ExplainError
 from explain.index import MANIFEST, Index
 from explain.network.model import Model
@@ -63,7 +64,7 @@ def picture(name: str = "picture") -> Any:
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _opened(reference: str) -> Any:
-    if reference.partition("/")[0] not in ("upload", *workspace.list_images()):
+    if reference.partition("/")[0] not in ("upload", *list_images()):
         raise ExplainError(f"Unknown picture {reference!r}. Choose a shipped one such as 'photos/0', or upload a file.")
     return workspace.open_picture(reference)
 
