@@ -27,7 +27,7 @@ import explain
 from explain.embedding.fidelity import fidelity
 from explain.embedding.projection import cores
 from explain.index import Index
-from explain.isolate import apart
+from explain.isolate import isolate
 from explain.views import embedding
 
 TARGET, FIRST_ROUNDS = 1.05, 5
@@ -83,7 +83,7 @@ def first_picture(index: Index) -> None:
 
 def compare(what: str, vectors: NDArray[np.float32]) -> None:
     ways = {
-        "explain": lambda: apart("explain.embedding.projection:project", "tsne", vectors, pca_first=False).points,
+        "explain": lambda: isolate("explain.embedding.projection:project", "tsne", vectors, pca_first=False).points,
         "openTSNE": lambda: peer(vectors),
     }
     took: dict[str, list[float]] = {name: [] for name in ways}

@@ -27,22 +27,22 @@ if TYPE_CHECKING:
     from .views.activations import compute as activations
     from .views.anatomy import compute as anatomy
     from .views.augmentations import compute as augmentations
-    from .views.batches import compute as batch_costs
-    from .views.beside import compute as beside
-    from .views.calculator import compute as size
-    from .views.census import compute as census
+    from .views.batch_costs import compute as batch_costs
     from .views.channel import compute as channel
+    from .views.channel_health import compute as channel_health
+    from .views.compare import compute as compare
     from .views.confusion import compute as confusion
     from .views.embedding import compute as embedding
     from .views.filters import compute as filters
     from .views.hierarchy import compute as hierarchy
-    from .views.leaderboard import compute as trust_methods
+    from .views.leaderboard import compute as leaderboard
     from .views.lectures import compute as lectures
     from .views.neighbours import compute as neighbours
+    from .views.output_size import compute as output_size
     from .views.patches import compute as patches
     from .views.saliency import compute as saliency
-    from .views.training import compute as training_curves
-    from .views.trust import compute as trust_map
+    from .views.training_curves import compute as training_curves
+    from .views.trust import compute as trust
     from .views.unit import compute as unit
     from .workspace import build_index as build_index
     from .workspace import list_models as list_models
@@ -69,16 +69,17 @@ _HOMES = {
     "activations": ("views.activations", "compute"),
     "anatomy": ("views.anatomy", "compute"),
     "augmentations": ("views.augmentations", "compute"),
-    "batch_costs": ("views.batches", "compute"),
-    "beside": ("views.beside", "compute"),
+    "batch_costs": ("views.batch_costs", "compute"),
     "build_index": ("workspace", "build_index"),
-    "classify_image": ("workspace.classify", "classify_image"),
-    "census": ("views.census", "compute"),
     "channel": ("views.channel", "compute"),
+    "channel_health": ("views.channel_health", "compute"),
+    "classify_image": ("workspace.classify", "classify_image"),
+    "compare": ("views.compare", "compute"),
     "confusion": ("views.confusion", "compute"),
     "embedding": ("views.embedding", "compute"),
     "filters": ("views.filters", "compute"),
     "hierarchy": ("views.hierarchy", "compute"),
+    "leaderboard": ("views.leaderboard", "compute"),
     "lectures": ("views.lectures", "compute"),
     "list_images": ("data", "list_images"),
     "list_models": ("workspace", "list_models"),
@@ -88,17 +89,16 @@ _HOMES = {
     "neighbours": ("views.neighbours", "compute"),
     "open_index": ("workspace", "open_index"),
     "open_picture": ("workspace", "open_picture"),
-    "predict": ("workspace.classify", "predict"),
+    "output_size": ("views.output_size", "compute"),
     "patches": ("views.patches", "compute"),
+    "predict": ("workspace.classify", "predict"),
     "read_facts": ("figure", "read_facts"),
     "redraw": ("workspace.redraw", "redraw"),
     "saliency": ("views.saliency", "compute"),
     "save_model": ("network.zoo", "save_model"),
-    "size": ("views.calculator", "compute"),
     "train": ("training", "train"),
-    "training_curves": ("views.training", "compute"),
-    "trust_map": ("views.trust", "compute"),
-    "trust_methods": ("views.leaderboard", "compute"),
+    "training_curves": ("views.training_curves", "compute"),
+    "trust": ("views.trust", "compute"),
     "unit": ("views.unit", "compute"),
 }
 

@@ -27,7 +27,7 @@ def add(command: Command) -> None:
     sub = command("neighbours", _neighbours, "INDEX", "IMAGE")
     sub.add_argument("--k", type=int, default=8, help="how many")
     sub.add_argument("--metric", default="euclidean", help="euclidean or cosine")
-    sub = command("embed", _embed, "INDEX")
+    sub = command("embedding", _embedding, "INDEX")
     sub.add_argument("--method", default="tsne", help="pca, tsne or umap")
     sub.add_argument("--option", metavar="KEY=VALUE", action="append", default=[], help="option of the method")
     sub.add_argument("--layer", help="by default the features before the classifier")
@@ -89,7 +89,7 @@ def _neighbours(given: argparse.Namespace) -> None:
     finish(given, result, f"{text}\n{agrees}", result.table)
 
 
-def _embed(given: argparse.Namespace) -> None:
+def _embedding(given: argparse.Namespace) -> None:
     """the pictures of an index as points of a map"""
     from dataclasses import replace
 

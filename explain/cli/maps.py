@@ -14,20 +14,20 @@ __all__ = ["add"]
 
 def add(command: Command) -> None:
     saliency = command("saliency", _saliency, "MODEL", "IMAGE")
-    check = command("check", _check, "MODEL", "IMAGE")
+    trust = command("trust", _trust, "MODEL", "IMAGE")
     for sub, methods in (
         (saliency, "how: gradient, grad_cam, ...; a wrong name lists them all"),
-        (check, "as for saliency, or edges, which no check may pass"),
+        (trust, "as for saliency, or edges, which no check may pass"),
     ):
         sub.add_argument("--method", default="gradient", help=methods)
         sub.add_argument("--target", help="class number or name, or a unit's channel; by default the likeliest")
         sub.add_argument("--layer", help="for methods that look into one")
         sub.add_argument("--unit", metavar="LAYER", help="explain a channel of this layer instead of a class")
         sub.add_argument("--option", metavar="KEY=VALUE", action="append", default=[], help="option of the method")
-    check.add_argument("--portions", type=int, default=32, help="in which pixels are replaced")
-    check.add_argument("--seed", type=int, default=0, help="of the controls and of the weights put in")
-    check.add_argument("--stages", default="cascading", help="how weights are randomised: cascading, independent")
-    sub = command("trust", _trust, "MODEL", "DATA")
+    trust.add_argument("--portions", type=int, default=32, help="in which pixels are replaced")
+    trust.add_argument("--seed", type=int, default=0, help="of the controls and of the weights put in")
+    trust.add_argument("--stages", default="cascading", help="how weights are randomised: cascading, independent")
+    sub = command("leaderboard", _leaderboard, "MODEL", "DATA")
     sub.add_argument("--methods", help="names with commas between; by default all that are quick and apply, and edges")
     sub.add_argument("--images", type=int, default=20, help="so many pictures, drawn by the seed")
     sub.add_argument("--portions", type=int, default=16, help="in which pixels are replaced")
@@ -43,11 +43,11 @@ def _saliency(given: argparse.Namespace) -> None:
     asked = given.method, given.target, given.layer, given.unit
     result = saliency.compute(model_of(given), image_of(given), *asked, **options)
     low, high = float(result.heat.min()), float(result.heat.max())
-    text = f"{given.method} for {result.target_name} ({result.says}): {low:.4g} to {high:.4g}"
+    text = f"{given.method} for {result.target_name} ({result.confidence_text}): {low:.4g} to {high:.4g}"
     finish(given, result, text, {"target": result.target_name, "min": low, "max": high})
 
 
-def _check(given: argparse.Namespace) -> None:
+def _trust(given: argparse.Namespace) -> None:
     """how far one saliency map can be trusted: deletion and insertion, randomised weights, completeness, and more"""
     from tqdm import tqdm
 
@@ -57,7 +57,7 @@ def _check(given: argparse.Namespace) -> None:
     own: dict[str, Any] = {"portions": given.portions, "check_seed": given.seed, "stages": given.stages}
     options = pairs(given.option)
     if wrong := set(own) & set(options):
-        raise BadValue(f"Option {shorten(min(wrong))} is no option of a method; see `python -m explain check --help`.")
+        raise BadValue(f"Option {shorten(min(wrong))} is no option of a method; see `python -m explain trust --help`.")
     with tqdm(total=1.0, bar_format="{percentage:3.0f}% {postfix}", file=sys.stderr, disable=None, leave=False) as bar:
 
         def progress(share: float, words: str) -> None:
@@ -73,7 +73,7 @@ def _check(given: argparse.Namespace) -> None:
     finish(given, result, text, numbers)
 
 
-def _trust(given: argparse.Namespace) -> None:
+def _leaderboard(given: argparse.Namespace) -> None:
     """which saliency methods can be trusted on a network: the checks over a sample of pictures, as a ranking"""
     from tqdm import tqdm
 

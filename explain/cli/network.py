@@ -29,12 +29,12 @@ def add(command: Command) -> None:
     sub = command("anatomy", _anatomy, "MODEL")
     sub.add_argument("--part", default="layers", help="layers, shares (where it all is) or field (receptive fields)")
     sub.add_argument("--beside", metavar="MODEL", dest="other", help="compare with another network")
-    sub = command("size", _size)
+    sub = command("output_size", _output_size)
     for name, says in _SIZES.items():
         sub.add_argument(f"--{name.replace('_', '-')}", metavar="N", help=says)
     sub = command("lectures", _lectures)
     sub.add_argument("table", metavar="TABLE", nargs="?", default="six", help="six, memory, ...; `all` for their names")
-    sub = command("batches", _batches, "MODEL")
+    sub = command("batch_costs", _batch_costs, "MODEL")
     sub.add_argument("--sizes", metavar="N", type=int, nargs="+", default=[1, 2, 4, 8, 16], help="pictures a batch")
     sub.add_argument("--training", action="store_true", help="with gradients of all weights")
     command("filters", _filters, "MODEL").add_argument("--layer", help="by default the first")
@@ -71,12 +71,12 @@ def _predict(given: argparse.Namespace) -> None:
 
 def _anatomy(given: argparse.Namespace) -> None:
     """layers with shape, parameters, MACs, memory, traffic, receptive field; their shares; two networks"""
-    from ..views import anatomy, beside
+    from ..views import anatomy, compare
 
     if given.other is not None:
         from ..workspace import load_model
 
-        both = beside.compute(model_of(given), load_model(given.other, device=given.device))
+        both = compare.compute(model_of(given), load_model(given.other, device=given.device))
         finish(given, both, f"{aligned(both.table)}\n{both.words}", both.table)
         return
     result = anatomy.compute(model_of(given))
@@ -85,11 +85,11 @@ def _anatomy(given: argparse.Namespace) -> None:
     finish(given, result, f"{aligned(figure.table)}\n{figure.note}", figure.table, anatomy.render, **style)
 
 
-def _size(given: argparse.Namespace) -> None:
+def _output_size(given: argparse.Namespace) -> None:
     """how large the output of a convolution or pooling is, whether it fits, and what it costs"""
-    from ..views import calculator
+    from ..views import output_size
 
-    result = calculator.compute(**{name: getattr(given, name) for name in _SIZES if getattr(given, name) is not None})
+    result = output_size.compute(**{name: getattr(given, name) for name in _SIZES if getattr(given, name) is not None})
     numbers = {name: column[0] for name, column in result.table.items()}
     finish(given, result, f"{result.words}\n{result.parameters:,} parameters, {result.macs:,} MACs", numbers)
 
@@ -107,11 +107,11 @@ def _lectures(given: argparse.Namespace) -> None:
     finish(given, result, "\n".join([aligned(result.across), result.words, *differing]), result.table)
 
 
-def _batches(given: argparse.Namespace) -> None:
+def _batch_costs(given: argparse.Namespace) -> None:
     """memory and seconds of batches: measured on a GPU, else memory is estimated"""
-    from ..views import batches
+    from ..views import batch_costs
 
-    result = batches.compute(model_of(given), given.sizes, training=given.training)
+    result = batch_costs.compute(model_of(given), given.sizes, training=given.training)
     finish(given, result, f"{aligned(result.table)}\n{result.figure().note}", result.table)
 
 

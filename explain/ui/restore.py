@@ -115,11 +115,11 @@ _MAP: dict[str, Key] = {
 }
 PLACES: dict[str, Place] = {
     "anatomy": Place("anatomy", {"section": "style.part"}),
-    "beside": Place("anatomy", {"section": lambda _: "networks", "second": "second.model"}),
-    "calculator": Place("anatomy", {"section": lambda _: "calculator"}, options="calc_{option}"),
+    "compare": Place("anatomy", {"section": lambda _: "networks", "second": "second.model"}),
+    "output_size": Place("anatomy", {"section": lambda _: "calculator"}, options="calc_{option}"),
     "lectures": Place("anatomy", {"section": lambda _: "lectures", "table": "table"}),
     "augmentations": Place("train"),
-    "training": Place(
+    "training_curves": Place(
         "train", {"trainings": lambda _: "runs", "run": _runs(0), "others": _runs(1), "watch": "style.part"}
     ),
     "confusion": Place("train", {"trainings": lambda _: "runs", "run": "model", "errors": "style.part"}),
@@ -154,7 +154,7 @@ PLACES: dict[str, Place] = {
     "patches": Place(
         "patches", {**_PATCHES, "channel": _first_channel, "ranking": "ranking", "whole": "style.whole", "patch": ""}
     ),
-    "census": Place("patches", {**_PATCHES, "channel": ""}),
+    "channel_health": Place("patches", {**_PATCHES, "channel": ""}),
     "channel": Place("patches", {**_PATCHES, **_PICTURE, "channel": "channel", "patch": "", "page": ""}),
     "hierarchy": Place("patches", {**_PATCHES, **_PICTURE, "hierarchy": lambda _: True, "layer": ""}),
     "neighbours": Place(

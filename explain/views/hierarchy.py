@@ -20,7 +20,7 @@ from ..registry import Range, options_of
 from .parts import effective
 from .parts.cut import GAP, GROUND, Cuts, blank, cut, pictured
 from .parts.maps import colours_of, limits_of, scale_of, upsample
-from .parts.result import BOX_COLOUR, SHARED, Result, asked
+from .parts.result import BOX_COLOUR, SHARED, Result, index_facts
 
 __all__ = ["Hierarchy", "Level", "compute", "render"]
 
@@ -101,7 +101,7 @@ def compute(index: Index, image: Any, channels: int = 3) -> Hierarchy:
         first=first,
         filters=None if first is None else kernel(model, first.name),
         levels=tuple(levels),
-        facts={**asked(index), "view": "hierarchy", **facts, **picture.facts},
+        facts={**index_facts(index), "view": "hierarchy", **facts, **picture.facts},
     )
 
 

@@ -31,19 +31,19 @@ from ..views import (
     activations,
     anatomy,
     augmentations,
-    beside,
-    calculator,
-    census,
     channel,
+    channel_health,
+    compare,
     confusion,
     embedding,
     filters,
     hierarchy,
     lectures,
     neighbours,
+    output_size,
     patches,
     saliency,
-    training,
+    training_curves,
     trust,
     unit,
 )
@@ -215,22 +215,22 @@ class Opener:
             self._indexes[folder] = Index(folder, model)
         return self._indexes[folder]
 
-    def run(self, facts: Facts) -> training.Run:
+    def run(self, facts: Facts) -> training_curves.Run:
         """A training of the workspace, or a model's history. Raises Unknown, or BadValue where it went on since."""
         name = facts.text("name")
         if name in (known := list_runs()):
-            found = training.run_of(known[name])
+            found = training_curves.run_of(known[name])
         elif self._model is not None and self._model.name == name:
-            found = training.run_of(self._model)
+            found = training_curves.run_of(self._model)
         elif name in list_models():
-            found = training.run_of(load_model(name))
+            found = training_curves.run_of(load_model(name))
         else:
             raise Unknown("training in the facts:", name, known)
         if found.digest != facts.text("digest"):
             raise BadValue(f"The training {shorten(name)} is another now, or has gone on since the figure was made.")
         return found
 
-    def asked(self, facts: Facts, index: Index) -> Any:
+    def query(self, facts: Facts, index: Index) -> Any:
         """The picture that an index was asked about: its number there, or another picture."""
         if not facts.has("number"):
             return self.picture(facts, index.model)
@@ -352,17 +352,17 @@ def _step(step: Any) -> tuple[str, dict[str, Any]]:
     return Facts({"name": parts[0]}).text("name"), Facts({"options": parts[1]}).options("options")
 
 
-def _beside(facts: Facts, open: Opener) -> Figure:
-    result = beside.compute(open.model(facts), open.model(facts.part("second")))
-    return beside.render(result, **facts.style(beside.render))
+def _compare(facts: Facts, open: Opener) -> Figure:
+    result = compare.compute(open.model(facts), open.model(facts.part("second")))
+    return compare.render(result, **facts.style(compare.render))
 
 
-def _calculator(facts: Facts, _: Opener) -> Figure:
-    given, valid = facts.options("options"), options_of(calculator.compute)
+def _output_size(facts: Facts, _: Opener) -> Figure:
+    given, valid = facts.options("options"), options_of(output_size.compute)
     for name in given:
         if name not in valid:
             raise Unknown("option in the facts:", name, valid)
-    return calculator.render(calculator.compute(**given), **facts.style(calculator.render))
+    return output_size.render(output_size.compute(**given), **facts.style(output_size.render))
 
 
 def _lectures(facts: Facts, _: Opener) -> Figure:
@@ -443,13 +443,15 @@ def _patches(facts: Facts, open: Opener) -> Figure:
 
 def _channel(facts: Facts, open: Opener) -> Figure:
     index = open.index(facts)
-    picture = open.asked(facts, index)
+    picture = open.query(facts, index)
     result = channel.compute(index, facts.text("layer"), facts.number("channel"), picture, facts.text("replace"))
     return channel.render(result, **facts.style(channel.render))
 
 
-def _census(facts: Facts, open: Opener) -> Figure:
-    return census.render(census.compute(open.index(facts), facts.text("layer")), **facts.style(census.render))
+def _channel_health(facts: Facts, open: Opener) -> Figure:
+    return channel_health.render(
+        channel_health.compute(open.index(facts), facts.text("layer")), **facts.style(channel_health.render)
+    )
 
 
 def _confusion(facts: Facts, open: Opener) -> Figure:
@@ -460,13 +462,13 @@ def _confusion(facts: Facts, open: Opener) -> Figure:
 
 def _hierarchy(facts: Facts, open: Opener) -> Figure:
     index = open.index(facts)
-    result = hierarchy.compute(index, open.asked(facts, index), facts.number("channels"))
+    result = hierarchy.compute(index, open.query(facts, index), facts.number("channels"))
     return hierarchy.render(result, **facts.style(hierarchy.render))
 
 
 def _neighbours(facts: Facts, open: Opener) -> Figure:
     index = open.index(facts)
-    result = neighbours.compute(index, open.asked(facts, index), k=facts.number("k"), metric=facts.text("metric"))
+    result = neighbours.compute(index, open.query(facts, index), k=facts.number("k"), metric=facts.text("metric"))
     return neighbours.render(result, **facts.style(neighbours.render))
 
 
@@ -486,18 +488,18 @@ def _embedding(facts: Facts, open: Opener) -> Figure:
     return embedding.render(replace(result, placed=marked), **facts.style(embedding.render))
 
 
-def _training(facts: Facts, open: Opener) -> Figure:
-    runs = [open.run(Facts(one)) for one in facts._list("runs")[: training.MOST + 1]]
-    return training.render(training.compute(*runs), **facts.style(training.render))
+def _training_curves(facts: Facts, open: Opener) -> Figure:
+    runs = [open.run(Facts(one)) for one in facts._list("runs")[: training_curves.MOST + 1]]
+    return training_curves.render(training_curves.compute(*runs), **facts.style(training_curves.render))
 
 
 VIEWS: dict[str, Callable[[Facts, Opener], Figure]] = {
     "activations": _activations,
     "anatomy": _anatomy,
-    "beside": _beside,
-    "calculator": _calculator,
+    "compare": _compare,
+    "output_size": _output_size,
     "augmentations": _augmentations,
-    "census": _census,
+    "channel_health": _channel_health,
     "channel": _channel,
     "confusion": _confusion,
     "embedding": _embedding,
@@ -507,7 +509,7 @@ VIEWS: dict[str, Callable[[Facts, Opener], Figure]] = {
     "neighbours": _neighbours,
     "patches": _patches,
     "saliency": _saliency,
-    "training": _training,
+    "training_curves": _training_curves,
     "trust": _trust,
     "unit": _unit,
 }

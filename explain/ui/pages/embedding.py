@@ -218,6 +218,7 @@ if made[0] is not None:
         f'index = explain.build_index(model, "{index.manifest.root or index.manifest.data}")\n'
         f'result = explain.embedding(index, "{method.name}", {options})\n'
         f'result.save("map.pdf", colour="{colour}", thumbnails={pictures})',
-        f"python -m explain embed {index.folder} --method {method.name}{flags} --style colour={colour} --out map.pdf",
+        f"python -m explain embedding {index.folder} --method {method.name}{flags} --style colour={colour} "
+        "--out map.pdf",
         "map",
     )
