@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE as SlowTSNE
 
 import explain
-from explain.embedding.fidelity import fidelity
-from explain.embedding.projection import cores
+from explain.projections.fidelity import fidelity
+from explain.projections.projection import cores
 from explain.index import Index
-from explain.isolate import apart
+from explain.isolate import isolate
 from explain.views import embedding
 
 TARGET, FIRST_ROUNDS = 1.05, 5
@@ -83,7 +83,7 @@ def first_picture(index: Index) -> None:
 
 def compare(what: str, vectors: NDArray[np.float32]) -> None:
     ways = {
-        "explain": lambda: apart("explain.embedding.projection:project", "tsne", vectors, pca_first=False).points,
+        "explain": lambda: isolate("explain.projections.projection:project", "tsne", vectors, pca_first=False).points,
         "openTSNE": lambda: peer(vectors),
     }
     took: dict[str, list[float]] = {name: [] for name in ways}

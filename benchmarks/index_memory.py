@@ -20,7 +20,7 @@ sys.path.insert(0, {root!r})
 import torch
 from explain import build_index, load_images, load_model
 from explain.index.build import _Loader
-from explain.model import Model, Preprocess
+from explain.network.model import Model, Preprocess
 kind, side, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 with load_model("torchvision:resnet18").exclusive() as net:
     model = Model("resnet18", net, Preprocess((side, side), side, (0.5,), (0.5,)), [str(k) for k in range(1000)])

@@ -1,6 +1,6 @@
 """A function called in a process of its own: what crashes there is an error here, and what is cancelled is killed.
 
-    points = apart("explain.embedding.projection:project", "tsne", vectors, report=progress)
+    points = apart("explain.projections.projection:project", "tsne", vectors, report=progress)
 
 The function is called with a `report` of its own, whose calls are repeated here.
 """
@@ -22,7 +22,7 @@ from typing import Any
 
 from .errors import ExplainError
 
-__all__ = ["Crashed", "apart"]
+__all__ = ["Crashed", "isolate"]
 
 PATIENCE = 0.25  # seconds of silence, after which the last report is repeated: a chance to cancel
 _TAIL = 400  # characters of its log that a crash is told with
@@ -32,7 +32,7 @@ class Crashed(ExplainError):
     """The process ended without an answer."""
 
 
-def apart(function: str, *args: Any, report: Callable[..., object] = lambda *_: None, **options: Any) -> Any:
+def isolate(function: str, *args: Any, report: Callable[..., object] = lambda *_: None, **options: Any) -> Any:
     """What `module:function` returns for the arguments, which are pickled.
 
     Whatever report raises ends the process and is raised here. Raises what the function raises, and Crashed.

@@ -30,7 +30,7 @@ def test_the_strongest_response_is_where_the_object_is(detector, place):
     result = activations.compute(detector, planted(*place), "1")
     assert result.peak(0) == place
     assert result.box(0) == (place[0], place[1], place[0] + 5, place[1] + 5)
-    shown, covered = activations.place(result.maps[0], result.layer, (40, 30), smooth=False)
+    shown, covered = activations.upsample(result.maps[0], result.layer, (40, 30), smooth=False)
     where = np.unravel_index((shown * covered).argmax(), shown.shape)
     assert where == (place[0] + 2, place[1] + 2)  # the centre of the box, not the corner
     assert covered[2:38, 2:28].all()

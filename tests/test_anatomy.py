@@ -18,7 +18,8 @@ from explain.lectures import slides, tables
 from explain.lectures.arithmetic import conv_macs
 from explain.network.costs import FAMILIES, count, family, shares
 from explain.network.layers import scan
-from explain.views import anatomy, batches, beside, calculator, lectures
+from explain.views import anatomy, batch_costs, compare, output_size
+from explain.views import lecture_tables as lectures
 
 ABOUT = pytest.approx
 
@@ -136,7 +137,7 @@ def test_the_field_grows_as_the_lectures_say(alexnet_anatomy):
 
 
 def test_two_networks(alexnet, lenet):
-    result = beside.compute(alexnet, lenet)
+    result = compare.compute(alexnet, lenet)
     assert result.sums["parameters"] == (61_100_840, 61_706)
     assert result.sums["MACs"] == (714_188_480, 416_520)
     for k, what in ((1, "parameters"), (2, "MACs")):
@@ -144,14 +145,14 @@ def test_two_networks(alexnet, lenet):
             assert sum(pair[which][k] for pair in result.stages.values()) == result.sums[what][which]
     assert f"990 times the parameters of {lenet.name}" in result.words
     assert result.figure().facts["second"]["model"] == lenet.name
-    assert len(beside.compute(lenet, lenet).table) == 3
+    assert len(compare.compute(lenet, lenet).table) == 3
 
 
 # Batches -------------------------------------------------------------------------------------------------------------
 
 
 def test_batches(lenet):
-    result = batches.compute(lenet, [4, 1, 4], training=False)
+    result = batch_costs.compute(lenet, [4, 1, 4], training=False)
     assert result.sizes == (1, 4)
     assert result.how == ("measured on the GPU" if lenet.device.type == "cuda" else "estimated, no GPU here")
     assert 0 < result.estimates[0] < result.estimates[1]
@@ -162,7 +163,7 @@ def test_batches(lenet):
 
 def test_batches_leave_the_network_as_it_was(lenet):
     before = lenet.digest
-    result = batches.compute(lenet, [2], training=True)
+    result = batch_costs.compute(lenet, [2], training=True)
     assert result.facts["training"] is True
     with lenet.exclusive() as net:
         assert all(parameter.grad is None for parameter in net.parameters())
@@ -172,7 +173,7 @@ def test_batches_leave_the_network_as_it_was(lenet):
 @pytest.mark.parametrize("sizes", [[], [0], [True], [1.5], ["x"], [10**9]])
 def test_bad_batches(lenet, sizes):
     with pytest.raises(BadValue):
-        batches.compute(lenet, sizes)
+        batch_costs.compute(lenet, sizes)
 
 
 # Calculator ----------------------------------------------------------------------------------------------------------
@@ -180,17 +181,17 @@ def test_bad_batches(lenet, sizes):
 
 def test_the_slides_misfit():
     """S1:868: 7, 3, stride 3 does not fit; torch floors it."""
-    result = calculator.compute(size=7, window=3, stride=3)
+    result = output_size.compute(size=7, window=3, stride=3)
     assert (result.exact, result.fits, result.floored, result.mixed) == (Fraction(7, 3), False, 2, "2 1/3")
     assert "does not fit" in result.words
     assert "torch rounds down to 2 × 2" in result.words
 
 
 def test_costs_of_the_slides():
-    assert calculator.compute(size=32, window=5, padding=2, out_channels=10).parameters == 760  # S1:973-977
-    first = calculator.compute(size=227, window=11, stride=4, out_channels=96)
+    assert output_size.compute(size=32, window=5, padding=2, out_channels=10).parameters == 760  # S1:973-977
+    first = output_size.compute(size=227, window=11, stride=4, out_channels=96)
     assert (first.floored, first.parameters, first.macs) == (55, 34_944, 105_415_200)
-    assert [calculator.compute(size=9, window=f).same for f in (3, 5, 7, 2)] == [1, 2, 3, None]
+    assert [output_size.compute(size=9, window=f).same for f in (3, 5, 7, 2)] == [1, 2, 3, None]
 
 
 sides = st.integers(1, 24)
@@ -214,9 +215,9 @@ def test_the_calculator_agrees_with_torch(size, window, stride, padding, dilatio
         output = conv(torch.zeros(1, 2, size, size))
     except RuntimeError:
         with pytest.raises(BadValue, match="does not fit once"):
-            calculator.compute(**options)
+            output_size.compute(**options)
         return
-    result = calculator.compute(**options)
+    result = output_size.compute(**options)
     assert output.shape[-1] == result.floored
     assert result.parameters == sum(p.numel() for p in conv.parameters())
     assert result.macs == scan(nn.Sequential(conv), torch.zeros(1, 2, size, size))[0].macs
@@ -232,14 +233,14 @@ def test_the_calculator_agrees_with_torch(size, window, stride, padding, dilatio
 
 
 def test_a_drawing_shows_cells_of_the_first_window():
-    figure = calculator.compute(size=6, window=3, stride=2, padding=1, dilation=2).figure()
+    figure = output_size.compute(size=6, window=3, stride=2, padding=1, dilation=2).figure()
     before, after = (panel.image for panel in figure.panels)
     colours = lambda image: {tuple(colour) for colour in image.reshape(-1, 3).tolist()}  # noqa: E731
-    assert {calculator.INPUT, calculator.PADDING, calculator.TAPS, calculator.SKIPPED, calculator.REST} <= colours(
+    assert {output_size.INPUT, output_size.PADDING, output_size.TAPS, output_size.SKIPPED, output_size.REST} <= colours(
         before
     )
-    assert {calculator.TAPS, calculator.OUTPUT} <= colours(after)
-    assert not calculator.compute(size=1000).figure().panels
+    assert {output_size.TAPS, output_size.OUTPUT} <= colours(after)
+    assert not output_size.compute(size=1000).figure().panels
 
 
 @pytest.mark.parametrize(
@@ -258,7 +259,7 @@ def test_a_drawing_shows_cells_of_the_first_window():
 )
 def test_bad_windows(options):
     with pytest.raises(ExplainError):
-        calculator.compute(**options)
+        output_size.compute(**options)
 
 
 # The lectures' tables ------------------------------------------------------------------------------------------------
@@ -384,10 +385,10 @@ LENET = "lenet-fashion-mnist"
 
 
 def test_size_on_the_command_line(run, tmp_path):
-    status, out, _ = run("size", "--stride", 3, "--out", tmp_path / "x.png")
+    status, out, _ = run("output_size", "--stride", 3, "--out", tmp_path / "x.png")
     assert (status, "2 1/3: does not fit" in out) == (0, True)
     assert read_facts(tmp_path / "x.png")["options"]["stride"] == 3
-    numbers = json.loads(run("size", "--size", 227, "--window", 11, "--stride", 4, "--json")[1])["numbers"]
+    numbers = json.loads(run("output_size", "--size", 227, "--window", 11, "--stride", 4, "--json")[1])["numbers"]
     assert (numbers["output"], numbers["fits"]) == ("55", True)
 
 
@@ -405,21 +406,21 @@ def test_lectures_on_the_command_line(run):
 
 
 def test_batches_on_the_command_line(run):
-    status, out, _ = run("batches", LENET, "--sizes", 1, 2, "--training")
+    status, out, _ = run("batch_costs", LENET, "--sizes", 1, 2, "--training")
     assert (status, "training step" in out) == (0, True)
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        ["size", "--stride", "x"],
-        ["size", "--window", 99],
-        ["size", "--nope", 1],
+        ["output_size", "--stride", "x"],
+        ["output_size", "--window", 99],
+        ["output_size", "--nope", 1],
         ["lectures", "nope"],
         ["anatomy", LENET, "--part", "nope"],
         ["anatomy", LENET, "--beside", "nope"],
-        ["batches", LENET, "--sizes", 0],
-        ["size", "--out", "x.nope"],
+        ["batch_costs", LENET, "--sizes", 0],
+        ["output_size", "--out", "x.nope"],
     ],
     ids=lambda line: " ".join(map(str, line)),
 )

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from explain.lectures import tables
 from explain.ui import jobs
-from explain.views import lectures
+from explain.views import lecture_tables as lectures
 
 MOST_WAIT = 120
 SECTIONS = ("layers", "shares", "field", "calculator", "lectures")

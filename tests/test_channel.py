@@ -45,7 +45,7 @@ def test_the_numbers_are_those_of_the_data(clothes, maps):
         peaks = own.max((1, 2))
         assert result.numbers["silent"] == (peaks <= 0).mean()
         assert result.counts.sum() == 200
-        assert result.ends == pytest.approx((float(peaks.min()), float(peaks.max())), rel=1e-4, abs=1e-5)
+        assert result.response_range == pytest.approx((float(peaks.min()), float(peaks.max())), rel=1e-4, abs=1e-5)
 
 
 def test_the_classes_are_ranked_by_the_mean_of_their_strongest_responses(clothes, maps):

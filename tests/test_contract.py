@@ -191,13 +191,13 @@ def test_the_contract(method, name):
         # A picture's worth of correlation: on plain noise all maps of a random net are alike.
         coarse = torch.randn(8, model.preprocess.channels, 8, 8, generator=generator)
         batch = F.interpolate(coarse, model.preprocess.size, mode="bicubic").double()
-        ends = tuple(end.double() for end in model.ends)
+        input_range = tuple(end.double() for end in model.input_range)
         target = torch.arange(8) % len(model.classes)
         before = _state(net)
 
         def ask(net, some):
             with torch.inference_mode():
-                return METHODS[method](net, layer, batch[some], target[some], ends, **options_of(method))
+                return METHODS[method](net, layer, batch[some], target[some], input_range, **options_of(method))
 
         # Eight at once take slow methods minutes on deep nets; there it is two.
         many = ask(net, slice(0, 2) if METHODS[method].slow and name not in SMALL else slice(0, 8))

@@ -17,9 +17,9 @@ from PIL import Image, ImageOps
 import explain
 from explain import workspace
 from explain.data import ImageSet
-from explain.embedding import representation
-from explain.embedding.projection import project
-from explain.embedding.representation import represent
+from explain.projections import representation
+from explain.projections.projection import project
+from explain.projections.representation import represent
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.explorer import Thumbs
 from explain.figure import FORMATS, read_facts
@@ -48,7 +48,7 @@ def index(own_workspace, lenet):
 
 
 @pytest.fixture(scope="module")
-def photos(kept, lite):
+def photos(own_workspace, lite):
     return explain.build_index(lite, "photos", limit=4)
 
 
@@ -326,7 +326,7 @@ class Stub:
 
 @pytest.fixture
 def stub(monkeypatch):
-    monkeypatch.setattr(embedding, "asked", lambda index: index.facts)
+    monkeypatch.setattr(embedding, "index_facts", lambda index: index.facts)
 
     def stub(labels, predictions=None, features=None, **options):
         features = np.random.default_rng(1).normal(size=(len(labels), 6)) if features is None else features
@@ -543,7 +543,7 @@ def test_thumbnails_are_kept_and_a_damaged_sheet_is_made_anew(photos, monkeypatc
 
 
 def test_the_command_line_says_and_saves_the_same(run, index, tmp_path):
-    line = ["embed", index.folder, "--method", "pca", "--count", "40"]
+    line = ["embedding", index.folder, "--method", "pca", "--count", "40"]
     wanted = embedding.compute(index, "pca", count=40)
     status, out, _ = run(*line, "--json", "--option", "dimensions=2")
     assert status == 0
@@ -579,7 +579,7 @@ def test_the_command_line_says_and_saves_the_same(run, index, tmp_path):
 )
 def test_a_mistake_is_one_line(run, index, tmp_path, monkeypatch, line):
     monkeypatch.chdir(tmp_path)
-    status, out, err = run("embed", index.folder, *line)
+    status, out, err = run("embedding", index.folder, *line)
     assert (status, out) == (2, "")
     assert len(err.strip().splitlines()) == 1, err
     assert err.startswith("explain: ")

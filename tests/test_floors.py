@@ -7,7 +7,7 @@ import sys
 def test_floors_leave_their_names_to_the_functions():
     code = (
         "import explain, explain.trust, explain.embedding, explain.lectures.tables\n"
-        "from explain.embedding import projection\n"
+        "from explain.projections import projection\n"
         "assert all(not hasattr(getattr(explain, name), '__path__') for name in explain.__all__)\n"
         "assert projection.PROJECTIONS\n"
         "assert callable(explain.embedding) and callable(explain.lectures)\n"

@@ -11,8 +11,8 @@ from captum.attr import FeatureAblation, Occlusion
 from torch import nn
 from torchvision import models
 
-from explain.attribution import COMPLETE, METHODS, masks, passes, watched
-from explain.attribution.shortcuts import onward, swift
+from explain.attribution import COMPLETENESS, METHODS, masks, passes, watched
+from explain.attribution.shortcuts import onward, optimised_copy
 from explain.attribution.superpixels import superpixels
 from explain.errors import NotSupported
 
@@ -156,8 +156,8 @@ def test_kernel_shap_gives_shapley_values(net, batch, target):
 def test_kernel_shap_adds_up(net, batch, target, samples):
     options = {"segments": 10, "baseline": "black"}
     heat = METHODS["kernel_shap"](net, "", batch, target, ENDS, samples=samples, **options)
-    promise = COMPLETE["kernel_shap"](net, batch, target, ENDS, samples=samples, **options)
-    assert torch.allclose(heat.sum((1, 2)), promise, atol=1e-4)
+    expected_sum = COMPLETENESS["kernel_shap"](net, batch, target, ENDS, samples=samples, **options)
+    assert torch.allclose(heat.sum((1, 2)), expected_sum, atol=1e-4)
 
 
 def test_lime_finds_the_superpixels_that_the_net_uses():
@@ -298,7 +298,7 @@ def test_swift_copies_share_weights_and_leave_the_net_as_it_is():
     net = models.resnet18(weights=None).eval().requires_grad_(False)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     picture = torch.randn(2, 3, 64, 64)
-    quick = swift(net, picture[:1])
+    quick = optimised_copy(net, picture[:1])
     assert quick is not net
     assert torch.allclose(quick(picture), net(picture), atol=1e-5)
     assert quick.net.fc.weight is net.fc.weight
@@ -317,7 +317,7 @@ def test_a_net_that_needs_its_channels_apart_is_taken_as_it_is():
             return self.fc(self.conv(x).view(-1, 4 * 36))
 
     net = Viewing().eval()
-    assert swift(net, torch.randn(1, 3, 8, 8)) is net
+    assert optimised_copy(net, torch.randn(1, 3, 8, 8)) is net
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -378,11 +378,11 @@ def test_maps_are_needed_where_maps_are_weighed(name, net, batch, target):
 
 
 def test_superpixels_are_numbered_without_gaps_and_repeatable(batch):
-    for picture, ends in ((batch[0], ENDS), (batch[0, :1], GREY), (torch.zeros(3, 96, 64), ENDS)):
-        labels = superpixels(picture, ends, 20)
+    for picture, input_range in ((batch[0], ENDS), (batch[0, :1], GREY), (torch.zeros(3, 96, 64), ENDS)):
+        labels = superpixels(picture, input_range, 20)
         assert labels.shape == picture.shape[1:]
         assert np.array_equal(np.unique(labels), np.arange(int(labels.max()) + 1))
-        assert torch.equal(labels, superpixels(picture, ends, 20))
+        assert torch.equal(labels, superpixels(picture, input_range, 20))
 
 
 PEAK = """

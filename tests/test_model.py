@@ -504,7 +504,7 @@ def test_digest_changes():
 
 
 def test_digest_in_another_process(lenet):
-    code = "from explain.zoo import load_model; print(load_model('lenet-fashion-mnist').digest)"
+    code = "from explain.network.zoo import load_model; print(load_model('lenet-fashion-mnist').digest)"
     root = Path(__file__).parent.parent
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, timeout=120)
     assert answer.stdout.strip() == lenet.digest

@@ -13,7 +13,7 @@ from explain.errors import BadValue, Unknown
 from explain.index import open_index
 from explain.index.channels import dead, duplicates
 from explain.network.model import Model, Preprocess
-from explain.views import census, patches
+from explain.views import channel_health, patches
 from explain.views.parts import cut
 
 
@@ -205,7 +205,7 @@ def test_dead_channels_are_called_dead_and_copies_copies(ailing):
     assert len(values) == 9
     assert values[3:] == [""] * 6
     assert "dead" in panel.names[3]
-    counted = census.compute(ailing, "0")
+    counted = channel_health.compute(ailing, "0")
     assert counted.table["channel"] == [1, 2, 4]
     assert counted.table["kind"] == ["dead", "dead", "duplicate"]
     assert "2 dead and 1 duplicates of 6" in counted.figure().note

@@ -8,10 +8,10 @@ import pytest
 from sklearn.manifold import trustworthiness
 from sklearn.neighbors import KNeighborsClassifier
 
-from explain.embedding.fidelity import fidelity
-from explain.embedding.projection import PROJECTIONS, project
+from explain.projections.fidelity import fidelity
+from explain.projections.projection import PROJECTIONS, project
 from explain.errors import BadValue, ExplainError, Unknown
-from explain.isolate import Crashed, apart
+from explain.isolate import Crashed, isolate
 
 QUICK = {"pca": {}, "tsne": {"iterations": 100}, "umap": {}}
 FEW = {"pca": {}, "tsne": {"iterations": 50}, "umap": {}}  # where it only has to end well
@@ -143,8 +143,8 @@ def test_a_perfect_map_is_wholly_trusted_and_a_shuffled_one_is_not():
 def test_apart_answers_reports_and_refuses_as_here():
     vectors, _ = clusters()
     seen = []
-    points, facts, *_ = apart(
-        "explain.embedding.projection:project", "tsne", vectors, report=lambda *r: seen.append(r[:2]), iterations=50
+    points, facts, *_ = isolate(
+        "explain.projections.projection:project", "tsne", vectors, report=lambda *r: seen.append(r[:2]), iterations=50
     )
     here, known, *_ = project("tsne", vectors, iterations=50)
     np.testing.assert_array_equal(points, here)
@@ -152,7 +152,7 @@ def test_apart_answers_reports_and_refuses_as_here():
     assert facts == known
     assert seen[-1] == (300, 300)
     with pytest.raises(BadValue, match="all equal"):
-        apart("explain.embedding.projection:project", "tsne", np.ones((9, 2)))
+        isolate("explain.projections.projection:project", "tsne", np.ones((9, 2)))
 
 
 def crash(report):
@@ -167,7 +167,7 @@ def wait(report):
 def test_a_crash_apart_is_an_error_here(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.path.dirname(__file__))
     with pytest.raises(Crashed, match="SIGABRT"):
-        apart(f"{__name__.rpartition('.')[2]}:crash")
+        isolate(f"{__name__.rpartition('.')[2]}:crash")
 
 
 def test_what_is_cancelled_is_gone_at_once(monkeypatch):
@@ -181,7 +181,7 @@ def test_what_is_cancelled_is_gone_at_once(monkeypatch):
 
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        apart(f"{__name__.rpartition('.')[2]}:wait", report=report)
+        isolate(f"{__name__.rpartition('.')[2]}:wait", report=report)
     assert time.monotonic() - start < 20
     with pytest.raises(ProcessLookupError):
         os.kill(seen[0][2], 0)

@@ -11,7 +11,7 @@ from captum import attr
 from torch import nn
 from torchvision import models
 
-from explain.attribution import COMPLETE, METHODS, of_channel
+from explain.attribution import COMPLETENESS, METHODS, of_channel
 from explain.errors import NotSupported
 
 ENDS = torch.full((1, 3, 1, 1), -1.5), torch.ones(1, 3, 1, 1)
@@ -40,7 +40,7 @@ def plain():
 
 def assert_complete(net, batch, target, **options):
     heat = METHODS["deep_lift"](net, "", batch, target, ENDS, **options)
-    whole = COMPLETE["deep_lift"](net, batch, target, ENDS, **{"baseline": "black", **options})
+    whole = COMPLETENESS["deep_lift"](net, batch, target, ENDS, **{"baseline": "black", **options})
     assert torch.allclose(heat.sum((1, 2)), whole, rtol=1e-6, atol=1e-9 * float(heat.abs().sum()))
     assert heat.abs().max() > 0
 
@@ -116,9 +116,9 @@ def test_deep_lift_is_complete_for_lenet(lenet):
     with lenet.exclusive() as net:
         net = copy.deepcopy(net).double()
     batch = picture(3, 28, 1).sigmoid()
-    ends = tuple(end.double() for end in (torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)))
-    heat = METHODS["deep_lift"](net, "", batch, torch.tensor([1, 2, 3]), ends)
-    whole = COMPLETE["deep_lift"](net, batch, torch.tensor([1, 2, 3]), ends, baseline="black")
+    input_range = tuple(end.double() for end in (torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)))
+    heat = METHODS["deep_lift"](net, "", batch, torch.tensor([1, 2, 3]), input_range)
+    whole = COMPLETENESS["deep_lift"](net, batch, torch.tensor([1, 2, 3]), input_range, baseline="black")
     assert torch.allclose(heat.sum((1, 2)), whole, rtol=1e-9)
 
 

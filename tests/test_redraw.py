@@ -19,19 +19,19 @@ from explain.views import (
     activations,
     anatomy,
     augmentations,
-    beside,
-    calculator,
-    census,
     channel,
+    channel_health,
+    compare,
     confusion,
     embedding,
     filters,
     hierarchy,
     lectures,
     neighbours,
+    output_size,
     patches,
     saliency,
-    training,
+    training_curves,
     trust,
     unit,
 )
@@ -72,8 +72,8 @@ MADE = {
     "anatomy": lambda m, i: anatomy.compute(m).figure(),
     "anatomy shares": lambda m, i: anatomy.compute(m).figure(part="shares"),
     "anatomy field": lambda m, i: anatomy.compute(m).figure(part="field"),
-    "beside": lambda m, i: beside.compute(m, explain.load_model("lenet?conv1=3")).figure(),
-    "calculator": lambda m, i: calculator.compute(size=9, stride=3, dilation=2, padding=1, bias=False).figure(),
+    "compare": lambda m, i: compare.compute(m, explain.load_model("lenet?conv1=3")).figure(),
+    "output_size": lambda m, i: output_size.compute(size=9, stride=3, dilation=2, padding=1, bias=False).figure(),
     "lectures": lambda m, i: lectures.compute("alexnet").figure(),
     "augmentations": lambda m, i: augmentations.compute(
         "fashion-mnist", [("crop", {"fill": "reflect"}), "flip", "cutmix"], count=3, draws=2, seed=5
@@ -102,8 +102,10 @@ MADE = {
     "saliency of a covered picture": lambda m, i: saliency.compute(
         m, cover(picture(), [(2, 3, 9, 12)], "black")
     ).figure(),
-    "training": lambda m, i: training.compute(m).figure(),
-    "training of two": lambda m, i: training.compute(explain.workspace.list_runs()["small-1"], m).figure(part="differences"),
+    "training_curves": lambda m, i: training_curves.compute(m).figure(),
+    "training_curves of two": lambda m, i: training_curves.compute(explain.workspace.list_runs()["small-1"], m).figure(
+        part="differences"
+    ),
     "trust": lambda m, i: trust.compute(
         m, picture(), "integrated_gradients", "Coat", portions=3, check_seed=5, steps=3, baseline="mean"
     ).figure(part="curves"),
@@ -117,7 +119,7 @@ MADE = {
     "channel on its best": lambda m, i: channel.compute(i, "conv1", 1).figure(),
     "confusion": lambda m, i: confusion.compute(i, count=3).figure(numbers="shares"),
     "confusion of some": lambda m, i: confusion.compute(i, range(20, 40)).figure(part="mistakes"),
-    "census": lambda m, i: census.compute(i, "conv1").figure(),
+    "channel_health": lambda m, i: channel_health.compute(i, "conv1").figure(),
     "hierarchy": lambda m, i: hierarchy.compute(i, picture(), 2).figure(opacity=0.4),
     "hierarchy by number": lambda m, i: hierarchy.compute(i, 5).figure(),
     "neighbours": lambda m, i: neighbours.compute(i, 5, k=3, metric="cosine").figure(frame=2, names=False),

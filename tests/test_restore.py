@@ -12,14 +12,14 @@ from explain.ui import report_items, restore, widgets
 from explain.views import (
     activations,
     anatomy,
-    calculator,
-    census,
     channel,
+    channel_health,
     embedding,
     filters,
     hierarchy,
     lectures,
     neighbours,
+    output_size,
     patches,
     saliency,
     unit,
@@ -52,7 +52,7 @@ def picture(reference=PICTURE):
 MADE = {
     "anatomy": lambda m, i: anatomy.compute(m).figure(),
     "anatomy field": lambda m, i: anatomy.compute(m).figure(part="field"),
-    "calculator": lambda m, i: calculator.compute(size=9, stride=3, dilation=2, bias=False).figure(),
+    "output_size": lambda m, i: output_size.compute(size=9, stride=3, dilation=2, bias=False).figure(),
     "lectures": lambda m, i: lectures.compute("alexnet").figure(),
     "filters": lambda m, i: filters.compute(m, "conv2").figure(scale="layer", polarity="dark", sort="norm"),
     "activations": lambda m, i: activations.compute(m, picture(), "conv2").figure(sort="max", scale="channel"),
@@ -90,7 +90,7 @@ MADE = {
 }
 # A view has facts of its own beside what the page can choose.
 PATHS = {
-    "calculator": "anatomy",
+    "output_size": "anatomy",
     "lectures": "anatomy",
     "unit": "activations",
     "channel": "patches",
@@ -152,7 +152,7 @@ def test_what_was_chosen_before_is_let_go_of(lenet, index):
 
 
 def test_the_census_is_on_the_page_of_patches(lenet, index):
-    found = restore.restored(facts_of(census.compute(index, "conv1").figure()))
+    found = restore.restored(facts_of(channel_health.compute(index, "conv1").figure()))
     assert (found.page, found.selection["layer"]) == ("explain/ui/pages/patches.py", "conv1")
 
 

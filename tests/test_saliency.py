@@ -32,10 +32,10 @@ def test_heat_is_raw_and_repeatable_and_of_the_score(lite, cat):
 
 def test_grad_cam_is_enlarged_bilinearly_and_kept_coarse(lite, cat):
     result = saliency.compute(lite, cat, "grad_cam")
-    assert result.coarse.shape == (7, 7)
-    assert result.coarse.min() >= 0
-    coarse = torch.from_numpy(result.coarse)[None, None]
-    oracle = F.interpolate(coarse, (224, 224), mode="bilinear", align_corners=False)[0, 0].numpy()
+    assert result.raw_map.shape == (7, 7)
+    assert result.raw_map.min() >= 0
+    raw_map = torch.from_numpy(result.raw_map)[None, None]
+    oracle = F.interpolate(raw_map, (224, 224), mode="bilinear", align_corners=False)[0, 0].numpy()
     assert np.allclose(result.heat, oracle, atol=1e-5)
 
 

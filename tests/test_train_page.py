@@ -17,12 +17,12 @@ from explain.data import load_images
 from explain.errors import BadFile, BadValue, ExplainError
 from explain.training import RECIPES, SETTINGS
 from explain.ui.parts import training_runs, training_settings
-from explain.views import training
+from explain.views import training_curves
 from explain.workspace import runs, zips
-from explain.workspace.runs import Asked
+from explain.workspace.runs import RunRequest
 
 TINY = {"epochs": 2, "batch_size": 100, "learning_rate": 0.1, "snapshots": "1,2"}
-ASKED = Asked("edges-fashion-mnist", TINY, "fashion-mnist", 200)
+ASKED = RunRequest("edges-fashion-mnist", TINY, "fashion-mnist", 200)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -238,7 +238,7 @@ def test_a_zip_is_uploaded_and_a_bad_one_is_said():
 @pytest.fixture
 def here(monkeypatch):
     """In this process: another one takes seconds to begin."""
-    monkeypatch.setattr(runs, "apart", lambda _, folder, report: runs.trained(folder, report))
+    monkeypatch.setattr(runs, "isolate", lambda _, folder, report: runs.trained(folder, report))
 
 
 # From its start to its end -------------------------------------------------------------------------------------------
@@ -282,7 +282,7 @@ def test_snapshots_are_looked_back_at(done):
     assert app.query_params["model"] == f"{done}@1"
 
 
-@pytest.mark.parametrize("part", training.PARTS)
+@pytest.mark.parametrize("part", training_curves.PARTS)
 def test_curves_with_another_run_over_them(done, part):
     app = fine(open_page(trainings="runs", run=done, others="lenet-fashion-mnist", watch=part))
     assert app.multiselect(key="_others").value == ["lenet-fashion-mnist"]
@@ -313,7 +313,7 @@ def test_mistakes_are_shown_and_become_the_picture_of_all_pages(done, monkeypatc
 
 def test_what_is_cancelled_goes_on_to_the_same_bits(monkeypatch):
     longer = {**TINY, "epochs": 30}
-    folder = runs.reserve(Asked("edges-fashion-mnist", longer, "fashion-mnist", 200))
+    folder = runs.reserve(RunRequest("edges-fashion-mnist", longer, "fashion-mnist", 200))
     assert runs.state(folder) == "interrupted", "its server died before it began"
 
     class Enough(BaseException):
@@ -324,12 +324,12 @@ def test_what_is_cancelled_goes_on_to_the_same_bits(monkeypatch):
             raise Enough
 
     with monkeypatch.context() as patch, pytest.raises(Enough):
-        patch.setattr(runs, "apart", lambda _, folder, report: runs.trained(folder, report))
+        patch.setattr(runs, "isolate", lambda _, folder, report: runs.trained(folder, report))
         runs.go_on(folder, told)
     assert runs.state(folder) == "interrupted"
     assert workspace.model_folder(folder.name) is None
     app = fine(open_page(trainings="runs", run=folder.name))
-    epochs = training.run_of(folder).rows[-1]["epoch"]
+    epochs = training_curves.run_of(folder).rows[-1]["epoch"]
     assert 1 <= epochs < 30
     assert f"was interrupted after {epochs} of 30 epochs" in app.warning[0].value.replace("\\", "")
     fine(app.button(key="resume").click().run())
@@ -340,7 +340,7 @@ def test_what_is_cancelled_goes_on_to_the_same_bits(monkeypatch):
 
 
 def test_a_failure_is_said_as_it_is(here):
-    folder = runs.reserve(Asked("edges-fashion-mnist", {**TINY, "learning_rate": 1e6}, "fashion-mnist", 200))
+    folder = runs.reserve(RunRequest("edges-fashion-mnist", {**TINY, "learning_rate": 1e6}, "fashion-mnist", 200))
     with pytest.raises(ExplainError, match="no longer finite"):
         runs.go_on(folder, lambda row: None)
     app = open_page(trainings="runs", run=folder.name)
@@ -351,7 +351,7 @@ def test_a_failure_is_said_as_it_is(here):
 
 
 def test_a_training_that_cannot_begin_says_why(here):
-    folder = runs.reserve(Asked("lenet-fashion-mnist", {}, "zip/" + "0" * 16))
+    folder = runs.reserve(RunRequest("lenet-fashion-mnist", {}, "zip/" + "0" * 16))
     with pytest.raises(BadFile, match="upload their ZIP again"):
         runs.go_on(folder, lambda row: None)
     card = json.loads((folder / "run.json").read_text())
@@ -382,7 +382,7 @@ def test_held_out_pictures_are_those_of_the_training():
 def test_a_zip_trains_a_new_head(here):
     made = zips.unpack(zipped(GOOD), "two.zip")
     folder = runs.reserve(
-        Asked("transfer", {"epochs": 2, "batch_size": 4}, made.reference, start="lenet-fashion-mnist")
+        RunRequest("transfer", {"epochs": 2, "batch_size": 4}, made.reference, start="lenet-fashion-mnist")
     )
     rows = []
     runs.go_on(folder, rows.append)

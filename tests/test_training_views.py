@@ -13,7 +13,7 @@ from explain import cli, store
 from explain.data import load_images
 from explain.errors import BadFile, BadValue, Unknown
 from explain.figure import read_facts
-from explain.views import confusion, training
+from explain.views import confusion, training_curves
 
 LAYERS = ("conv1", "conv2", "fc1")
 
@@ -53,30 +53,30 @@ def two(tmp_path):
 
 
 def test_curves_are_the_rows(two):
-    result = training.compute(two[0])
-    loss, accuracy, rate = training.render(result).panels
+    result = training_curves.compute(two[0])
+    loss, accuracy, rate = training_curves.render(result).panels
     assert [line.name for line in loss.lines] == ["training"]
     assert loss.lines[0].points.tolist() == [[1, 2], [2, 1], [3, 2 / 3], [4, 0.5]]
     assert {line.name: line.points[-1, 1] for line in accuracy.lines} == {"training": 0.7, "test": pytest.approx(0.6)}
     np.testing.assert_allclose(10 ** rate.lines[0].points[:, 1], [0.1, 0.05, 0.1 / 3, 0.025])
     assert result.table["loss"] == [2, 1, 2 / 3, 0.5]
     assert "layers" not in result.table
-    assert "accuracy training 70.0%, test 60.0%" in training.render(result).note
+    assert "accuracy training 70.0%, test 60.0%" in training_curves.render(result).note
 
 
 @pytest.mark.parametrize(("last", "logarithmic"), [(1e-4, True), (1e-9, False), (0.0, False)])
 def test_a_rate_that_ends_next_to_nothing_leaves_the_others_to_be_seen(tmp_path, last, logarithmic):
     rates = [0.1, 0.05, last]
     rows = [row(k, learning_rate=rate) for k, rate in enumerate(rates, 1)]
-    panel = training.render(training.compute(write_run(tmp_path / "a-1", rows))).panels[2]
+    panel = training_curves.render(training_curves.compute(write_run(tmp_path / "a-1", rows))).panels[2]
     values = panel.lines[0].points[:, 1]
     np.testing.assert_allclose(10**values if logarithmic else values, rates)
     assert panel.y[0] <= values.min() < values.max() <= panel.y[1]
 
 
 def test_runs_lie_over_each_other_with_a_legend(two):
-    result = training.compute(*two)
-    loss, accuracy, rate = training.render(result).panels
+    result = training_curves.compute(*two)
+    loss, accuracy, rate = training_curves.render(result).panels
     assert [key.name for key in loss.legend] == ["a-1", "b-1"]
     assert [(line.name, line.dashed) for line in accuracy.lines] == [("", True), ("a-1", False), ("b-1", False)]
     assert [key.name for key in rate.legend] == ["a-1", "b-1"]
@@ -85,7 +85,7 @@ def test_runs_lie_over_each_other_with_a_legend(two):
 
 
 def test_gradients_by_layer_are_logarithmic_and_share_their_scale(two):
-    figure = training.render(training.compute(*two), part="gradients")
+    figure = training_curves.render(training_curves.compute(*two), part="gradients")
     assert [panel.title for panel in figure.panels] == ["a-1", "b-1"]
     assert figure.panels[0].y == figure.panels[1].y
     first = figure.panels[0]
@@ -97,23 +97,23 @@ def test_gradients_by_layer_are_logarithmic_and_share_their_scale(two):
     assert len(figure.table["run"]) == 3 * 7
 
 
-@pytest.mark.parametrize("part", training.PARTS)
+@pytest.mark.parametrize("part", training_curves.PARTS)
 @pytest.mark.parametrize("rows", [[], [row(1)], [{"epoch": 1, "loss": 2.0}], [row(1, loss=math.nan)]])
 def test_every_part_can_be_drawn_of_any_history(tmp_path, part, rows):
-    figure = training.compute(write_run(tmp_path / "short-1", rows)).figure(part=part)
+    figure = training_curves.compute(write_run(tmp_path / "short-1", rows)).figure(part=part)
     assert figure.encode("svg" if figure.panels else "csv")
 
 
 def test_legends_of_deep_networks_name_some_layers(tmp_path):
     layers = {f"layer{k}": {"gradient": 0.1, "weight": 1.0, "update": 0.01} for k in range(50)}
-    figure = training.compute(write_run(tmp_path / "deep-1", [row(1, layers=layers)])).figure(part="weights")
+    figure = training_curves.compute(write_run(tmp_path / "deep-1", [row(1, layers=layers)])).figure(part="weights")
     assert len(figure.panels[0].lines) == 50
     names = [key.name for key in figure.panels[0].legend]
     assert (names[0], names[-1], len(names)) == ("layer0", "layer49", 10)
 
 
 def test_differences_stand_row_by_row(two):
-    table = training.compute(*two).differences
+    table = training_curves.compute(*two).differences
     rows = {what: (a, b) for what, a, b in zip(table["what"], table["a-1"], table["b-1"], strict=True)}
     assert rows["learning_rate"] == ("0.1", "0.01")
     assert rows["optimiser_options.momentum"] == ("", "0.9")
@@ -122,19 +122,19 @@ def test_differences_stand_row_by_row(two):
     assert rows["state"] == ("done", "interrupted")
     assert rows["first fall of the rate"] == ("", "epoch 2: training 40.0%, then 70.0%")
     assert rows["seconds"] == ("6.0", "4.5")
-    assert training.compute(two[0], two[0]).differences["what"], "the same run twice keeps both columns"
+    assert training_curves.compute(two[0], two[0]).differences["what"], "the same run twice keeps both columns"
 
 
 def test_a_model_with_its_history_and_a_run_that_went_on(two, lenet, lite, tmp_path, monkeypatch):
-    result = training.compute(lenet)
+    result = training_curves.compute(lenet)
     assert len(result.table["epoch"]) == 10
     facts = read_facts(result.figure().encode("csv"))
     assert explain.redraw(facts).encode("csv") == result.figure().encode("csv")
     with pytest.raises(BadFile, match="no history"):
-        training.compute(lite)
+        training_curves.compute(lite)
     monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path))
     write_run(tmp_path / "runs/mine-1", [row(1)])
-    facts = training.compute(tmp_path / "runs/mine-1").figure(part="weights").facts
+    facts = training_curves.compute(tmp_path / "runs/mine-1").figure(part="weights").facts
     assert explain.redraw(facts).table["weight"] == [2, 3, 4]
     write_run(tmp_path / "runs/mine-1", [row(1), row(2)])
     with pytest.raises(BadValue, match="gone on"):
@@ -151,17 +151,17 @@ def test_a_model_with_its_history_and_a_run_that_went_on(two, lenet, lite, tmp_p
 def test_a_damaged_run_is_named(tmp_path, content):
     store.write(tmp_path / "bad-1" / "run.json", content)
     with pytest.raises(BadFile):
-        training.compute(tmp_path / "bad-1")
+        training_curves.compute(tmp_path / "bad-1")
 
 
 def test_how_many_and_which_part(two, tmp_path):
     for runs in ([], [two[0]] * 11):
         with pytest.raises(BadValue, match="1 to 10"):
-            training.compute(*runs)
+            training_curves.compute(*runs)
     with pytest.raises(BadFile):
-        training.compute(tmp_path / "nowhere")
+        training_curves.compute(tmp_path / "nowhere")
     with pytest.raises(Unknown, match="curves"):
-        training.compute(two[0]).figure(part="nope")
+        training_curves.compute(two[0]).figure(part="nope")
 
 
 # Confusion -----------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from explain.trust import (
     spearman,
     stages_of,
 )
-from explain.views import leaderboard, saliency, trust
+from explain.views import faithfulness as trust, leaderboard, saliency
 from explain.workspace import open_picture
 
 SIDE, PATCH = 12, slice(4, 8)
@@ -358,7 +358,7 @@ def test_figures_hold_the_evidence(lenet, shirt):
 
 @pytest.fixture(scope="module")
 def board(lenet):
-    return explain.trust_methods(
+    return explain.leaderboard(
         lenet, "fashion-mnist", ["gradient", "integrated_gradients", "grad_cam", "edges"], images=6, portions=8
     )
 
@@ -409,16 +409,16 @@ def test_a_leaderboard_of_nothing_is_refused(lenet):
 
 
 def test_the_command_line(capsys, tmp_path):
-    line = ["trust", "lenet-fashion-mnist", "fashion-mnist", "--methods", "gradient,edges", "--images", "3"]
+    line = ["leaderboard", "lenet-fashion-mnist", "fashion-mnist", "--methods", "gradient,edges", "--images", "3"]
     assert cli.main([*line, "--portions", "3", "--json", "--out", str(tmp_path / "x.csv")]) == 0
     out, _ = capsys.readouterr()
     assert json.loads(out)["numbers"]["methods"]["method"] == ["gradient", "edges"]
     assert "gradient" in (tmp_path / "x.csv").read_text()
-    line = ["check", "lenet-fashion-mnist", "fashion-mnist/7", "--method", "edges", "--portions", "3", "--json"]
+    line = ["trust", "lenet-fashion-mnist", "fashion-mnist/7", "--method", "edges", "--portions", "3", "--json"]
     assert cli.main(line) == 0
     assert json.loads(capsys.readouterr().out)["numbers"]["verdict"] == "fails"
     for wrong in (["--methods", "gradien"], ["--images", "1"], ["--portions", "0"], ["--layer", "x"]):
-        assert cli.main(["trust", "lenet-fashion-mnist", "fashion-mnist", *wrong]) == 2
+        assert cli.main(["leaderboard", "lenet-fashion-mnist", "fashion-mnist", *wrong]) == 2
         assert len(capsys.readouterr().err.splitlines()) == 1
 
 

@@ -1,8 +1,9 @@
 """What a prediction rests on: each method of METHODS gives one map a picture.
 
-A method is called with the net in eval mode, a layer's name, a batch (N, C, H, W), target classes (N,) and `ends`, what
-black and white are in the net's input, each (1, C, 1, 1). It returns raw values (N, h, w), at the input's size or at
-the layer's. Scaling and enlarging happen later, once. A parameter it has no use for begins with an underscore.
+A method is called with the net in eval mode, a layer's name, a batch (N, C, H, W), target classes (N,) and
+`input_range`, what black and white are in the net's input, each (1, C, 1, 1). It returns raw values (N, h, w), at the
+input's size or at the layer's. Scaling and enlarging happen later, once. A parameter it has no use for begins with an
+underscore.
 Chance comes from a generator of the seed that begins anew with each picture, so that a map depends on nothing else.
 No method calls `.backward()`: weights are shared between sessions.
 
@@ -15,7 +16,7 @@ right, the tests compare.
 # Each family registers its methods; this is the order in which they are shown.
 from . import gradients, deep_lift, lrp, rectifiers, cams, masks, superpixels
 from .channel import of_channel
-from .methods import COMPLETE, METHODS
+from .methods import COMPLETENESS, METHODS
 from .passes import watched
 
-__all__ = ["COMPLETE", "METHODS", "of_channel", "watched"]
+__all__ = ["COMPLETENESS", "METHODS", "of_channel", "watched"]

@@ -13,7 +13,7 @@ from ..network.features import head
 from ..network.trace import inputs, record
 from ..registry import Choices
 from .gradients import REDUCE, reduced
-from .methods import METHODS, Ends
+from .methods import METHODS, InputRange
 from .passes import slope
 from .rectifiers import run_back
 
@@ -24,7 +24,7 @@ POSITIVE = Annotated[bool, Choices(True, False, help="keep only evidence for the
 
 @METHODS.register(label="CAM")
 def cam(
-    net: nn.Module, _layer: str, batch: Tensor, target: Tensor, _ends: Ends, *, positive: POSITIVE = False
+    net: nn.Module, _layer: str, batch: Tensor, target: Tensor, _input_range: InputRange, *, positive: POSITIVE = False
 ) -> Tensor:
     """Where the maps behind the classifier speak for the class, weighted by the classifier itself (Zhou et al. 2016).
 
@@ -37,7 +37,7 @@ def cam(
 
 @METHODS.register(label="Grad-CAM")
 def grad_cam(
-    net: nn.Module, layer: str, batch: Tensor, target: Tensor, _ends: Ends, *, positive: POSITIVE = True
+    net: nn.Module, layer: str, batch: Tensor, target: Tensor, _input_range: InputRange, *, positive: POSITIVE = True
 ) -> Tensor:
     """Where a layer's maps speak for the class: maps weighted by their mean gradient (Selvaraju et al. 2017).
 
@@ -49,7 +49,7 @@ def grad_cam(
 
 @METHODS.register(label="Grad-CAM++")
 def grad_cam_plus_plus(
-    net: nn.Module, layer: str, batch: Tensor, target: Tensor, _ends: Ends, *, positive: POSITIVE = True
+    net: nn.Module, layer: str, batch: Tensor, target: Tensor, _input_range: InputRange, *, positive: POSITIVE = True
 ) -> Tensor:
     """Grad-CAM that gives several objects of a class the same weight (Chattopadhay et al. 2018).
 
@@ -65,7 +65,7 @@ def grad_cam_plus_plus(
 
 @METHODS.register(label="HiResCAM")
 def hires_cam(
-    net: nn.Module, layer: str, batch: Tensor, target: Tensor, _ends: Ends, *, positive: POSITIVE = True
+    net: nn.Module, layer: str, batch: Tensor, target: Tensor, _input_range: InputRange, *, positive: POSITIVE = True
 ) -> Tensor:
     """Maps times their gradient, place by place: no place without influence is marked (Draelos and Carin 2020).
 
@@ -77,7 +77,7 @@ def hires_cam(
 
 @METHODS.register(label="LayerCAM")
 def layer_cam(
-    net: nn.Module, layer: str, batch: Tensor, target: Tensor, _ends: Ends, *, positive: POSITIVE = True
+    net: nn.Module, layer: str, batch: Tensor, target: Tensor, _input_range: InputRange, *, positive: POSITIVE = True
 ) -> Tensor:
     """Maps times the positive part of their gradient, also usable in early layers (Jiang et al. 2021).
 
@@ -89,7 +89,7 @@ def layer_cam(
 
 @METHODS.register(label="XGrad-CAM")
 def xgrad_cam(
-    net: nn.Module, layer: str, batch: Tensor, target: Tensor, _ends: Ends, *, positive: POSITIVE = True
+    net: nn.Module, layer: str, batch: Tensor, target: Tensor, _input_range: InputRange, *, positive: POSITIVE = True
 ) -> Tensor:
     """Grad-CAM with gradients averaged where the map is active, so that maps add up better (Fu et al. 2020).
 
@@ -103,7 +103,7 @@ def xgrad_cam(
 
 @METHODS.register(label="Eigen-CAM")
 def eigen_cam(
-    net: nn.Module, layer: str, batch: Tensor, _target: Tensor, _ends: Ends, *, positive: POSITIVE = True
+    net: nn.Module, layer: str, batch: Tensor, _target: Tensor, _input_range: InputRange, *, positive: POSITIVE = True
 ) -> Tensor:
     """What a layer's maps have in common: their first principal component over positions (Muhammad and Yeasin 2020).
 
@@ -123,7 +123,7 @@ def eigen_cam(
 
 @METHODS.register(label="Guided Grad-CAM")
 def guided_grad_cam(
-    net: nn.Module, layer: str, batch: Tensor, target: Tensor, _ends: Ends, *, reduce: REDUCE = "max"
+    net: nn.Module, layer: str, batch: Tensor, target: Tensor, _input_range: InputRange, *, reduce: REDUCE = "max"
 ) -> Tensor:
     """Guided backprop within what Grad-CAM marks: fine and for a class (Selvaraju et al. 2017).
 

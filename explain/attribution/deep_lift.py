@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..errors import NotSupported
 from ..network.trace import asking
 from .gradients import BASELINE, baseline_of, to_baseline
-from .methods import METHODS, Ends, complete
+from .methods import METHODS, InputRange, complete
 from .propagation import Call, Ruled, Rules, multipliers, scaled, shared
 
 __all__ = ["deep_lift"]
@@ -19,14 +19,14 @@ __all__ = ["deep_lift"]
 @METHODS.register(label="DeepLIFT")
 @complete(to_baseline)
 def deep_lift(
-    net: nn.Module, _layer: str, batch: Tensor, target: Tensor, ends: Ends, *, baseline: BASELINE = "black"
+    net: nn.Module, _layer: str, batch: Tensor, target: Tensor, input_range: InputRange, *, baseline: BASELINE = "black"
 ) -> Tensor:
     """What each pixel adds when it turns from a baseline's into the picture's (Shrikumar et al. 2017, Rescale rule).
 
     It adds up to the difference of the two scores. Where effects cancel, single pixels can get more than they are
     worth, and pixels that look like the baseline get nothing.
     """
-    start = baseline_of(baseline, batch, ends)
+    start = baseline_of(baseline, batch, input_range)
     noting = _Noting()
     with torch.inference_mode(False), torch.enable_grad(), noting:
         net(asking(start).clone())

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from ..registry import Choices, Range
-from .methods import METHODS, Ends, complete
+from .methods import METHODS, InputRange, complete
 from .passes import generator, room, score, slopes, tell
-from .shortcuts import swift
+from .shortcuts import optimised_copy
 
 __all__ = ["BASELINE", "REDUCE", "SEED", "baseline_of", "reduced", "to_baseline"]
 
@@ -36,19 +36,19 @@ def reduced(values: Tensor, reduce: str) -> Tensor:
     return values.gather(1, values.abs().argmax(1, keepdim=True)).squeeze(1)
 
 
-def baseline_of(name: str, batch: Tensor, ends: Ends) -> Tensor:
+def baseline_of(name: str, batch: Tensor, input_range: InputRange) -> Tensor:
     """The pictures (N, C, H, W) that stand for the absence of what is explained."""
     if name == "blur":
         size = [side // 4 * 2 + 1 for side in batch.shape[-2:]]
         # The library reflects at the border, which needs a kernel of less than twice the side.
         return gaussian_blur(batch, [max(side, 3) for side in reversed(size)]) if min(batch.shape[-2:]) > 3 else batch
-    level = {"black": ends[0], "white": ends[1], "mean": torch.zeros_like(ends[0])}[name]
+    level = {"black": input_range[0], "white": input_range[1], "mean": torch.zeros_like(input_range[0])}[name]
     return level.to(batch).expand_as(batch)
 
 
 @METHODS.register
 def gradient(
-    net: nn.Module, _layer: str, batch: Tensor, target: Tensor, _ends: Ends, *, reduce: REDUCE = "max"
+    net: nn.Module, _layer: str, batch: Tensor, target: Tensor, _input_range: InputRange, *, reduce: REDUCE = "max"
 ) -> Tensor:
     """How much the class score changes with each pixel: the input gradient (Simonyan et al. 2014).
 
@@ -58,7 +58,7 @@ def gradient(
 
 
 @METHODS.register(label="Input × gradient")
-def input_x_gradient(net: nn.Module, _layer: str, batch: Tensor, target: Tensor, _ends: Ends) -> Tensor:
+def input_x_gradient(net: nn.Module, _layer: str, batch: Tensor, target: Tensor, _input_range: InputRange) -> Tensor:
     """What each pixel would add if the network were linear: pixel times gradient (Shrikumar et al. 2016).
 
     Pixels of the mean colour get nothing however much they matter.
@@ -72,7 +72,7 @@ def smooth_grad(
     _layer: str,
     batch: Tensor,
     target: Tensor,
-    _ends: Ends,
+    _input_range: InputRange,
     *,
     samples: Annotated[int, Range(1, 500)] = 25,
     noise: Annotated[float, Range(0, 1, help="standard deviation, as a share of the picture's range")] = 0.15,
@@ -92,10 +92,12 @@ def smooth_grad(
     return reduced(_summed(net, batch, target, copies, samples), reduce)
 
 
-def to_baseline(net: nn.Module, batch: Tensor, target: Tensor, ends: Ends, *, baseline: str, **_: Any) -> Tensor:
+def to_baseline(
+    net: nn.Module, batch: Tensor, target: Tensor, input_range: InputRange, *, baseline: str, **_: Any
+) -> Tensor:
     """The score less that of the baseline."""
     with torch.inference_mode(False), torch.no_grad():
-        origin = baseline_of(baseline, batch, ends).contiguous()
+        origin = baseline_of(baseline, batch, input_range).contiguous()
         return score(net(batch.clone()), target) - score(net(origin), target)
 
 
@@ -106,7 +108,7 @@ def integrated_gradients(
     _layer: str,
     batch: Tensor,
     target: Tensor,
-    ends: Ends,
+    input_range: InputRange,
     *,
     steps: Annotated[int, Range(1, 1000)] = 50,
     baseline: BASELINE = "black",
@@ -116,7 +118,7 @@ def integrated_gradients(
     It adds up to the difference of the two scores. Pixels that look like the baseline get nothing.
     """
     places, weights = np.polynomial.legendre.leggauss(steps)  # the nodes that captum takes as well
-    start = baseline_of(baseline, batch, ends)
+    start = baseline_of(baseline, batch, input_range)
 
     def along(k: int) -> Iterator[tuple[Tensor, float]]:
         for place, weight in zip(places.tolist(), weights.tolist(), strict=True):
@@ -131,7 +133,7 @@ def gradient_shap(
     _layer: str,
     batch: Tensor,
     target: Tensor,
-    ends: Ends,
+    input_range: InputRange,
     *,
     samples: Annotated[int, Range(1, 1000)] = 50,
     noise: Annotated[float, Range(0, 1, help="standard deviation, as a share of the picture's range")] = 0.0,
@@ -141,7 +143,7 @@ def gradient_shap(
 
     It adds up to the difference of the scores only in the mean: the fewer the samples, the rougher.
     """
-    black, white = (end[0].to(batch) for end in ends)
+    black, white = (end[0].to(batch) for end in input_range)
 
     def mixed(k: int) -> Iterator[tuple[Tensor, Tensor]]:
         chance, spread = generator(seed), noise * float(batch[k].max() - batch[k].min())
@@ -165,7 +167,7 @@ def _summed(
 ) -> Tensor:
     """For each picture k the sum (C, H, W) of the slopes at inputs(k), which come with the factors of their slopes."""
     if count >= FEW:
-        net = swift(net, batch[:1])
+        net = optimised_copy(net, batch[:1])
     size, sums = room(net, batch[:1], gradients=True), []
     for k, one in enumerate(target):
         total, given, done = torch.zeros_like(batch[k]), inputs(k), 0

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..registry import Range
-from .methods import METHODS, Ends
+from .methods import METHODS, InputRange
 from .propagation import MOVING, SUMS, Call, Rules, kind_of, multipliers, scaled, shared
 
 __all__ = ["lrp"]
@@ -23,7 +23,7 @@ def lrp(
     _layer: str,
     batch: Tensor,
     target: Tensor,
-    _ends: Ends,
+    _input_range: InputRange,
     *,
     epsilon: Annotated[float, Range(0, 1, help="damps weak sums, as a share of a layer's strength")] = 0.01,
 ) -> Tensor:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from ..registry import Range
 from .cams import POSITIVE, maps_of
 from .gradients import BASELINE, SEED, baseline_of
-from .methods import METHODS, Ends
+from .methods import METHODS, InputRange
 from .passes import MOST, generator, score, scores_of
-from .shortcuts import onward, swift
+from .shortcuts import onward, optimised_copy
 
 __all__: list[str] = []
 
@@ -24,7 +24,7 @@ def occlusion(
     _layer: str,
     batch: Tensor,
     target: Tensor,
-    ends: Ends,
+    input_range: InputRange,
     *,
     window: Annotated[int, Range(0, 256, help="side in pixels; 0 is an eighth of the picture's shorter one")] = 0,
     stride: Annotated[int, Range(0, 256, help="from window to window, at most its side; 0 is half of it")] = 0,
@@ -40,7 +40,7 @@ def occlusion(
     count = len(rows) * len(columns)
     # One more row covers nothing: the score of the picture as it is comes last.
     tops = torch.cat([rows, torch.zeros_like(rows[:1])])
-    covers, quick, heat = baseline_of(baseline, batch, ends), swift(net, batch[:1]), []
+    covers, quick, heat = baseline_of(baseline, batch, input_range), optimised_copy(net, batch[:1]), []
     for k, picture in enumerate(batch):
 
         def covered(start: int, stop: int, picture: Tensor = picture, cover: Tensor = covers[k]) -> Tensor:
@@ -68,7 +68,7 @@ def rise(
     _layer: str,
     batch: Tensor,
     target: Tensor,
-    ends: Ends,
+    input_range: InputRange,
     *,
     samples: Annotated[int, Range(2, 8000)] = 1000,
     cells: Annotated[int, Range(2, 32, help="of a mask's grid, along each side")] = 7,
@@ -79,8 +79,8 @@ def rise(
 
     Coarse, and grainy with few samples; where one small part is enough for the class, all else looks even.
     """
-    covers = baseline_of(baseline, batch, ends)
-    likely, heat = nn.Sequential(swift(net, batch[:1]), nn.Softmax(1)), []
+    covers = baseline_of(baseline, batch, input_range)
+    likely, heat = nn.Sequential(optimised_copy(net, batch[:1]), nn.Softmax(1)), []
     for k, picture in enumerate(batch):
         masks = _Grids(samples, cells, picture, seed)
 
@@ -124,7 +124,7 @@ class _Grids:
 
 @METHODS.register(label="Score-CAM", slow=True)
 def score_cam(
-    net: nn.Module, layer: str, batch: Tensor, target: Tensor, _ends: Ends, *, positive: POSITIVE = True
+    net: nn.Module, layer: str, batch: Tensor, target: Tensor, _input_range: InputRange, *, positive: POSITIVE = True
 ) -> Tensor:
     """Maps weighted by the score of the picture where only what they mark is left (Wang et al. 2020).
 
@@ -132,7 +132,7 @@ def score_cam(
     the class. One pass for each channel.
     """
     heat, size = [], (batch.shape[2], batch.shape[3])
-    held, quick = maps_of(net, layer, batch), swift(net, batch[:1])
+    held, quick = maps_of(net, layer, batch), optimised_copy(net, batch[:1])
     for k, maps in enumerate(held):
         flat = maps.amax((1, 2)) == maps.amin((1, 2))
         # A map that is the same everywhere marks nothing: all such maps leave the same, so one pass is enough for them.
@@ -154,7 +154,7 @@ def score_cam(
 
 @METHODS.register(label="Ablation-CAM", slow=True)
 def ablation_cam(
-    net: nn.Module, layer: str, batch: Tensor, target: Tensor, _ends: Ends, *, positive: POSITIVE = True
+    net: nn.Module, layer: str, batch: Tensor, target: Tensor, _input_range: InputRange, *, positive: POSITIVE = True
 ) -> Tensor:
     """Maps weighted by how much the score falls without them (Ramaswamy and Desai 2020).
 

@@ -9,23 +9,23 @@ from torch import Tensor
 
 from ..registry import Registry
 
-__all__ = ["COMPLETE", "METHODS", "Ends", "complete"]
+__all__ = ["COMPLETENESS", "METHODS", "InputRange", "complete"]
 
-Ends = tuple[Tensor, Tensor]
+InputRange = tuple[Tensor, Tensor]
 """Black and white in the net's input, each (1, C, 1, 1)."""
 
 METHODS = Registry("saliency method")
 
-Promise = Callable[..., Tensor]
-COMPLETE: dict[str, Promise] = {}
-"""Methods whose map adds up to something: promise(net, batch, target, ends, **options) is that sum (N,)."""
+ExpectedSum = Callable[..., Tensor]
+COMPLETENESS: dict[str, ExpectedSum] = {}
+"""Methods whose map adds up to something: expected_sum(net, batch, target, input_range, **options) is that sum (N,)."""
 
 
-def complete(promise: Promise) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+def complete(expected_sum: ExpectedSum) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
     """Says what the map of a method adds up to."""
 
     def note(method: Callable[..., Any]) -> Callable[..., Any]:
-        COMPLETE[method.__name__] = promise
+        COMPLETENESS[method.__name__] = expected_sum
         return method
 
     return note

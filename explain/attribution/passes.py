@@ -104,12 +104,12 @@ def room(net: nn.Module, picture: Tensor, gradients: bool = False) -> int:
     """How many inputs like this one (1, C, H, W) fit into a share of the free memory, at least one, at most MOST."""
     sizes = [picture.nbytes]
 
-    def seen(_name: str, _call: int, output: Any) -> None:
+    def on_output(_name: str, _call: int, output: Any) -> None:
         if isinstance(output, Tensor):
             sizes.append(output.nbytes)
 
     names = [name for name, module in net.named_modules() if next(module.children(), None) is None]
-    with torch.inference_mode(False), torch.no_grad(), calls(net, names, seen):
+    with torch.inference_mode(False), torch.no_grad(), calls(net, names, on_output):
         net(picture.clone())
     need = 3 * sum(sizes) if gradients else 6 * max(sizes)
     most = min(MOST, MOST_ON_CPU) if picture.device.type == "cpu" else MOST

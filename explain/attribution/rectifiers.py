@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..network.trace import asking
 from .gradients import REDUCE, reduced
-from .methods import METHODS, Ends
+from .methods import METHODS, InputRange
 from .passes import score, slope
 from .units import RULES, rectifying, refuse_other_activations
 
@@ -16,7 +16,7 @@ __all__ = ["run_back"]
 
 @METHODS.register
 def guided_backprop(
-    net: nn.Module, _layer: str, batch: Tensor, target: Tensor, _ends: Ends, *, reduce: REDUCE = "max"
+    net: nn.Module, _layer: str, batch: Tensor, target: Tensor, _input_range: InputRange, *, reduce: REDUCE = "max"
 ) -> Tensor:
     """The gradient, keeping at each ReLU only what is positive of it (Springenberg et al. 2015).
 
@@ -27,7 +27,7 @@ def guided_backprop(
 
 @METHODS.register
 def deconvnet(
-    net: nn.Module, _layer: str, batch: Tensor, target: Tensor, _ends: Ends, *, reduce: REDUCE = "max"
+    net: nn.Module, _layer: str, batch: Tensor, target: Tensor, _input_range: InputRange, *, reduce: REDUCE = "max"
 ) -> Tensor:
     """Back from the class through the filters, keeping at each ReLU what is positive (Zeiler and Fergus 2014).
 

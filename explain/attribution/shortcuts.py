@@ -18,12 +18,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ..network.trace import calls, record, split
 
-__all__ = ["onward", "swift"]
+__all__ = ["onward", "optimised_copy"]
 
 TOLERANCE = 2e-5  # of the largest score; rounding is a tenth of it or less
 
 
-def swift(net: nn.Module, picture: Tensor) -> nn.Module:
+def optimised_copy(net: nn.Module, picture: Tensor) -> nn.Module:
     """A net with the scores of this one, which is in eval mode, for inputs like this picture (1, C, H, W).
 
     On a CPU, channels lie together and batch norms are part of the convolutions before them. Weights that do not

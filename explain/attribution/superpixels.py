@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from ..registry import Range
 from .gradients import BASELINE, SEED, baseline_of, to_baseline
-from .methods import METHODS, Ends, complete
+from .methods import METHODS, InputRange, complete
 from .passes import generator, scores_of
-from .shortcuts import swift
+from .shortcuts import optimised_copy
 
 __all__ = ["superpixels"]
 
@@ -22,11 +22,11 @@ SEGMENTS = Annotated[int, Range(4, 400, help="superpixels asked for; there can b
 SAMPLES = Annotated[int, Range(2, 8000, help="pictures with a random choice of superpixels")]
 
 
-def superpixels(picture: Tensor, ends: Ends, count: int) -> Tensor:
+def superpixels(picture: Tensor, input_range: InputRange, count: int) -> Tensor:
     """The number of the superpixel that each pixel (H, W) of a picture (C, H, W) belongs to, from 0 (Achanta 2012)."""
     from skimage.segmentation import slic
 
-    black, white = (end[0].to(picture) for end in ends)
+    black, white = (end[0].to(picture) for end in input_range)
     shown = ((picture - black) / (white - black)).clamp(0, 1).permute(1, 2, 0).double().cpu().numpy()
     coloured = shown.shape[2] == 3
     if shown.shape[2] == 1:
@@ -52,7 +52,7 @@ def feature_ablation(
     _layer: str,
     batch: Tensor,
     target: Tensor,
-    ends: Ends,
+    input_range: InputRange,
     *,
     segments: SEGMENTS = 50,
     baseline: BASELINE = "mean",
@@ -65,7 +65,7 @@ def feature_ablation(
     def all_but_one(count: int) -> Tensor:
         return torch.cat([torch.ones(1, count), 1 - torch.eye(count)]).bool()
 
-    tried = _tried(net, batch, target, ends, segments, baseline, all_but_one)
+    tried = _tried(net, batch, target, input_range, segments, baseline, all_but_one)
     return torch.stack([(scores[0] - scores[1:])[labels] for labels, _, scores in tried]).to(batch)
 
 
@@ -76,7 +76,7 @@ def kernel_shap(
     _layer: str,
     batch: Tensor,
     target: Tensor,
-    ends: Ends,
+    input_range: InputRange,
     *,
     samples: SAMPLES = 300,
     segments: SEGMENTS = 50,
@@ -94,7 +94,7 @@ def kernel_shap(
         return torch.cat([both, _coalitions(count, samples, seed)])
 
     heat = []
-    for labels, kept, scores in _tried(net, batch, target, ends, segments, baseline, coalitions):
+    for labels, kept, scores in _tried(net, batch, target, input_range, segments, baseline, coalitions):
         shares = _shapley(kept[2:], scores[2:] - scores[0], scores[1] - scores[0], samples)
         heat.append((shares / labels.flatten().bincount())[labels])
     return torch.stack(heat).to(batch)
@@ -135,7 +135,7 @@ def lime(
     _layer: str,
     batch: Tensor,
     target: Tensor,
-    ends: Ends,
+    input_range: InputRange,
     *,
     samples: SAMPLES = 300,
     segments: SEGMENTS = 50,
@@ -155,7 +155,7 @@ def lime(
         return torch.stack([torch.ones(count, dtype=torch.bool), *drawn])
 
     heat = []
-    for labels, kept, scores in _tried(net, batch, target, ends, segments, baseline, halves):
+    for labels, kept, scores in _tried(net, batch, target, input_range, segments, baseline, halves):
         likeness = kept.double().mean(1).sqrt()  # the cosine of what is kept and all
         weight = (-(((1 - likeness) / width) ** 2) / 2).exp()
         rows, offset = (x - (weight @ x) / weight.sum() for x in (kept.double(), scores))
@@ -176,16 +176,16 @@ def _tried(
     net: nn.Module,
     batch: Tensor,
     target: Tensor,
-    ends: Ends,
+    input_range: InputRange,
     segments: int,
     baseline: str,
     choose: Callable[[int], Tensor],
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """For each picture its superpixels (H, W), which of them choose(count) keeps (n, count) and the scores (n,) with
     all others covered; on the CPU."""
-    covers, quick = baseline_of(baseline, batch, ends), swift(net, batch[:1])
+    covers, quick = baseline_of(baseline, batch, input_range), optimised_copy(net, batch[:1])
     for k, picture in enumerate(batch):
-        labels = superpixels(picture, ends, segments)
+        labels = superpixels(picture, input_range, segments)
         kept = choose(int(labels.max()) + 1)
 
         def shown(

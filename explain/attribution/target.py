@@ -24,7 +24,7 @@ class Target(NamedTuple):
     probability: float | None
 
     @property
-    def says(self) -> str:
+    def confidence_text(self) -> str:
         """How sure the network is of it."""
         return f"{self.score:.4g}" if self.probability is None else f"{self.probability:.1%}"
 

@@ -124,7 +124,7 @@ def join(folders: Sequence[Path], out: Path) -> None:
     if not manifests:
         raise BadValue("There is no index to merge; give the folders of at least one.")
     for folder, manifest in zip(folders, manifests, strict=True):
-        if (*manifest.asked, manifest.classes) != (*manifests[0].asked, manifests[0].classes):
+        if (*manifest.request, manifest.classes) != (*manifests[0].request, manifests[0].classes):
             raise BadValue(f"The index {str(folder)!r} is of another model, layers, classes or options than the first.")
     shards = [shard for manifest in manifests for shard in manifest.shards]
     rows = [read_arrays(folder, s.rows) for folder, m in zip(folders, manifests, strict=True) for s in m.shards]
@@ -158,7 +158,7 @@ def _resumed(fresh: Manifest, folder: Path) -> Manifest:
         found = read_manifest(folder)
     except BadFile:  # damaged: nothing in it is believed
         return fresh
-    if found.asked != fresh.asked:
+    if found.request != fresh.request:
         raise BadValue(
             f"{str(folder)!r} holds an index of {found.model!r} with other weights, layers or options; choose another "
             "folder, or build without resume to replace it."

@@ -52,7 +52,7 @@ def replaced(net: nn.Module, layer: str, values: Mapping[int, float]) -> Iterato
     """While open, these channels of a layer call give a constant, whatever the picture."""
     module, wanted = _call(net, layer)
 
-    def seen(_module: str, call: int, output: Any) -> Tensor | None:
+    def on_output(_module: str, call: int, output: Any) -> Tensor | None:
         if wanted not in (None, call):
             return None
         if not isinstance(output, Tensor):
@@ -62,7 +62,7 @@ def replaced(net: nn.Module, layer: str, values: Mapping[int, float]) -> Iterato
             passed_on[:, channel] = value
         return passed_on
 
-    with calls(net, [module], seen):
+    with calls(net, [module], on_output):
         yield
 
 
@@ -145,14 +145,14 @@ def _gate(net: nn.Module, batch: Tensor, layer: str) -> tuple[NDArray[np.float64
     def read(name: str) -> Callable[[Any], object]:
         return lambda tensor: readers.setdefault(id(tensor), (name, tensor))
 
-    def seen(name: str, call: int, output: Any) -> None:
+    def on_output(name: str, call: int, output: Any) -> None:
         if name != module or wanted in (None, call):
             left[name] = output
 
     with ExitStack() as stack:
         for name in [*norms, *(name for name, one in modules.items() if isinstance(one, _RECTIFIERS))]:
             stack.enter_context(inputs(net, name, read(name)))
-        stack.enter_context(calls(net, [module, *norms], seen))
+        stack.enter_context(calls(net, [module, *norms], on_output))
         net(batch)
     output = left[module]
     gain, shift = np.ones(output.shape[1]), np.zeros(output.shape[1])

@@ -85,7 +85,7 @@ class Manifest:
         return {MANIFEST, *shards, *([self.merged.name] if self.merged else [])}
 
     @property
-    def asked(self) -> tuple[Any, ...]:
+    def request(self) -> tuple[Any, ...]:
         """What a pass depends on besides the images: shards of one index agree in it."""
         return self.model_digest, self.layers, self.head, self.grouped, self.k, self.seed, self.format
 

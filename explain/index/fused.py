@@ -87,7 +87,7 @@ def fuse(
 def pad_within(net: nn.Module, size: tuple[int, int, int]) -> None:
     """Let convolutions that pad one side more than the other, as TensorFlow does, pad within their kernel."""
 
-    def seen(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
+    def on_output(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
         if isinstance(module, nn.Conv2d) and (candidate := _padded(module, args[0])):
             found = candidate(args[0])
             if found.shape == output.shape and torch.allclose(
@@ -97,7 +97,7 @@ def pad_within(net: nn.Module, size: tuple[int, int, int]) -> None:
 
     # A plain Conv2d pads both sides alike, and without a copy.
     kinds = [module for module in net.modules() if isinstance(module, nn.Conv2d) and type(module) is not nn.Conv2d]
-    handles = [module.register_forward_hook(seen) for module in kinds]
+    handles = [module.register_forward_hook(on_output) for module in kinds]
     try:
         with torch.inference_mode():
             net(_noise(net, size))
@@ -133,10 +133,10 @@ def _behind(net: nn.Module, layers: list[str], batch: Tensor) -> dict[str, list[
     names = {module: name for name, module in net.named_modules()}
     met: list[tuple[nn.Module, Any, Any]] = []  # keeps every tensor, so that each has an identity of its own
 
-    def seen(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+    def on_output(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         met.append((module, args[0] if args else None, output))
 
-    handles = [module.register_forward_hook(seen) for module in names]
+    handles = [module.register_forward_hook(on_output) for module in names]
     try:
         with torch.inference_mode():
             net(batch)
@@ -199,10 +199,10 @@ def _responses(
     """By layer and call, and those of the outcome by the name that no layer has."""
     found: dict[tuple[str, int], Responses] = {}
 
-    def seen(name: str, call: int, output: Tensor) -> None:
+    def on_output(name: str, call: int, output: Tensor) -> None:
         found[name, call] = respond(output, tail=tails.get(name))
 
-    with torch.inference_mode(), calls(net, {name.partition(":")[0] for name in layers}, seen):
+    with torch.inference_mode(), calls(net, {name.partition(":")[0] for name in layers}, on_output):
         found["", 0] = respond(net(batch))
     return found
 

@@ -19,12 +19,12 @@ def head(net: nn.Module, batch: Tensor) -> str:
     kinds = (nn.Linear, nn.Conv2d, nn.LazyLinear)
     outputs: dict[str, Any] = {}
 
-    def seen(name: str, _call: int, output: Any) -> None:
+    def on_output(name: str, _call: int, output: Any) -> None:
         outputs.pop(name, None)
         outputs[name] = output
 
     names = [name for name, module in net.named_modules() if isinstance(module, kinds)]
-    with torch.inference_mode(False), torch.no_grad(), calls(net, names, seen):
+    with torch.inference_mode(False), torch.no_grad(), calls(net, names, on_output):
         scores = net(batch)
     for name, output in reversed(outputs.items()):
         if isinstance(output, Tensor) and output.shape[:2] == scores.shape:

@@ -103,7 +103,7 @@ def scan(net: nn.Module, batch: Tensor, fields: bool = True) -> tuple[Layer, ...
         for name, module in modules.items()
     ]
 
-    def seen(name: str, call: int, output: Any) -> None:
+    def on_output(name: str, call: int, output: Any) -> None:
         module = modules[name]
         if not name or not isinstance(output, Tensor) or isinstance(module, nn.Identity):
             return
@@ -126,7 +126,7 @@ def scan(net: nn.Module, batch: Tensor, fields: bool = True) -> tuple[Layer, ...
 
     followed = Tracer(batch) if fields else nullcontext()
     try:
-        with torch.inference_mode(False), torch.no_grad(), calls(net, counts, seen), followed as tracer:
+        with torch.inference_mode(False), torch.no_grad(), calls(net, counts, on_output), followed as tracer:
             net(batch)
     finally:
         for handle in handles:

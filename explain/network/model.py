@@ -200,7 +200,7 @@ class Model:
         return digest.hexdigest()
 
     @cached_property
-    def ends(self) -> tuple[Tensor, Tensor]:
+    def input_range(self) -> tuple[Tensor, Tensor]:
         """Black and white as the net's input takes them, each (1, C, 1, 1)."""
         black, white = (np.full((1, 1, self.preprocess.channels), value, np.uint8) for value in (0, 255))
         scaled = self.preprocess.scaled

@@ -34,8 +34,8 @@ def address(module: str, call: int, count: int) -> str:
 
 
 @contextmanager
-def calls(net: nn.Module, names: Iterable[str], seen: Callable[[str, int, Any], Any]) -> Iterator[None]:
-    """While open, each call of the named modules is passed to seen(module, call, output); what it returns, if not
+def calls(net: nn.Module, names: Iterable[str], on_output: Callable[[str, int, Any], Any]) -> Iterator[None]:
+    """While open, each call of the named modules is passed to on_output(module, call, output); what it returns, if not
     None, takes the output's place. Hooks are gone afterwards, also after an exception."""
     handles = []
 
@@ -45,7 +45,7 @@ def calls(net: nn.Module, names: Iterable[str], seen: Callable[[str, int, Any], 
         def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
             nonlocal count
             count += 1
-            return seen(name, count - 1, output)
+            return on_output(name, count - 1, output)
 
         handles.append(module.register_forward_hook(hook))
 
@@ -62,11 +62,11 @@ def calls(net: nn.Module, names: Iterable[str], seen: Callable[[str, int, Any], 
 
 
 @contextmanager
-def inputs(net: nn.Module, name: str, seen: Callable[[Any], Any]) -> Iterator[None]:
-    """While open, the first argument of each call of a module is passed to seen."""
+def inputs(net: nn.Module, name: str, on_output: Callable[[Any], Any]) -> Iterator[None]:
+    """While open, the first argument of each call of a module is passed to on_output."""
 
     def hook(_module: nn.Module, args: tuple[Any, ...]) -> None:
-        seen(args[0])
+        on_output(args[0])
 
     handle = net.get_submodule(name).register_forward_pre_hook(hook)
     try:
@@ -79,10 +79,10 @@ def call_counts(net: nn.Module, batch: Tensor) -> dict[str, int]:
     """How often each module is called in a pass."""
     counts: dict[str, int] = {}
 
-    def seen(name: str, call: int, _output: Any) -> None:
+    def on_output(name: str, call: int, _output: Any) -> None:
         counts[name] = call + 1
 
-    with torch.inference_mode(False), torch.no_grad(), calls(net, (name for name, _ in net.named_modules()), seen):
+    with torch.inference_mode(False), torch.no_grad(), calls(net, (name for name, _ in net.named_modules()), on_output):
         net(batch)
     return counts
 
@@ -136,7 +136,7 @@ def _pass(
         module, call = (name, None) if name in modules else (module, call)
         by_module.setdefault(module, []).append((name, call))
 
-    def seen(module: str, call: int, output: Any) -> Tensor | None:
+    def on_output(module: str, call: int, output: Any) -> Tensor | None:
         passed_on = None
         for name, wanted_call in by_module[module]:
             if wanted_call not in (None, call):
@@ -154,6 +154,6 @@ def _pass(
             versions[name] = held[name]._version
         return passed_on
 
-    with calls(net, by_module, seen) if by_module else nullcontext():
+    with calls(net, by_module, on_output) if by_module else nullcontext():
         output = net(batch)
     return output, held, versions

@@ -53,11 +53,11 @@ def dead_units(net: nn.Module, probe: Tensor) -> dict[str, float]:
         return {}
     counts, found = call_counts(net, probe[:1]), dict[str, float]()
 
-    def seen(name: str, call: int, output: Any) -> None:
+    def on_output(name: str, call: int, output: Any) -> None:
         if isinstance(output, Tensor) and output.dim() in (2, 4):
             alive = (output > 0).transpose(0, 1).flatten(1).any(1)
             found[address(name, call, counts[name])] = float((~alive).float().mean())
 
-    with torch.no_grad(), calls(net, names, seen):
+    with torch.no_grad(), calls(net, names, on_output):
         net(probe)
     return found

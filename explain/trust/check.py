@@ -83,7 +83,7 @@ class Trust:
                 found[f"SSIM, stage {k}"] = stage.ssim
         found["rank correlation, untrained, absolute"], found["rank correlation, untrained, signed"] = self.left
         if self.completeness:
-            found["sum of the map"], found["promised sum"] = self.completeness.total, self.completeness.promise
+            found["sum of the map"], found["promised sum"] = self.completeness.total, self.completeness.expected_sum
             found["completeness gap"] = self.completeness.gap
         if self.spread:
             found[f"rank correlation over {self.spread.count} {self.spread.over}s"] = self.spread.correlation
@@ -133,7 +133,7 @@ class Trust:
         """What is amiss beside that, in one sentence."""
         amiss = []
         if self.completeness and self.completeness.gap > GAP:
-            both = f"{self.completeness.total:.3g} instead of {self.completeness.promise:.3g}"
+            both = f"{self.completeness.total:.3g} instead of {self.completeness.expected_sum:.3g}"
             amiss.append(f"it adds up to {both}, {self.completeness.gap:.0%} off")
         if self.spread and self.spread.correlation < STEADY:
             amiss.append(

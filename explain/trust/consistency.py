@@ -25,18 +25,18 @@ class Completeness:
     """What a map adds up to, and what its method says that it does."""
 
     total: float
-    promise: float
+    expected_sum: float
 
     @property
     def gap(self) -> float:
         """What is missing, as a share of the promise."""
-        return abs(self.total - self.promise) / max(abs(self.promise), 1e-12)
+        return abs(self.total - self.expected_sum) / max(abs(self.expected_sum), 1e-12)
 
 
 def completeness(net: nn.Module, question: Question, heat: Heat) -> Completeness | None:
     """None where the method promises nothing. The map is the raw one."""
-    promise = question.promise(net)
-    return None if promise is None else Completeness(float(heat.sum(dtype=np.float64)), promise)
+    expected_sum = question.expected_sum(net)
+    return None if expected_sum is None else Completeness(float(heat.sum(dtype=np.float64)), expected_sum)
 
 
 @dataclass(frozen=True)

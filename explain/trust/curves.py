@@ -42,10 +42,10 @@ def curves(
     Deletion replaces them by the data's mean colour; insertion puts them into the blurred picture. The value is the
     probability of a class, or a channel's own.
     """
-    batch, ends = question.batch, question.model.ends
+    batch, input_range = question.batch, question.model.input_range
     count, inner = batch.shape[-2] * batch.shape[-1], steps - 1
     ranks = torch.from_numpy(np.stack([_ranks(order) for order in orders])).to(batch.device).view(-1, *batch.shape[-2:])
-    grey, blurred = baseline_of("mean", batch, ends), baseline_of("blur", batch, ends)
+    grey, blurred = baseline_of("mean", batch, input_range), baseline_of("blur", batch, input_range)
     # The ends are those of all orders, so they are asked for once; then each order's steps, first deleting.
     total = 3 + 2 * len(orders) * inner
 
@@ -60,7 +60,7 @@ def curves(
         first = ranks[order] < round((step + 1) * count / steps)
         return torch.where(first, batch, blurred) if inserting else torch.where(first, grey, batch)
 
-    outputs = outputs_of(question.asked(net), total, make)
+    outputs = outputs_of(question.target_module(net), total, make)
     values = (outputs if question.unit else outputs.softmax(1))[:, question.target].double().cpu().numpy()
     (whole, nothing, start), steps_of = values[:3], values[3:].reshape(2, len(orders), inner)
     return (

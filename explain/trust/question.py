@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..attribution import COMPLETE, METHODS, of_channel, watched
+from ..attribution import COMPLETENESS, METHODS, of_channel, watched
 from ..errors import NotSupported
 from ..images import resize
 from ..network.model import Model
@@ -61,14 +61,14 @@ class Question:
         heat = entry.function(*self._given(net), **given)[0]
         return np.asarray(heat.detach().float().cpu().numpy(), np.float32)
 
-    def promise(self, net: nn.Module) -> float | None:
+    def expected_sum(self, net: nn.Module) -> float | None:
         """What the map says that it adds up to."""
-        if self.entry.name not in COMPLETE or METHODS.get(self.entry.name) is not self.entry:
+        if self.entry.name not in COMPLETENESS or METHODS.get(self.entry.name) is not self.entry:
             return None
         of, _, *given = self._given(net)
-        return float(COMPLETE[self.entry.name](of, *given, **self.options)[0])
+        return float(COMPLETENESS[self.entry.name](of, *given, **self.options)[0])
 
-    def asked(self, net: nn.Module) -> nn.Module:
+    def target_module(self, net: nn.Module) -> nn.Module:
         """The net whose outputs hold the target."""
         return of_channel(net, self.unit) if self.unit else net
 
@@ -79,7 +79,7 @@ class Question:
 
     def _given(self, net: nn.Module) -> tuple[Any, ...]:
         place = f"net.{self.layer}" if self.unit else self.layer
-        return self.asked(net), place, self.batch, torch.tensor([self.target]), self.model.ends
+        return self.target_module(net), place, self.batch, torch.tensor([self.target]), self.model.input_range
 
 
 def private(model: Model) -> nn.Module:
@@ -91,7 +91,7 @@ def private(model: Model) -> nn.Module:
             raise NotSupported(f"Model {model.name!r} cannot be copied, as this check needs: {error}.") from error
 
 
-def edges(_net: nn.Module, _layer: str, batch: Tensor, _target: Tensor, _ends: Any) -> Tensor:
+def edges(_net: nn.Module, _layer: str, batch: Tensor, _target: Tensor, _input_range: Any) -> Tensor:
     """Where the picture has edges, by Sobel's filter: no explanation, since it knows nothing of the network.
 
     It looks as convincing as many a map, which is why all are compared with it (Adebayo et al. 2018).

@@ -18,7 +18,7 @@ from ..network.model import Box, Layer, Model
 from ..network.trace import record
 from ..registry import Choices, Range, options_of
 from .parts.maps import colours_of, limits_of, scale_of, upsample
-from .parts.result import BOX_COLOUR, SHARED, Result, cells, seen
+from .parts.result import BOX_COLOUR, SHARED, Result, cells, prepare
 
 __all__ = ["Activations", "compute", "render", "render_channel", "render_pair"]
 
@@ -69,7 +69,7 @@ class Activations(Result):
 def compute(model: Model, image: Any, layer: str) -> Activations:
     """The outputs of a layer for one picture. Raises Unknown for a layer that the net has not."""
     chosen = model.layer(layer)
-    picture = seen(model, image)
+    picture = prepare(model, image)
     with model.exclusive() as net:
         _, held = record(net, picture.batch, [chosen.name])
     maps = held[chosen.name][0].float().cpu().numpy()

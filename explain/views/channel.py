@@ -21,7 +21,7 @@ from ..registry import Range, options_of
 from .parts import effective
 from .parts.cut import GAP, GROUND, Cuts, cut, pictured, printed, row_panel, sight
 from .parts.maps import colours_of, limits_of, scale_of, upsample
-from .parts.result import SHARED, Result, Seen, asked
+from .parts.result import SHARED, ModelInput, Result, index_facts
 
 __all__ = ["REPLACEMENTS", "Channel", "Classes", "compute", "render", "without_patches"]
 
@@ -61,7 +61,7 @@ class Channel(Result):
     cuts: Cuts
     edges: NDArray[np.float64]
     counts: NDArray[np.int64]
-    ends: tuple[float, float]
+    response_range: tuple[float, float]
     classes: Classes
     kernel: Kernel | None
     looks_at_pixels: bool
@@ -117,7 +117,7 @@ def compute(index: Index, layer: str, channel: int, image: Any = None, replace: 
         cuts=effective.locate(model, known, cut(index, known, () if why else rows)),
         edges=edges,
         counts=np.asarray(counts, np.int64),
-        ends=(ranked["lowest"][0].score, ranked["best"][0].score),
+        response_range=(ranked["lowest"][0].score, ranked["best"][0].score),
         classes=_classes(index, layer, channel),
         kernel=None if own is None else Kernel(own.weight[channel], own.bias[channel], own.groups),
         looks_at_pixels=bool(weighted) and weighted[0] == layer,
@@ -127,11 +127,11 @@ def compute(index: Index, layer: str, channel: int, image: Any = None, replace: 
         before=_likeliest(model, before),
         after=_likeliest(model, after),
         left=float(after[likeliest]),
-        facts={**asked(index), "view": "channel", **facts, **picture.facts},
+        facts={**index_facts(index), "view": "channel", **facts, **picture.facts},
     )
 
 
-def _picture(index: Index, image: Any) -> Seen:
+def _picture(index: Index, image: Any) -> ModelInput:
     """The picture asked for; of several numbers the first that can still be read."""
     if isinstance(image, list):
         for number in image[:-1]:
@@ -144,7 +144,7 @@ def _picture(index: Index, image: Any) -> Seen:
 
 
 def _ablated(
-    model: Model, picture: Seen, layer: str, channel: int, value: float
+    model: Model, picture: ModelInput, layer: str, channel: int, value: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """The channel's map (h, w), and the classes' probabilities with it and without."""
     with model.exclusive() as net:
@@ -254,11 +254,11 @@ def _spread(result: Channel) -> tuple[tuple[float, float], NDArray[np.float64]]:
     filled = np.flatnonzero(result.counts)
     if not len(filled):
         return (0.0, 0.0), np.zeros(1)
-    edges = np.clip(result.edges[filled[0] : filled[-1] + 2], *result.ends)
+    edges = np.clip(result.edges[filled[0] : filled[-1] + 2], *result.response_range)
     below = np.concatenate([[0], np.cumsum(result.counts[filled[0] : filled[-1] + 1])])
     if not edges[0] < edges[-1]:
-        return result.ends, np.array([below[-1]], np.float64)
-    return result.ends, np.diff(np.interp(np.linspace(edges[0], edges[-1], STEPS + 1), edges, below))
+        return result.response_range, np.array([below[-1]], np.float64)
+    return result.response_range, np.diff(np.interp(np.linspace(edges[0], edges[-1], STEPS + 1), edges, below))
 
 
 def _bars(result: Channel) -> Panel:

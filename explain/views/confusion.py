@@ -15,7 +15,7 @@ from ..images import contact_sheet, resize, to_bytes
 from ..index import Index
 from ..index.lookup import file_name
 from ..registry import Choices, Range, options_of
-from .parts.result import Result, as_rgb, asked
+from .parts.result import Result, as_rgb, index_facts
 
 __all__ = ["PARTS", "Confusion", "Mistake", "compute", "render"]
 
@@ -133,7 +133,7 @@ def compute(
     sure = index.probabilities[chosen, 0]
     worst = wrong[np.argsort(-sure[wrong], kind="stable")][:count]
     mistakes, tiles = _mistakes(index, chosen[worst], truth[worst])
-    facts = {**asked(index), "view": "confusion", "count": count}
+    facts = {**index_facts(index), "view": "confusion", "count": count}
     return Confusion(
         counts=counts,
         classes=tuple(index.model.classes[k] for k in classes.tolist()),

@@ -12,20 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from explain.embedding.picture_map import PictureMap, Placed
+from explain.projections.picture_map import PictureMap, Placed
 
-from ..embedding.fidelity import fidelity
-from ..embedding.projection import PROJECTIONS, Projection, project
-from ..embedding.representation import represent
+from ..projections.fidelity import fidelity
+from ..projections.projection import PROJECTIONS, Projection, project
+from ..projections.representation import represent
 from ..errors import BadFile, BadValue, shorten
 from ..explorer import Thumbs
 from ..figure import Figure, Plot, versions
 from ..index import Index
 from ..index.search import nearest
-from ..isolate import apart
+from ..isolate import isolate
 from ..registry import Choices, Range, options_of
 from .parts import map_explorer, map_plot, tensorboard
-from .parts.result import Result, asked, seen
+from .parts.result import Result, index_facts, prepare
 
 __all__ = ["CAVEATS", "Embedding", "Placed", "compute", "pack", "project_point", "render", "unpack"]
 
@@ -86,9 +86,9 @@ def compute(
         found = project(method, vectors, **checked)
     else:
         report(0, 0, "starting", project("pca", vectors).points)  # something to look at
-        found = apart("explain.embedding.projection:project", method, vectors, report=settles, **checked)
+        found = isolate("explain.projections.projection:project", method, vectors, report=settles, **checked)
     facts = {
-        **asked(index),
+        **index_facts(index),
         "view": "embedding",
         **({"layer": layer, "pooling": pooling} if layer else {}),
         **({} if count is None else {"count": len(images)}),
@@ -130,7 +130,7 @@ def project_point(result: Embedding, image: Any) -> Placed:
         where = (vector - result.mean) @ result.axes
     else:
         where = np.median(result.points[near], axis=0)
-    picture = seen(result.index.model, image)
+    picture = prepare(result.index.model, image)
     return Placed(where.astype(np.float32), result.images[near], Image.fromarray(picture.crop), picture.facts)
 
 

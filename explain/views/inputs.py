@@ -159,7 +159,7 @@ class IndexInput(Input):
         return open.index(text)
 
     def facts(self, value: Any, given: Given) -> dict[str, Any]:
-        from .parts.result import asked as index_facts
+        from .parts.result import index_facts
 
         return index_facts(value)
 
@@ -187,7 +187,7 @@ class PictureInput(Input):
         return open.picture(text)
 
     def facts(self, value: Any, given: Given) -> dict[str, Any]:
-        from .parts.result import seen as prepare
+        from .parts.result import prepare
 
         known = value if hasattr(value, "facts") else prepare(_model(given), value)
         return dict(known.facts)

@@ -23,7 +23,7 @@ from ..trust import EDGES, WEIGHTS, Question, method_of, private, randomise, sta
 from ..trust.admission import admit
 from ..trust.bootstrap import Mean, bootstrap
 from ..trust.measurement import measure
-from .parts.result import Result, seen
+from .parts.result import Result, prepare
 
 __all__ = ["MEASURES", "Leaderboard", "Row", "compute", "render"]
 
@@ -156,7 +156,7 @@ def compute(
 
 def _question(model: Model, image: Any, layer: str) -> Question:
     """Of a picture's predicted class, still without a method."""
-    batch = seen(model, image).batch
+    batch = prepare(model, image).batch
     return Question(model, EDGES, {}, batch, target_of(model, batch, None).number, layer)
 
 

@@ -17,7 +17,7 @@ from ..index import SPACES, Index
 from ..index.lookup import file_name, index_of
 from ..index.search import METRICS
 from ..registry import Choices, Range, options_of
-from .parts.result import Result, as_rgb, asked, seen
+from .parts.result import Result, as_rgb, index_facts, prepare
 
 __all__ = ["Neighbours", "Ranking", "compute", "render", "written"]
 
@@ -131,7 +131,7 @@ def compute(
     label: str | None
     prediction: str | None
     if number is None:
-        picture = seen(index.model, image)
+        picture = prepare(index.model, image)
         label, prediction = None, index.model.predict(image, 1)[0][0][0]
         tile, facts = _tile(picture.crop), picture.facts
     else:
@@ -166,7 +166,7 @@ def compute(
         features=features,
         pixels=pixels,
         facts={
-            **asked(index),
+            **index_facts(index),
             "view": "neighbours",
             **facts,
             "k": k,

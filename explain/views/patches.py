@@ -18,7 +18,7 @@ from ..network.layers import channel_of
 from ..network.model import Layer
 from ..registry import Choices, Range, options_of
 from .parts.cut import GAP, GROUND, Cuts, blank, cut, printed, row_panel, sight
-from .parts.result import Result, asked
+from .parts.result import Result, index_facts
 
 __all__ = ["Patches", "classes", "compute", "describe", "render", "wall"]
 
@@ -86,7 +86,7 @@ def compute(
         count=count,
         dead=gone,
         most={channel: float(greatest[channel]) for channel in chosen},
-        facts={**asked(index), "view": "patches", **facts},
+        facts={**index_facts(index), "view": "patches", **facts},
     )
 
 

@@ -17,7 +17,7 @@ from ..images import colour, overlay, resize, unit_scale
 from ..network.model import Model
 from ..registry import Choices, Range, options_of
 from ..trust import Question
-from .parts.result import Result, cells, seen
+from .parts.result import Result, cells, prepare
 
 __all__ = ["Saliency", "compute", "range_of", "render", "render_grid"]
 
@@ -29,19 +29,19 @@ CAVEAT = (
 
 @dataclass(frozen=True, eq=False)
 class Saliency(Result):
-    """`heat` (H, W), float32, raw, in the model's input; `coarse` is the map before it was enlarged.
+    """`heat` (H, W), float32, raw, in the model's input; `raw_map` is the map before it was enlarged.
 
     `target` is a class, with its `probability`; or a channel of the layer facts["unit"], with none. `score` is what the
-    network gives for it, and `promise` what the method says that the map adds up to, where it says so.
+    network gives for it, and `expected_sum` what the method says that the map adds up to, where it says so.
     """
 
     heat: NDArray[np.float32]
-    coarse: NDArray[np.float32]
+    raw_map: NDArray[np.float32]
     target: int
     target_name: str
     score: float
     probability: float | None
-    promise: float | None
+    expected_sum: float | None
     crop: NDArray[np.uint8]
     facts: dict[str, Any]
 
@@ -50,7 +50,7 @@ class Saliency(Result):
         return METHODS[self.facts["method"]].label
 
     @property
-    def says(self) -> str:
+    def confidence_text(self) -> str:
         """How sure the network is of it."""
         return f"{self.score:.4g}" if self.probability is None else f"{self.probability:.1%}"
 
@@ -75,25 +75,25 @@ def compute(
     """
     entry = METHODS[method]
     checked = entry.check(options)
-    picture = seen(model, image)
+    picture = prepare(model, image)
     asked = target_of(model, picture.batch, target, unit)
     if layer:
         model.layer(layer)  # says what is wrong with it, also where it has no use
     place = layer_for(model, layer if entry.takes("layer") else None, unit)
     question = Question(model, entry, checked, picture.batch, asked.number, place, unit or None)
     with model.exclusive() as net:
-        coarse, promise = question.answer(net), question.promise(net)
-    if not np.isfinite(coarse).all():
+        raw_map, expected_sum = question.answer(net), question.expected_sum(net)
+    if not np.isfinite(raw_map).all():
         raise NotSupported(f"Method {method!r} gives values that are not finite for this network and picture.")
     height, width = model.preprocess.size
     return Saliency(
-        heat=np.asarray(resize(coarse, (height, width)), np.float32) if coarse.shape != (height, width) else coarse,
-        coarse=coarse,
+        heat=np.asarray(resize(raw_map, (height, width)), np.float32) if raw_map.shape != (height, width) else raw_map,
+        raw_map=raw_map,
         target=asked.number,
         target_name=asked.name,
         score=asked.score,
         probability=asked.probability,
-        promise=promise,
+        expected_sum=expected_sum,
         crop=picture.crop,
         facts=model.facts(
             view="saliency",
@@ -123,14 +123,14 @@ def render(
     return Figure(
         title=f"{result.label} for {result.target_name}",
         panels=(
-            Panel(result.crop, "What the network saw", f"{result.target_name} {result.says}"),
+            Panel(result.crop, "What the network saw", f"{result.target_name} {result.confidence_text}"),
             Panel(drawn, f"{result.label}, {style['mode']}", scale=scale),
             Panel(over, "Over the picture", scale=scale),
         ),
         facts={**result.facts, "style": style},
         note=f"{range_of(result)} {CAVEAT}",
-        arrays={"heat": result.heat, "coarse": result.coarse, "crop": result.crop},
-        table=cells(result.coarse),
+        arrays={"heat": result.heat, "raw_map": result.raw_map, "crop": result.crop},
+        table=cells(result.raw_map),
         alt=f"{result.label} map for {result.target_name}",
     )
 
@@ -165,7 +165,9 @@ def render_grid(
         return " · ".join(parts) or one.target_name
 
     panels = [
-        Panel(_draw(one, shared, checked)[1], title(one), f"{_name(one, names)}{one.says}{_empty(one)}", shared)
+        Panel(
+            _draw(one, shared, checked)[1], title(one), f"{_name(one, names)}{one.confidence_text}{_empty(one)}", shared
+        )
         for row, shared in zip(rows, scales, strict=True)
         for one in row
     ]
@@ -205,9 +207,9 @@ def range_of(result: Saliency) -> str:
     values = f"Raw values from {low:.4g} to {high:.4g}."
     if high <= 0:
         values = f"No positive evidence for this {'channel' if result.probability is None else 'class'}. {values}"
-    if result.promise is not None:
-        total = float(result.coarse.sum(dtype=np.float64))
-        values += f" They add up to {total:.4g}, and should to {result.promise:.4g}."
+    if result.expected_sum is not None:
+        total = float(result.raw_map.sum(dtype=np.float64))
+        values += f" They add up to {total:.4g}, and should to {result.expected_sum:.4g}."
     return values
 
 

@@ -18,7 +18,7 @@ from ..network.layers import channel_of
 from ..network.model import Box, Layer, Model
 from ..network.trace import record
 from ..registry import Range, options_of
-from .parts.result import BOX_COLOUR, Result, seen
+from .parts.result import BOX_COLOUR, Result, prepare
 
 __all__ = ["Unit", "compute", "render"]
 
@@ -69,7 +69,7 @@ def compute(
     if len(chosen.shape) not in (1, 3):
         raise NotSupported(f"Layer {layer!r} gives shape {chosen.shape}; units of maps (C, H, W) or vectors (C,) only.")
     channel = channel_of(chosen, channel)
-    picture = seen(model, image)
+    picture = prepare(model, image)
     with model.exclusive() as net:
         _, held = record(net, picture.batch, [chosen.name])
         values = held[chosen.name][0, channel].float().cpu().numpy()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import store
-from ..embedding.projection import PROJECTIONS
+from ..projections.projection import PROJECTIONS
 from ..errors import BadFile, ExplainError
 from ..explorer import Thumbs
 from ..figure import VERSION

@@ -71,7 +71,7 @@ class Opener:
 
     def run(self, name: str) -> Any:
         """A training of the workspace, a folder, or a model's history."""
-        from ..views.training import run_of
+        from ..views.training_curves import run_of
 
         if name in (known := list_runs()):
             return run_of(known[name])

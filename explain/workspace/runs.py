@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from .. import store
 from ..data import ImageSet, load_images
 from ..errors import BadFile, BadValue, ExplainError
-from ..isolate import Crashed, apart
+from ..isolate import Crashed, isolate
 from ..network.checkpoint import read_json
 from ..training import Recipe, read_run, recipe, train
 from ..training.pictures import Pictures, split
@@ -31,15 +31,15 @@ from .folder import root
 from .models import load_model, run_folder
 from .zips import opened
 
-__all__ = ["Asked", "asked", "go_on", "held_out", "images_of", "remove", "reserve", "resumable", "state"]
+__all__ = ["RunRequest", "go_on", "held_out", "images_of", "remove", "request_of", "reserve", "resumable", "state"]
 
-ASKED, STOP, CHECKPOINT = "asked.json", "stop", "checkpoint.pt"
+REQUEST, STOP, CHECKPOINT = "asked.json", "stop", "checkpoint.pt"
 PATIENCE = 20.0  # seconds that a training has to leave a checkpoint, before its process is killed
 _reserving = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunRequest:
     """A recipe with changes, for pictures by name: a shipped set or an unpacked ZIP, the first `limit` or all (0).
 
     start: the trained model that gets a new last layer, where it is another than the recipe's.
@@ -61,21 +61,21 @@ def images_of(data: str, limit: int = 0) -> ImageSet:
     return load_images(opened(data) if data.startswith("zip/") else data, limit or None)
 
 
-def reserve(wanted: Asked) -> Path:
+def reserve(wanted: RunRequest) -> Path:
     """A new run's folder that says what is asked for, still waiting."""
     plan = wanted.plan()
     with _reserving:
         folder = run_folder(plan.name)
-        store.write(folder / ASKED, json.dumps(asdict(wanted)))
+        store.write(folder / REQUEST, json.dumps(asdict(wanted)))
         card = {"format": 1, "recipe": plan.settings(), "data": {"name": wanted.data}, "start": None, "history": []}
         store.write(folder / FILE, json.dumps({**card, "state": "waiting", "message": "", "written": time.time()}))
     return folder
 
 
-def asked(folder: Path) -> Asked | None:
+def request_of(folder: Path) -> RunRequest | None:
     """What a run was asked for; None for one that the command line made."""
     try:
-        return Asked(**read_json(folder / ASKED))
+        return RunRequest(**read_json(folder / REQUEST))
     except (ExplainError, TypeError):
         return None
 
@@ -102,7 +102,7 @@ def go_on(folder: Path, told: Callable[[dict[str, Any]], object]) -> None:
             raise reason
 
     try:
-        done = apart("explain.workspace.runs:trained", str(folder), report=heard)
+        done = isolate("explain.workspace.runs:trained", str(folder), report=heard)
     except ExplainError as error:
         _note(folder, error)
         raise
@@ -125,7 +125,7 @@ def trained(folder: str, report: Callable[[dict[str, Any]], object]) -> bool:
         if (place / STOP).exists():
             raise _Stopped
 
-    wanted = Asked(**read_json(place / ASKED))
+    wanted = RunRequest(**read_json(place / REQUEST))
     try:
         told({"doing": "starting, and reading the pictures"})
         start = load_model(wanted.start, device="cpu") if wanted.start else None
@@ -152,7 +152,7 @@ def state(folder: Path) -> str:
 
 def resumable(folder: Path) -> bool:
     """Whether it can go on from here: its pictures are known."""
-    return asked(folder) is not None and state(folder) == "interrupted"
+    return request_of(folder) is not None and state(folder) == "interrupted"
 
 
 def remove(folder: Path) -> None:

@@ -8,7 +8,8 @@ from explain.lectures import tables
 from explain.registry import Option, Range, options_of
 from explain.ui import caches, jobs, selection, widgets
 from explain.ui.text import literal
-from explain.views import anatomy, batches, beside, calculator, lectures
+from explain.views import anatomy, batch_costs, compare, output_size
+from explain.views import lecture_tables as lectures
 from explain.workspace.opener import is_model_name
 
 SECTIONS = {
@@ -103,13 +104,13 @@ def show_batches() -> None:
     selection.controlled(st.toggle, "As in training", "training", training, help="With gradients of all weights.")
     job = jobs.start(
         f"batches {model.digest} {training}",
-        lambda progress: batches.compute(model, training=training, progress=progress),
+        lambda progress: batch_costs.compute(model, training=training, progress=progress),
     )
     result = jobs.show(job, f"Running {model.name}", "sizes")
     if result is None:
         return
     figure = result.figure()
-    if result.how == batches.ESTIMATED:
+    if result.how == batch_costs.ESTIMATED:
         st.info("Memory is estimated, there is no GPU here. Time is measured on the CPU.", icon=":material/memory:")
     widgets.show_charts(figure, 2)
     st.caption(literal(figure.note))
@@ -143,13 +144,13 @@ def show_networks() -> None:
             "model", other, workspace.list_models(), "Or torchvision:NAME, timm:NAME, or one of the lectures' networks."
         )
 
-    def compare(progress: jobs.Progress) -> beside.Beside:
+    def work(progress: jobs.Progress) -> compare.Comparison:
         progress(0, 2, f"building {other}")
         second = workspace.load_model(other)
         progress(1, 2, "counting")
-        return beside.compute(model, second)
+        return compare.compute(model, second)
 
-    result = jobs.show(jobs.start(f"beside {model.digest} {other}", compare), f"Counting {other}", "steps")
+    result = jobs.show(jobs.start(f"beside {model.digest} {other}", work), f"Counting {other}", "steps")
     if result is None:
         return
     st.markdown(literal(result.words))
@@ -180,14 +181,14 @@ def show_networks() -> None:
     )
     exports(
         figure,
-        f'explain.beside(model, explain.load_model("{other}")).save("two.png")',
+        f'explain.compare(model, explain.load_model("{other}")).save("two.png")',
         f"python -m explain anatomy '{model.name}' --beside '{other}' --out two.png",
         "beside",
     )
 
 
 def show_calculator() -> None:
-    specs, given = options_of(calculator.compute), {}
+    specs, given = options_of(output_size.compute), {}
     labels = {"size": "Input", "in_channels": "Input channels", "out_channels": "Filters"}
     for names in (list(specs)[:5], list(specs)[5:]):
         with widgets.row(f"controls-{names[0]}"):
@@ -195,7 +196,7 @@ def show_calculator() -> None:
         for cell, name in zip(cells, names, strict=False):
             with cell:
                 given[name] = widgets.option(specs[name], f"calc_{name}", labels.get(name))
-    result = calculator.compute(**given)
+    result = output_size.compute(**given)
     (st.success if result.fits else st.warning)(literal(result.words), icon=":material/straighten:")
     cards = {
         "Output": result.mixed,
@@ -221,9 +222,13 @@ def show_calculator() -> None:
     chosen = {name: value for name, value in given.items() if value != specs[name].default}
     exports(
         figure,
-        f'explain.size({", ".join(f"{name}={value!r}" for name, value in chosen.items())}).save("size.png")',
+        f'explain.output_size({", ".join(f"{name}={value!r}" for name, value in chosen.items())}).save("size.png")',
         " ".join(
-            ["python -m explain size", *(f"--{n.replace('_', '-')} {v}" for n, v in chosen.items()), "--out size.png"]
+            [
+                "python -m explain output_size",
+                *(f"--{n.replace('_', '-')} {v}" for n, v in chosen.items()),
+                "--out size.png",
+            ]
         ),
         "size",
     )

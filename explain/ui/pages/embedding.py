@@ -4,8 +4,8 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from explain.embedding.projection import PROJECTIONS
-from explain.embedding.representation import POOLINGS
+from explain.projections.projection import PROJECTIONS
+from explain.projections.representation import POOLINGS
 from explain.figure import Figure
 from explain.images import png
 from explain.index import lookup
@@ -218,6 +218,7 @@ if made[0] is not None:
         f'index = explain.build_index(model, "{index.manifest.root or index.manifest.data}")\n'
         f'result = explain.embedding(index, "{method.name}", {options})\n'
         f'result.save("map.pdf", colour="{colour}", thumbnails={pictures})',
-        f"python -m explain embed {index.folder} --method {method.name}{flags} --style colour={colour} --out map.pdf",
+        f"python -m explain embedding {index.folder} --method {method.name}{flags} --style colour={colour} "
+        "--out map.pdf",
         "map",
     )

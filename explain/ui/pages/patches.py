@@ -6,7 +6,7 @@ import streamlit as st
 from explain.index import RANKINGS
 from explain.ui import caches, choices, selection, widgets
 from explain.ui.text import literal
-from explain.views import VIEWS, census, channel, patches
+from explain.views import VIEWS, channel, channel_health, patches
 from explain.views.parts import cut
 
 ROWS = 12
@@ -105,9 +105,9 @@ widgets.show_exports(
     f"Export channels {shown[0]} to {shown[-1]}",
 )
 
-counted = caches.cached(census.compute, index, layer)
+counted = caches.cached(channel_health.compute, index, layer)
 with st.expander(f"Dead and duplicate channels: {len(counted.dead)} and {len(counted.duplicates)}"):
-    listed = census.render(counted)
+    listed = channel_health.render(counted)
     st.caption(widgets.literal(listed.note))
     if counted.table["channel"]:
         st.dataframe(counted.table, hide_index=True)

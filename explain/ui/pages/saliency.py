@@ -3,7 +3,7 @@ import streamlit as st
 from explain.registry import options_of
 from explain.ui import caches, selection, widgets
 from explain.ui.parts import saliency_choices, saliency_cover, saliency_trust
-from explain.ui.parts.saliency_choices import Question
+from explain.ui.parts.saliency_choices import MapRequest
 from explain.views import saliency
 
 COMPARED = {"": "nothing else", "picture": "a second picture", "model": "a second model"}
@@ -33,11 +33,11 @@ with controls[4]:
 layer, options = saliency_choices.choose_options(model, entries)
 
 
-def question(method: str, target: str | None) -> Question:
-    return Question(model, picture, reference, method, target or channel, layer, unit, options[method])
+def question(method: str, target: str | None) -> MapRequest:
+    return MapRequest(model, picture, reference, method, target or channel, layer, unit, options[method])
 
 
-def second(first: Question) -> Question:
+def second(first: MapRequest) -> MapRequest:
     """The same asked of another picture, or of another model."""
     if compared == "picture":
         other = selection.get("picture2", caches.demo_picture(model, "picture2"))

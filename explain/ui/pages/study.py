@@ -9,7 +9,7 @@ from explain.errors import ExplainError
 from explain.images import enlarge, png
 from explain.ui import caches, selection, study_answers, widgets
 from explain.ui.parts import saliency_choices
-from explain.ui.parts.saliency_choices import Question
+from explain.ui.parts.saliency_choices import MapRequest
 from explain.views import saliency, study
 
 WORDS = (
@@ -62,7 +62,7 @@ if done < len(planned):
     crop = model.preprocess.crop(image)
     heat = None
     if trial.with_map:
-        heat = saliency_choices.ask(Question(model, image, "", entry.name, None))
+        heat = saliency_choices.ask(MapRequest(model, image, "", entry.name, None))
         if heat is None:
             selection.stop()
     panels = saliency.render(heat).panels[::2] if heat else ()

@@ -7,9 +7,9 @@ from explain.errors import ExplainError
 from explain.ui import caches, selection, widgets
 from explain.ui.parts import training_mistakes, training_pictures, training_runs, training_settings
 from explain.ui.text import literal
-from explain.views import augmentations, filters, training
+from explain.views import augmentations, filters, training_curves
 from explain.workspace import runs
-from explain.workspace.runs import Asked
+from explain.workspace.runs import RunRequest
 from explain.workspace.zips import opened
 
 SECTIONS = {"new": "New training", "runs": "Runs"}
@@ -51,7 +51,7 @@ def new_training() -> None:
         st.caption(literal(f"Changed: {changed}." if changed else "As the recipe has it."))
     waiting = training_runs.busy()
     if st.button("Start", type="primary", icon=":material/play_arrow:", key="start", disabled=plan is None):
-        folder = runs.reserve(Asked(form.recipe.name, form.changes, data, limit, start))
+        folder = runs.reserve(RunRequest(form.recipe.name, form.changes, data, limit, start))
         training_runs.start(folder)
         selection.choose("run", folder.name)
         selection.choose("trainings", "runs")
@@ -98,9 +98,9 @@ def show_runs() -> None:
             st.multiselect,
             "Others over it",
             "others",
-            others[: training.MOST - 1],
+            others[: training_curves.MOST - 1],
             [name for name in names if name != chosen],
-            max_selections=training.MOST - 1,
+            max_selections=training_curves.MOST - 1,
         )
     with st.expander(f"All {len(names)} runs" if len(names) > 1 else "The only run", icon=":material/list:"):
         st.dataframe(training_runs.overview(names), hide_index=True, column_config=PERCENT)
@@ -151,14 +151,19 @@ def show_buttons(name: str, folder: Path | None, finished: bool) -> None:
                 selection.again()
 
 
-def show_curves(shown: list[training.Run], names: list[str]) -> None:
+def show_curves(shown: list[training_curves.Run], names: list[str]) -> None:
     part = selection.get("watch", "curves")
-    part = part if part in training.PARTS else "curves"
+    part = part if part in training_curves.PARTS else "curves"
     selection.controlled(
-        st.segmented_control, "Curves", "watch", part, list(training.PARTS), format_func=training.PARTS.get
+        st.segmented_control,
+        "Curves",
+        "watch",
+        part,
+        list(training_curves.PARTS),
+        format_func=training_curves.PARTS.get,
     )
-    result = training.compute(*shown)
-    figure = training.render(result, part=part)
+    result = training_curves.compute(*shown)
+    figure = training_curves.render(result, part=part)
     if part == "differences":
         st.dataframe(result.differences, hide_index=True, width="stretch")
     else:

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from explain import workspace
-from explain.embedding.picture_map import Placed
+from explain.projections.picture_map import Placed
 from explain.errors import ExplainError
 from explain.explorer import Cloud, Thumbs
 from explain.index import Index, lookup

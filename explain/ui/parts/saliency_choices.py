@@ -29,7 +29,7 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Question:
+class MapRequest:
     """A map that is asked for."""
 
     model: Model
@@ -184,12 +184,12 @@ def choose_options(model: Model, entries: Sequence[Entry]) -> tuple[str | None, 
     return layer, chosen
 
 
-def ask(question: Question) -> Saliency | None:
+def ask(question: MapRequest) -> Saliency | None:
     """The map; None while it is on its way, or where the method refuses, which is said."""
     return ask_all([question])[0]
 
 
-def ask_all(questions: Sequence[Question]) -> Sequence[Saliency | None]:
+def ask_all(questions: Sequence[MapRequest]) -> Sequence[Saliency | None]:
     """Maps by one method, in one job where they take longer, whose progress is shown; each None until all are there."""
     first = questions[0]
     label = METHODS[first.method].label
@@ -204,7 +204,7 @@ def ask_all(questions: Sequence[Question]) -> Sequence[Saliency | None]:
     return jobs.show(jobs.start(f"maps {key}", partial(_work, questions)), label, "%") or nothing
 
 
-def _work(questions: Sequence[Question], progress: jobs.Progress) -> list[Saliency]:
+def _work(questions: Sequence[MapRequest], progress: jobs.Progress) -> list[Saliency]:
     found: list[Saliency] = []
 
     def told(share: float) -> None:
@@ -217,7 +217,7 @@ def _work(questions: Sequence[Question], progress: jobs.Progress) -> list[Salien
     return found
 
 
-def other(question: Question, reference: str, picture: Any) -> Question:
+def other(question: MapRequest, reference: str, picture: Any) -> MapRequest:
     """The same question about another picture."""
     return replace(question, picture=picture, reference=reference)
 
@@ -242,7 +242,7 @@ def choose_model(name: str, beside: Model) -> None:
     selection.controlled(st.selectbox, "Second model", name, chosen, names, accept_new_options=True)
 
 
-def other_model(question: Question, model: Model) -> Question:
+def other_model(question: MapRequest, model: Model) -> MapRequest:
     """The same question to another model; a class that it has not is its predicted one, and layers are its own."""
     target = question.target if question.target in model.classes and not question.unit else None
     return replace(question, model=model, target=target, layer=None, unit=None)

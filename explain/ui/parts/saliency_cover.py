@@ -10,7 +10,7 @@ from explain.network.model import Model
 from explain.ui import caches, selection, widgets
 from explain.ui.lens import lens
 from explain.ui.parts import saliency_choices
-from explain.ui.parts.saliency_choices import Question
+from explain.ui.parts.saliency_choices import MapRequest
 from explain.ui.text import literal
 from explain.views import activations, saliency
 from explain.views.saliency import Saliency
@@ -18,7 +18,7 @@ from explain.views.saliency import Saliency
 HELP = "Drag boxes over the picture: the network is asked again without what they cover."
 
 
-def show_lens(question: Question, result: Saliency, over: Any, key: str) -> None:
+def show_lens(question: MapRequest, result: Saliency, over: Any, key: str) -> None:
     """The map over the picture with its raw numbers; and, where parts are covered, what changes."""
     with widgets.row("controls-cover"):
         left, right = st.columns([1, 2], vertical_alignment="bottom")
@@ -48,19 +48,22 @@ def _boxes(text: str, size: tuple[int, int]) -> list[list[int]]:
     return boxes[:100]
 
 
-def _covered(question: Question, boxes: list[list[int]], fill: str) -> Any:
+def _covered(question: MapRequest, boxes: list[list[int]], fill: str) -> Any:
     """The picture itself covered, so that every view can be asked about it."""
     prepare, picture = question.model.preprocess, question.picture
     return cover(picture, [prepare.upright_box(tuple(box), picture.size) for box in boxes], fill)
 
 
-def _show_change(question: Question, before: Saliency, picture: Any) -> None:
+def _show_change(question: MapRequest, before: Saliency, picture: Any) -> None:
     after = saliency_choices.ask(saliency_choices.other(question, question.reference, picture))
     if after is None:
         return
     model = question.model
     first, second = (caches.cached(Model.predict, model, each)[0] for each in (question.picture, picture))
-    st.markdown(f"**Without what is covered** · {literal(after.target_name)}: {before.says} before, {after.says} now")
+    st.markdown(
+        f"**Without what is covered** · {literal(after.target_name)}: "
+        f"{before.confidence_text} before, {after.confidence_text} now"
+    )
     with widgets.row("split-covered"):
         left, right = st.columns([1, 1], gap="large")
     with left:

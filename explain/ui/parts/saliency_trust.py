@@ -4,10 +4,10 @@ import streamlit as st
 
 from explain.figure import Figure
 from explain.ui import caches, jobs, selection, widgets
-from explain.ui.parts.saliency_choices import Question
+from explain.ui.parts.saliency_choices import MapRequest
 from explain.ui.text import literal
-from explain.views import saliency, trust
-from explain.views.trust import TrustResult
+from explain.views import faithfulness as trust, saliency
+from explain.views.faithfulness import TrustResult
 
 SHOWN = {"passes": st.success, "doubtful": st.warning, "fails": st.error}
 ICONS = {"passes": ":material/verified:", "doubtful": ":material/help:", "fails": ":material/dangerous:"}
@@ -15,7 +15,7 @@ HELP = "Hides and shows the picture by the map, and puts other weights into a co
 PARTS = {"strip": "Maps of randomised networks", "curves": "Deletion and insertion", "stages": "Likeness by stage"}
 
 
-def show_trust(question: Question) -> None:
+def show_trust(question: MapRequest) -> None:
     """The verdict and its evidence; until then that the map is not checked, and a way to check it."""
     st.subheader("Can it be trusted?")
     key = f"trust {caches.identity(question.model, *question.arguments, **question.options)}"
@@ -32,7 +32,7 @@ def show_trust(question: Question) -> None:
     show_evidence(question, result)
 
 
-def _work(question: Question):
+def _work(question: MapRequest):
     def work(progress: jobs.Progress) -> TrustResult:
         def told(share: float, words: str) -> None:
             progress(int(100 * share), 100, words)
@@ -42,7 +42,7 @@ def _work(question: Question):
     return work
 
 
-def show_evidence(question: Question, result: TrustResult) -> None:
+def show_evidence(question: MapRequest, result: TrustResult) -> None:
     level, words = result.verdict.level, result.verdict.words
     SHOWN[level](f"**{level.capitalize()}.** {literal(words)}", icon=ICONS[level])
     part = selection.get("evidence", "strip")
@@ -60,8 +60,8 @@ def show_evidence(question: Question, result: TrustResult) -> None:
         figure,
         f'import explain\n\nmodel = explain.load_model("{question.model.name}")\n'
         f'image = explain.open_picture("{question.reference}")\n'
-        f'result = explain.trust_map{named}\nresult.save("trust.png", part="{part}")',
-        f"{question.command().replace('explain saliency', 'explain check', 1)} --style part={part} --out trust.png",
+        f'result = explain.trust{named}\nresult.save("trust.png", part="{part}")',
+        f"{question.command().replace('explain saliency', 'explain trust', 1)} --style part={part} --out trust.png",
         "trust",
         "Export the evidence",
     )

@@ -16,7 +16,7 @@ from explain.ui import caches, jobs, selection, widgets
 from explain.ui.parts import embedding_maps
 from explain.ui.text import literal
 from explain.views import confusion
-from explain.views.training import Run
+from explain.views.training_curves import Run
 from explain.workspace import runs
 
 TESTED = {"fashion-mnist-train": "fashion-mnist", "mnist-train": "mnist"}
@@ -34,7 +34,7 @@ class Judged(NamedTuple):
 
 def judged(run: Run, folder: Path | None) -> Judged:
     """The pictures that say most of a training. Raises ExplainError where they are not there any more."""
-    wanted = runs.asked(folder) if folder else None
+    wanted = runs.request_of(folder) if folder else None
     data, limit = (wanted.data, wanted.limit) if wanted else (run.data, 0)
     if data in TESTED:
         return Judged(TESTED[data], 0, None, "The test pictures, which the training never saw.")

@@ -15,8 +15,8 @@ from explain.figure.palette import CLASSES
 from explain.network.zoo import list_models
 from explain.ui import caches, jobs, widgets
 from explain.ui.text import literal
-from explain.views import training
-from explain.views.training import Run
+from explain.views import training_curves
+from explain.views.training_curves import Run
 from explain.workspace import runs
 
 POLL = 2.0  # seconds between looks at a training
@@ -67,7 +67,7 @@ def busy() -> int:
 def _work(folder: Path) -> Callable[[jobs.Progress], None]:
     def work(progress: jobs.Progress) -> None:
         live = Live()
-        wanted = runs.asked(folder)
+        wanted = runs.request_of(folder)
         epochs = wanted.plan().epochs if wanted else 0
         progress.show(live)
 
@@ -118,7 +118,7 @@ def state_of(name: str, folder: Path | None) -> str:
 def run_of(name: str, folder: Path | None) -> Run | None:
     """What is known of a training; None where its folder is damaged or has just been removed."""
     try:
-        return training.run_of(caches.model(name) if folder is None else folder)
+        return training_curves.run_of(caches.model(name) if folder is None else folder)
     except ExplainError:
         return None
 
@@ -141,9 +141,9 @@ def _curves(name: str, folder: Path, job: jobs.Job) -> None:
     loss += [_point(row["epoch"], row["validation_loss"], "validation") for row in run.rows if "validation_loss" in row]
     loss += [_point(at, value, "this epoch so far") for at, value, _ in points if at > done]
     right = [
-        _point(row["epoch"], row[column], training.name_of(column))
+        _point(row["epoch"], row[column], training_curves.name_of(column))
         for row in run.rows
-        for column in training.SCORES
+        for column in training_curves.SCORES
         if column in row
     ]
     right += [_point(at, value, "this epoch so far") for at, _, value in points if at > done]
@@ -228,7 +228,7 @@ def overview(names: dict[str, Path | None]) -> dict[str, list[Any]]:
     rows = []
     for name, folder in names.items():
         if (run := run_of(name, folder)) is not None:
-            scores = {score: run.last(score) for score in training.SCORES}
+            scores = {score: run.last(score) for score in training_curves.SCORES}
             rows.append(
                 {
                     "run": name,
@@ -236,7 +236,7 @@ def overview(names: dict[str, Path | None]) -> dict[str, list[Any]]:
                     "pictures": run.data,
                     "epochs": len(run.rows),
                     **{
-                        training.name_of(score): None if value is None else 100 * value
+                        training_curves.name_of(score): None if value is None else 100 * value
                         for score, value in scores.items()
                     },
                     "seconds": round(run.seconds, 1),

@@ -17,7 +17,7 @@ from ...index import Index, Row
 from ...index.lookup import file_name
 from ...network.geometry import Axis, Status
 from ...network.model import Box, Layer
-from .result import BOX_COLOUR, EFFECTIVE_COLOUR, Seen, as_rgb, seen
+from .result import BOX_COLOUR, EFFECTIVE_COLOUR, ModelInput, as_rgb, prepare
 
 __all__ = ["GAP", "GROUND", "Cuts", "blank", "cut", "extent", "pictured", "printed", "row_panel", "sight"]
 
@@ -134,13 +134,13 @@ def cut(index: Index, layer: Layer, rows: Iterable[tuple[int, str, int, Row]]) -
     )
 
 
-def pictured(index: Index, image: Any) -> Seen:
+def pictured(index: Index, image: Any) -> ModelInput:
     """Any picture, or by its number one of the index. Raises BadValue, BadFile."""
     if not isinstance(image, int | np.integer) or isinstance(image, bool):
-        return seen(index.model, image)
+        return prepare(index.model, image)
     if not 0 <= image < len(index):
         raise BadValue(f"Image {image} is not in this index; it has 0 to {len(index) - 1}.")
-    found = seen(index.model, index.images[int(image)])
+    found = prepare(index.model, index.images[int(image)])
     return found._replace(facts={**found.facts, "image": Path(index.images.files[image]).name, "number": int(image)})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ...embedding.picture_map import PictureMap
+from ...projections.picture_map import PictureMap
 from ...explorer import Cloud, Mark, Thumbs, page
 from ...figure import FACTS_OPEN
 from ...figure.facts import facts_json

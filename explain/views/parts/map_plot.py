@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...embedding.picture_map import PictureMap
+from ...projections.picture_map import PictureMap
 from ...errors import BadValue
 from ...explorer import Thumbs
 from ...figure import Grid, Key, Panel, Pixels, Plot, Scale

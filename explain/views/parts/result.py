@@ -25,9 +25,9 @@ __all__ = [
     "SHARED",
     "Result",
     "as_rgb",
-    "asked",
     "cells",
-    "seen",
+    "index_facts",
+    "prepare",
 ]
 
 BOX_COLOUR = (255, 64, 64)
@@ -60,7 +60,7 @@ class Result(ABC):
         return self.figure(**style).save(path, width_mm=width_mm, dpi=dpi)
 
 
-class Seen(NamedTuple):
+class ModelInput(NamedTuple):
     """A picture as the net takes it: its pixels to look at (H, W, 3), its batch of one, and its facts."""
 
     crop: NDArray[np.uint8]
@@ -68,7 +68,7 @@ class Seen(NamedTuple):
     facts: dict[str, Any]
 
 
-def seen(model: Model, image: Any) -> Seen:
+def prepare(model: Model, image: Any) -> ModelInput:
     """The picture prepared once. Its facts are its name where it has one, and the digest of the pixels."""
     crop = model.preprocess.crop(image)
     name = str(image) if isinstance(image, (str, Path)) else str(_info(image).get("name", ""))
@@ -76,10 +76,10 @@ def seen(model: Model, image: Any) -> Seen:
     shown = name if kept else Path(name).name  # where a file lies is nobody's business
     batch = model.preprocess.scaled(crop)[None].to(model.device)
     covered = {"covered": _info(image)["covered"]} if "covered" in _info(image) else {}
-    return Seen(as_rgb(crop), batch, {"image": shown, "pixels": sha256(crop.tobytes()), **covered})
+    return ModelInput(as_rgb(crop), batch, {"image": shown, "pixels": sha256(crop.tobytes()), **covered})
 
 
-def asked(index: Index) -> dict[str, Any]:
+def index_facts(index: Index) -> dict[str, Any]:
     """The facts of an index, with the options that build one like it; its layers where they are not the default."""
     known = index.manifest
     options: dict[str, Any] = {"k": known.k, "seed": known.seed}

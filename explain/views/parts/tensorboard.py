@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...embedding.picture_map import PictureMap
+from ...projections.picture_map import PictureMap
 from ...images import png
 from ...index.thumbnails import thumbnails
 

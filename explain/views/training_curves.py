@@ -23,7 +23,7 @@ from ..store import sha256
 from ..training.record import read_run
 from .parts.result import Result
 
-__all__ = ["PARTS", "Run", "Training", "compute", "render", "run_of"]
+__all__ = ["PARTS", "Run", "TrainingCurves", "compute", "render", "run_of"]
 
 PARTS = {
     "curves": "Loss and accuracy",
@@ -94,7 +94,7 @@ class Run:
 
 
 @dataclass(frozen=True, eq=False)
-class Training(Result):
+class TrainingCurves(Result):
     """Runs in the order asked for."""
 
     runs: tuple[Run, ...]
@@ -142,13 +142,13 @@ class Training(Result):
 _TITLES = ("name", "source", "data")
 
 
-def compute(*runs: str | Path | Model | Run) -> Training:
+def compute(*runs: str | Path | Model | Run) -> TrainingCurves:
     """Trainings by their folders, or models that keep their history. Raises BadValue, and BadFile for what is none."""
     if not 1 <= len(runs) <= MOST:
         raise BadValue(f"{len(runs)} runs cannot be shown together; give 1 to {MOST}.")
     found = tuple(run if isinstance(run, Run) else run_of(run) for run in runs)
     known = [{"name": run.name, "digest": run.digest} for run in found]
-    return Training(found, {"view": "training", "runs": known, "versions": versions()})
+    return TrainingCurves(found, {"view": "training_curves", "runs": known, "versions": versions()})
 
 
 def run_of(source: str | Path | Model) -> Run:
@@ -203,7 +203,7 @@ def _short(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def render(result: Training, *, part: Annotated[str, Choices(*PARTS)] = "curves") -> Figure:
+def render(result: TrainingCurves, *, part: Annotated[str, Choices(*PARTS)] = "curves") -> Figure:
     """Curves by epoch; a chart for each run of what its layers do; or a table of what the runs differ in."""
     part = options_of(render)["part"].check(part)
     names = ", ".join(run.name for run in result.runs)
@@ -233,7 +233,7 @@ def render(result: Training, *, part: Annotated[str, Choices(*PARTS)] = "curves"
     )
 
 
-def _said(result: Training) -> str:
+def _said(result: TrainingCurves) -> str:
     """Where each run is, in a sentence."""
     words = []
     for run in result.runs:
@@ -243,7 +243,7 @@ def _said(result: Training) -> str:
     return " ".join(words)
 
 
-def _curves(result: Training) -> list[Chart]:
+def _curves(result: TrainingCurves) -> list[Chart]:
     """Loss, accuracy and learning rate; of one run a colour for each set of pictures, of several one for each run."""
     alone = len(result.runs) == 1
     charts = []
@@ -289,7 +289,7 @@ def _line(name: str, points: NDArray[np.float64], hue: tuple[int, int, int], das
     return [Line(name, points, hue, dashed, len(points) <= 20, size=3.0)] if len(points) else []
 
 
-def _layers(result: Training, part: str) -> list[Chart]:
+def _layers(result: TrainingCurves, part: str) -> list[Chart]:
     """A chart for each run that has recorded this, all with the same scale."""
     quantity, unit, _ = OF_LAYERS[part]
     drawn: list[tuple[str, list[Line]]] = []
@@ -372,7 +372,7 @@ def _epochs(lines: list[Line]) -> tuple[tuple[float, str], ...]:
     return tuple((float(k), str(k)) for k in marks)
 
 
-def _layer_table(result: Training, part: str) -> dict[str, list[Any]]:
+def _layer_table(result: TrainingCurves, part: str) -> dict[str, list[Any]]:
     """One row a run, layer and epoch."""
     quantity = OF_LAYERS[part][0]
     rows = [

@@ -8,13 +8,13 @@ from typing import Any
 from ..figure import Figure
 from ..index import Index
 from ..index.channels import dead, duplicates, kernel
-from .parts.result import Result, asked
+from .parts.result import Result, index_facts
 
-__all__ = ["Census", "compute", "render"]
+__all__ = ["ChannelHealth", "compute", "render"]
 
 
 @dataclass(frozen=True, eq=False)
-class Census(Result):
+class ChannelHealth(Result):
     """`dead` gives channels with the reason, `duplicates` channels with the earlier one that each equals."""
 
     channels: int
@@ -27,7 +27,7 @@ class Census(Result):
         return render(self, **style)
 
 
-def compute(index: Index, layer: str) -> Census:
+def compute(index: Index, layer: str) -> ChannelHealth:
     """Dead and duplicate channels of a layer. Raises Unknown for one that is not in the index."""
     known = index.statistics(layer)
     gone, copies = dead(index, layer), duplicates(index, layer)
@@ -40,10 +40,12 @@ def compute(index: Index, layer: str) -> Census:
         **{name: [float(known[name][channel]) for channel in found] for name in numbers},
     }
     facts = {"layer": layer, "compared": "statistics" if kernel(index.model, layer) is None else "weights"}
-    return Census(len(known["mean"]), gone, copies, table, {**asked(index), "view": "census", **facts})
+    return ChannelHealth(
+        len(known["mean"]), gone, copies, table, {**index_facts(index), "view": "channel_health", **facts}
+    )
 
 
-def render(result: Census) -> Figure:
+def render(result: ChannelHealth) -> Figure:
     """The list, for CSV and HTML, with a sentence under it."""
     return Figure(
         title=f"Dead and duplicate channels of {result.facts['layer']}, {result.facts['model']}",

@@ -16,7 +16,7 @@ from ..network.model import Model
 from ..registry import Choices, options_of
 from .parts.result import Result
 
-__all__ = ["ESTIMATED", "Batches", "compute", "render"]
+__all__ = ["ESTIMATED", "BatchCosts", "compute", "render"]
 
 ESTIMATED = "estimated, no GPU here"
 MEASURED = "measured on the GPU"
@@ -24,7 +24,7 @@ Progress = Callable[[int, int, str], object]
 
 
 @dataclass(frozen=True, eq=False)
-class Batches(Result):
+class BatchCosts(Result):
     """By size: MiB, as `how` they were found, and the fastest of three runs in seconds; `refused` says what did not
     fit or was not tried."""
 
@@ -59,7 +59,7 @@ def compute(
     *,
     training: Annotated[bool, Choices(True, False, help="with gradients of all weights, as in training")] = False,
     progress: Progress | None = None,
-) -> Batches:
+) -> BatchCosts:
     """Batches of empty pictures, one size after the other, on the model's device.
 
     Memory is the peak that torch allocates on CUDA, everything there included; elsewhere it is estimated: weights and
@@ -91,12 +91,18 @@ def compute(
     if not done:
         raise BadValue(refused)
     facts = model.facts(
-        view="batches", sizes=done, training=training, device=str(model.device), how=MEASURED if measured else ESTIMATED
+        view="batch_costs",
+        sizes=done,
+        training=training,
+        device=str(model.device),
+        how=MEASURED if measured else ESTIMATED,
     )
-    return Batches(tuple(done), tuple(mebibytes), tuple(estimates), tuple(seconds), str(facts["how"]), refused, facts)
+    return BatchCosts(
+        tuple(done), tuple(mebibytes), tuple(estimates), tuple(seconds), str(facts["how"]), refused, facts
+    )
 
 
-def render(result: Batches) -> Figure:
+def render(result: BatchCosts) -> Figure:
     """Memory and time over the size of the batch."""
     sizes = np.array(result.sizes, np.float64)
     charts = []

@@ -17,7 +17,7 @@ from ..images import colour, overlay, unit_scale
 from ..network.model import Model
 from ..registry import Choices, Range, options_of
 from ..trust import ORDERS, WEIGHTS, Curve, Progress, Question, Stage, Trust, Verdict, check, method_of
-from .parts.result import Result, seen
+from .parts.result import Result, prepare
 
 __all__ = ["TrustResult", "compute", "render"]
 
@@ -73,7 +73,7 @@ def compute(
     stages = own["stages"].check(stages)
     entry = method_of(method)
     checked = entry.check(options)
-    picture = seen(model, image)
+    picture = prepare(model, image)
     asked = target_of(model, picture.batch, target, unit)
     place = layer_for(model, layer, unit) if entry.takes("layer") else layer_for(model, None, unit)
     question = Question(model, entry, checked, picture.batch, asked.number, place, unit or None)
@@ -153,7 +153,7 @@ def _strip(result: TrustResult, opacity: float) -> list[Panel]:
         for k, stage in enumerate(result.trust.stages)
     ]
     return [
-        Panel(over, "Over the picture", f"{result.target.name} {result.target.says}"),
+        Panel(over, "Over the picture", f"{result.target.name} {result.target.confidence_text}"),
         Panel(own, "The trained network", "rank correlation 1"),
         *stages,
     ]

@@ -15,7 +15,7 @@ from ..lectures.arithmetic import conv_macs, conv_parameters, output_size, same_
 from ..registry import Choices, Range, options_of
 from .parts.result import Result
 
-__all__ = ["Size", "compute", "render"]
+__all__ = ["OutputSize", "compute", "render"]
 
 MOST_CELLS = 160  # along a side of a drawing; more are too small to be seen
 INPUT, PADDING, TAPS, SKIPPED, REST, OUTPUT = (
@@ -30,7 +30,7 @@ LINE = (255, 255, 255)
 
 
 @dataclass(frozen=True, eq=False)
-class Size(Result):
+class OutputSize(Result):
     """`exact` is a fraction where the windows do not fit; `floored` is what torch makes of it.
 
     same: the padding that keeps the size at a stride of 1; None where there is none. rest: rows of the padded input
@@ -117,7 +117,7 @@ def compute(
     out_channels: Annotated[int, Range(1, 100_000, help="filters")] = 64,
     groups: Annotated[int, Range(1, 100_000)] = 1,
     bias: Annotated[bool, Choices(True, False)] = True,
-) -> Size:
+) -> OutputSize:
     """One convolution, by formulas alone; for a pooling only the sizes count.
 
     Raises BadValue where not one window fits, or the channels do not divide into the groups.
@@ -132,11 +132,11 @@ def compute(
     same = None if dilation * (f - 1) % 2 else same_padding(f, dilation)
     parameters = conv_parameters(f, inside, outside, checked["bias"], parts)
     macs = conv_macs(f, inside, outside, int(exact), parts)
-    facts = {"view": "calculator", "options": checked, "versions": versions()}
-    return Size(n, f, stride, padding, dilation, exact, same, parameters, macs, facts)
+    facts = {"view": "output_size", "options": checked, "versions": versions()}
+    return OutputSize(n, f, stride, padding, dilation, exact, same, parameters, macs, facts)
 
 
-def render(result: Size) -> Figure:
+def render(result: OutputSize) -> Figure:
     """Padded input with the first window, and the output with the cell that this window makes."""
     n, f = result.size, result.window
     title = f"{n} × {n}, window {f} × {f}, stride {result.stride}, padding {result.padding}"
@@ -171,7 +171,7 @@ def render(result: Size) -> Figure:
     )
 
 
-def _before(result: Size) -> NDArray[np.uint8]:
+def _before(result: OutputSize) -> NDArray[np.uint8]:
     """The colour of each cell of the padded input, (H, H, 3)."""
     side, pad, reach = result.size + 2 * result.padding, result.padding, result.reach
     cells = np.full((side, side, 3), PADDING, np.uint8)
@@ -183,7 +183,7 @@ def _before(result: Size) -> NDArray[np.uint8]:
     return cells
 
 
-def _after(result: Size) -> NDArray[np.uint8]:
+def _after(result: OutputSize) -> NDArray[np.uint8]:
     """The output among as many cells as the input has, so that both are drawn to one scale."""
     side = result.size + 2 * result.padding
     cells = np.full((side, side, 3), LINE, np.uint8)

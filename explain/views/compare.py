@@ -14,14 +14,14 @@ from ..network.layers import FLOAT_BYTES
 from ..network.model import Layer, Model
 from .parts.result import Result
 
-__all__ = ["Beside", "compute", "render"]
+__all__ = ["Comparison", "compute", "render"]
 
 VECTORS = "vectors"
 _BAR = 0.17  # half of a bar, in rows
 
 
 @dataclass(frozen=True, eq=False)
-class Beside(Result):
+class Comparison(Result):
     """sums: by name, of each of the two. stages: by size of maps, the finest first: layers with weights, parameters and
     MACs of each of the two."""
 
@@ -58,15 +58,15 @@ class Beside(Result):
         return render(self, **style)
 
 
-def compute(model: Model, other: Model) -> Beside:
+def compute(model: Model, other: Model) -> Comparison:
     """The same counts as `anatomy`, for both."""
     both = (model, other)
     sums = [_sums(one) for one in both]
     stages = [_stages(one.layers) for one in both]
     every = sorted({*stages[0], *stages[1]}, reverse=True)
     nothing = (0, 0, 0)
-    facts = model.facts(view="beside", second={"model": other.name, "model_digest": other.digest})
-    return Beside(
+    facts = model.facts(view="compare", second={"model": other.name, "model_digest": other.digest})
+    return Comparison(
         (model.name, other.name),
         {what: (sums[0][what], sums[1][what]) for what in sums[0]},
         {_named(side): (stages[0].get(side, nothing), stages[1].get(side, nothing)) for side in every},
@@ -111,7 +111,7 @@ def _named(side: tuple[int, int]) -> str:
     return f"{side[0]}×{side[1]}" if side != (0, 0) else VECTORS
 
 
-def render(result: Beside) -> Figure:
+def render(result: Comparison) -> Figure:
     """Bars of parameters and of MACs at each size of maps."""
     title = f"{result.names[0]} and {result.names[1]}"
     return Figure(
@@ -125,7 +125,7 @@ def render(result: Beside) -> Figure:
     )
 
 
-def _pairs(result: Beside, which: int, title: str) -> Chart:
+def _pairs(result: Comparison, which: int, title: str) -> Chart:
     """Two bars a stage, the first network's above."""
     count, lines = len(result.stages), []
     highest = max(1, *(counts[which] for pair in result.stages.values() for counts in pair))
