@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from sklearn.manifold import TSNE as SlowTSNE
 
 import explain
-from explain.projections.fidelity import fidelity
-from explain.projections.projection import cores
 from explain.index import Index
 from explain.isolate import isolate
+from explain.projections.fidelity import fidelity
+from explain.projections.projection import cores
 from explain.views import embedding
 
 TARGET, FIRST_ROUNDS = 1.05, 5

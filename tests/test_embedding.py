@@ -17,14 +17,14 @@ from PIL import Image, ImageOps
 import explain
 from explain import workspace
 from explain.data import ImageSet
-from explain.projections import representation
-from explain.projections.projection import project
-from explain.projections.representation import represent
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.explorer import Thumbs
 from explain.figure import FORMATS, read_facts
 from explain.index.search import nearest
 from explain.index.thumbnails import thumbnails
+from explain.projections import representation
+from explain.projections.projection import project
+from explain.projections.representation import represent
 from explain.views import activations, embedding
 from explain.views.parts import map_plot, tensorboard
 from explain.workspace import kept

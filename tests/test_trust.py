@@ -29,7 +29,8 @@ from explain.trust import (
     spearman,
     stages_of,
 )
-from explain.views import faithfulness as trust, leaderboard, saliency
+from explain.views import faithfulness as trust
+from explain.views import leaderboard, saliency
 from explain.workspace import open_picture
 
 SIDE, PATCH = 12, slice(4, 8)

@@ -39,7 +39,12 @@ VIEWS: dict[str, View] = {
             "anatomy",
             {"section": "calculator"},
         ),
-        View("lecture_tables", "the lectures' tables beside ours, and why they differ", "anatomy", {"section": "lectures"}),
+        View(
+            "lecture_tables",
+            "the lectures' tables beside ours, and why they differ",
+            "anatomy",
+            {"section": "lectures"},
+        ),
         View("training_curves", "how trainings went", "train", {"trainings": "runs"}),
         View("augmentations", "what training sees of pictures", "train"),
         View("study", "do maps help people to tell when a network is wrong?"),

@@ -14,15 +14,15 @@ from PIL import Image
 
 from explain.projections.picture_map import PictureMap, Placed
 
-from ..projections.fidelity import fidelity
-from ..projections.projection import PROJECTIONS, Projection, project
-from ..projections.representation import represent
 from ..errors import BadFile, BadValue, shorten
 from ..explorer import Thumbs
 from ..figure import Figure, Plot, versions
 from ..index import Index
 from ..index.search import nearest
 from ..isolate import isolate
+from ..projections.fidelity import fidelity
+from ..projections.projection import PROJECTIONS, Projection, project
+from ..projections.representation import represent
 from ..registry import Choices, Range, options_of
 from .parts import map_explorer, map_plot, tensorboard
 from .parts.result import Result, index_facts, prepare

@@ -180,7 +180,7 @@ class IndexInput(Input):
 
 class PictureInput(Input):
     metavar, own, url, opened, positional = "IMAGE", "image", "picture", True, True
-    follows = ("model",)
+    follows: tuple[str, ...] = ("model",)
     help = "a file, or SET/NUMBER such as photos/0"
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:

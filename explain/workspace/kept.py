@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import store
-from ..projections.projection import PROJECTIONS
 from ..errors import BadFile, ExplainError
 from ..explorer import Thumbs
 from ..figure import VERSION
 from ..index import Index
 from ..index.thumbnails import thumbnails
 from ..progress import unheard
+from ..projections.projection import PROJECTIONS
 from ..views import embedding
 from ..views.embedding import Embedding, pack, unpack
 from .folder import prune, root

@@ -42,7 +42,7 @@ class Opener:
         architecture: str | None = None,
         device: str = "auto",
     ) -> None:
-        self._how = {"weights": weights, "device": device, "architecture": architecture}
+        self._how: dict[str, Any] = {"weights": weights, "device": device, "architecture": architecture}
         self._models: dict[str, Model] = {}
         self._indexes: dict[Path, Index] = {}
         self.given_index: Index | None = open_index(index) if isinstance(index, str | Path) else index

@@ -4,11 +4,11 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from explain.projections.projection import PROJECTIONS
-from explain.projections.representation import POOLINGS
 from explain.figure import Figure
 from explain.images import png
 from explain.index import lookup
+from explain.projections.projection import PROJECTIONS
+from explain.projections.representation import POOLINGS
 from explain.registry import options_of
 from explain.ui import caches, jobs, selection, uploads, widgets
 from explain.ui.explorer import explorer

@@ -10,10 +10,10 @@ import numpy as np
 import streamlit as st
 
 from explain import workspace
-from explain.projections.picture_map import Placed
 from explain.errors import ExplainError
 from explain.explorer import Cloud, Thumbs
 from explain.index import Index, lookup
+from explain.projections.picture_map import Placed
 from explain.ui import caches, jobs, selection, uploads
 from explain.ui.text import literal
 from explain.views import embedding

@@ -6,7 +6,8 @@ from explain.figure import Figure
 from explain.ui import caches, jobs, selection, widgets
 from explain.ui.parts.saliency_choices import MapRequest
 from explain.ui.text import literal
-from explain.views import faithfulness as trust, saliency
+from explain.views import faithfulness as trust
+from explain.views import saliency
 from explain.views.faithfulness import TrustResult
 
 SHOWN = {"passes": st.success, "doubtful": st.warning, "fails": st.error}

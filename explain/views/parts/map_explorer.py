@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ...projections.picture_map import PictureMap
 from ...explorer import Cloud, Mark, Thumbs, page
 from ...figure import FACTS_OPEN
 from ...figure.facts import facts_json
 from ...figure.palette import class_colours
 from ...images import png
 from ...index.thumbnails import thumbnails
+from ...projections.picture_map import PictureMap
 from .map_plot import classes_of
 
 __all__ = ["explore", "offline"]

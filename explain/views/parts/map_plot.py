@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...projections.picture_map import PictureMap
 from ...errors import BadValue
 from ...explorer import Thumbs
 from ...figure import Grid, Key, Panel, Pixels, Plot, Scale
@@ -20,6 +19,7 @@ from ...figure.palette import RIGHT, UNKNOWN, WRONG, class_colours
 from ...images import colour as ramp
 from ...images import contact_sheet
 from ...index.thumbnails import thumbnails
+from ...projections.picture_map import PictureMap
 
 __all__ = ["COLOURS", "classes_of", "coloured_by", "fidelity_of", "picture_map", "plot", "sheet"]
 

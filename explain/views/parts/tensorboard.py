@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...projections.picture_map import PictureMap
 from ...images import png
 from ...index.thumbnails import thumbnails
+from ...projections.picture_map import PictureMap
 
 __all__ = ["tensorboard"]
 
