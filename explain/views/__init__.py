@@ -14,18 +14,13 @@ VIEWS: dict[str, View] = {
         View("activations", "what the channels of a layer do with a picture", "activations"),
         View("unit", "what excites one unit, projected to the pixels", "activations"),
         View("saliency", "what a prediction rests on", "saliency"),
-        View("saliency_grid", "maps by methods, classes, pictures or models, side by side", "saliency"),
         View("faithfulness", "how far one saliency map can be trusted", "saliency", shares="saliency"),
         View("leaderboard", "which saliency methods can be trusted on a network, as a ranking"),
-        View("gallery", "the maps of one method for many pictures", "gallery"),
         View("patches", "the patches of many pictures that channels respond to most", "patches"),
         View("channel", "all that an index knows of a channel, and the prediction without it", "patches"),
         View("channel_health", "channels of a layer that are dead, or equal to others", "patches", {"channel": ""}),
         View("hierarchy", "a picture through early, middle and late layers", "patches", {"hierarchy": "true"}),
         View("neighbours", "the pictures of an index nearest to one, in features and in pixels", "neighbours"),
-        View(
-            "agreement", "whether neighbours share labels, in features and in pixels", "neighbours", {"measure": "true"}
-        ),
         View("embedding", "the pictures of an index as points of a map", "embedding"),
         View("confusion", "which classes are taken for which, and the worst mistakes", "train", {"trainings": "runs"}),
         View(
@@ -47,6 +42,5 @@ VIEWS: dict[str, View] = {
         ),
         View("training_curves", "how trainings went", "train", {"trainings": "runs"}),
         View("augmentations", "what training sees of pictures", "train"),
-        View("study", "do maps help people to tell when a network is wrong?"),
     )
 }
