@@ -1,4 +1,4 @@
-"""redraw: what facts lead to is what the figure was made of, or one sentence says why not. The views themselves: test_views."""
+"""redraw: facts lead to what the figure was made of, or one sentence says why not. The views: test_views."""
 
 import contextlib
 import copy
@@ -92,8 +92,8 @@ def test_an_index_elsewhere_is_given(drawn, known, tmp_path, monkeypatch):  # no
     monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path))
     with pytest.raises(BadFile, match="no index"):
         redraw(facts)
-    for given in ({"index": index}, {"index": str(index.folder)}, {"index": index.folder, "model": known["model"]}):
-        assert redraw(facts, **given).encode("npz") == drawn("patches").encode("npz")
+    for place in ({"index": index}, {"index": str(index.folder)}, {"index": index.folder, "model": known["model"]}):
+        assert redraw(facts, **place).encode("npz") == drawn("patches").encode("npz")
     with pytest.raises(BadValue, match="other pictures"):
         redraw({**facts, "images": 3}, index=index)
 
