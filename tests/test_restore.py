@@ -1,4 +1,4 @@
-"""restore: a figure that was saved leads back to its view, and a foreign file to one sentence. Each view: test_views."""
+"""restore: a figure that was saved leads back to its view, and a foreign file to one sentence. Views: test_views."""
 
 import pytest
 from streamlit.testing.v1 import AppTest

@@ -7,6 +7,7 @@ Facts come out of a file that anybody may have written: each parameter of the vi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from explain.ui.caches import SessionOpener
 from explain.ui.text import literal
 from explain.views import VIEWS, View
 from explain.views.facts import Facts
+from explain.views.inputs import ModelInput, PictureInput
 from explain.workspace.redraw import view_of
 
 ROOT = Path(__file__).parents[2]
@@ -75,11 +77,17 @@ def _given(view: View, facts: Facts) -> tuple[dict[str, Any], list[str]]:
     """What can be read of the parameters, and why others cannot."""
     given: dict[str, Any] = {}
     notes: list[str] = []
-    for name in view.parameters:
+    open = SessionOpener()
+    for name, one in view.parameters.items():
         try:
-            given[name] = view.read_one(name, facts, given, SessionOpener())
+            given[name] = view.read_one(name, facts, given, open)
         except ExplainError as error:
             notes.append(str(error))
+            if isinstance(one.kind, ModelInput) and open.knows_model(named := str(facts.all.get("model"))):
+                with suppress(ExplainError):
+                    given[name] = open.model(named)  # with other weights, which has been said
         except KeyError:  # it is of a model or an index that could not be read, which has been said
-            continue
+            if isinstance(one.kind, PictureInput) and open.knows_picture(named := str(facts.all.get("image"))):
+                with suppress(ExplainError):
+                    given[name] = open.picture(named)
     return given, notes
