@@ -12,7 +12,7 @@ from ..errors import BadValue, NotSupported, Unknown, shorten
 from .index import SPACES, Index
 from .search import nearest, nearest_all, squared_norms
 
-__all__ = ["agreement", "mirror_ranks"]
+__all__ = ["agreement", "labelled", "mirror_ranks"]
 
 
 def agreement(
@@ -30,11 +30,11 @@ def agreement(
     two, BadValue for a number that is none of them.
     """
     vectors = _vectors(index, space)
-    known = np.flatnonzero((index.labels >= 0) & (index.predictions[:, 0] >= 0)) if index.classes else np.zeros(0, int)
+    known = labelled(index)
     if len(known) < 2:
         raise NotSupported(f"Agreement needs two labelled images at least; this index has {len(known)}.")
     labels, vectors = index.labels[known], vectors if len(known) == len(vectors) else vectors[known]
-    if images is None:
+    if images is None or (isinstance(images, int) and images >= len(known)):
         found, _ = nearest_all(vectors, vectors, k, metric, exclude_self=True)
         return float((labels[found] == labels[:, None]).mean())
     chosen = np.random.default_rng(seed).permutation(known)[:images] if isinstance(images, int) else np.array(images)
@@ -47,6 +47,11 @@ def agreement(
         found, _ = nearest(vectors, vectors[at], k, metric, norms=norms, exclude=int(at))
         shares.append((labels[found] == labels[at]).mean())
     return float(np.mean(shares))
+
+
+def labelled(index: Index) -> NDArray[np.int64]:
+    """The numbers of the images that have a label and could be read."""
+    return np.flatnonzero((index.labels >= 0) & (index.predictions[:, 0] >= 0)) if index.classes else np.zeros(0, int)
 
 
 def mirror_ranks(

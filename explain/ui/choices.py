@@ -22,7 +22,7 @@ from explain.ui.text import literal
 from explain.views import View
 from explain.views.inputs import EntryOptions, Input, Plain
 
-__all__ = ["entry_options", "more", "option", "show", "typed"]
+__all__ = ["chosen", "entry_options", "more", "option", "show", "typed"]
 
 
 def option(view: View, name: str, label: str | None = None) -> Any:
@@ -30,19 +30,24 @@ def option(view: View, name: str, label: str | None = None) -> Any:
     return widgets.option(_option(view, name), view.key(name), label or name.replace("_", " ").capitalize())
 
 
+def chosen(view: View, name: str) -> Any:
+    """The value of an option whose widget stands elsewhere on the page."""
+    return widgets.chosen(_option(view, name), view.key(name))
+
+
 def typed(view: View, name: str, given: dict[str, Any], label: str | None = None) -> Any:
     """A field for a parameter of another kind; what cannot be is said under it, and the default goes on."""
     one, key = view.parameters[name], view.key(name)
-    text = str(selection.get(key, ""))
+    text, default = str(selection.get(key, "")), None if one.required else one.default
     label = label or name.replace("_", " ").capitalize()
     selection.controlled(st.text_input, label, key, text, help=one.kind.help or None, placeholder="by default")
     if not text:
-        return one.default
+        return default
     try:
         return one.kind.parse(text, given, SessionOpener())
     except ExplainError as error:
         st.caption(f":red[{literal(str(error))}]")
-        return one.default
+        return default
 
 
 def entry_options(view: View, given: dict[str, Any]) -> dict[str, Any]:
@@ -78,12 +83,18 @@ def more(
 
 
 def show(
-    view: View, given: dict[str, Any], style: dict[str, Any], figure: Figure, label: str = "Export and reproduce"
+    view: View,
+    given: dict[str, Any],
+    style: dict[str, Any],
+    figure: Figure,
+    label: str = "Export and reproduce",
+    name: str = "",
 ) -> None:
-    """Downloads, the facts, and the lines that reproduce the figure."""
-    out = f"{view.name}.{'png' if 'png' in figure.formats else figure.formats[0]}"
+    """Downloads, the facts, and the lines that reproduce the figure; a name tells two figures of a view apart."""
+    name = name or view.name
+    out = f"{name}.{'png' if 'png' in figure.formats else figure.formats[0]}"
     code, command = view.python(given, style, out), view.shell(given, style, out)
-    widgets.show_exports(figure, code, command, view.name, label)
+    widgets.show_exports(figure, code, command, name, label)
 
 
 def _asked(kind: Input) -> bool:

@@ -15,12 +15,14 @@ import streamlit as st
 
 from explain.views import VIEWS
 
-# What is let go of with another model, picture, index or layer, beside the parameters of views that are of it.
+# What is let go of with another model, picture, index, layer or channel, beside the parameters of views that are of it.
 DEPENDENTS = {
     "model": ("beside", "picture", "point"),
     "picture": ("covered",),
     "index": ("point",),
     "layer": ("page",),
+    "channel": ("page", "patch"),
+    "page": ("patches.channels",),
 }
 
 

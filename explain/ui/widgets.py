@@ -196,21 +196,28 @@ def choose_layer(layers: list[Layer], name: str = "layer", default: str | None =
     return chosen
 
 
+def chosen(spec: Option, name: str) -> Any:
+    """An option's value; one that it cannot have gives way to its default."""
+    try:
+        return spec.check(selection.get(name, spec.default))
+    except ExplainError:
+        selection.choose(name, spec.default)
+        return spec.default
+
+
 def option(spec: Option, name: str | None = None, label: str | None = None) -> Any:
     """The widget that a registered option's type and bounds ask for; its value is part of the permalink."""
     name, label = name or spec.name, label or spec.name.replace("_", " ").capitalize()
-    try:
-        value = spec.check(selection.get(name, spec.default))
-    except ExplainError:
-        value = spec.default
-        selection.choose(name, value)
+    value = chosen(spec, name)
     help = spec.help or None
     if spec.type is bool:
         return selection.controlled(st.toggle, label, name, value, help=help)
     if isinstance(spec.bounds, Range):
         low, high = spec.type(spec.bounds.low), spec.type(spec.bounds.high)
-        if high - low > 1000:
-            return selection.controlled(st.number_input, label, name, value, low, high, help=help)
+        if spec.optional or high - low > 1000:
+            return selection.controlled(
+                st.number_input, label, name, value, low, high, help=help, placeholder="by default"
+            )
         return selection.controlled(st.slider, label, name, value, low, high, help=help)
     return selection.controlled(st.selectbox, label, name, value, list(spec.bounds.values), help=help)
 

@@ -18,11 +18,24 @@ VIEWS: dict[str, View] = {
         View("leaderboard", "which saliency methods can be trusted on a network, as a ranking"),
         View("patches", "the patches of many pictures that channels respond to most", "patches"),
         View("channel", "all that an index knows of a channel, and the prediction without it", "patches"),
-        View("channel_health", "channels of a layer that are dead, or equal to others", "patches", {"channel": ""}),
+        View("channel_health", "channels of a layer that are dead, or equal to others", "patches"),
         View("hierarchy", "a picture through early, middle and late layers", "patches", {"hierarchy": "true"}),
         View("neighbours", "the pictures of an index nearest to one, in features and in pixels", "neighbours"),
+        View(
+            "agreement",
+            "whether neighbours share labels, in features and in pixels",
+            "neighbours",
+            {"measure": "true"},
+            shares="neighbours",
+        ),
+        View("study", "whether maps let people foresee a network's mistakes: what is asked, and what came out"),
         View("embedding", "the pictures of an index as points of a map", "embedding"),
-        View("confusion", "which classes are taken for which, and the worst mistakes", "train", {"trainings": "runs"}),
+        View(
+            "confusion",
+            "which classes are taken for which, and the worst mistakes",
+            "train",
+            {"trainings": "runs", "run": ""},
+        ),
         View(
             "anatomy", "layers with shape, parameters, MACs, memory, receptive field", "anatomy", {"section": "anatomy"}
         ),

@@ -9,23 +9,23 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadFile, NotSupported, Unknown
+from ..errors import BadFile, NotSupported
 from ..figure import Figure, Grid, Panel, Scale
 from ..images import contact_sheet, enlarge, overlay, to_bytes, unit_scale
 from ..index import RANKINGS, Index
 from ..index.channels import Kernel, dead, kernel, replaced
-from ..network.layers import channel_of
 from ..network.model import Layer, Model, check_scores
 from ..network.trace import record
-from ..registry import Range, options_of
+from ..registry import Choices, Range
+from .inputs import CHANNEL, INDEX, LAYER, QUERY
 from .parts import effective
 from .parts.cut import GAP, GROUND, Cuts, cut, pictured, printed, row_panel, sight
 from .parts.maps import colours_of, limits_of, scale_of, upsample
-from .parts.result import SHARED, ModelInput, Result, index_facts
+from .parts.result import SHARED, ModelInput, Result
+from .view import drawn, view
 
-__all__ = ["REPLACEMENTS", "Channel", "Classes", "compute", "render", "without_patches"]
+__all__ = ["Channel", "Classes", "compute", "render", "without_patches"]
 
-REPLACEMENTS = ("mean", "zero")
 COUNT = 9
 MOST_SLICES = 256
 SHARE = 0.01  # of a layer's channels: what counts as being on top for a class
@@ -77,22 +77,34 @@ class Channel(Result):
     def table(self) -> dict[str, list[Any]]:
         return self.cuts.columns()
 
-    def figure(self, **style: Any) -> Figure:
-        return render(self, **style)
+    @property
+    def measures(self) -> dict[str, Any]:
+        columns = (self.classes.names, self.classes.images, self.classes.means)
+        classes = list(zip(*columns, strict=True))
+        return {**self.numbers, "dead": self.dead, "classes": classes, "before": self.before, "after": self.after}
+
+    @property
+    def summary(self) -> str:
+        return self.figure().note
 
 
-def compute(index: Index, layer: str, channel: int, image: Any = None, replace: str = "mean") -> Channel:
+@view
+def compute(
+    index: Annotated[Index, INDEX],
+    layer: Annotated[str, LAYER],
+    channel: Annotated[int, CHANNEL],
+    image: Annotated[Any, QUERY] = None,
+    replace: Annotated[
+        str, Choices("mean", "zero", help="what the channel is set to: its mean over the data")
+    ] = "mean",
+) -> Channel:
     """One channel over the index, and on a picture: any, the number of an indexed one, or by default its best.
 
-    replace: what the channel is set to in the ablation, its "mean" over the data or "zero".
-    Raises Unknown or BadValue for what the index has not.
+    Raises Unknown for a layer that the index has not, BadValue or BadFile for the picture.
     """
     index.summary(layer)
     model = index.model
     known = model.layer(layer)
-    channel = channel_of(known, channel)
-    if replace not in REPLACEMENTS:
-        raise Unknown("replacement", replace, REPLACEMENTS)
     numbers = {name: float(values[channel]) for name, values in index.statistics(layer).items()}
     why = dead(index, layer).get(channel, "")
     ranked = {kind: index.top(layer, channel, kind, COUNT) for kind in RANKINGS}
@@ -107,7 +119,6 @@ def compute(index: Index, layer: str, channel: int, image: Any = None, replace: 
     edges, counts = index.histogram(layer, channel)
     own = kernel(model, layer)
     weighted = [one.name for one in model.layers if one.parameters]
-    facts = {"layer": layer, "channel": channel, "replace": replace, "value": value, "seed": index.manifest.seed}
     likeliest = int(before.argmax())
     return Channel(
         layer=known,
@@ -127,7 +138,7 @@ def compute(index: Index, layer: str, channel: int, image: Any = None, replace: 
         before=_likeliest(model, before),
         after=_likeliest(model, after),
         left=float(after[likeliest]),
-        facts={**index_facts(index), "view": "channel", **facts, **picture.facts},
+        facts={"image": picture, "value": value},
     )
 
 
@@ -176,15 +187,17 @@ def _classes(index: Index, layer: str, channel: int) -> Classes:
     )
 
 
-def render(result: Channel, *, opacity: Annotated[float, Range(0, 1)] = 0.6) -> Figure:
+@drawn
+def render(
+    result: Channel, *, opacity: Annotated[float, Range(0, 1, help="of the map on the picture")] = 0.6
+) -> Figure:
     """Its best, random and lowest patches; where it responds on the picture and how much over the data, its filter."""
-    style = {"opacity": options_of(render)["opacity"].check(opacity)}
     sheets = [
         row_panel(result.cuts, numbers, 3, f"{kind.capitalize()} patches", factor=printed(result.cuts))
         for kind in ("best", "random", "lowest")
         if (numbers := result.cuts.where(ranking=kind))
     ]
-    panels = [*sheets, _fires(result, style["opacity"]), _bars(result)]
+    panels = [*sheets, _fires(result, opacity), _bars(result)]
     if result.kernel is not None:
         panels.append(_filter(result.kernel, result.looks_at_pixels))
     mean, std, low, high, silent = (result.numbers[name] for name in ("mean", "std", "min", "max", "silent"))
@@ -211,7 +224,7 @@ def render(result: Channel, *, opacity: Annotated[float, Range(0, 1)] = 0.6) -> 
         title=f"Channel {result.channel} of {result.layer.name}, {result.facts['model']}",
         panels=tuple(panels),
         columns=3,
-        facts={**result.facts, "style": style},
+        facts=result.facts,
         note=note,
         arrays=arrays,
         table=result.table,

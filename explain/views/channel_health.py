@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from ..figure import Figure
 from ..index import Index
 from ..index.channels import dead, duplicates, kernel
-from .parts.result import Result, index_facts
+from .inputs import INDEX, LAYER
+from .parts.result import Result
+from .view import drawn, view
 
 __all__ = ["ChannelHealth", "compute", "render"]
 
@@ -23,11 +25,9 @@ class ChannelHealth(Result):
     table: dict[str, list[Any]]
     facts: dict[str, Any]
 
-    def figure(self, **style: Any) -> Figure:
-        return render(self, **style)
 
-
-def compute(index: Index, layer: str) -> ChannelHealth:
+@view
+def compute(index: Annotated[Index, INDEX], layer: Annotated[str, LAYER]) -> ChannelHealth:
     """Dead and duplicate channels of a layer. Raises Unknown for one that is not in the index."""
     known = index.statistics(layer)
     gone, copies = dead(index, layer), duplicates(index, layer)
@@ -39,18 +39,17 @@ def compute(index: Index, layer: str) -> ChannelHealth:
         "why": [told[channel] for channel in found],
         **{name: [float(known[name][channel]) for channel in found] for name in numbers},
     }
-    facts = {"layer": layer, "compared": "statistics" if kernel(index.model, layer) is None else "weights"}
-    return ChannelHealth(
-        len(known["mean"]), gone, copies, table, {**index_facts(index), "view": "channel_health", **facts}
-    )
+    compared = "statistics" if kernel(index.model, layer) is None else "weights"
+    return ChannelHealth(len(known["mean"]), gone, copies, table, {"compared": compared})
 
 
+@drawn
 def render(result: ChannelHealth) -> Figure:
     """The list, for CSV and HTML, with a sentence under it."""
     return Figure(
         title=f"Dead and duplicate channels of {result.facts['layer']}, {result.facts['model']}",
         panels=(),
-        facts={**result.facts, "style": {}},
+        facts=result.facts,
         note=f"{len(result.dead)} dead and {len(result.duplicates)} duplicates of {result.channels} channels, over "
         f"{result.facts['images']:,} pictures of {result.facts['data']}; duplicates by {result.facts['compared']}.",
         table=result.table,

@@ -14,8 +14,10 @@ from ..figure import RIGHT, WRONG, Chart, Figure, Grid, Line, Panel, bars
 from ..images import contact_sheet, resize, to_bytes
 from ..index import Index
 from ..index.lookup import file_name
-from ..registry import Choices, Range, options_of
-from .parts.result import Result, as_rgb, index_facts
+from ..registry import Choices, Range
+from .inputs import INDEX, Several
+from .parts.result import Result, as_rgb
+from .view import drawn, view
 
 __all__ = ["PARTS", "Confusion", "Mistake", "compute", "render"]
 
@@ -90,13 +92,27 @@ class Confusion(Result):
             said += f". {self.classes[true]} is taken for {self.columns[taken]} most often ({wrong.max():.0%} of them)"
         return f"{said}." + (f" {self.left_out:,} without a class that the network knows." if self.left_out else "")
 
-    def figure(self, **style: Any) -> Figure:
-        return render(self, **style)
+    @property
+    def measures(self) -> dict[str, Any]:
+        mistakes = [one._asdict() for one in self.mistakes]
+        return {"top1": self.top1, "top5": self.top5, "classes": self.table, "mistakes": mistakes}
+
+    @property
+    def summary(self) -> str:
+        rows = zip(*(self.table[name] for name in ("class", "pictures", "recall", "precision")), strict=True)
+        lines = [
+            f"{name:20}  {pictures:6d}  recall {recall:.3f}  precision {0 if precision is None else precision:.3f}"
+            for name, pictures, recall, precision in rows
+            if recall is not None
+        ]
+        lines += [f"{one.file}: {one.label} as {one.prediction}, {one.confidence:.3f}" for one in self.mistakes]
+        return "\n".join([self.sentence(), *lines])
 
 
+@view
 def compute(
-    index: Index,
-    pictures: Sequence[int] | None = None,
+    index: Annotated[Index, INDEX],
+    pictures: Annotated[Sequence[int] | None, Several(Range(0, 10**9, help="by default all"), most=100_000)] = None,
     *,
     count: Annotated[int, Range(0, 120, help="of the worst mistakes")] = 18,
 ) -> Confusion:
@@ -104,7 +120,6 @@ def compute(
 
     Raises BadValue where there are none. What has no such label, or cannot be read, is left out.
     """
-    count = options_of(compute)["count"].check(count)
     number = {name: k for k, name in enumerate(index.model.classes)}
     own = [number.get(name, -1) for name in index.classes]
     if max(own, default=-1) < 0:
@@ -133,7 +148,6 @@ def compute(
     sure = index.probabilities[chosen, 0]
     worst = wrong[np.argsort(-sure[wrong], kind="stable")][:count]
     mistakes, tiles = _mistakes(index, chosen[worst], truth[worst])
-    facts = {**index_facts(index), "view": "confusion", "count": count}
     return Confusion(
         counts=counts,
         classes=tuple(index.model.classes[k] for k in classes.tolist()),
@@ -144,7 +158,7 @@ def compute(
         mistakes=mistakes,
         tiles=tiles,
         left_out=left_out,
-        facts=facts if pictures is None else {**facts, "pictures": [int(k) for k in pictures]},
+        facts={},
     )
 
 
@@ -179,6 +193,7 @@ def _mistakes(
     return tuple(found), np.stack(tiles) if tiles else empty
 
 
+@drawn
 def render(
     result: Confusion,
     *,
@@ -186,15 +201,13 @@ def render(
     numbers: Annotated[str, Choices("pictures", "shares", help="in the cells of the matrix")] = "pictures",
 ) -> Figure:
     """The matrix with true classes downwards; recall and precision by class; or the worst mistakes as pictures."""
-    options = options_of(render)
-    style = {"part": options["part"].check(part), "numbers": options["numbers"].check(numbers)}
     model, data = result.facts["model"], result.facts["data"]
     table = result.table
     arrays: dict[str, NDArray[Any]] = {"counts": result.counts}
     panels: tuple[Chart | Panel, ...]
-    if style["part"] == "matrix":
-        title, panels = f"What {model} takes for what, on {data}", (_matrix(result, style["numbers"]),)
-    elif style["part"] == "classes":
+    if part == "matrix":
+        title, panels = f"What {model} takes for what, on {data}", (_matrix(result, numbers),)
+    elif part == "classes":
         title, panels = f"{model} class by class, on {data}", _bars(result)
     else:
         title, panels = f"Where {model} is surest of a mistake, on {data}", _sheet(result)
@@ -204,7 +217,7 @@ def render(
         title=title,
         panels=panels,
         columns=2 if len(panels) > 1 else 1,
-        facts={**result.facts, "style": style},
+        facts=result.facts,
         note=result.sentence(),
         arrays=arrays,
         table=table,

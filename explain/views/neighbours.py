@@ -14,16 +14,19 @@ from ..errors import BadFile, BadValue
 from ..figure import Figure, Grid, Panel, Pixels
 from ..images import contact_sheet, enlarge
 from ..index import SPACES, Index
-from ..index.lookup import file_name, index_of
+from ..index.lookup import file_name
 from ..index.search import METRICS
-from ..registry import Choices, Range, options_of
-from .parts.result import Result, as_rgb, index_facts, prepare
+from ..registry import Choices, Range
+from .inputs import INDEX, QUERY
+from .parts.cut import pictured
+from .parts.result import Result, as_rgb
+from .view import drawn, view
 
 __all__ = ["Neighbours", "Ranking", "compute", "render", "written"]
 
 TILE, GAP, COLUMNS = 112, 4, 11  # pixels of a tile's longer side, about; pixels between tiles; most in a row
 # Blue and orange of Okabe and Ito: apart for every kind of colour vision, and in brightness.
-SAME, OTHER, UNKNOWN, QUERY = (0, 114, 178), (230, 159, 0), (127, 127, 127), (0, 0, 0)
+SAME, OTHER, UNKNOWN, ASKED = (0, 114, 178), (230, 159, 0), (127, 127, 127), (0, 0, 0)
 CAVEAT = "Distances of the two rows are in units of their own. Near in features is alike to this network."
 
 
@@ -110,36 +113,33 @@ class Neighbours(Result):
         what = f"the query's label, {self.label}" if self.by == "label" else f"its predicted class, {self.prediction}"
         return f"{one.agreement} of {len(one.images)} have {what}"
 
-    def figure(self, **style: Any) -> Figure:
-        return render(self, **style)
+    @property
+    def summary(self) -> str:
+        rows = zip(*(self.table[name] for name in ("space", "distance", "image", "file")), strict=True)
+        lines = [f"{space:8}  {distance:10.4g}  {number:6d}  {file}" for space, distance, number, file in rows]
+        return "\n".join([*lines, *(f"{space}: {self.agrees(space)}" for space in SPACES)])
 
 
+@view
 def compute(
-    index: Index,
-    image: Any,
+    index: Annotated[Index, INDEX],
+    image: Annotated[Any, QUERY],
     *,
     k: Annotated[int, Range(1, 50, help="how many neighbours")] = 8,
     metric: Annotated[str, Choices(*METRICS)] = "euclidean",
 ) -> Neighbours:
     """The k nearest pictures of the index to one of its own (by number or reference; left out itself) or to another.
 
-    Pictures that could not be read are nobody's neighbours. Raises BadValue, Unknown, BadFile.
+    Pictures that could not be read are nobody's neighbours. Raises BadValue or BadFile for the picture.
     """
-    options = options_of(compute)
-    k, metric = options["k"].check(k), options["metric"].check(metric)
-    number = index_of(index, image)
-    label: str | None
-    prediction: str | None
-    if number is None:
-        picture = prepare(index.model, image)
-        label, prediction = None, index.model.predict(image, 1)[0][0][0]
-        tile, facts = _tile(picture.crop), picture.facts
-    else:
-        image, file = number, index.images.files[number]
-        label, prediction = index.label(number), index.prediction(number)
-        if prediction is None:
-            raise BadValue(f"Image {number} has no neighbours: {index.skipped.get(file, 'it could not be read')}")
-        tile, facts = _own_tile(index, number), {"image": file_name(index, file), "number": number}
+    number = image if isinstance(image, int) else None
+    label = None if number is None else index.label(number)
+    prediction = index.model.predict(image, 1)[0][0][0] if number is None else index.prediction(number)
+    if prediction is None:
+        why = index.skipped.get(index.images.files[image], "it could not be read")
+        raise BadValue(f"Image {number} has no neighbours: {why}")
+    picture = pictured(index, image)
+    tile = _tile(picture.crop)
     by, known = ("prediction", prediction) if label is None else ("label", label)
 
     def ranked(space: str) -> Ranking:
@@ -166,11 +166,7 @@ def compute(
         features=features,
         pixels=pixels,
         facts={
-            **index_facts(index),
-            "view": "neighbours",
-            **facts,
-            "k": k,
-            "metric": metric,
+            "image": picture,
             "by": by,
             "class": known,
             "agreement": {"features": features.agreement, "pixels": pixels.agreement},
@@ -178,6 +174,7 @@ def compute(
     )
 
 
+@drawn
 def render(
     result: Neighbours,
     *,
@@ -185,16 +182,14 @@ def render(
     names: Annotated[bool, Choices(True, False, help="the class after the distance")] = True,
 ) -> Figure:
     """Two rows that begin with the query: its neighbours in features above, in pixels below."""
-    options = options_of(render)
-    style = {"frame": options["frame"].check(frame), "names": options["names"].check(names)}
     of = f"{result.facts['images']:,} images of {result.facts['data']}"
     what = {"features": "In feature space", "pixels": "In pixel space"}
     compared = "label" if result.by == "label" else "predicted class (with a ?)"
     return Figure(
         title=f"Nearest to {result.facts['image'] or 'the picture'} ({result.name}) among {of}",
-        panels=tuple(_row(result, space, f"{what[space]}: {result.agrees(space)}", style) for space in SPACES),
+        panels=tuple(_row(result, space, f"{what[space]}: {result.agrees(space)}", frame, names) for space in SPACES),
         columns=1,
-        facts={**result.facts, "style": style},
+        facts=result.facts,
         note=f"Under each picture its {result.facts['metric']} distance. Blue frame: the query's {compared}; orange: "
         f"another; grey: not known. {CAVEAT}",
         arrays={
@@ -228,17 +223,16 @@ def _tile(crop: Pixels) -> Pixels:
     return np.asarray(Image.fromarray(crop).reduce(-(-side // TILE)))
 
 
-def _row(result: Neighbours, space: str, title: str, style: dict[str, Any]) -> Panel:
+def _row(result: Neighbours, space: str, title: str, frame: int, names: bool) -> Panel:
     ranking = result.ranking(space)
     tiles = np.concatenate([result.tile[None], ranking.tiles])
-    colours = [QUERY, *({True: SAME, False: OTHER, None: UNKNOWN}[one] for one in ranking.same)]
-    width = style["frame"]
-    framed = np.empty((len(tiles), tiles.shape[1] + 2 * width, tiles.shape[2] + 2 * width, 3), np.uint8)
+    colours = [ASKED, *({True: SAME, False: OTHER, None: UNKNOWN}[one] for one in ranking.same)]
+    framed = np.empty((len(tiles), tiles.shape[1] + 2 * frame, tiles.shape[2] + 2 * frame, 3), np.uint8)
     framed[...] = np.array(colours, np.uint8)[:, None, None]
-    framed[:, width : width + tiles.shape[1], width : width + tiles.shape[2]] = tiles
+    framed[:, frame : frame + tiles.shape[1], frame : frame + tiles.shape[2]] = tiles
     columns = min(len(tiles), COLUMNS)
     captions = [written(distance) for distance in ranking.distances]
-    if style["names"]:
+    if names:
         captions = [" ".join(pair) for pair in zip(captions, result.classes(space), strict=True)]
     grid = Grid(columns, framed.shape[1], framed.shape[2], GAP)
     return Panel(contact_sheet(framed, columns, GAP), title, names=("query", *captions), grid=grid)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValue, Unknown, shorten
+from ..errors import BadValue
 from ..figure import Figure, Grid, Panel
 from ..images import contact_sheet
 from ..index import RANKINGS, Index
 from ..index.channels import dead
-from ..network.layers import channel_of
 from ..network.model import Layer
-from ..registry import Choices, Range, options_of
+from ..registry import Choices, Range
+from .inputs import CHANNEL, INDEX, LAYER, Several
 from .parts.cut import GAP, GROUND, Cuts, blank, cut, printed, row_panel, sight
-from .parts.result import Result, index_facts
+from .parts.result import Result
+from .view import drawn, view
 
 __all__ = ["Patches", "classes", "compute", "describe", "render", "wall"]
 
@@ -49,26 +50,28 @@ class Patches(Result):
     def table(self) -> dict[str, list[Any]]:
         return self.cuts.columns()
 
-    def figure(self, **style: Any) -> Figure:
-        return render(self, **style)
+    @property
+    def measures(self) -> dict[str, Any]:
+        return {"patches": self.table, "dead": self.dead}
 
 
+@view
 def compute(
-    index: Index, layer: str, channels: int | Iterable[int], ranking: str = "best", count: int | None = None
+    index: Annotated[Index, INDEX],
+    layer: Annotated[str, LAYER],
+    channels: Annotated[Sequence[int], Several(CHANNEL, most=10_000)],
+    ranking: Annotated[str, Choices(*RANKINGS)] = "best",
+    count: Annotated[int | None, Range(1, 100, help="patches a channel, by default 9 or what the index keeps")] = None,
 ) -> Patches:
     """Up to `count` patches of each channel: nine, or as many as the index keeps.
 
-    Raises Unknown or BadValue for a layer, channel, ranking or count that the index has not.
+    Raises Unknown for a layer that the index has not, BadValue for a count beyond what it keeps.
     """
     index.summary(layer)
-    known = index.model.layer(layer)
-    if ranking not in RANKINGS:
-        raise Unknown("ranking", ranking, RANKINGS)
-    many = channels if isinstance(channels, Iterable) and not isinstance(channels, str) else [channels]
-    chosen = tuple(dict.fromkeys(channel_of(known, channel) for channel in many))
-    if not chosen:
-        raise BadValue(f"No channel is chosen; layer {layer!r} has 0 to {known.channels - 1}.")
-    count = min(COUNT, index.k) if count is None else _count(count, index.k)
+    known, chosen = index.model.layer(layer), tuple(dict.fromkeys(channels))
+    if (count or 0) > index.k:
+        raise BadValue(f"count={count} is not from 1 to {index.k}, which this index keeps.")
+    count = count or min(COUNT, index.k)
     gone = {channel: why for channel, why in dead(index, layer).items() if channel in chosen}
     greatest = index.statistics(layer)["max"]
     rows = (
@@ -77,7 +80,6 @@ def compute(
         if channel not in gone
         for rank, row in enumerate(index.top(layer, channel, ranking, count), 1)
     )
-    facts = {"layer": layer, "channels": chosen, "ranking": ranking, "count": count, "seed": index.manifest.seed}
     return Patches(
         cuts=cut(index, known, rows),
         layer=known,
@@ -86,16 +88,11 @@ def compute(
         count=count,
         dead=gone,
         most={channel: float(greatest[channel]) for channel in chosen},
-        facts={**index_facts(index), "view": "patches", **facts},
+        facts={"channels": chosen, "count": count},
     )
 
 
-def _count(count: Any, most: int) -> int:
-    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= most:
-        raise BadValue(f"count={shorten(count)} is not a whole number from 1 to {most}, which this index keeps.")
-    return count
-
-
+@drawn
 def render(
     result: Patches,
     *,
@@ -103,18 +100,17 @@ def render(
     factor: Annotated[int, Range(1, 64, help="whole-number enlargement of the pixels")] = 1,
 ) -> Figure:
     """One row a channel, first to last in the ranking, with the value under each patch."""
-    style = _checked(whole=whole, factor=factor)
-    factor = style["factor"] if style["whole"] else printed(result.cuts, style["factor"])
+    factor = factor if whole else printed(result.cuts, factor)
     panels = []
     for channel in result.channels:
         numbers = result.cuts.where(channel=channel)
         title = f"Channel {channel}{_warning(result, channel)}"
-        panels.append(row_panel(result.cuts, numbers, result.count, title, style["whole"], factor))
+        panels.append(row_panel(result.cuts, numbers, result.count, title, whole, factor))
     return Figure(
         title=f"{result.layer.name} of {result.facts['model']}: {result.ranking} patches",
         panels=tuple(panels),
         columns=1,
-        facts={**result.facts, "style": style},
+        facts=result.facts,
         note=describe(result),
         arrays={"patches": result.cuts.tiles},
         table=result.table,
@@ -178,7 +174,3 @@ def classes(label: str | None, prediction: str | None) -> str:
     if label is None:
         return f"{prediction}?"
     return label if label == prediction else f"{label}, seen as {prediction}"
-
-
-def _checked(**style: Any) -> dict[str, Any]:
-    return {name: option.check(style[name]) for name, option in options_of(render).items()}

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from ..errors import BadValue
+from ..errors import BadValue, shorten
 from ..figure import Figure
 from ..index import Index
+from ..index.lookup import file_name
+from ..registry import Choices, Range
+from .inputs import INDEX, MEASURED, EntryName
+from .parts.result import Result
+from .view import drawn, view
 
-__all__ = ["Answer", "Rate", "Trial", "correct", "rates", "table", "trials", "verdict"]
+__all__ = ["Answer", "Rate", "Study", "Trial", "compute", "correct", "rates", "render", "trials", "verdict"]
+
+METHOD = EntryName("explain.attribution:METHODS", "whose maps are shown")
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,79 @@ class Rate:
         return f"{self.hits} of {self.count} ({self.value:.0%}, 95 % interval {low:.0%} to {high:.0%})"
 
 
+@dataclass(frozen=True, eq=False)
+class Study(Result):
+    """The trials in the order they are asked, the files of their pictures, and the answers to the first of them."""
+
+    trials: tuple[Trial, ...]
+    files: tuple[str, ...]
+    answers: tuple[Answer, ...]
+    facts: dict[str, Any]
+
+    @property
+    def table(self) -> dict[str, list[Any]]:
+        """One row a trial. Where there is no answer yet, nothing says what is right: it is still to be asked."""
+        rest = [None] * (len(self.trials) - len(self.answers))
+        return {
+            "number": [trial.image for trial in self.trials],
+            "file": list(self.files),
+            "map_shown": [trial.with_map for trial in self.trials],
+            "network_right": [a.trial.right for a in self.answers] + rest,
+            "guessed_right": [a.guess for a in self.answers] + rest,
+            "hit": [a.hit for a in self.answers] + rest,
+            "seconds": [a.seconds for a in self.answers] + rest,
+        }
+
+
+@view
+def compute(
+    index: Annotated[Index, INDEX],
+    *,
+    method: Annotated[str, METHOD] = "gradient",
+    count: Annotated[int, Range(2, 200, help="of pictures")] = 20,
+    seed: Annotated[int, Range(0, 2**31 - 1, help="by which they are drawn")] = 0,
+    even: Annotated[bool, Choices(True, False, help="half of them mistakes, else as many as chance brings")] = True,
+    answers: Annotated[Any, MEASURED] = (),
+) -> Study:
+    """The pictures to ask about, every second one with its map, and the answers given to the first of them, each
+    whether the network is guessed to be right and after how many seconds.
+
+    Raises BadValue where labels or mistakes are lacking, and for what are no answers.
+    """
+    planned = tuple(trials(index, count, seed, even))
+    given = tuple(Answer(trial, *_answer(one)) for trial, one in zip(planned, _listed(answers, planned), strict=False))
+    files = tuple(file_name(index, index.images.files[trial.image]) for trial in planned)
+    return Study(planned, files, given, {"answers": [(one.guess, one.seconds) for one in given]})
+
+
+def _listed(answers: Any, planned: Sequence[Trial]) -> Sequence[Any]:
+    if not isinstance(answers, list | tuple) or len(answers) > len(planned):
+        raise BadValue(f"The answers are no list of at most {len(planned)}, which were asked.")
+    return answers
+
+
+def _answer(given: Any) -> tuple[bool, float]:
+    """The facts of a file may have been written by anybody."""
+    pair = isinstance(given, list | tuple) and len(given) == 2
+    if not pair or not isinstance(given[0], bool) or not isinstance(given[1], int | float) or not 0 <= given[1] < 1e9:
+        raise BadValue(f"An answer is true or false and seconds, not {shorten(given)}.")
+    return given[0], round(float(given[1]), 1)
+
+
+@drawn
+def render(result: Study) -> Figure:
+    """The table, to be saved as CSV, with the rates and what they say."""
+    told = "; ".join(f"{name}: {rate}" for name, rate in rates(result.answers).items())
+    return Figure(
+        title=f"A study with {result.facts['method']} maps: {result.facts['model']} on {result.facts['data']}",
+        panels=(),
+        facts=result.facts,
+        note=f"{told[:1].upper()}{told[1:]}. {verdict(result.answers)}",
+        table=result.table,
+        alt="Answers to a study",
+    )
+
+
 def correct(index: Index) -> NDArray[np.int8]:
     """For each image 1 where the network's likeliest class is its label, 0 where not, -1 where there is no label."""
     if not index.classes:
@@ -81,13 +161,11 @@ def correct(index: Index) -> NDArray[np.int8]:
     return np.where(unknown, -1, said == labels).astype(np.int8)
 
 
-def trials(index: Index, count: int = 20, seed: int = 0, even: bool = True) -> list[Trial]:
+def trials(index: Index, count: int, seed: int, even: bool) -> list[Trial]:
     """Pictures drawn by chance, every second one with its map; `even`: as many mistakes as right ones.
 
     Raises BadValue where labels or mistakes are lacking.
     """
-    if isinstance(count, bool) or not 2 <= count <= 200:
-        raise BadValue(f"count={count} is not from 2 to 200 pictures.")
     right = correct(index)
     known, wrong = np.flatnonzero(right >= 0), np.flatnonzero(right == 0)
     if not len(known):
@@ -136,18 +214,3 @@ def verdict(answers: Sequence[Answer]) -> str:
     if shown.interval[1] < plain.value:
         return "With the map the guesses hit less often than without it: it misleads."
     return "These answers do not show that the map helps: its interval holds what one reaches without it."
-
-
-def table(index: Index, answers: Sequence[Answer], **facts: Any) -> Figure:
-    """All answers, one in a row, to be saved as CSV."""
-    files = [index.images.files[a.trial.image] for a in answers]
-    columns: dict[str, list[Any]] = {
-        "number": [a.trial.image for a in answers],
-        "file": [file.replace("\\", "/").rpartition("/")[2] for file in files],
-        "map_shown": [a.trial.with_map for a in answers],
-        "network_right": [a.trial.right for a in answers],
-        "guessed_right": [a.guess for a in answers],
-        "hit": [a.hit for a in answers],
-        "seconds": [round(a.seconds, 1) for a in answers],
-    }
-    return Figure("Answers", (), {**index.facts, "view": "study", **facts}, table=columns)

@@ -3,10 +3,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from explain.index import RANKINGS
 from explain.ui import caches, choices, selection, widgets
 from explain.ui.text import literal
-from explain.views import VIEWS, channel, channel_health, patches
+from explain.views import VIEWS, channel, patches
 from explain.views.parts import cut
 
 ROWS = 12
@@ -44,40 +43,40 @@ small = [one.name for one in layers if one.receptive_field and max(one.receptive
 with controls[1]:
     # Of the layers that see a part of the picture, the one that sees most of it.
     layer = widgets.choose_layer(layers, default=small[-1] if small else None)
+view = VIEWS["patches"]
+given, style = {"index": index, "layer": layer}, {}
 with controls[2]:
-    ranking = selection.get("ranking", "best")
-    ranking = ranking if ranking in RANKINGS else "best"
-    selection.controlled(st.selectbox, "Patches", "ranking", ranking, list(RANKINGS), format_func=str.capitalize)
+    given["ranking"] = choices.option(view, "ranking", "Patches")
 count = model.layer(layer).channels
-given = str(selection.get("channel", ""))
-chosen = int(given) if given.isdecimal() and len(given) < 9 and int(given) < count else None
+chosen = selection.number("channel", -1, -1, count)
 with controls[3]:
     pages = -(-count // ROWS)
     # The page of the chosen channel, until another is asked for.
-    asked_for = str(selection.get("page", (chosen or 0) // ROWS + 1))
-    page = min(max(int(asked_for), 1), pages) if asked_for.isdecimal() else 1
+    page = selection.number("page", chosen // ROWS + 1 if 0 <= chosen < count else 1, 1, pages)
     page = int(selection.controlled(st.number_input, f"Page of {pages}", "page", page, 1, pages))
 with controls[4]:
-    whole = selection.controlled(st.toggle, "Whole pictures", "whole", selection.flag("whole"))
+    style["whole"] = choices.option(view, "whole", "Whole pictures")
+choices.more(view, given, style)
 
-shown = list(range((page - 1) * ROWS, min(page * ROWS, count)))
-result = caches.cached(patches.compute, index, layer, shown, ranking)
-panel, values, owners = patches.wall(result, whole=whole)
-if chosen is None:
-    living = [one for one in shown if one not in result.dead]
-    selection.choose("channel", chosen := (living or shown)[0])
-rank = str(selection.get("patch", 0))
-rank = min(int(rank), result.count - 1) if rank.isdecimal() else 0
+shown = given["channels"] or list(range((page - 1) * ROWS, min(page * ROWS, count)))
+given["channels"] = shown
+result = caches.computed(view, given)
+panel, values, owners = patches.wall(result, whole=style["whole"])
+if not 0 <= chosen < count:
+    living = [one for one in result.channels if one not in result.dead]
+    selection.choose("channel", chosen := (living or result.channels)[0])
+rank = selection.number("patch", 0, 0, result.count - 1)
 selected = owners.index(chosen) + rank if chosen in owners else None
-st.caption(widgets.literal(patches.describe(result)))
+st.caption(literal(patches.describe(result)))
+said = f"channels {shown[0]} to {shown[-1]}" if shown == list(range(shown[0], shown[-1] + 1)) else "these channels"
 clicked = widgets.show_gallery(
     panel,
-    f"patches-{model.name}-{layer}-{page}-{ranking}-{whole}",
+    f"patches-{model.name}-{layer}-{shown}-{result.ranking}-{style['whole']}",
     selected,
     values,
-    f"Patches of channels {shown[0]} to {shown[-1]} of {layer}, a row each",
+    f"Patches of {said} of {layer}, a row each",
     rows_of=result.count,
-    wall=f"patches-{model.name}-{layer}-{whole}",
+    wall=f"patches-{model.name}-{layer}-{style['whole']}",
 )
 if clicked is not None:
     selection.choose("channel", owners[clicked])
@@ -90,41 +89,34 @@ for k in result.cuts.where(channel=chosen, rank=rank + 1):
     told += f", unit at row {i}, column {j}"
     told += "" if box is None else f"; input rows {box[0]} to {box[2]}, columns {box[1]} to {box[3]}"
     told += "" if source is None else f"; file rows {source[0]} to {source[2]}, columns {source[1]} to {source[3]}"
-    st.caption(widgets.literal(f"{told}. {patches.classes(table['label'][k], table['prediction'][k])}."))
+    st.caption(literal(f"{told}. {patches.classes(table['label'][k], table['prediction'][k])}."))
+choices.show(view, given, style, result.figure(**style), f"Export {said}")
 
-opened = f'import explain\n\nmodel = explain.load_model("{model.name}")\n'
-opened += f'index = explain.build_index(model, "{index.manifest.root or index.manifest.data}")\n'
-call = f'result = explain.patches(index, "{layer}", range({shown[0]}, {shown[-1] + 1}), ranking="{ranking}")\n'
-flags = " ".join(f"--channel {one}" for one in shown)
-widgets.show_exports(
-    patches.render(result, whole=whole),
-    f'{opened}{call}result.save("patches.png", whole={whole})',
-    f"python -m explain patches {index.folder} --layer {layer} {flags} --ranking {ranking}"
-    f" --style whole={whole} --out patches.png",
-    "patches",
-    f"Export channels {shown[0]} to {shown[-1]}",
-)
-
-counted = caches.cached(channel_health.compute, index, layer)
+health = {"index": index, "layer": layer}
+counted = caches.computed(VIEWS["channel_health"], health)
 with st.expander(f"Dead and duplicate channels: {len(counted.dead)} and {len(counted.duplicates)}"):
-    listed = channel_health.render(counted)
-    st.caption(widgets.literal(listed.note))
+    listed = counted.figure()
+    st.caption(literal(listed.note))
     if counted.table["channel"]:
         st.dataframe(counted.table, hide_index=True)
+    choices.show(VIEWS["channel_health"], health, {}, listed, "Export this list")
 
-reference = selection.get("picture", caches.demo_picture(model))
 with st.expander("From low to high: this picture through the network", expanded=selection.flag("hierarchy")):
     if selection.controlled(st.toggle, "Show early, middle and late layers", "hierarchy", selection.flag("hierarchy")):
         show_hierarchy(index, picture)
 
+st.subheader(f"Channel {chosen}")
+of_channel = {"index": index, "layer": layer, "channel": chosen, "image": widgets.queried(index, picture)}
+drawn = {}
+choices.more(VIEWS["channel"], of_channel, drawn, label="What it is set to, and the map on the picture")
+
 
 @st.fragment
 def one_channel() -> None:
-    st.subheader(f"Channel {chosen}")
-    one = caches.cached(channel.compute, index, layer, chosen, picture)
-    figure = channel.render(one)
+    one = caches.computed(VIEWS["channel"], of_channel)
+    figure = one.figure(**drawn)
     if one.dead:
-        st.info(widgets.literal(f"Dead on these pictures: {one.dead}."), icon=":material/info:")
+        st.info(literal(f"Dead on these pictures: {one.dead}."), icon=":material/info:")
     kinds = [kind for kind in ("best", "random", "lowest") if one.cuts.where(ranking=kind)]
     if kinds:
         with widgets.row("panels-patches"):
@@ -143,28 +135,20 @@ def one_channel() -> None:
                     rows_of=3,
                 )
     widgets.show_panels(channel.without_patches(figure))
-    st.caption(widgets.literal(figure.note))
+    st.caption(literal(figure.note))
     with widgets.row("panels-classes"):
         left, middle, right = st.columns(3, gap="medium")
     with left:
         st.markdown("**Your picture, as it is**")
         widgets.show_scores(one.before)
     with middle:
-        st.markdown(f"**With channel {chosen} set to its mean**")
+        st.markdown(f"**With channel {chosen} set to {'its mean' if of_channel['replace'] == 'mean' else '0'}**")
         widgets.show_scores(one.after)
     with right:
         st.markdown(f"**{'Predicted classes' if one.classes.predicted else 'Classes'} it prefers**")
         columns = {"class": one.classes.names, "mean of strongest": one.classes.means, "pictures": one.classes.images}
         st.dataframe(columns, hide_index=True, height=220)
-    widgets.show_exports(
-        figure,
-        f'{opened}image = explain.open_picture("{reference}")\n'
-        f'explain.channel(index, "{layer}", {chosen}, image).save("channel.png")',
-        f"python -m explain channel {index.folder} --layer {layer} --channel {chosen} --image {reference}"
-        " --out channel.png",
-        "channel",
-        f"Export channel {chosen}",
-    )
+    choices.show(VIEWS["channel"], of_channel, drawn, figure, f"Export channel {chosen}")
 
 
 one_channel()

@@ -12,10 +12,10 @@ from explain.errors import ExplainError
 from explain.index import Index
 from explain.network.model import Model
 from explain.training import recipe
-from explain.ui import caches, jobs, selection, widgets
+from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.parts import embedding_maps
 from explain.ui.text import literal
-from explain.views import confusion
+from explain.views import VIEWS, confusion
 from explain.views.training_curves import Run
 from explain.workspace import runs
 
@@ -49,33 +49,38 @@ def judged(run: Run, folder: Path | None) -> Judged:
 def show_mistakes(model: Model, run: Run, folder: Path | None) -> None:
     """On demand: every picture has to go through the network once."""
     st.subheader("What it takes for what")
-    part = selection.get("errors", "")
+    view = VIEWS["confusion"]
+    key = view.key("part")
+    part = selection.get(key, "")
     if part not in confusion.PARTS:
         words = "Sends the test pictures through the network once; other pages use the same index."
         if st.button("Confusion matrix and worst mistakes", icon=":material/grid_on:", help=words):
-            selection.choose("errors", "matrix")
+            selection.choose(key, "matrix")
             selection.again()
         return
     try:
-        of = judged(run, folder)
-        index = _index(model, of)
+        index, of = _pictures(model, run, folder)
     except ExplainError as error:
         widgets.show_error(error)
         return
     if index is None:
         return
     selection.controlled(
-        st.segmented_control, "Show", "errors", part, list(confusion.PARTS), format_func=confusion.PARTS.get
+        st.segmented_control, "Show", key, part, list(confusion.PARTS), format_func=confusion.PARTS.get
     )
-    result = caches.cached(confusion.compute, index, of.numbers)
-    figure = confusion.render(result, part=part)
+    given, style = {"index": index}, {"part": part}
+    choices.more(view, given, style)
+    if given["pictures"] is None:
+        given["pictures"] = of.numbers
+    result = caches.computed(view, given)
+    figure = result.figure(**style)
     with widgets.row("cards"):
         first, second, third, _ = st.columns(4)
     first.metric("Right", f"{result.top1:.1%}")
     if len(result.classes) > 5:
         second.metric("Among the first five", f"{result.top5:.1%}")
     third.metric("Pictures", f"{result.images:,}")
-    st.caption(literal(f"{of.said} {result.sentence()}"))
+    st.caption(literal(f"{of.said} {result.sentence()}".strip()))
     if part == "mistakes":
         _tiles(model, index, result)
     elif part == "matrix":
@@ -83,16 +88,29 @@ def show_mistakes(model: Model, run: Run, folder: Path | None) -> None:
             widgets.show_charts(figure, 1)
     else:
         widgets.show_charts(figure, len(figure.panels))
-    some = "" if of.numbers is None else ", numbers"
-    widgets.show_exports(
-        figure,
-        f'import explain\n\nindex = explain.open_index("{index.folder}")\n'
-        + (f"numbers = {list(of.numbers)}\n" if of.numbers is not None else "")
-        + f'explain.confusion(index{some}).save("confusion.png", part="{part}")',
-        f"python -m explain confusion {index.folder} --style part={part} --out confusion.png",
-        "confusion",
-        "Export this",
-    )
+    choices.show(view, given, style, figure, "Export this")
+
+
+def _pictures(model: Model, run: Run, folder: Path | None) -> tuple[Index | None, Judged]:
+    """An index that was chosen, or that of the pictures that say most; None until it is there."""
+    known = workspace.list_indexes(model)
+    asked = selection.get("index", "")
+    chosen = next((name for name, place in known.items() if asked in (name, place.name)), "")
+    with widgets.row("controls-judged"):
+        left, _ = st.columns([2, 3])
+    with left:
+        selection.controlled(
+            st.selectbox,
+            "Over which pictures",
+            "index",
+            chosen,
+            ["", *known],
+            format_func=lambda name: name or "those that say most of the training",
+        )
+    if chosen:
+        return caches.index(model, known[chosen]), Judged(chosen, 0, None, "")
+    of = judged(run, folder)
+    return _index(model, of), of
 
 
 def _index(model: Model, of: Judged) -> Index | None:
@@ -115,7 +133,7 @@ def _tiles(model: Model, index: Index, result: confusion.Confusion) -> None:
     if not result.mistakes:
         st.success("It makes no mistake here.", icon=":material/check:")
         return
-    (panel,) = confusion.render(result, part="mistakes").panels
+    (panel,) = result.figure(part="mistakes").panels
     names = tuple(f"{one.label}, seen as {one.prediction}" for one in result.mistakes)
     clicked = widgets.show_gallery(
         replace(panel, names=names),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -141,7 +140,8 @@ def pictured(index: Index, image: Any) -> ModelInput:
     if not 0 <= image < len(index):
         raise BadValue(f"Image {image} is not in this index; it has 0 to {len(index) - 1}.")
     found = prepare(index.model, index.images[int(image)])
-    return found._replace(facts={**found.facts, "image": Path(index.images.files[image]).name, "number": int(image)})
+    name = file_name(index, index.images.files[image])
+    return found._replace(facts={**found.facts, "image": name, "number": int(image)})
 
 
 def extent(layer: Layer, size: tuple[int, int]) -> tuple[int, int]:
