@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .workspace import load_model as load_model
     from .workspace import open_index as open_index
     from .workspace import open_picture as open_picture
+    from .workspace import open_run as open_run
     from .workspace.classify import classify_image as classify_image
     from .workspace.classify import predict as predict
     from .workspace.redraw import redraw as redraw
@@ -59,6 +60,7 @@ _HOMES = {
     "merge_indexes": "index",
     "open_index": "workspace",
     "open_picture": "workspace",
+    "open_run": "workspace",
     "predict": "workspace.classify",
     "read_facts": "figure",
     "redraw": "workspace.redraw",

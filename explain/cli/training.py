@@ -139,11 +139,7 @@ def _changes(given: argparse.Namespace, original: Any) -> dict[str, Any]:
         else:
             changes[whole] = value
     if given.augment:
-        steps = [text for text in given.augment if text != "none"]
-        changes["augmentation"] = tuple(_step(text) for text in steps)
+        from ..views.inputs import PLAN
+
+        changes["augmentation"] = PLAN.parse(",".join(given.augment), {})
     return changes
-
-
-def _step(text: str) -> tuple[str, dict[str, Any]]:
-    name, _, options = text.partition(":")
-    return name, pairs(options.split(",")) if options else {}

@@ -34,7 +34,8 @@ class Figure:
     """Panels in a grid, the sentence under them, the raw numbers behind them and the facts that reproduce them.
 
     bundle: named files for the zip, or what makes them.
-    page: makes the whole HTML page where another than the plain one is wanted; it must contain html.FACTS_OPEN.
+    page: makes the whole HTML page of the figure where another than the plain one is wanted; it must contain
+    html.FACTS_OPEN.
     """
 
     title: str
@@ -46,7 +47,7 @@ class Figure:
     table: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     alt: str = ""
     bundle: Mapping[str, Callable[[], bytes] | bytes] = field(default_factory=dict)
-    page: Callable[[], bytes] | None = None
+    page: Callable[[Figure], bytes] | None = None
 
     def __post_init__(self) -> None:
         if self.columns < 1:

@@ -47,7 +47,7 @@ table { border-collapse: collapse; margin-top: 1.5rem } td, th { text-align: lef
 @export("html", "text/html", facts=between(FACTS_OPEN.encode(), b"</script>"))
 def html(figure: Figure, *_: float) -> bytes:
     if figure.page:
-        return figure.page()
+        return figure.page(figure)
     esc = _escaped
     columns = max(1, min(figure.columns, len(figure.panels)))
     body = [f'<h1>{esc(figure.title)}</h1><div class="panels" style="--columns: {columns}">']

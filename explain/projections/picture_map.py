@@ -28,7 +28,8 @@ class Placed:
 
     @property
     def name(self) -> str:
-        return Path(self.facts["image"]).name[:24] if self.facts["image"] else "your picture"
+        name = self.facts["image"]
+        return Path(name).name[:24] if name and not name.startswith("upload/") else "your picture"
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,8 +9,8 @@ from typing import Any
 import streamlit as st
 
 from explain import workspace
-from explain.data import ImageSet, list_images
-from explain.errors import ExplainError
+from explain.data import ImageSet, is_here, list_images
+from explain.errors import ExplainError, Unknown
 from explain.index import MANIFEST, Index
 from explain.network.model import Model
 from explain.store import sha256
@@ -19,6 +19,7 @@ from explain.views import View
 from explain.views.facts import Facts
 from explain.workspace.kept import Kept
 from explain.workspace.opener import Opener, find_index
+from explain.workspace.runs import images_of
 
 DEFAULT_MODEL = "efficientnet-lite0"
 # First and second picture by input channels; the lectures compare pullovers and coats.
@@ -93,6 +94,17 @@ class SessionOpener(Opener):
 
     def picture(self, name: str) -> Any:
         return _opened(name)
+
+    def images(self, name: str) -> ImageSet:
+        """Those of a name that this machine has, or an unpacked ZIP: no folder is opened by an address."""
+        if name.startswith("zip/") or (name in list_images() and is_here(name)):
+            return images_of(name)
+        raise Unknown("set of pictures", name, filter(is_here, list_images()))
+
+    def run(self, name: str) -> Any:
+        if not self.knows_run(name):
+            raise Unknown("training", name, workspace.list_runs())
+        return super().run(name)
 
     def find_index(self, facts: Facts, model: Model) -> Index:
         return index(model, find_index(facts, model)[1])

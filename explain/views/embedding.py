@@ -4,42 +4,45 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from explain.projections.picture_map import PictureMap, Placed
-
 from ..errors import BadFile, BadValue, shorten
 from ..explorer import Thumbs
-from ..figure import Figure, Plot, versions
+from ..figure import VERSION, Figure, Plot, versions
 from ..index import Index
 from ..index.search import nearest
 from ..isolate import isolate
+from ..progress import Progress, unheard
 from ..projections.fidelity import fidelity
-from ..projections.projection import PROJECTIONS, Projection, project
-from ..projections.representation import represent
-from ..registry import Choices, Range, options_of
+from ..projections.picture_map import PictureMap, Placed
+from ..projections.projection import PROJECTIONS, project
+from ..projections.representation import POOLINGS, represent
+from ..registry import Choices, Range
+from ..store import sha256
+from .inputs import INDEX, PICTURE, EntryName, EntryOptions, Layer, Several
 from .parts import map_explorer, map_plot, tensorboard
-from .parts.result import Result, index_facts, prepare
+from .parts.result import Result, prepare
+from .view import drawn, view
 
-__all__ = ["CAVEATS", "Embedding", "Placed", "compute", "pack", "project_point", "render", "unpack"]
+__all__ = ["Embedding", "Placed", "compute", "kept_name", "pack", "project_point", "render", "unpack"]
 
 SAME = 1e-6  # of its length, by which a vector may differ and still be of the same picture
 NEIGHBOURS = 5  # of which fidelity speaks, and among which a new picture is placed
-LIBRARIES = {"tsne": ("openTSNE",), "umap": ("umap-learn",), "pca": ("scikit-learn",)}
-CAVEATS = {
-    "pca": "Distances on the map are true as far as these axes go; what they leave out is not seen.",
-    "tsne": "Near means alike, but in t-SNE the distance between groups, their size and their density mean little; "
-    "another seed or perplexity draws another map.",
-    "umap": "Near means alike, but in UMAP the distance between groups, their size and their density mean little; "
-    "another seed or number of neighbours draws another map.",
-}
-Report = Callable[[int, int, str, Any], object]  # done, total, what of, points so far or None
+METHOD = EntryName("explain.projections.projection:PROJECTIONS", "what lays out the points: pca, tsne, umap")
+OTHERS = Several(PICTURE, least=0, most=20, follows=("model", "picture"), help="pictures to be marked on the map")
+
+
+class Kept(Protocol):
+    """What took long to make, by a name that says all it depends on."""
+
+    def get(self, name: str) -> bytes | None: ...
+    def put(self, name: str, content: bytes) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,66 +51,92 @@ class Embedding(PictureMap, Result):
 
     @property
     def caveat(self) -> str:
-        return CAVEATS[self.facts["method"]]
+        return PROJECTIONS[self.facts["method"]].caveat
 
-    def figure(self, thumbs: Thumbs | None = None, **style: Any) -> Figure:
-        return render(self, thumbs, **style)
+    @property
+    def summary(self) -> str:
+        return f"{self.facts['method']}: {len(self.points)} points\n{self.figure().note}"
 
 
+@view
 def compute(
-    index: Index,
-    method: str = "tsne",
+    index: Annotated[Index, INDEX],
+    method: Annotated[str, METHOD] = "tsne",
     *,
-    layer: str | None = None,
-    pooling: str = "mean",
-    count: int | None = None,
-    measure: bool = True,
-    report: Report = lambda *_: None,
-    **options: Any,
+    layer: Annotated[str | None, Layer("by default the features, which the classifier decides by", url="")] = None,
+    pooling: Annotated[str, Choices(*POOLINGS, help="of a layer's maps: averaged over positions, or all values")] = (
+        "mean"
+    ),
+    count: Annotated[int | None, Range(1, 10**7, help="pictures, drawn by the seed; by default all")] = None,
+    measure: Annotated[bool, Choices(True, False, help="how far each point can be trusted")] = True,
+    place: Annotated[Sequence[Any], OTHERS] = (),
+    progress: Progress = unheard,
+    preview: Callable[[Any], object] = unheard,
+    kept: Kept | None = None,
+    **options: Annotated[Any, EntryOptions(METHOD)],
 ) -> Embedding:
-    """A map of the index's pictures by a projection: pca, tsne or umap, with that method's options.
+    """A map of the index's pictures by a projection, with that method's options.
 
-    Of the features that the index keeps, or of another layer's output, averaged (pooling="mean") or "flat"; of all
-    pictures or of `count` drawn by the seed. measure=False leaves out how far the map can be trusted. All but PCA is
-    computed in a process of its own. Raises Unknown, BadValue.
+    Of the features that the index keeps, or of another layer's output; `place` are pictures to be marked where they
+    lie, on maps of features only. What is slow is computed in a process of its own; `preview` hears the points so far.
+    Raises Unknown, BadValue.
     """
-    checked = PROJECTIONS[method].check(options)
-    images, vectors = represent(
-        index, layer or None, pooling, lambda done, total: report(done, total, "pictures", None)
-    )
-    chosen = _drawn(len(images), count, checked.get("seed", 0))
+    if place and layer:
+        raise BadValue(f"Pictures can be placed on maps of features, not of layer {layer!r}.")
+    if kept:
+        name = kept_name(
+            {
+                "index": index, "method": method, "layer": layer, "pooling": pooling, "count": count,
+                "measure": measure, "options": options,
+            }
+        )  # fmt: skip
+    result = _unpacked(index, kept.get(name)) if kept else None
+    if result is None:
+        result = _mapped(index, method, layer, pooling, count, measure, options, progress, preview)
+        if kept:
+            kept.put(name, pack(result))
+    placed = tuple(project_point(result, picture) for picture in place)
+    return replace(result, placed=placed, facts={**result.facts, "place": placed})
+
+
+def _mapped(
+    index: Index,
+    method: str,
+    layer: str | None,
+    pooling: str,
+    count: int | None,
+    measure: bool,
+    options: dict[str, Any],
+    progress: Progress,
+    preview: Callable[[Any], object],
+) -> Embedding:
+    images, vectors = represent(index, layer, pooling, progress)
+    chosen = _drawn(len(images), count, options.get("seed", 0))
     images, vectors = images[chosen], vectors[chosen]
+    entry = PROJECTIONS[method]
 
     def settles(done: int, total: int, points: Any) -> None:
-        report(done, total, "steps", points)
+        if points is not None:
+            preview(points)
+        progress(done, total, "steps")
 
-    found: Projection
-    if method == "pca":
-        found = project(method, vectors, **checked)
+    if entry.slow:
+        preview(project("pca", vectors).points)  # something to look at
+        progress(0, 0, "starting")
+        found = isolate("explain.projections.projection:project", method, vectors, report=settles, **options)
     else:
-        report(0, 0, "starting", project("pca", vectors).points)  # something to look at
-        found = isolate("explain.projections.projection:project", method, vectors, report=settles, **checked)
-    facts = {
-        **index_facts(index),
-        "view": "embedding",
-        **({"layer": layer, "pooling": pooling} if layer else {}),
-        **({} if count is None else {"count": len(images)}),
-        **found.facts,
-    }
-    facts["versions"] = {**index.facts["versions"], **versions(*LIBRARIES[method])}
+        found = project(method, vectors, **options)
+    facts = {**found.facts, "versions": versions(*entry.libraries)}
+    if layer is None or not index.model.layer(layer).spatial:
+        facts["pooling"] = None  # it means nothing
     made = Embedding(index, found.points, images, facts, mean=found.mean, axes=found.axes)
-    return measured(made, vectors, report) if measure else made
+    return _measured(made, vectors, options.get("metric", "euclidean"), progress) if measure else made
 
 
-def measured(result: Embedding, vectors: NDArray[np.float32], report: Report = lambda *_: None) -> Embedding:
+def _measured(result: Embedding, vectors: NDArray[np.float32], metric: str, progress: Progress) -> Embedding:
     """The same map with how far it can be trusted, given the vectors it was made of."""
-    metric = result.facts["options"].get("metric", "euclidean")
     k = min(NEIGHBOURS, (len(vectors) - 1) // 2)
-
-    def told(done: int, total: int) -> None:
-        report(done, total, "points measured", result.points)
-
-    found = fidelity(vectors, result.points, k, metric, report=told)
+    found = fidelity(vectors, result.points, k, metric, progress=progress)
     facts = {**result.facts, "trustworthiness": found.trustworthiness, "neighbours_kept": found.share_kept, "k": k}
     return replace(result, trust=found.trust.astype(np.float32), kept=found.kept.astype(np.float32), facts=facts)
 
@@ -134,6 +163,7 @@ def project_point(result: Embedding, image: Any) -> Placed:
     return Placed(where.astype(np.float32), result.images[near], Image.fromarray(picture.crop), picture.facts)
 
 
+@drawn
 def render(
     result: Embedding,
     thumbs: Thumbs | None = None,
@@ -147,17 +177,7 @@ def render(
     tilt: Annotated[float, Range(-90, 90, help="of a map in three dimensions, in degrees")] = 20.0,
 ) -> Figure:
     """The map with a point for each picture. `thumbs` are the pictures', in the map's order, where they are at hand."""
-    given = {
-        "colour": colour,
-        "names": names,
-        "legend": legend,
-        "thumbnails": thumbnails,
-        "size": size,
-        "turn": turn,
-        "tilt": tilt,
-    }
-    style = {name: option.check(given[name]) for name, option in options_of(render).items()}
-    method = PROJECTIONS[result.facts["method"]]
+    look = map_plot.Look(colour, names, legend, size, turn, tilt)
     known = result.facts
     note = [result.caveat]
     if "explained_variance" in known:
@@ -168,35 +188,40 @@ def render(
     if "trustworthiness" in known:
         kept = f"{known['neighbours_kept']:.0%} of {known['k']} nearest neighbours kept"
         note.append(f"Trustworthiness {known['trustworthiness']:.3f}, {kept}.")
-    facts = {**known, "style": style}
-    if result.placed:
-        facts["placed"] = [one.facts for one in result.placed]
-    of = known.get("layer", "features")
-    title = f"{NAMES[method.name]} of {len(result.points):,} pictures of {known['data']} by {of} of {known['model']}"
-    panel: Plot | Any = map_plot.plot(result, style)
-    if style["thumbnails"]:
-        panel = map_plot.picture_map(result, style, thumbs)
+    label, of = PROJECTIONS[known["method"]].label, known.get("layer", "features")
+    title = f"{label} of {len(result.points):,} pictures of {known['data']} by {of} of {known['model']}"
+    panel: Plot | Any = map_plot.picture_map(result, look, thumbs) if thumbnails else map_plot.plot(result, look)
     arrays: dict[str, NDArray[Any]] = {"points": result.points, "images": result.images}
     arrays |= {name: getattr(result, name) for name in ("trust", "kept") if getattr(result, name) is not None}
-    note_text = " ".join(note)
     return Figure(
         title=title,
         panels=(panel,),
         columns=1,
-        facts=facts,
-        note=note_text,
+        facts=known,
+        note=" ".join(note),
         arrays=arrays,
         table=result.table,
-        alt=f"{title}, coloured by {map_plot.coloured_by(result, style['colour'])}.",
+        alt=f"{title}, coloured by {map_plot.coloured_by(result, colour)}.",
         bundle=tensorboard.tensorboard(result),
-        page=lambda: map_explorer.offline(result, thumbs, title, note_text, facts),
+        page=lambda figure: map_explorer.offline(result, thumbs, figure),
     )
 
 
-NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
-
-
 # Kept maps -----------------------------------------------------------------------------------------------------------
+
+
+def kept_name(given: Mapping[str, Any]) -> str:
+    """What a map is called among those kept: by all it depends on, which `place` is not. Raises Unknown, BadValue.
+
+    given: by the names of the view's parameters; those left out are their defaults.
+    """
+    from . import VIEWS
+
+    asked = VIEWS["embedding"].check(given)
+    known = asked.pop("index").manifest
+    del asked["place"]
+    of = [known.model_digest, known.data_digest, sum(shard.images for shard in known.shards), sorted(asked.items())]
+    return f"embedding-{asked['method']}-{sha256(repr([*of, VERSION]).encode())[:24]}.npz"
 
 
 def pack(result: Embedding) -> bytes:
@@ -206,8 +231,9 @@ def pack(result: Embedding) -> bytes:
         for name in ("points", "images", "trust", "kept", "mean", "axes")
         if getattr(result, name) is not None
     }
+    facts = {"of": _of(result.index), "facts": {name: one for name, one in result.facts.items() if name != "place"}}
     file = io.BytesIO()
-    np.savez(file, facts=np.array(json.dumps(result.facts)), names=np.array(list(arrays)), **arrays)
+    np.savez(file, facts=np.array(json.dumps(facts)), names=np.array(list(arrays)), **arrays)
     return file.getvalue()
 
 
@@ -216,21 +242,30 @@ def unpack(index: Index, content: bytes) -> Embedding:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             held = dict(file)
-        facts, names = json.loads(str(held.pop("facts"))), held.pop("names").tolist()
-        whole = {name: facts[name] for name in ("model_digest", "data_digest")}
-        made = Embedding(index, facts=facts, **held)
+        known, names = json.loads(str(held.pop("facts"))), held.pop("names").tolist()
+        made = Embedding(index, facts=dict(known["facts"]), **held)
         fits = set(names) == set(held) and len(made.points) == len(made.images)  # a damaged zip may lack some
         fits = fits and bool(0 <= made.images.min() <= made.images.max() < len(index))
     except Exception as error:
         raise BadFile(f"This is no map that was kept: {shorten(error)}") from error
-    if not fits or whole != {name: index.facts[name] for name in whole}:
+    if not fits or known["of"] != _of(index):
         raise BadFile("This map is of another index.")
     return made
+
+
+def _unpacked(index: Index, content: bytes | None) -> Embedding | None:
+    """None where it is not kept, or damaged."""
+    try:
+        return None if content is None else unpack(index, content)
+    except BadFile:
+        return None
+
+
+def _of(index: Index) -> list[str]:
+    return [index.facts["model_digest"], index.facts["data_digest"]]
 
 
 def _drawn(total: int, count: int | None, seed: int) -> NDArray[np.int64]:
     if count is None:
         return np.arange(total)
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise BadValue(f"count={shorten(count)} is not a whole number of at least 1.")
     return np.sort(np.random.default_rng(seed).permutation(total)[:count])

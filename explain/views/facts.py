@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,8 +44,19 @@ class Facts:
     def numbers(self, name: str) -> list[int]:
         return [Facts({name: one}).number(name) for one in self.several(name)]
 
+    def floats(self, name: str) -> list[float]:
+        """Of a list, all of them finite."""
+        found = [Facts({name: one})._checked(name, int | float, "a number") for one in self.several(name)]
+        if not all(map(math.isfinite, found)):
+            raise BadValue(f"{shorten(name)} in the facts holds a number that is not finite.")
+        return [float(one) for one in found]
+
     def texts(self, name: str) -> list[str]:
         return [Facts({name: one}).text(name) for one in self.several(name)]
+
+    def lists(self, name: str) -> list[Sequence[Any]]:
+        """Of a list, which holds lists."""
+        return [Facts({name: one}).several(name) for one in self.several(name)]
 
     def options(self, name: str) -> dict[str, Any]:
         """Plain values by name."""

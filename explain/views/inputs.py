@@ -8,6 +8,8 @@ on: `given` holds the values of the parameters before it. What has only a Range 
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +33,8 @@ __all__ = [
     "MEASURED",
     "MODEL",
     "PICTURE",
+    "PICTURES",
+    "PLAN",
     "POSITION",
     "QUERY",
     "RUN",
@@ -46,6 +50,7 @@ __all__ = [
 ]
 
 Given = Mapping[str, Any]
+NONE = "none"
 
 
 class Opener(Protocol):
@@ -62,6 +67,7 @@ class Opener(Protocol):
     def images(self, name: str) -> Any: ...
     def knows_images(self, name: str) -> bool: ...
     def run(self, name: str) -> Any: ...
+    def knows_run(self, name: str) -> bool: ...
     def knows_model(self, name: str) -> bool: ...
     def knows_picture(self, name: str) -> bool: ...
     def find_index(self, facts: Facts, model: Model) -> Index: ...
@@ -145,10 +151,10 @@ class ModelInput(Input):
         return _model_of(facts, open)
 
     def text(self, value: Any, given: Given) -> str:
-        return str(value.name)
+        return str(getattr(value, "name", value))
 
     def python(self, value: Any, given: Given) -> str:
-        return f"explain.load_model({literal(value.name)})"
+        return f"explain.load_model({literal(self.text(value, given))})"
 
 
 class IndexInput(Input):
@@ -199,9 +205,11 @@ class PictureInput(Input):
     def present(self, facts: Facts, name: str) -> bool:
         return facts.has(name) if name != self.own else facts.has("pixels") or facts.has("number")
 
-    def _picture(self, facts: Facts, model: Model, open: Opener) -> Any:
+    def _picture(self, facts: Facts, model: Model | None, open: Opener) -> Any:
         name, digest = facts.text("image") if facts.has("image") else "", facts.text("pixels")
         for one in open.given_images:
+            if hasattr(one, "files"):  # a set
+                continue
             found = _covered(facts, one)
             if pixels_of(model, found) == digest:
                 return _named(found, name)
@@ -272,6 +280,8 @@ class Layer(Input):
     def check(self, value: Any, given: Given) -> Any:
         if value in (None, ""):
             return None
+        if self.of and given[self.of] is None:
+            raise BadValue(f"A layer of the {self.of} model was given, {shorten(value)}, but no {self.of} model.")
         return _model(given, self.of).layer(str(value)).name
 
 
@@ -295,13 +305,26 @@ class PositionInput(Input):
     follows = ("model", "layer", "channel")
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:
-        return [part.strip() for part in text.split(",")] if text else None
+        return self.check(text.split(","), given) if text else None
+
+    def check(self, value: Any, given: Given) -> tuple[int, ...]:
+        layer = _model(given).layer(given["layer"])
+        size = layer.shape[1:]
+        try:
+            place = tuple(int(k) for k in value)
+        except (TypeError, ValueError):
+            place = (-1,)
+        if len(place) != len(size) or not all(0 <= k < n for k, n in zip(place, size, strict=True)):
+            ends = f"from {(0,) * len(size)} to {tuple(n - 1 for n in size)}"
+            valid = ends if size else "(): it gives a vector"
+            raise BadValue(f"Position {shorten(value)} of layer {layer.name!r} is not {valid}.")
+        return place
 
     def facts(self, value: Any, given: Given) -> list[int]:
-        return [int(part) for part in value]
+        return list(value)
 
     def read(self, facts: Facts, name: str, given: Given, open: Opener) -> Any:
-        return tuple(facts.numbers(name))
+        return self.check(facts.numbers(name), given)
 
     def text(self, value: Any, given: Given) -> str:
         return ",".join(map(str, value))
@@ -310,8 +333,11 @@ class PositionInput(Input):
 class TargetInput(Input):
     """A class, or a channel where a unit is asked about; compute says which it was: a Target."""
 
-    metavar, own, url, follows = "CLASS", "target", "target", ("model",)
+    metavar, own, follows = "CLASS", "target", ("model",)
     help = "a class by number or name, or a unit's channel; by default the likeliest"
+
+    def __init__(self, help: str = "", *, url: str = "target") -> None:
+        self.url, self.help = url, help or self.help
 
     def facts(self, value: Any, given: Given) -> dict[str, Any]:
         return {"target": value.name, "target_index": value.number}
@@ -335,12 +361,19 @@ class RunInput(Input):
     def parse(self, text: str, given: Given, open: Opener) -> Any:
         return open.run(text)
 
+    def check(self, value: Any, given: Given) -> Any:
+        from ..training.history import run_of
+
+        return run_of(value)
+
     def facts(self, value: Any, given: Given) -> dict[str, Any]:
         return {"name": value.name, "digest": value.digest}
 
     def read(self, facts: Facts, name: str, given: Given, open: Opener) -> Any:
         """Raises Unknown, or BadValue where it went on since."""
         facts = facts.part(name)
+        if not open.knows_run(facts.text("name")):
+            raise Unknown("training in the facts:", facts.text("name"))
         found = open.run(facts.text("name"))
         if found.digest != facts.text("digest"):
             said = shorten(found.name)
@@ -348,10 +381,11 @@ class RunInput(Input):
         return found
 
     def text(self, value: Any, given: Given) -> str:
-        return str(getattr(value, "name", value))
+        folder = getattr(value, "folder", None)
+        return str(folder if folder and folder.parent.name != "runs" else getattr(value, "name", value))
 
     def python(self, value: Any, given: Given) -> str:
-        return repr(self.text(value, given))
+        return f"explain.open_run({literal(self.text(value, given))})"
 
 
 class ImagesInput(Input):
@@ -390,6 +424,98 @@ class ImagesInput(Input):
 
     def python(self, value: Any, given: Given) -> str:
         return f"explain.load_images({literal(self.text(value, given))})"
+
+
+class PicturesInput(ImagesInput):
+    """A set of pictures, or several pictures, as a list; without a network."""
+
+    own, help = "", "a name from `data`, a folder, or pictures with commas between"
+
+    def parse(self, text: str, given: Given, open: Opener) -> Any:
+        names = _split(text)
+        if len(names) == 1 and not open.knows_picture(names[0]):
+            return self.check(open.images(names[0]), given)
+        return self.check([open.picture(name) for name in names], given)
+
+    def check(self, value: Any, given: Given) -> Any:
+        found = [_opened(one) for one in value] if isinstance(value, list | tuple) else super().check(value, given)
+        if not len(found):
+            raise BadValue("There are no pictures; give at least one.")
+        return found
+
+    def facts(self, value: Any, given: Given) -> Any:
+        if not isinstance(value, list):
+            return super().facts(value, given)
+        return [{"image": shown(_name_of(one)), "pixels": pixels_of(None, one)} for one in value]
+
+    def read(self, facts: Facts, name: str, given: Given, open: Opener) -> Any:
+        """Raises BadFile where they are not kept, BadValue where they are others now."""
+        if isinstance(facts.all.get(name), Mapping):
+            return super().read(facts, name, given, open)
+        return [PICTURE._picture(Facts(one), None, open) for one in facts.several(name, 1000)]
+
+    def text(self, value: Any, given: Given) -> str:
+        return _joined(map(_name_of, value)) if isinstance(value, list) else super().text(value, given)
+
+    def python(self, value: Any, given: Given) -> str:
+        if not isinstance(value, list):
+            return super().python(value, given)
+        return f"[{', '.join(PICTURE.python(one, given) for one in value)}]"
+
+
+class PlanInput(Input):
+    """Augmentations in their order, each with its options: "crop:padding=8,fill=reflect,flip", or "none"."""
+
+    metavar, positional, words = "HOW", True, "+"
+    help = "augmentations in their order, each NAME or NAME:OPTION=VALUE,...; none for nothing"
+
+    def parse(self, text: str, given: Given, open: Opener | None = None) -> Any:
+        steps: list[tuple[str, dict[str, str]]] = []
+        for part in map(str.strip, text.split(",")):
+            name, _, option = part.partition(":")
+            if steps and "=" in name:  # another option of the one before
+                name, option = "", part
+            if name and name != "none":
+                steps.append((name, {}))
+            if option and steps:
+                key, _, value = option.partition("=")
+                steps[-1][1][key.strip()] = value.strip()
+        return self.check(steps, given)
+
+    def check(self, value: Any, given: Given) -> Any:
+        from ..training.augment import check_plan
+
+        return check_plan(value)
+
+    def facts(self, value: Any, given: Given) -> list[Any]:
+        return [[name, dict(options)] for name, options in value]
+
+    def read(self, facts: Facts, name: str, given: Given, open: Opener) -> Any:
+        steps = [Facts(dict(zip(("name", "options"), one, strict=False))) for one in facts.lists(name)]
+        return self.check([(step.text("name"), step.options("options")) for step in steps], given)
+
+    def text(self, value: Any, given: Given | None = None) -> str:
+        steps = []
+        for name, options in self._changed(value):
+            said = ",".join(f"{key}={one:.12g}" if isinstance(one, float) else f"{key}={one}" for key, one in options)
+            steps.append(f"{name}:{said}" if said else name)
+        return ",".join(steps) or "none"
+
+    def python(self, value: Any, given: Given | None = None) -> str:
+        steps = [
+            f"({literal(name)}, {dict(options)!r})" if options else literal(name)
+            for name, options in self._changed(value)
+        ]
+        return f"[{', '.join(steps)}]"
+
+    def _changed(self, plan: Any) -> list[tuple[str, list[tuple[str, Any]]]]:
+        """Each step with those options that are not their defaults."""
+        from ..training.augment import AUGMENTATIONS
+
+        return [
+            (name, [(key, one) for key, one in options.items() if one != AUGMENTATIONS[name].options[key].default])
+            for name, options in self.check(plan, {})
+        ]
 
 
 class EntryName(Input):
@@ -452,16 +578,29 @@ class MeasuredInput(Input):
 
 
 class Several(Input):
-    """Several values of one kind, with commas between them in a text."""
+    """Several values of one kind, with commas between them in a text; what has one inside stands in double quotes.
 
-    def __init__(self, of: Input | Range | Choices, *, url: str = "", most: int = 1000, least: int = 1) -> None:
+    least, most: how many; of none at all the text is "none". follows, help: where they are not those of the kind.
+    """
+
+    def __init__(
+        self,
+        of: Input | Range | Choices,
+        *,
+        url: str = "",
+        most: int = 1000,
+        least: int = 1,
+        follows: tuple[str, ...] | None = None,
+        help: str = "",
+    ) -> None:
         self.of = of if isinstance(of, Input) else Plain(Option("value", _type_of(of), None, of))
-        self.metavar, self.help, self.url = self.of.metavar, self.of.help, url
+        self.metavar, self.help, self.url = self.of.metavar, help or self.of.help, url
         self.positional, self.words, self.most, self.least = self.of.positional, "+", most, least
-        self.follows = self.of.follows
+        self.follows = self.of.follows if follows is None else follows
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:
-        return self._counted([self.of.parse(part.strip(), given, open) for part in text.split(",") if part.strip()])
+        parts = [] if text == NONE and not self.least else _split(text)
+        return self._counted([self.of.parse(part, given, open) for part in parts])
 
     def check(self, value: Any, given: Given) -> Any:
         many = isinstance(value, Iterable) and not isinstance(value, str | bytes) and not hasattr(value, "tobytes")
@@ -481,7 +620,7 @@ class Several(Input):
         return [self.of.read(one, "each", given, open) for one in each]
 
     def text(self, value: Any, given: Given) -> str:
-        return ",".join(self.of.text(one, given) for one in value)
+        return _joined(self.of.text(one, given) for one in value) or NONE
 
     def python(self, value: Any, given: Given) -> str:
         return f"[{', '.join(self.of.python(one, given) for one in value)}]"
@@ -490,6 +629,14 @@ class Several(Input):
 MODEL, INDEX, PICTURE, QUERY = ModelInput(), IndexInput(), PictureInput(), QueryInput()
 LAYER, CHANNEL, POSITION, TARGET = Layer(), Channel(), PositionInput(), TargetInput()
 RUN, IMAGES, MEASURED = RunInput(), ImagesInput(), MeasuredInput()
+PICTURES, PLAN = PicturesInput(), PlanInput()
+
+
+def shown(name: str) -> str:
+    """A picture's name as facts have it: a reference, or a file's name, as where that lies is nobody's business."""
+    from ..data import list_images
+
+    return name if name.partition("/")[0] in ("upload", *list_images()) else Path(name).name
 
 
 def literal(value: Any) -> str:
@@ -512,10 +659,12 @@ def other_index(facts: Facts, known: Any, images: int) -> str:
     return ""
 
 
-def pixels_of(model: Model, image: Any) -> str:
-    """The digest of the pixels that the net sees of a picture."""
+def pixels_of(model: Model | None, image: Any) -> str:
+    """The digest of the pixels that the net sees of a picture; without one, of all."""
     from ..store import sha256
 
+    if model is None:
+        return sha256(repr((image.mode, image.size)).encode() + image.tobytes())
     return sha256(model.preprocess.crop(image).tobytes())
 
 
@@ -572,6 +721,30 @@ def _name_of(image: Any) -> str:
     if isinstance(image, str | Path):
         return str(image)
     return str(getattr(image, "facts", {}).get("image") or getattr(image, "info", {}).get("name", ""))
+
+
+def _opened(image: Any) -> Any:
+    """Any picture upright, by the name that it has."""
+    from ..images import as_image
+
+    found = as_image(image)
+    if isinstance(image, str | Path):
+        found.info["name"] = str(image)
+    return found
+
+
+def _split(text: str) -> list[str]:
+    try:
+        parts = next(csv.reader([text], skipinitialspace=True), [])
+    except csv.Error as error:
+        raise BadValue(f"{shorten(text)} is no list with commas: {error}.") from None
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _joined(texts: Iterable[str]) -> str:
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow(texts)
+    return row.getvalue()
 
 
 def _type_of(bounds: Range | Choices) -> type:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadFile, BadValue
 from ..figure import Chart, Figure, Line
-from ..figure.facts import versions
 from ..figure.palette import CLASSES
 from ..images import colour
-from ..network.checkpoint import read_json
-from ..network.model import Model
-from ..registry import Choices, options_of
-from ..store import sha256
-from ..training.record import read_run
+from ..registry import Choices
+from ..training.history import Run
+from .inputs import RUN, Several
 from .parts.result import Result
+from .view import drawn, view
 
-__all__ = ["PARTS", "Run", "TrainingCurves", "compute", "render", "run_of"]
+__all__ = ["PARTS", "TrainingCurves", "compute", "render"]
 
 PARTS = {
     "curves": "Loss and accuracy",
@@ -47,50 +44,6 @@ VANISHING = (
     "Each line is the norm of the loss's gradient by a layer's weights, at the last step of each epoch. Where the "
     "first layers' lie far below the last ones', they hardly learn: the gradient vanishes on its way back."
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One training: `rows`, one an epoch, as it wrote them, its recipe's settings, and the accuracy of what came out,
-    by set of pictures."""
-
-    name: str
-    state: str
-    message: str
-    recipe: dict[str, Any]
-    data: str
-    rows: list[dict[str, Any]]
-    accuracy: dict[str, float]
-
-    @property
-    def digest(self) -> str:
-        """What tells this history from another, or from itself some epochs later."""
-        return sha256(json.dumps([self.recipe, self.rows, self.accuracy], sort_keys=True).encode())
-
-    @property
-    def seconds(self) -> float:
-        return float(sum(row.get("seconds", 0.0) for row in self.rows))
-
-    def last(self, name: str) -> float | None:
-        """The latest value of a column, or of what came out."""
-        own = self.accuracy.get(name.removesuffix("_accuracy"))
-        return next((row[name] for row in reversed(self.rows) if name in row), own)
-
-    def column(self, name: str) -> NDArray[np.float64]:
-        """(n, 2): epochs and the values there, of the epochs that have a finite one."""
-        pairs = [(row["epoch"], row[name]) for row in self.rows if name in row and math.isfinite(row[name])]
-        return np.array(pairs, np.float64).reshape(-1, 2)
-
-    def by_layer(self, quantity: str) -> dict[str, NDArray[np.float64]]:
-        """Epochs and values (n, 2) of each layer in their order; "" for the dead units of each rectifier."""
-        found: dict[str, list[tuple[float, float]]] = {}
-        for row in self.rows:
-            parts = row.get("dead", {}) if not quantity else row.get("layers", {})
-            for name, value in parts.items():
-                number = value if not quantity else value.get(quantity, math.nan)
-                if math.isfinite(number):
-                    found.setdefault(name, []).append((row["epoch"], number))
-        return {name: np.array(pairs, np.float64) for name, pairs in found.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,43 +88,21 @@ class TrainingCurves(Result):
     def _twice(self, run: Run) -> bool:
         return sum(other.name == run.name for other in self.runs) > 1
 
-    def figure(self, **style: Any) -> Figure:
-        return render(self, **style)
+    @property
+    def summary(self) -> str:
+        return _said(self)
 
 
 _TITLES = ("name", "source", "data")
 
 
-def compute(*runs: str | Path | Model | Run) -> TrainingCurves:
-    """Trainings by their folders, or models that keep their history. Raises BadValue, and BadFile for what is none."""
-    if not 1 <= len(runs) <= MOST:
-        raise BadValue(f"{len(runs)} runs cannot be shown together; give 1 to {MOST}.")
-    found = tuple(run if isinstance(run, Run) else run_of(run) for run in runs)
-    known = [{"name": run.name, "digest": run.digest} for run in found]
-    return TrainingCurves(found, {"view": "training_curves", "runs": known, "versions": versions()})
+@view
+def compute(runs: Annotated[Sequence[Run], Several(RUN, most=MOST)]) -> TrainingCurves:
+    """Trainings, as one has them by `open_run`, by their folders, or as models that keep their history.
 
-
-def run_of(source: str | Path | Model) -> Run:
-    """Raises BadFile for a folder without a run, or with a damaged one, and for a model without a history."""
-    if isinstance(source, Model):
-        rows = source.about.get("history")
-        if not isinstance(rows, list) or not rows:
-            raise BadFile(f"Model {source.name!r} has no history; it was not trained here.")
-        card = {**source.about, "state": "done"}
-        name = source.name
-    else:
-        card, name = read_run(source), Path(source).resolve().name
-        made = Path(source) / "model.json"
-        card["accuracy"] = read_json(made).get("accuracy") if made.is_file() else None
-    try:
-        rows, data = [dict(row) for row in card["history"]], card.get("data") or {}
-        if any(not isinstance(row["epoch"], int) for row in rows):
-            raise TypeError("epoch")
-        accuracy = {str(key): float(value) for key, value in (card.get("accuracy") or {}).items()}
-        said = str(card["state"]), str(card.get("message", ""))
-        return Run(name, *said, dict(card["recipe"]), str(data.get("name", "")), rows, accuracy)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadFile(f"The run {name!r} is damaged: {error!r}.") from None
+    Raises BadValue for more than can be told apart, BadFile for what is no training.
+    """
+    return TrainingCurves(tuple(runs), {})
 
 
 def _flat(recipe: dict[str, Any]) -> dict[str, Any]:
@@ -203,9 +134,9 @@ def _short(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def render(result: TrainingCurves, *, part: Annotated[str, Choices(*PARTS)] = "curves") -> Figure:
+@drawn
+def render(result: TrainingCurves, *, part: Annotated[str, Choices(*PARTS, help="what is drawn")] = "curves") -> Figure:
     """Curves by epoch; a chart for each run of what its layers do; or a table of what the runs differ in."""
-    part = options_of(render)["part"].check(part)
     names = ", ".join(run.name for run in result.runs)
     table, note = result.table, ""
     panels: list[Chart] = []
@@ -226,7 +157,7 @@ def render(result: TrainingCurves, *, part: Annotated[str, Choices(*PARTS)] = "c
         title=title,
         panels=tuple(panels),
         columns=min(3, len(panels)) or 1,
-        facts={**result.facts, "style": {"part": part}},
+        facts=result.facts,
         note=note,
         table=table,
         alt=f"{title}. {note}",

@@ -61,7 +61,7 @@ class View:
     """A view by name, with what it is for. Its module is loaded when it is called.
 
     page: of the app, where it has one; there `chosen` is selected too. shares: another view of that page, with which
-    parameters of one name are one choice.
+    parameters and styles of one name are one choice.
     """
 
     name: str
@@ -211,7 +211,7 @@ class View:
             from . import VIEWS
 
             other = VIEWS[self.shares]
-            if "." in name or name in other.parameters:
+            if "." in name or name in other.parameters or name in other.style:
                 return other.key(name)
         return f"{self.name}.{name}"
 
@@ -239,7 +239,7 @@ class View:
         for name, one in self._told(given).items():
             value, flag = given[name], name.replace("_", "-")
             text = one.kind.text(value, given)
-            texts = text.split(",") if one.kind.words else [text]
+            texts = text.split(",") if one.kind.words and '"' not in text else [text]
             if one.required and one.kind.positional:
                 words += texts
             elif isinstance(value, bool):

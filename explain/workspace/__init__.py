@@ -2,14 +2,12 @@
 
 from .folder import root
 from .indexes import build_index, index_folder, list_indexes, open_index
-from .kept import embed, embedding_path, keep_answers, thumbnails_of
-from .models import list_models, list_runs, load_model, model_folder, run_folder
+from .kept import keep_answers, thumbnails_of
+from .models import list_models, list_runs, load_model, model_folder, open_run, run_folder
 from .pictures import keep_upload, open_picture, prune_uploads
 
 __all__ = [
     "build_index",
-    "embed",
-    "embedding_path",
     "index_folder",
     "keep_answers",
     "keep_upload",
@@ -20,6 +18,7 @@ __all__ = [
     "model_folder",
     "open_index",
     "open_picture",
+    "open_run",
     "prune_uploads",
     "root",
     "run_folder",

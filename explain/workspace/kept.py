@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from .. import store
 from ..errors import BadFile, ExplainError
@@ -13,17 +12,13 @@ from ..explorer import Thumbs
 from ..figure import VERSION
 from ..index import Index
 from ..index.thumbnails import thumbnails
-from ..progress import unheard
-from ..projections.projection import PROJECTIONS
-from ..views import embedding
-from ..views.embedding import Embedding, pack, unpack
+from ..progress import Progress, unheard
 from .folder import prune, root
 
-__all__ = ["Kept", "embed", "embedding_path", "keep_answers", "thumbnails_of"]
+__all__ = ["Kept", "keep_answers", "thumbnails_of"]
 
 MOST_KEPT = 1000
-MOST_EMBEDDINGS, MOST_THUMBNAILS = 200, 20
-_OUTER = {"layer": None, "pooling": "mean", "count": None, "measure": True}  # options of maps of whatever method
+MOST_THUMBNAILS = 20
 
 
 class Kept:
@@ -36,6 +31,9 @@ class Kept:
         except OSError:
             return None
 
+    def __contains__(self, name: str) -> bool:
+        return (root() / "kept" / name).is_file()
+
     def put(self, name: str, content: bytes) -> None:
         path = store.write(root() / "kept" / name, content)
         prune(path.parent, MOST_KEPT)
@@ -46,34 +44,7 @@ def keep_answers(visitor: str, content: bytes) -> Path:
     return store.write(root() / "studies" / f"{visitor}.csv", content)
 
 
-def embed(
-    index: Index, method: str = "tsne", *, report: Callable[[int, int, str, Any], object] | None = None, **options: Any
-) -> Embedding:
-    """The map `explain.embedding` makes of an index, kept in the workspace and taken from there the second time.
-
-    report(done, total, what of, points so far) is called now and then; what it raises ends the work.
-    """
-    path = embedding_path(index, method, **options)
-    try:
-        return unpack(index, path.read_bytes())
-    except (OSError, ExplainError):  # not there, or damaged
-        made = embedding.compute(index, method, **options, report=report or unheard)
-    store.write(path, pack(made))
-    prune(path.parent, MOST_EMBEDDINGS)
-    return made
-
-
-def embedding_path(index: Index, method: str, **options: Any) -> Path:
-    """Where the map of these options is kept; options left out are their defaults. Raises Unknown, BadValue."""
-    outer = {name: options.pop(name, usual) for name, usual in _OUTER.items()}
-    asked = outer | {"layer": outer["layer"] or None} | PROJECTIONS[method].check(options)
-    of = [index.manifest.model_digest, index.manifest.data_digest, len(index), method, sorted(asked.items()), VERSION]
-    return root() / "embeddings" / f"{method}-{store.sha256(repr(of).encode())[:24]}.npz"
-
-
-def thumbnails_of(
-    index: Index, images: Sequence[int], report: Callable[[int, int], object] = lambda *_: None
-) -> Thumbs:
+def thumbnails_of(index: Index, images: Sequence[int], progress: Progress = unheard) -> Thumbs:
     """Thumbnails of an index's pictures, kept in the workspace and taken from there the second time."""
     of = [index.manifest.data_digest, list(images), VERSION]
     folder = root() / "thumbnails" / store.sha256(repr(of).encode())[:24]
@@ -84,7 +55,7 @@ def thumbnails_of(
             raise BadFile("A sheet is damaged.")
         return Thumbs(sheets, card["tile"], card["columns"], card["each"])
     except (OSError, ValueError, KeyError, TypeError, ExplainError):  # not there, or damaged
-        made = thumbnails(index.images, images, report=report)
+        made = thumbnails(index.images, images, progress=progress)
     names = [store.sha256(sheet) for sheet in made.sheets]
     for name, sheet in zip(names, made.sheets, strict=True):
         store.write(folder / name, sheet)

@@ -7,12 +7,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..errors import Unknown
 from ..network import zoo
 from ..network.model import Model
+from ..training.history import Run, run_of
 from ..training.record import FILE as RUN_FILE
 from .folder import root
 
-__all__ = ["list_models", "list_runs", "load_model", "model_folder", "run_folder"]
+__all__ = ["list_models", "list_runs", "load_model", "model_folder", "open_run", "run_folder"]
 
 _TRAINED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})(?:@(\d{1,4}))?")
 
@@ -21,6 +23,21 @@ def list_runs() -> dict[str, Path]:
     """Trainings of the workspace by name, finished or not, the newest first."""
     folders = [path.parent for path in (root() / "runs").glob(f"*/{RUN_FILE}")]
     return {folder.name: folder for folder in sorted(folders, key=_last_written, reverse=True)}
+
+
+def open_run(name: str | Path) -> Run:
+    """A training of the workspace by name, a shipped model's by the model's name, or one by its folder.
+
+    Raises Unknown, and BadFile for a damaged one or a model without a history.
+    """
+    known = list_runs()
+    if str(name) in known:
+        return run_of(known[str(name)])
+    if str(name) in list_models():
+        return run_of(load_model(str(name)))
+    if Path(name).is_dir():
+        return run_of(name)
+    raise Unknown("training", str(name), known, "A training's folder works too.")
 
 
 def run_folder(recipe: str) -> Path:

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from ..data import ImageSet, list_images, load_images
-from ..errors import BadFile, BadValue, ExplainError, Unknown, shorten
+from ..errors import BadFile, BadValue, ExplainError, shorten
 from ..index import Index, read_manifest
 from ..nets import NETS
 from ..network.model import Model
+from ..training.history import run_of
 from ..views import View
 from ..views.facts import Facts
 from ..views.inputs import other_index
 from .indexes import list_indexes, open_index
 from .kept import Kept
-from .models import list_models, list_runs, load_model, model_folder
+from .models import list_models, list_runs, load_model, model_folder, open_run
 from .pictures import open_picture
 
 __all__ = ["Opener", "find_index", "is_model_name", "is_reference"]
@@ -71,15 +72,12 @@ class Opener:
 
     def run(self, name: str) -> Any:
         """A training of the workspace, a folder, or a model's history."""
-        from ..views.training_curves import run_of
+        given = self.given_model
+        return run_of(given) if given is not None and given.name == name else open_run(name)
 
-        if name in (known := list_runs()):
-            return run_of(known[name])
-        if self.given_model is not None and self.given_model.name == name:
-            return run_of(self.given_model)
-        if name in list_models():
-            return run_of(load_model(name))
-        raise Unknown("training", name, known)
+    def knows_run(self, name: str) -> bool:
+        given = [self.given_model.name] if self.given_model is not None else []
+        return name in (*given, *list_runs(), *list_models())
 
     def knows_model(self, name: str) -> bool:
         return is_model_name(name)

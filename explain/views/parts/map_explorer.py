@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from PIL import Image
 
 from ...explorer import Cloud, Mark, Thumbs, page
-from ...figure import FACTS_OPEN
+from ...figure import FACTS_OPEN, Figure
 from ...figure.facts import facts_json
 from ...figure.palette import class_colours
 from ...images import png
@@ -45,11 +43,11 @@ def explore(results: tuple[PictureMap, ...], titles: tuple[str, ...], thumbs: Th
     )
 
 
-def offline(result: PictureMap, thumbs: Thumbs | None, title: str, note: str, facts: dict[str, Any]) -> bytes:
+def offline(result: PictureMap, thumbs: Thumbs | None, figure: Figure) -> bytes:
     """The explorer as one HTML file."""
     thumbs = thumbs or thumbnails(result.index.images, result.images.tolist())
     shown = explore((result,), ("",), thumbs)
-    return page(shown, title, note, f"{FACTS_OPEN}{facts_json(facts)}</script>")
+    return page(shown, figure.title, figure.note, f"{FACTS_OPEN}{facts_json(figure.facts)}</script>")
 
 
 def _small(picture: Image.Image) -> Image.Image:

@@ -6,7 +6,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,24 @@ from ...images import contact_sheet
 from ...index.thumbnails import thumbnails
 from ...projections.picture_map import PictureMap
 
-__all__ = ["COLOURS", "classes_of", "coloured_by", "fidelity_of", "picture_map", "plot", "sheet"]
+__all__ = ["COLOURS", "Look", "classes_of", "coloured_by", "fidelity_of", "picture_map", "plot", "sheet"]
 
 COLOURS = ("class", "label", "prediction", "right", "confidence", "trust", "kept")
 LEGEND = 20  # classes that a legend names; the rest are one line
 NAMED, CROWD = 24, 6  # classes whose names stand in the map; points among which a name may stand
 CANVAS, LARGEST = 1600, 160  # pixels of a map of thumbnails, and of a thumbnail in it
 UNLABELLED = "unlabelled"
+
+
+class Look(NamedTuple):
+    """How a map is drawn; `turn` and `tilt` in degrees, of one in three dimensions."""
+
+    colour: str
+    names: bool
+    legend: bool
+    size: float
+    turn: float
+    tilt: float
 
 
 def coloured_by(result: PictureMap, colour: str) -> str:
@@ -45,32 +56,30 @@ def classes_of(result: PictureMap) -> list[str]:
     return [*named, *others]
 
 
-def plot(result: PictureMap, style: dict[str, Any]) -> Plot:
+def plot(result: PictureMap, look: Look) -> Plot:
     """The map as a plot. Raises BadValue for colours by what is not known."""
-    by = coloured_by(result, style["colour"])
-    points = flat(result.points, style["turn"], style["tilt"])
-    marks = tuple((*flat(one.place[None], style["turn"], style["tilt"])[0].tolist(), one.name) for one in result.placed)
-    look: dict[str, Any] = {"marks": marks, "axes": _axes(result), "size": style["size"] or None}
+    by = coloured_by(result, look.colour)
+    points = flat(result.points, look.turn, look.tilt)
+    marks = tuple((*flat(one.place[None], look.turn, look.tilt)[0].tolist(), one.name) for one in result.placed)
+    shared: dict[str, Any] = {"marks": marks, "axes": _axes(result), "size": look.size or None}
     if by in ("confidence", "trust", "kept"):
-        values = getattr(result, by)
-        if values is None:
-            raise BadValue(f"Points cannot be coloured by {by}: it was not measured.")
+        values = _values(result, by)
         order = np.argsort(-values, kind="stable")  # those to doubt are drawn last
         label = {"confidence": "probability of the prediction", "kept": "share of nearest neighbours kept"}.get(by, by)
-        return Plot(points[order], ramp(values[order], "viridis"), scale=Scale("viridis", 0.0, 1.0, label), **look)
+        return Plot(points[order], ramp(values[order], "viridis"), scale=Scale("viridis", 0.0, 1.0, label), **shared)
     keys, groups = _groups(result, by)
     colours = np.array([key.colour for key in keys], np.uint8)[groups]
     shapes = np.array([key.shape for key in keys], np.uint8)[groups]
     order = np.random.default_rng(0).permutation(len(points))  # no class lies over all others
     names: tuple[tuple[Any, ...], ...] = ()
-    if style["names"] and by in ("label", "prediction") and len(keys) <= NAMED:
+    if look.names and by in ("label", "prediction") and len(keys) <= NAMED:
         above = 0.03 * float(np.ptp(points, 0).max())
         names = tuple((*_middle(points[groups == k], above), key.name) for k, key in enumerate(keys))
-    legend = tuple(keys[:LEGEND]) if style["legend"] else ()
+    legend = tuple(keys[:LEGEND]) if look.legend else ()
     if legend and len(keys) > LEGEND:
         rest = sum(key.count or 0 for key in keys[LEGEND:])
         legend = (*legend, Key(f"and {len(keys) - LEGEND} more classes", UNKNOWN, 0, rest))
-    return Plot(points[order], colours[order], shapes[order], legend=legend, labels=names, **look)
+    return Plot(points[order], colours[order], shapes[order], legend=legend, labels=names, **shared)
 
 
 def flat(points: NDArray[np.float32], turn: float, tilt: float) -> NDArray[np.float32]:
@@ -83,9 +92,12 @@ def flat(points: NDArray[np.float32], turn: float, tilt: float) -> NDArray[np.fl
     return np.stack([x, points[:, 2] * math.cos(b) + depth * math.sin(b)], 1).astype(np.float32)
 
 
-def picture_map(result: PictureMap, style: dict[str, Any], thumbs: Thumbs | None) -> Panel:
-    """Thumbnails at their points, none over another; more of the map's rim than of its crowded middle is seen so."""
-    points = flat(result.points, style["turn"], style["tilt"]).astype(np.float64)
+def picture_map(result: PictureMap, look: Look, thumbs: Thumbs | None) -> Panel:
+    """Thumbnails at their points, none over another; more of the map's rim than of its crowded middle is seen so.
+
+    Raises BadValue for colours by what is not known.
+    """
+    points = flat(result.points, look.turn, look.tilt).astype(np.float64)
     low, reach = points.min(0), np.ptp(points, 0).max() or 1.0
     wanted = int(CANVAS / (4 * math.sqrt(len(points))))
     if thumbs is None or thumbs.tile < min(wanted, LARGEST):
@@ -98,9 +110,9 @@ def picture_map(result: PictureMap, style: dict[str, Any], thumbs: Thumbs | None
     )
     canvas = np.full((tall, CANVAS, 3), 255, np.uint8)
     taken = np.zeros((tall, CANVAS), bool)
-    by = coloured_by(result, style["colour"])
+    by = coloured_by(result, look.colour)
     if by in ("confidence", "trust", "kept"):
-        colours = ramp(getattr(result, by), "viridis")
+        colours = ramp(_values(result, by), "viridis")
     else:
         keys, groups = _groups(result, by)
         colours = np.array([key.colour for key in keys], np.uint8)[groups]
@@ -146,6 +158,13 @@ def _thumbnail(thumbs: Thumbs, k: int, opened: dict[int, Pixels]) -> Pixels:
     row, column = divmod(at, thumbs.columns)
     side = thumbs.tile
     return opened[number][row * side : (row + 1) * side, column * side : (column + 1) * side]
+
+
+def _values(result: PictureMap, by: str) -> NDArray[np.float32]:
+    values: NDArray[np.float32] | None = getattr(result, by)
+    if values is None:
+        raise BadValue(f"Points cannot be coloured by {by}: it was not measured.")
+    return values
 
 
 def _groups(result: PictureMap, by: str) -> tuple[list[Key], NDArray[np.int64]]:
