@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ..errors import BadValue, shorten
 from ..progress import Progress
 
-__all__ = ["Commands", "Parser", "add_model", "aligned", "bar", "pairs", "say"]
+__all__ = ["Commands", "Parser", "add_model", "bar", "pairs", "say"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -70,20 +70,6 @@ def bar(unit: str = "it", quiet: bool | None = None) -> Iterator[Progress]:
             shown.update(done - shown.n)
 
         yield progress
-
-
-def aligned(table: Mapping[str, Sequence[Any]]) -> str:
-    """A table as text, numbers with commas."""
-    texts = [[name, *map(_cell, column)] for name, column in table.items()]
-    widths = [max(map(len, column)) for column in texts]
-    rows = zip(*texts, strict=True)
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return "" if value is None else str(value).lower()
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def say(given: argparse.Namespace, content: Any, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..registry import Option
 from ..views import VIEWS, Parameter, View
-from .command import Commands, Parser, add_model, aligned, bar, pairs, say
+from .command import Commands, Parser, add_model, bar, pairs, say
 
 __all__ = ["add"]
 
@@ -53,6 +53,7 @@ def _said(option: Option) -> str:
 
 
 def _run(view: View, given: argparse.Namespace) -> None:
+    from ..views.parts.result import aligned
     from ..workspace.opener import Opener
 
     style = view.check_style(pairs(given.style) if view.style else {})

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import BadValue, shorten
 from .costs import activations
 from .layers import FLOAT_BYTES
 from .model import Model
 
-__all__ = ["PATIENCE", "SIZES", "check_size", "estimated_mebibytes", "time_and_peak"]
+__all__ = ["PATIENCE", "SIZES", "estimated_mebibytes", "time_and_peak"]
 
 SIZES = (1, 2, 4, 8, 16)
-MOST, PATIENCE, REPEATS = 4096, 4.0, 3  # pictures; seconds after which no larger batch is tried; runs of each size
-
-
-def check_size(size: Any) -> int:
-    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MOST:
-        raise BadValue(f"Batch size {shorten(size)} is not a whole number from 1 to {MOST}.")
-    return size
+PATIENCE, REPEATS = 4.0, 3  # seconds after which no larger batch is tried; runs of each size
 
 
 def time_and_peak(model: Model, size: int, training: bool) -> tuple[float, float]:

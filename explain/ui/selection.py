@@ -17,10 +17,10 @@ from explain.views import VIEWS
 
 # What is let go of with another model, picture, index, layer or channel, beside the parameters of views that are of it.
 DEPENDENTS = {
-    "model": ("beside", "picture", "point"),
+    "model": ("beside", "picture", "point", "filters.page", "activations.channel"),
     "picture": ("covered",),
     "index": ("point",),
-    "layer": ("page",),
+    "layer": ("page", "filters.page", "activations.channel"),
     "channel": ("page", "patch"),
     "page": ("patches.channels",),
 }

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValue, NotSupported
+from ..errors import NotSupported
 from ..figure import Figure, Grid, Panel
 from ..images import contact_sheet, draw_box, enlarge, overlay
 from ..network.geometry import Status
 from ..network.layers import channel_of
 from ..network.model import Box, Layer, Model
 from ..network.trace import record
-from ..registry import Choices, Range, options_of
+from ..registry import Choices, Range
+from .inputs import LAYER, MODEL, PICTURE
 from .parts.maps import colours_of, limits_of, scale_of, upsample
-from .parts.result import BOX_COLOUR, SHARED, Result, cells, prepare
+from .parts.result import BOX_COLOUR, SHARED, ModelInput, Result, cells, prepare
+from .view import drawn, view
 
-__all__ = ["Activations", "compute", "render", "render_channel", "render_pair"]
+__all__ = ["Activations", "compute", "render"]
 
 GAP = 1
 SMALL_MAP = 8
@@ -28,13 +30,16 @@ SMALL_MAP = 8
 
 @dataclass(frozen=True, eq=False)
 class Activations(Result):
-    """`maps` (C, H, W), float32, raw; a layer without maps gives (C, 1, 1). `crop` is the picture the net saw."""
+    """`maps` (C, H, W), float32, raw; a layer without maps gives (C, 1, 1). `crop` is the picture the net saw.
+
+    second: the same layer for another picture, to stand beside this.
+    """
 
     maps: NDArray[np.float32]
     layer: Layer
     crop: NDArray[np.uint8]
-    source_box: Box | None
     facts: dict[str, Any]
+    second: Activations | None = None
 
     @cached_property
     def table(self) -> dict[str, list[Any]]:
@@ -62,47 +67,69 @@ class Activations(Result):
             return None
         return self.layer.field.box(*self.peak(channel), channel=channel)
 
-    def figure(self, channel: int | None = None, **style: Any) -> Figure:
-        return render(self, **style) if channel is None else render_channel(self, channel, **style)
+    @property
+    def summary(self) -> str:
+        """The channels that respond most."""
+        strongest = np.argsort(-np.array(self.table["max"]), kind="stable")[:10]
+        lines = (f"channel {k:5d}  max {self.table['max'][k]:.4g}" for k in strongest)
+        return "\n".join([f"{self.layer.name}: maps {self.maps.shape}", *lines])
 
 
-def compute(model: Model, image: Any, layer: str) -> Activations:
-    """The outputs of a layer for one picture. Raises Unknown for a layer that the net has not."""
+@view
+def compute(
+    model: Annotated[Model, MODEL],
+    image: Annotated[Any, PICTURE],
+    layer: Annotated[str, LAYER],
+    second: Annotated[Any, PICTURE] = None,
+) -> Activations:
+    """The outputs of a layer for one picture; beside those for a second. Raises NotSupported where they are no maps."""
     chosen = model.layer(layer)
-    picture = prepare(model, image)
+    pictures = {"image": prepare(model, image)}
+    if second is not None:
+        pictures["second"] = prepare(model, second)
+    first, *others = (_maps(model, picture, chosen) for picture in pictures.values())
+    return replace(first, facts=pictures, second=others[0] if others else None)
+
+
+def _maps(model: Model, picture: ModelInput, layer: Layer) -> Activations:
     with model.exclusive() as net:
-        _, held = record(net, picture.batch, [chosen.name])
-    maps = held[chosen.name][0].float().cpu().numpy()
+        _, held = record(net, picture.batch, [layer.name])
+    maps = held[layer.name][0].float().cpu().numpy()
     if maps.ndim not in (1, 3):
-        raise NotSupported(f"Layer {layer!r} gives shape {maps.shape}; maps (C, H, W) or a vector (C,) can be shown.")
-    height, width = model.preprocess.size
-    return Activations(
-        maps=maps.reshape(len(maps), *(maps.shape[1:] or (1, 1))).copy(),
-        layer=chosen,
-        crop=picture.crop,
-        source_box=model.preprocess.source_box((0, 0, height, width), image),
-        facts=model.facts(view="activations", layer=chosen.name, **picture.facts),
-    )
+        said = f"gives shape {maps.shape}; maps (C, H, W) or a vector (C,) can be shown"
+        raise NotSupported(f"Layer {layer.name!r} {said}.")
+    maps = maps.reshape(len(maps), *(maps.shape[1:] or (1, 1))).copy()
+    return Activations(maps, layer, picture.crop, picture.facts)
 
 
+@drawn
 def render(
     result: Activations,
     *,
     sort: Annotated[str, Choices("index", "mean", "max")] = "index",
     scale: Annotated[str, Choices("layer", "channel", help="one scale for all, or each channel on its own")] = "layer",
     factor: Annotated[int, Range(1, 64, help="whole-number enlargement of the pixels")] = 1,
+    channel: Annotated[int | None, Range(0, 1_000_000, help="one channel large instead of all")] = None,
+    opacity: Annotated[float, Range(0, 1, help="of one channel's map on the picture")] = 0.6,
+    smooth: Annotated[bool, Choices(True, False, help="interpolate between units of one channel")] = False,
+    count: Annotated[int, Range(1, 64, help="channels of two pictures")] = 16,
 ) -> Figure:
-    """All channels as a gallery."""
-    style = _checked(render, sort=sort, scale=scale, factor=factor)
+    """All channels as a gallery; one channel large; or two pictures, with the channels that respond most to either.
+
+    Raises BadValue for a channel that the layer has not.
+    """
+    if channel is not None:
+        return _channel(result, channel_of(result.layer, channel), opacity, smooth)
+    if result.second is not None:
+        return _pair(result, result.second, count)
     order = np.arange(len(result.maps))
-    if style["sort"] != "index":
-        order = np.argsort(-np.array(result.table[style["sort"]]), kind="stable")
-    panel = _sheet(result.maps[order], [str(k) for k in order], style["scale"], style["factor"], limits_of(result.maps))
+    if sort != "index":
+        order = np.argsort(-np.array(result.table[sort]), kind="stable")
     return Figure(
         title=f"{result.layer.name} of {result.facts['model']}: {len(order)} channels, {_size(result)}",
-        panels=(panel,),
+        panels=(_sheet(result.maps[order], [str(k) for k in order], scale, factor, limits_of(result.maps)),),
         columns=1,
-        facts={**result.facts, "style": style},
+        facts=result.facts,
         note=_note(result),
         arrays={"maps": result.maps, "order": order},
         table={name: [column[k] for k in order] for name, column in result.table.items()},
@@ -110,50 +137,54 @@ def render(
     )
 
 
-def render_channel(
-    result: Activations,
-    channel: int,
-    *,
-    opacity: Annotated[float, Range(0, 1)] = 0.6,
-    smooth: Annotated[bool, Choices(True, False, help="interpolate between units")] = False,
-) -> Figure:
-    """One channel large: the picture with the receptive field of the strongest response, the map over the picture at
-    its true place, and the map's own pixels."""
-    style = _checked(render_channel, opacity=opacity, smooth=smooth)
-    channel = channel_of(result.layer, channel)
-    values = result.maps[channel]
-    scale = scale_of(limits_of(values), "activation")
-    row, column = result.peak(channel)
-    box = result.box(channel)
-    seen = result.crop if box is None else draw_box(result.crop, box, BOX_COLOUR, max(1, result.crop.shape[0] // 112))
-    placed, covered = upsample(values, result.layer, result.crop.shape[:2], style["smooth"])
-    over = overlay(result.crop, colours_of(placed, scale), style["opacity"] * covered)
-    whole = "" if box is None else f"box: what the unit at ({row}, {column}) sees"
-    if result.layer.field is not None and result.layer.field.status != Status.EXACT and box is not None:
-        whole += " (at most)" if result.layer.field.status == Status.UPPER_BOUND else " (everything)"
-    own = enlarge(colours_of(values, scale), max(1, 224 // max(values.shape)))
-    zeros = result.table["zeros"][channel]
+def _channel(result: Activations, channel: int, opacity: float, smooth: bool) -> Figure:
+    """The picture with the receptive field of the strongest response, the map over the picture at its true place, and
+    the map's own pixels; a second picture in a row below, on the same scale."""
+    both = [one for one in (result, result.second) if one]
+    limits = limits_of(np.stack([one.maps[channel] for one in both]))
+    arrays: dict[str, NDArray[Any]] = {}
+    panels: list[Panel] = []
+    notes = []
+    for one, which in zip(both, ("", "second "), strict=False):
+        values, (row, column) = one.maps[channel], one.peak(channel)
+        said = f"strongest response {values.max():.4g} at row {row}, column {column}; least {values.min():.4g}."
+        notes.append(said.capitalize() if len(both) == 1 else f"{(which or 'first ').capitalize()}picture: {said}")
+        arrays |= {f"{which}map": values, f"{which}crop": one.crop}
+        panels += _large(one, channel, limits, opacity, smooth)
     return Figure(
         title=f"Channel {channel} of {result.layer.name}, {result.facts['model']}",
-        panels=(
-            Panel(seen, "Strongest response", whole),
-            Panel(over, "Where it responds", scale=scale),
-            Panel(own, "Its own pixels", f"{_size(result)}, zeros {zeros:.0%}", scale=scale),
-        ),
-        facts={**result.facts, "channel": channel, "style": style},
-        note=f"Strongest response {values.max():.4g} at row {row}, column {column}; least {values.min():.4g}. {SHARED}",
-        arrays={"map": values, "crop": result.crop},
-        table=cells(values),
+        panels=tuple(panels),
+        facts=result.facts,
+        note=" ".join([*notes, SHARED]),
+        arrays=arrays,
+        table=cells(result.maps[channel]),
         alt=f"Channel {channel} of layer {result.layer.name} over the picture",
     )
 
 
-def render_pair(first: Activations, second: Activations, *, count: Annotated[int, Range(1, 64)] = 16) -> Figure:
+def _large(
+    result: Activations, channel: int, limits: tuple[float, float], opacity: float, smooth: bool
+) -> tuple[Panel, ...]:
+    values, scale = result.maps[channel], scale_of(limits, "activation")
+    row, column = result.peak(channel)
+    box, field = result.box(channel), result.layer.field
+    seen = result.crop if box is None else draw_box(result.crop, box, BOX_COLOUR, max(1, result.crop.shape[0] // 112))
+    placed, covered = upsample(values, result.layer, result.crop.shape[:2], smooth)
+    over = overlay(result.crop, colours_of(placed, scale), opacity * covered)
+    whole = "" if box is None else f"box: what the unit at ({row}, {column}) sees"
+    if field is not None and field.status != Status.EXACT and box is not None:
+        whole += " (at most)" if field.status == Status.UPPER_BOUND else " (everything)"
+    own = enlarge(colours_of(values, scale), max(1, 224 // max(values.shape)))
+    zeros = result.table["zeros"][channel]
+    return (
+        Panel(seen, "Strongest response", whole),
+        Panel(over, "Where it responds", scale=scale),
+        Panel(own, "Its own pixels", f"{_size(result)}, zeros {zeros:.0%}", scale=scale),
+    )
+
+
+def _pair(first: Activations, second: Activations, count: int) -> Figure:
     """The same channels for two pictures on one scale: those that respond most to either, strongest first."""
-    count = _checked(render_pair, count=count)["count"]
-    if first.layer.name != second.layer.name or len(first.maps) != len(second.maps):
-        layers = f"{first.layer.name!r} and {second.layer.name!r}"
-        raise BadValue(f"Two pictures are compared in one layer, not in {layers}.")
     strongest = np.maximum(first.table["max"], second.table["max"])
     order = np.argsort(-strongest, kind="stable")[:count]
     limits = limits_of(np.stack([first.maps[order], second.maps[order]]))
@@ -166,19 +197,11 @@ def render_pair(first: Activations, second: Activations, *, count: Annotated[int
         title=f"Two pictures in {first.layer.name} of {first.facts['model']}",
         panels=tuple(panels),
         columns=2,
-        facts={
-            **first.facts,
-            "second": {key: second.facts[key] for key in ("image", "pixels")},
-            "style": {"count": count},
-        },
+        facts=first.facts,
         note=f"One scale for both pictures. {_note(first)}",
         arrays={"first": first.maps, "second": second.maps, "order": order},
         alt=f"Activation maps of two pictures in layer {first.layer.name}",
     )
-
-
-def _checked(function: Any, **style: Any) -> dict[str, Any]:
-    return {name: option.check(style[name]) for name, option in options_of(function).items()}
 
 
 def _sheet(maps: NDArray[np.float32], names: list[str], scale: str, factor: int, limits: tuple[float, float]) -> Panel:

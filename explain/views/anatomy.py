@@ -12,8 +12,10 @@ from ..figure import RIGHT, UNKNOWN, WRONG, Chart, Figure, Line, bars
 from ..network.costs import QUANTITIES, Share, activations, neurons, shares
 from ..network.layers import FLOAT_BYTES
 from ..network.model import Layer, Model
-from ..registry import Choices, options_of
-from .parts.result import Result
+from ..registry import Choices
+from .inputs import MODEL
+from .parts.result import Result, aligned
+from .view import drawn, view
 
 __all__ = ["CAVEAT", "PARTS", "Anatomy", "compute", "render"]
 
@@ -53,15 +55,24 @@ class Anatomy(Result):
         """Where parameters, computation and memory are."""
         return [share.words for share in self.shares]
 
+    @property
+    def summary(self) -> str:
+        return "\n".join([aligned(self.table), self.sums, *self.words])
+
+    @property
+    def sums(self) -> str:
+        return (
+            f"{self.parameters:,} parameters ({self.mebibytes:.1f} MiB), {self.macs:,} MACs and "
+            f"{self.activations:,} values ({self.memory():.1f} MiB) a picture, {self.neurons:,} neurons."
+        )
+
     def memory(self, pictures: int = 1) -> float:
         """MiB of activations in float32 for a batch of so many pictures."""
         return pictures * self.activations * FLOAT_BYTES / 2**20
 
-    def figure(self, **style: Any) -> Figure:
-        return render(self, **style)
 
-
-def compute(model: Model) -> Anatomy:
+@view
+def compute(model: Annotated[Model, MODEL]) -> Anatomy:
     """Shapes, parameters, MACs, memory, traffic, receptive field and stride of every layer call, and their sums.
 
     `parameters` counts the whole network, also heads that a pass in eval mode does not reach.
@@ -86,7 +97,6 @@ def compute(model: Model) -> Anatomy:
     }
     size = model.preprocess.size
     entering = model.preprocess.channels * size[0] * size[1]
-    facts = model.facts(view="anatomy", parameters=parameters, macs=sum(table["macs"]))
     return Anatomy(
         table,
         parameters,
@@ -97,19 +107,15 @@ def compute(model: Model) -> Anatomy:
         shares(layers),
         tuple(filter(None, map(_seen, layers))),
         size,
-        facts,
+        facts={"parameters": parameters, "macs": sum(table["macs"])},
     )
 
 
+@drawn
 def render(result: Anatomy, *, part: Annotated[str, Choices(*PARTS)] = "layers") -> Figure:
     """The table with the sums under it; bars of where it all is; or how the receptive field grows."""
-    part = options_of(render)["part"].check(part)
     name = result.facts["model"]
-    whole = (
-        f"{result.parameters:,} parameters ({result.mebibytes:.1f} MiB), {result.macs:,} MACs and "
-        f"{result.activations:,} values ({result.memory():.1f} MiB) a picture, {result.neurons:,} neurons."
-    )
-    title, note, table = f"Anatomy of {name}", whole, result.table
+    title, note, table = f"Anatomy of {name}", result.sums, result.table
     panels: tuple[Chart, ...] = ()
     if part == "shares":
         title, note, table = f"Where it all is in {name}", " ".join(result.words), _share_table(result)
@@ -121,7 +127,7 @@ def render(result: Anatomy, *, part: Annotated[str, Choices(*PARTS)] = "layers")
         title=title,
         panels=panels,
         columns=2 if len(panels) > 1 else 1,
-        facts={**result.facts, "style": {"part": part}},
+        facts=result.facts,
         note=note,
         table=table,
         alt=f"{title}. {note}",

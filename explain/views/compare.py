@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -12,7 +12,9 @@ from ..figure import RIGHT, WRONG, Chart, Figure, Line
 from ..network.costs import activations, family, neurons
 from ..network.layers import FLOAT_BYTES
 from ..network.model import Layer, Model
-from .parts.result import Result
+from .inputs import MODEL
+from .parts.result import Result, aligned
+from .view import drawn, view
 
 __all__ = ["Comparison", "compute", "render"]
 
@@ -54,23 +56,24 @@ class Comparison(Result):
         headings = "what", name, other if name != other else f"{other} again"
         return {heading: [row[k] for row in rows] for k, heading in enumerate(headings)}
 
-    def figure(self, **style: Any) -> Figure:
-        return render(self, **style)
+    @property
+    def summary(self) -> str:
+        return f"{aligned(self.table)}\n{self.words}"
 
 
-def compute(model: Model, other: Model) -> Comparison:
+@view
+def compute(model: Annotated[Model, MODEL], second: Annotated[Model, MODEL]) -> Comparison:
     """The same counts as `anatomy`, for both."""
-    both = (model, other)
+    both = (model, second)
     sums = [_sums(one) for one in both]
     stages = [_stages(one.layers) for one in both]
     every = sorted({*stages[0], *stages[1]}, reverse=True)
     nothing = (0, 0, 0)
-    facts = model.facts(view="compare", second={"model": other.name, "model_digest": other.digest})
     return Comparison(
-        (model.name, other.name),
+        (model.name, second.name),
         {what: (sums[0][what], sums[1][what]) for what in sums[0]},
         {_named(side): (stages[0].get(side, nothing), stages[1].get(side, nothing)) for side in every},
-        facts,
+        facts={},
     )
 
 
@@ -111,6 +114,7 @@ def _named(side: tuple[int, int]) -> str:
     return f"{side[0]}×{side[1]}" if side != (0, 0) else VECTORS
 
 
+@drawn
 def render(result: Comparison) -> Figure:
     """Bars of parameters and of MACs at each size of maps."""
     title = f"{result.names[0]} and {result.names[1]}"
@@ -118,7 +122,7 @@ def render(result: Comparison) -> Figure:
         title=title,
         panels=(_pairs(result, 1, "Parameters"), _pairs(result, 2, "MACs a picture")),
         columns=2,
-        facts={**result.facts, "style": {}},
+        facts=result.facts,
         note=f"{result.words} Bars are the sums of all layers whose output has that height and width.",
         table=result.table,
         alt=f"{title}. {result.words}",

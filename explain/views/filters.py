@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -15,8 +15,11 @@ from ..figure import Figure, Grid, Panel, Scale
 from ..images import contact_sheet, resize, to_bytes
 from ..network.model import Layer, Model
 from ..network.trace import split
-from ..registry import Choices, Range, options_of
+from ..registry import Choices, Range
+from .inputs import LAYER, MODEL
+from .inputs import Layer as LayerOf
 from .parts.result import Result
+from .view import drawn, view
 
 __all__ = [
     "Filters",
@@ -26,7 +29,6 @@ __all__ = [
     "layers_with_filters",
     "pick",
     "render",
-    "render_pair",
     "similarity",
 ]
 
@@ -37,12 +39,16 @@ NOTICE = "Weights of deeper layers speak about the maps before them, not about p
 
 @dataclass(frozen=True, eq=False)
 class Filters(Result):
-    """`tiles` (K, h, w, 3) where the layer looks at RGB pixels, else (K, C, h, w); the raw weights, float32."""
+    """`tiles` (K, h, w, 3) where the layer looks at RGB pixels, else (K, C, h, w); the raw weights, float32.
+
+    second: another model's filters to stand beside these.
+    """
 
     tiles: NDArray[np.float32]
     layer: str
     looks_at_pixels: bool
     facts: dict[str, Any]
+    second: Filters | None = None
 
     @property
     def is_colour(self) -> bool:
@@ -53,8 +59,15 @@ class Filters(Result):
         """Tiles that show one filter: one in colour or grey, C where each input map has its own."""
         return 1 if self.is_colour else self.tiles.shape[1]
 
-    def figure(self, **style: Any) -> Figure:
-        return render(self, **style)
+    @property
+    def measures(self) -> dict[str, Any]:
+        both = {"shape": self, "second": self.second}
+        return {name: list(one.tiles.shape) for name, one in both.items() if one}
+
+    @property
+    def summary(self) -> str:
+        both = (one for one in (self, self.second) if one)
+        return "\n".join(f"{one.facts['model']}, {one.layer}: tiles {one.tiles.shape}" for one in both)
 
 
 def layers_with_filters(model: Model) -> list[Layer]:
@@ -69,8 +82,25 @@ def default_layer(model: Model) -> str:
     return found[0].name
 
 
-def compute(model: Model, layer: str | None = None) -> Filters:
-    """The filters of a layer, by default the first. Raises Unknown, or NotSupported with the reason."""
+@view
+def compute(
+    model: Annotated[Model, MODEL],
+    layer: Annotated[str | None, LAYER] = None,
+    second: Annotated[Model | None, MODEL] = None,
+    *,
+    second_layer: Annotated[str | None, LayerOf("of the second model", of="second", url="")] = None,
+) -> Filters:
+    """The filters of a layer, by default the first; beside those of a second model. Raises Unknown, or NotSupported
+    with the reason."""
+    first = _weights(model, layer)
+    chosen = {"layer": first.layer, "input_channels": first.facts["input_channels"]}
+    if second is None:
+        return replace(first, facts=chosen)
+    other = _weights(second, second_layer)
+    return replace(first, facts=chosen | {"second_layer": other.layer}, second=other)
+
+
+def _weights(model: Model, layer: str | None) -> Filters:
     chosen = model.layer(layer or default_layer(model))
     if reason := _refusal(model, chosen):
         raise NotSupported(f"Layer {chosen.name!r} has no filters to show: {reason}.")
@@ -83,8 +113,7 @@ def compute(model: Model, layer: str | None = None) -> Filters:
     looks = chosen.name == default_layer(model) and weight.shape[1] == channels
     if looks and channels == 3:
         weight = np.ascontiguousarray(weight.transpose(0, 2, 3, 1))
-    facts = model.facts(view="filters", layer=chosen.name, input_channels=channels)
-    return Filters(weight, chosen.name, looks, facts)
+    return Filters(weight, chosen.name, looks, {"model": model.name, "input_channels": channels})
 
 
 def _refusal(model: Model, layer: Layer) -> str:
@@ -100,6 +129,7 @@ def _refusal(model: Model, layer: Layer) -> str:
     return ""
 
 
+@drawn
 def render(
     result: Filters,
     *,
@@ -109,25 +139,32 @@ def render(
     page: Annotated[int, Range(1, 100_000, help="rows of slices come in pages")] = 1,
     factor: Annotated[int, Range(1, 64, help="whole-number enlargement of the pixels")] = 1,
 ) -> Figure:
-    """One tile a filter, or one row of slices a filter.
+    """One tile a filter, or one row of slices a filter; two models side by side, with how alike they are.
 
     scale: `filter` and `layer` put zero in the middle of the grey range, up to the largest weight of the filter or of
     the layer; `range` is the lectures' 0 to 255 between each filter's least and greatest weight.
+    Raises BadValue for a page that is not there; of two models, the one with fewer pages stays at its last.
     """
-    style = _checked(scale=scale, polarity=polarity, sort=sort, page=page, factor=factor)
-    order = ordering(result.tiles, style["sort"])
-    shown, pages = _page(result, order, style["page"])
-    panel = _sheet(result, shown, style)
+    if page > (pages := count_pages(result)):
+        raise BadValue(f"Page {page} of {result.layer!r} does not exist; it has {pages}.")
+
+    def sheet(one: Filters, title: str = "") -> Panel:
+        rows, at = _rows(one), min(page, count_pages(one)) - 1
+        shown = ordering(one.tiles, sort)[at * rows : (at + 1) * rows]
+        return _sheet(one, shown, title, scale=scale, polarity=polarity, factor=factor)
+
+    note = _legend(scale, polarity)
+    if result.second is not None:
+        return _pair(result, result.second, sheet, note)
+    order, panel = ordering(result.tiles, sort), sheet(result)
     title = f"Filters of {result.facts['model']}, {result.layer}"
-    if pages > 1:
-        title += f" (page {style['page']} of {pages})"
     flat = result.tiles.reshape(len(result.tiles), -1)
     return Figure(
-        title=title,
+        title=f"{title} (page {page} of {pages})" if pages > 1 else title,
         panels=(panel,),
         columns=1,
-        facts={**result.facts, "style": style},
-        note=_legend(style) + ("" if result.looks_at_pixels else f" {NOTICE}"),
+        facts=result.facts,
+        note=note if result.looks_at_pixels else f"{note} {NOTICE}",
         arrays={"tiles": result.tiles, "order": order},
         table={
             "filter": order.tolist(),
@@ -136,27 +173,19 @@ def render(
             "max": flat.max(1)[order].tolist(),
             "mean": flat.mean(1)[order].tolist(),
         },
-        alt=f"{len(shown)} filters of layer {result.layer}",
+        alt=f"{len(panel.names) // result.slices} filters of layer {result.layer}",
     )
 
 
-def render_pair(first: Filters, second: Filters, **style: Any) -> Figure:
-    """The filters of two models side by side, with how alike they are."""
-    checked = _checked(**style)
-    panels = []
-    for result in (first, second):
-        shown, _ = _page(result, ordering(result.tiles, checked["sort"]), 1)
-        panels.append(_sheet(result, shown, checked, f"{result.facts['model']}, {result.layer}"))
-    note = _legend(checked)
+def _pair(first: Filters, second: Filters, sheet: Callable[[Filters, str], Panel], note: str) -> Figure:
     if first.looks_at_pixels and second.looks_at_pixels:
         alike = similarity(first, second)
         note += f" Mean best correlation of a filter on the left with those on the right: {alike:.2f}."
-    facts = {**first.facts, "second": {key: second.facts[key] for key in ("model", "model_digest", "layer")}}
     return Figure(
         title="Filters side by side",
-        panels=tuple(panels),
+        panels=tuple(sheet(one, f"{one.facts['model']}, {one.layer}") for one in (first, second)),
         columns=2,
-        facts={**facts, "style": checked},
+        facts=first.facts,
         note=note,
         arrays={"first": first.tiles, "second": second.tiles},
         alt=f"Filters of {first.facts['model']} and of {second.facts['model']}",
@@ -202,52 +231,42 @@ def _normalised(result: Filters, size: tuple[int, int], grey: bool) -> NDArray[n
 
 def pick(result: Filters, index: int) -> Filters:
     """One filter alone."""
-    return replace(result, tiles=result.tiles[index : index + 1])
+    return replace(result, tiles=result.tiles[index : index + 1], second=None)
 
 
 def count_pages(result: Filters) -> int:
-    return -(-len(result.tiles) // _rows(result))
+    """Of two models, of the one that has more."""
+    both = (one for one in (result, result.second) if one)
+    return max(-(-len(one.tiles) // _rows(one)) for one in both)
 
 
 def _rows(result: Filters) -> int:
     return max(MAX_SLICES // result.slices, 1)
 
 
-def _checked(**style: Any) -> dict[str, Any]:
-    options = options_of(render)
-    return {name: option.check(style.get(name, option.default)) for name, option in options.items()}
-
-
-def _page(result: Filters, order: NDArray[np.int64], page: int) -> tuple[NDArray[np.int64], int]:
-    rows, pages = _rows(result), count_pages(result)
-    if page > pages:
-        raise BadValue(f"Page {page} of {result.layer!r} does not exist; it has {pages}.")
-    return order[(page - 1) * rows : page * rows], pages
-
-
-def _sheet(result: Filters, shown: Sequence[int] | NDArray[np.int64], style: dict[str, Any], title: str = "") -> Panel:
+def _sheet(result: Filters, shown: NDArray[np.int64], title: str, *, scale: str, polarity: str, factor: int) -> Panel:
     tiles, limit = result.tiles[shown], float(np.abs(result.tiles).max())
     axes = tuple(range(1, tiles.ndim))
-    if style["scale"] == "range":
+    if scale == "range":
         low, high = tiles.min(axes, keepdims=True), tiles.max(axes, keepdims=True)
     else:
-        own = style["scale"] == "filter"
+        own = scale == "filter"
         high = np.abs(tiles).max(axes, keepdims=True) if own else np.full((1,) * tiles.ndim, limit)
         low = -high
     span = np.where(high > low, high - low, 1)
     grey = np.where(high > low, (tiles - low) / span, 0.5)
-    if style["polarity"] == "dark":
+    if polarity == "dark":
         grey = 1 - grey
     pixels = to_bytes(grey)
     if not result.is_colour:
         pixels = np.repeat(pixels.reshape(-1, *pixels.shape[2:])[..., None], 3, -1)
     columns = result.slices if result.slices > 1 else _columns(len(pixels))
-    height, width = pixels.shape[1] * style["factor"], pixels.shape[2] * style["factor"]
-    sheet = contact_sheet(pixels, columns, GAP, style["factor"])
+    height, width = pixels.shape[1] * factor, pixels.shape[2] * factor
+    sheet = contact_sheet(pixels, columns, GAP, factor)
     numbers = [str(k) for k in shown]
     names = numbers if result.slices == 1 else [f"{k}:{c}" for k in numbers for c in range(result.slices)]
     bar = None
-    if style["scale"] == "layer" and limit > 0 and style["polarity"] == "bright":
+    if scale == "layer" and limit > 0 and polarity == "bright":
         bar = Scale("grey", -limit, limit, "weight")
     return Panel(sheet, title, scale=bar, names=tuple(names), grid=Grid(columns, height, width, GAP))
 
@@ -256,11 +275,10 @@ def _columns(count: int) -> int:
     return max(1, min(count, round(1.5 * math.sqrt(count))))
 
 
-def _legend(style: dict[str, Any]) -> str:
-    large = "bright" if style["polarity"] == "bright" else "dark"
-    if style["scale"] == "range":
+def _legend(scale: str, polarity: str) -> str:
+    if scale == "range":
         span = "from each filter's least to its greatest weight"
     else:
-        whose = "each filter's own" if style["scale"] == "filter" else "the layer's"
+        whose = "each filter's own" if scale == "filter" else "the layer's"
         span = f"zero is mid-grey, the ends are {whose} largest absolute weight"
-    return f"Large weights are {large}; {span}."
+    return f"Large weights are {polarity}; {span}."

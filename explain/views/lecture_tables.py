@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from ..errors import Unknown
-from ..figure import RIGHT, WRONG, Chart, Figure, Line, versions
+from ..figure import RIGHT, WRONG, Chart, Figure, Line
 from ..lectures import slides
-from ..lectures.tables import MAKERS, TABLES, Progress, Row, complexity_points, point_rows
-from .parts.result import Result
+from ..lectures.tables import MAKERS, TABLES, Row, complexity_points, point_rows
+from ..progress import Progress, unheard
+from ..registry import Choices
+from .parts.result import Result, aligned
+from .view import drawn, view
 
 __all__ = ["Lectures", "compute", "render"]
 
@@ -55,8 +57,14 @@ class Lectures(Result):
         said = f"{compared} numbers compared, {count or 'none'} {'differs' if count == 1 else 'differ'}. "
         return (said if compared else "") + slides.NOTES[self.name]
 
-    def figure(self, **style: Any) -> Figure:
-        return render(self, **style)
+    @property
+    def why(self) -> list[str]:
+        """Of what differs, a line each."""
+        return [f"{row.network}, {row.what}: {row.slide} ≠ {row.ours}. {row.why}" for row in self.differences]
+
+    @property
+    def summary(self) -> str:
+        return "\n".join([aligned(self.across), self.words, *self.why])
 
 
 def _cell(row: Row) -> str:
@@ -67,19 +75,16 @@ def _cell(row: Row) -> str:
     return f"{row.slide} ≠ {row.ours}" if row.same is False else f"{row.slide} · {row.ours}"
 
 
-def compute(table: str = "six", progress: Progress | None = None) -> Lectures:
-    """One of TABLES. Networks are built and run without memory for their values; each is counted once.
-
-    Raises Unknown.
-    """
-    if table not in TABLES:
-        raise Unknown("table", table, TABLES)
-    told = progress or (lambda *_: None)
+@view
+def compute(table: Annotated[str, Choices(*TABLES)] = "six", *, progress: Progress | None = None) -> Lectures:
+    """One of TABLES. Networks are built and run without memory for their values; each is counted once."""
+    told = progress or unheard
     points = tuple(complexity_points(told)) if table == "complexity" else ()
     rows = tuple(point_rows(points) if points else MAKERS[table](told))
-    return Lectures(table, rows, points, {"view": "lectures", "table": table, "versions": versions()})
+    return Lectures(table, rows, points, facts={})
 
 
+@drawn
 def render(result: Lectures) -> Figure:
     """The table; for "complexity" a chart of it."""
     differing = " ".join(
@@ -90,7 +95,7 @@ def render(result: Lectures) -> Figure:
         title=result.title,
         panels=(_bubbles(result),) if result.points else (),
         columns=1,
-        facts={**result.facts, "style": {}},
+        facts=result.facts,
         note=f"{result.words} {differing}".strip(),
         table=result.table,
         alt=f"{result.title}. {result.words}",

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValue
-from ..figure import Figure, Panel, versions
+from ..figure import Figure, Panel
 from ..lectures.arithmetic import conv_macs, conv_parameters, output_size, same_padding
-from ..registry import Choices, Range, options_of
+from ..registry import Choices, Range
 from .parts.result import Result
+from .view import drawn, view
 
 __all__ = ["OutputSize", "compute", "render"]
 
@@ -31,7 +32,8 @@ LINE = (255, 255, 255)
 
 @dataclass(frozen=True, eq=False)
 class OutputSize(Result):
-    """`exact` is a fraction where the windows do not fit; `floored` is what torch makes of it.
+    """What is asked about, then what comes out: `exact` is a fraction where the windows do not fit; `floored` is what
+    torch makes of it.
 
     same: the padding that keeps the size at a stride of 1; None where there is none. rest: rows of the padded input
     that no window reaches.
@@ -42,10 +44,11 @@ class OutputSize(Result):
     stride: int
     padding: int
     dilation: int
+    in_channels: int
+    out_channels: int
+    groups: int
+    bias: bool
     exact: Fraction
-    same: int | None
-    parameters: int
-    macs: int
     facts: dict[str, Any]
 
     @property
@@ -64,6 +67,19 @@ class OutputSize(Result):
     @property
     def rest(self) -> int:
         return (self.size + 2 * self.padding - self.reach) % self.stride
+
+    @property
+    def same(self) -> int | None:
+        even = self.dilation * (self.window - 1) % 2
+        return None if even else same_padding(self.window, self.dilation)
+
+    @property
+    def parameters(self) -> int:
+        return conv_parameters(self.window, self.in_channels, self.out_channels, self.bias, self.groups)
+
+    @property
+    def macs(self) -> int:
+        return conv_macs(self.window, self.in_channels, self.out_channels, self.floored, self.groups)
 
     @property
     def mixed(self) -> str:
@@ -92,7 +108,7 @@ class OutputSize(Result):
     def table(self) -> dict[str, list[Any]]:
         """One row."""
         row = {
-            **self.facts["options"],
+            **{name: value for name, value in vars(self).items() if name not in ("exact", "facts")},
             "output": self.mixed,
             "fits": self.fits,
             "torch": self.floored,
@@ -102,10 +118,16 @@ class OutputSize(Result):
         }
         return {name: [value] for name, value in row.items()}
 
-    def figure(self, **style: Any) -> Figure:
-        return render(self, **style)
+    @property
+    def measures(self) -> dict[str, Any]:
+        return {name: value for name, (value,) in self.table.items()}
+
+    @property
+    def summary(self) -> str:
+        return f"{self.words}\n{self.parameters:,} parameters, {self.macs:,} MACs"
 
 
+@view
 def compute(
     *,
     size: Annotated[int, Range(1, 100_000, help="side of the square input")] = 7,
@@ -122,20 +144,14 @@ def compute(
 
     Raises BadValue where not one window fits, or the channels do not divide into the groups.
     """
-    given = locals()
-    checked = {name: option.check(given[name]) for name, option in options_of(compute).items()}
-    n, f, stride, padding, dilation = (checked[name] for name in ("size", "window", "stride", "padding", "dilation"))
-    inside, outside, parts = checked["in_channels"], checked["out_channels"], checked["groups"]
-    if inside % parts or outside % parts:
-        raise BadValue(f"groups={parts} does not divide {inside} input and {outside} output channels.")
-    exact = output_size(n, f, stride, padding, dilation)
-    same = None if dilation * (f - 1) % 2 else same_padding(f, dilation)
-    parameters = conv_parameters(f, inside, outside, checked["bias"], parts)
-    macs = conv_macs(f, inside, outside, int(exact), parts)
-    facts = {"view": "output_size", "options": checked, "versions": versions()}
-    return OutputSize(n, f, stride, padding, dilation, exact, same, parameters, macs, facts)
+    if in_channels % groups or out_channels % groups:
+        raise BadValue(f"groups={groups} does not divide {in_channels} input and {out_channels} output channels.")
+    exact = output_size(size, window, stride, padding, dilation)
+    sides = size, window, stride, padding, dilation
+    return OutputSize(*sides, in_channels, out_channels, groups, bias, exact, facts={})
 
 
+@drawn
 def render(result: OutputSize) -> Figure:
     """Padded input with the first window, and the output with the cell that this window makes."""
     n, f = result.size, result.window
@@ -164,7 +180,7 @@ def render(result: OutputSize) -> Figure:
         title=title,
         panels=panels,
         columns=2,
-        facts={**result.facts, "style": {}},
+        facts=result.facts,
         note=note,
         table=result.table,
         alt=f"{title}. {note}",

@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..attribution.units import UNIT_METHODS
-from ..errors import BadValue, NotSupported, shorten
+from ..errors import NotSupported
 from ..figure import Figure, Panel, Pixels, Scale
 from ..images import draw_box, enlarge, to_bytes, unit_scale
 from ..network.geometry import Status
-from ..network.layers import channel_of
 from ..network.model import Box, Layer, Model
 from ..network.trace import record
-from ..registry import Range, options_of
+from ..registry import Range
+from .inputs import CHANNEL, LAYER, MODEL, PICTURE, POSITION, EntryName, EntryOptions
 from .parts.result import BOX_COLOUR, Result, prepare
+from .view import drawn, view
 
 __all__ = ["Unit", "compute", "render"]
 
@@ -26,6 +27,7 @@ CAVEAT = (
     "Deconvnet and guided backprop hardly depend on the class or on the weights of later layers (Adebayo et al. 2018; "
     "Nie et al. 2018): they show what the unit's paths keep of the picture, not a reason for the prediction."
 )
+METHOD = EntryName("explain.attribution.units:UNIT_METHODS", "how: deconvnet, guided or gradient")
 GAP = 2
 SMALL_SIDE = 224
 
@@ -46,35 +48,45 @@ class Unit(Result):
     crop: NDArray[np.uint8]
     facts: dict[str, Any]
 
-    def figure(self, **style: Any) -> Figure:
-        return render(self, **style)
+    @property
+    def measures(self) -> dict[str, Any]:
+        low, high = float(self.projection.min()), float(self.projection.max())
+        return {"position": self.position, "value": self.value, "box": self.box, "min": low, "max": high}
+
+    @property
+    def summary(self) -> str:
+        where = f" at {self.position}" if self.position else ""
+        return (
+            f"{self.facts['method']} of channel {self.channel} of {self.layer.name}{where}, which gives "
+            f"{self.value:.4g}: {self.projection.min():.4g} to {self.projection.max():.4g} "
+            f"in the box {self.box} (y0, x0, y1, x1)"
+        )
 
 
+@view
 def compute(
-    model: Model,
-    image: Any,
-    layer: str,
-    channel: int,
-    position: Sequence[int] | None = None,
-    method: str = "deconvnet",
-    **options: Any,
+    model: Annotated[Model, MODEL],
+    image: Annotated[Any, PICTURE],
+    layer: Annotated[str, LAYER],
+    channel: Annotated[int, CHANNEL],
+    position: Annotated[Sequence[int] | None, POSITION] = None,
+    method: Annotated[str, METHOD] = "deconvnet",
+    **options: Annotated[Any, EntryOptions(METHOD)],
 ) -> Unit:
     """One unit projected to the pixels; position None is the channel's strongest on this picture, the first of several.
 
     Raises Unknown or BadValue for what the net has not, NotSupported where the method's rule says nothing.
     """
-    entry = UNIT_METHODS[method]
-    checked = entry.check(options)
     chosen = model.layer(layer)
     if len(chosen.shape) not in (1, 3):
         raise NotSupported(f"Layer {layer!r} gives shape {chosen.shape}; units of maps (C, H, W) or vectors (C,) only.")
-    channel = channel_of(chosen, channel)
     picture = prepare(model, image)
     with model.exclusive() as net:
         _, held = record(net, picture.batch, [chosen.name])
         values = held[chosen.name][0, channel].float().cpu().numpy()
-        place = _strongest(values) if position is None else _position(chosen, position)
-        projection = entry.function(net, chosen.name, picture.batch, channel, place, **checked).float().cpu().numpy()
+        place = _strongest(values) if position is None else tuple(position)
+        found = UNIT_METHODS[method].function(net, chosen.name, picture.batch, channel, place, **options)
+        projection = found.float().cpu().numpy()
     value = float(values[place])
     if not np.isfinite(projection).all() or not np.isfinite(value):
         raise NotSupported(f"Method {method!r} gives values that are not finite for this network and picture.")
@@ -87,35 +99,12 @@ def compute(
         value=value,
         box=box,
         crop=picture.crop,
-        facts=model.facts(
-            view="unit",
-            method=method,
-            options=checked,
-            layer=chosen.name,
-            channel=channel,
-            position=place,
-            value=value,
-            box=box,
-            **picture.facts,
-        ),
+        facts={"image": picture, "position": place, "value": value, "box": box},
     )
 
 
 def _strongest(values: NDArray[np.float32]) -> tuple[int, ...]:
     return tuple(int(k) for k in np.unravel_index(values.argmax(), values.shape))
-
-
-def _position(layer: Layer, position: Any) -> tuple[int, ...]:
-    """A position as numbers. Raises BadValue."""
-    size = layer.shape[1:]
-    try:
-        place = tuple(int(k) for k in position)
-    except (TypeError, ValueError):
-        place = (-1,)
-    if len(place) != len(size) or not all(0 <= k < n for k, n in zip(place, size, strict=True)):
-        valid = f"from (0, 0) to ({size[0] - 1}, {size[1] - 1})" if size else "(): it gives a vector"
-        raise BadValue(f"Position {shorten(position)} of layer {layer.name!r} is not {valid}.")
-    return place
 
 
 def _box(layer: Layer, channel: int, position: tuple[int, ...]) -> Box | None:
@@ -128,6 +117,7 @@ def _box(layer: Layer, channel: int, position: tuple[int, ...]) -> Box | None:
     return layer.field.box(i, j, channel if position else None)
 
 
+@drawn
 def render(
     result: Unit,
     *,
@@ -136,9 +126,8 @@ def render(
     ] = 100.0,
 ) -> Figure:
     """The picture with what the unit sees, the projection, and both cut to that where it is not everything."""
-    style = {"clip": options_of(render)["clip"].check(clip)}
     name = UNIT_METHODS[result.facts["method"]].label
-    scale = _scale(result, style["clip"])
+    scale = _scale(result, clip)
     drawn = _colours(result.projection, scale)
     which = f"unit at {result.position}" if result.position else "unit"
     y0, x0, y1, x1 = result.box
@@ -160,7 +149,7 @@ def render(
     return Figure(
         title=f"{name} of channel {result.channel} of {result.layer.name}, {result.facts['model']}",
         panels=tuple(panels),
-        facts={**result.facts, "style": style},
+        facts=result.facts,
         note=f"The {which} gives {result.value:.4g}. {_silence(result, scale)}{CAVEAT}",
         arrays={"projection": result.projection, "crop": result.crop},
         table={

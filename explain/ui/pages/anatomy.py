@@ -5,11 +5,10 @@ import streamlit as st
 from explain import workspace
 from explain.errors import Unknown
 from explain.lectures import tables
-from explain.registry import Option, Range, options_of
-from explain.ui import caches, jobs, selection, widgets
+from explain.registry import Option, Range
+from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.text import literal
-from explain.views import anatomy, batch_costs, compare, output_size
-from explain.views import lecture_tables as lectures
+from explain.views import VIEWS, anatomy, batch_costs
 from explain.workspace.opener import is_model_name
 
 SECTIONS = {
@@ -20,14 +19,28 @@ SECTIONS = {
     "lectures": "The lectures' tables",
 }
 LOCAL = st.column_config.NumberColumn(format="localized")
-NUMBERS = ("Units", "Parameters", "MACs", "Output, KiB", "Batch, MiB", "Moved, KiB", "MACs a byte")
 BATCH = Option("batch", int, 128, Range(1, 65_536))
+PART = VIEWS["anatomy"].key("part")
 model = caches.model()
 
 
-def exports(figure, python: str, command: str, name: str) -> None:
-    head = f'import explain\n\nmodel = explain.load_model("{model.name}")\n'
-    widgets.show_exports(figure, (head if "model" in python else "import explain\n\n") + python, command, name)
+def choose_section() -> str:
+    """One row of all sections; the parts of the anatomy are a section of the URL with a part."""
+    section = selection.get("section", "anatomy")
+    if section not in SECTIONS:
+        section = choices.chosen(VIEWS["anatomy"], "part")
+    st.session_state["_section"] = section
+
+    def changed() -> None:
+        asked = st.session_state["_section"]
+        selection.choose("section", "anatomy" if asked in anatomy.PARTS else asked)
+        if asked in anatomy.PARTS:
+            selection.choose(PART, asked)
+
+    st.segmented_control(
+        "Section", list(SECTIONS), format_func=SECTIONS.get, required=True, key="_section", on_change=changed
+    )
+    return str(section)
 
 
 def show_layers(result: anatomy.Anatomy, figure) -> None:
@@ -76,8 +89,9 @@ def show_layers(result: anatomy.Anatomy, figure) -> None:
 
 
 def show_part(part: str) -> None:
-    result = caches.cached(anatomy.compute, model)
-    figure = anatomy.render(result, part=part)
+    view, given, style = VIEWS["anatomy"], {"model": model}, {"part": part}
+    result = caches.computed(view, given)
+    figure = result.figure(**style)
     if part == "layers":
         show_layers(result, figure)
     elif part == "shares":
@@ -87,53 +101,51 @@ def show_part(part: str) -> None:
     else:
         widgets.show_charts(figure, 1)
         st.caption(literal(figure.note))
-    style = "" if part == "layers" else f', part="{part}"'
-    file = "anatomy.csv" if part == "layers" else f"{part}.png"
-    option = "" if part == "layers" else f" --part {part}"
-    exports(
-        figure,
-        f'explain.anatomy(model).save("{file}"{style})',
-        f"python -m explain anatomy '{model.name}'{option} --out {file}",
-        f"anatomy-{part}",
-    )
+    choices.show(view, given, style, figure, name=part)
     st.caption(anatomy.CAVEAT)
 
 
 def show_batches() -> None:
-    training = selection.flag("training")
-    selection.controlled(st.toggle, "As in training", "training", training, help="With gradients of all weights.")
-    job = jobs.start(
-        f"batches {model.digest} {training}",
-        lambda progress: batch_costs.compute(model, training=training, progress=progress),
-    )
-    result = jobs.show(job, f"Running {model.name}", "sizes")
+    view, given = VIEWS["batch_costs"], {"model": model}
+    given["training"] = choices.option(view, "training", "As in training")
+    choices.more(view, given, {})
+    result = ask(view, given, f"Running {model.name}", "sizes")
     if result is None:
         return
-    figure = result.figure()
-    if result.how == batch_costs.ESTIMATED:
+    figure, how = result.figure(), result.costs.how
+    if how == batch_costs.ESTIMATED:
         st.info("Memory is estimated, there is no GPU here. Time is measured on the CPU.", icon=":material/memory:")
     widgets.show_charts(figure, 2)
     st.caption(literal(figure.note))
     st.dataframe(
         {
             "Pictures a batch": result.table["batch"],
-            f"MiB ({result.how})": result.table["mebibytes"],
+            f"MiB ({how})": result.table["mebibytes"],
             "Seconds (measured)": [round(s, 4) for s in result.table["seconds"]],
             "Pictures a second": result.table["pictures_a_second"],
         },
         hide_index=True,
     )
-    st.caption("Times depend on the machine and on what else runs on it; a figure of them cannot be drawn again.")
-    st.code(f"explain.batch_costs(model, [1, 2, 4, 8, 16], training={training})", "python")
+    st.caption("Times depend on the machine and on what else runs on it; the figure holds those it shows.")
+    choices.show(view, given, {}, figure)
+
+
+def ask(view, given, label: str, unit: str):
+    """The view's result by a job; None until it is there."""
+    work = view.flat(given)
+    job = jobs.start(f"{view.name} {caches.identity(**work)}", lambda progress: view(**work, progress=progress))
+    return jobs.show(job, label, unit)
 
 
 def show_networks() -> None:
+    view = VIEWS["compare"]
+    key = view.key("second")
     default = "torchvision:alexnet" if model.name != "torchvision:alexnet" else "torchvision:resnet18"
-    other = selection.get("second", default)
+    other = selection.get(key, default)
     selection.controlled(
         st.selectbox,
         "Second network",
-        "second",
+        key,
         other,
         list(dict.fromkeys([*widgets.networks(), other])),
         accept_new_options=True,
@@ -144,13 +156,13 @@ def show_networks() -> None:
             "model", other, workspace.list_models(), "Or torchvision:NAME, timm:NAME, or one of the lectures' networks."
         )
 
-    def work(progress: jobs.Progress) -> compare.Comparison:
+    def work(progress: jobs.Progress):
         progress(0, 2, f"building {other}")
         second = workspace.load_model(other)
         progress(1, 2, "counting")
-        return compare.compute(model, second)
+        return view(model, second)
 
-    result = jobs.show(jobs.start(f"beside {model.digest} {other}", work), f"Counting {other}", "steps")
+    result = jobs.show(jobs.start(f"compare {model.digest} {other}", work), f"Counting {other}", "steps")
     if result is None:
         return
     st.markdown(literal(result.words))
@@ -179,24 +191,19 @@ def show_networks() -> None:
         hide_index=True,
         column_config={f"{what}: {name}": LOCAL for what in ("Parameters", "MACs") for name in (first, second)},
     )
-    exports(
-        figure,
-        f'explain.compare(model, explain.load_model("{other}")).save("two.png")',
-        f"python -m explain anatomy '{model.name}' --beside '{other}' --out two.png",
-        "beside",
-    )
+    choices.show(view, {"model": model, "second": result.names[1]}, {}, figure)
 
 
 def show_calculator() -> None:
-    specs, given = options_of(output_size.compute), {}
-    labels = {"size": "Input", "in_channels": "Input channels", "out_channels": "Filters"}
-    for names in (list(specs)[:5], list(specs)[5:]):
-        with widgets.row(f"controls-{names[0]}"):
+    view, given = VIEWS["output_size"], {}
+    labels, names = {"size": "Input", "in_channels": "Input channels", "out_channels": "Filters"}, list(view.parameters)
+    for row in (names[:5], names[5:]):
+        with widgets.row(f"controls-{row[0]}"):
             cells = st.columns(5, vertical_alignment="bottom")
-        for cell, name in zip(cells, names, strict=False):
+        for cell, name in zip(cells, row, strict=False):
             with cell:
-                given[name] = widgets.option(specs[name], f"calc_{name}", labels.get(name))
-    result = output_size.compute(**given)
+                given[name] = choices.option(view, name, labels.get(name))
+    result = view(**given)
     (st.success if result.fits else st.warning)(literal(result.words), icon=":material/straighten:")
     cards = {
         "Output": result.mixed,
@@ -219,30 +226,16 @@ def show_calculator() -> None:
         widgets.show_panels(replace(figure, panels=(before, cut)), [side, cells])
     else:
         st.caption(literal(figure.note))
-    chosen = {name: value for name, value in given.items() if value != specs[name].default}
-    exports(
-        figure,
-        f'explain.output_size({", ".join(f"{name}={value!r}" for name, value in chosen.items())}).save("size.png")',
-        " ".join(
-            [
-                "python -m explain output_size",
-                *(f"--{n.replace('_', '-')} {v}" for n, v in chosen.items()),
-                "--out size.png",
-            ]
-        ),
-        "size",
-    )
+    choices.show(view, given, {}, figure)
 
 
 def show_lectures() -> None:
-    name = selection.get("table", "six")
-    name = name if name in tables.TABLES else "six"
-    selection.controlled(st.selectbox, "Table", "table", name, list(tables.TABLES), format_func=tables.TABLES.get)
-    if name in tables.SLOW:
-        job = jobs.start(f"lectures {name}", lambda progress: lectures.compute(name, progress))
-        result = jobs.show(job, "Counting the networks", "networks")
-    else:
-        result = caches.cached(lectures.compute, name)
+    view = VIEWS["lecture_tables"]
+    key, name = view.key("table"), choices.chosen(view, "table")
+    given = {"table": name}
+    selection.controlled(st.selectbox, "Table", key, name, list(tables.TABLES), format_func=tables.TABLES.get)
+    slow = name in tables.SLOW
+    result = ask(view, given, "Counting the networks", "networks") if slow else caches.computed(view, given)
     if result is None:
         return
     st.markdown(literal(result.words))
@@ -259,22 +252,12 @@ def show_lectures() -> None:
                 f"- **{literal(row.network)}**, {literal(row.what)}: {literal(row.slide)} on the slide, "
                 f"**{literal(row.ours)}** counted. {literal(row.why)} ({row.cite})"
             )
-    file = "lectures.png" if result.points else "lectures.csv"
-    exports(
-        figure,
-        f'explain.lectures("{name}").save("{file}")',
-        f"python -m explain lectures {name} --out {file}",
-        "lectures",
-    )
+    choices.show(view, given, {}, figure)
 
 
 st.title("Anatomy")
 st.caption("What a network is made of, where its parameters, memory and computation are, and how far its units see.")
-section = selection.get("section", "layers")
-section = section if section in SECTIONS else "layers"
-selection.controlled(
-    st.segmented_control, "Section", "section", section, list(SECTIONS), format_func=SECTIONS.get, required=True
-)
+section = choose_section()
 if section in anatomy.PARTS:
     show_part(section)
 else:

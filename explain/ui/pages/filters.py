@@ -1,12 +1,12 @@
 import streamlit as st
 
 from explain import workspace
-from explain.registry import options_of
-from explain.ui import caches, selection, widgets
-from explain.views import filters
+from explain.ui import caches, choices, selection, widgets
+from explain.views import VIEWS, filters
+from explain.workspace.opener import is_model_name
 
-model = caches.model()
-options = options_of(filters.render)
+view, model = VIEWS["filters"], caches.model()
+given, style = {"model": model, "second": None, "second_layer": None}, {}
 st.title("Filters")
 
 with widgets.row("controls"):
@@ -14,35 +14,32 @@ with widgets.row("controls"):
 with controls[0]:
     # The shared layer may be one without filters: then this page shows the first that has some.
     layer = widgets.choose_layer(filters.layers_with_filters(model), default=filters.default_layer(model))
-style = {}
+    given["layer"] = layer
 for column, name in zip(controls[1:4], ("scale", "polarity", "sort"), strict=True):
     with column:
-        style[name] = widgets.option(options[name], f"filter_{name}", name.capitalize())
+        style[name] = choices.option(view, name)
 with controls[4]:
-    others = ["", *[name for name in workspace.list_models() if name != model.name]]
-    beside = selection.get("beside", "")
-    beside = beside if beside in others else ""
-    selection.controlled(st.selectbox, "Beside", "beside", beside, others, format_func=lambda n: n or "no other model")
+    key = view.key("second")
+    beside = str(selection.get(key, ""))
+    beside = beside if is_model_name(beside) else ""
+    others = [name for name in workspace.list_models() if name != model.name]
+    names = list(dict.fromkeys(["", *others, beside]))
+    selection.controlled(st.selectbox, "Beside", key, beside, names, format_func=lambda n: n or "no other model")
+if beside:
+    given["second"] = caches.model(beside)
+    del given["second_layer"]  # asked for
+choices.more(view, given, style, without=("page",))
 
-result = caches.cached(filters.compute, model, layer)
-arguments = ", ".join(f"{name}={value!r}" for name, value in style.items())
-lines = f'import explain\n\nmodel = explain.load_model("{model.name}")\nresult = explain.filters(model, "{layer}")\n'
-command = f"python -m explain filters {model.name} --layer {layer} "
+result = caches.computed(view, given)
+if (pages := filters.count_pages(result)) > 1:
+    page = selection.number(view.key("page"), 1, 1, pages)
+    style["page"] = selection.controlled(st.number_input, f"Page of {pages}", view.key("page"), page, 1, pages)
+figure = result.figure(**style)
 
 if beside:
-    figure = filters.render_pair(result, caches.cached(filters.compute, caches.model(beside)), **style)
     widgets.show_panels(figure)
     st.caption(widgets.literal(figure.note))
-    lines += f'other = explain.filters(explain.load_model("{beside}"))\n'
-    lines += f'explain.views.filters.render_pair(result, other, {arguments}).save("pair.png")'
-    widgets.show_exports(figure, lines, f"{command}--out filters.png", "filters-pair")
 else:
-    if (pages := filters.count_pages(result)) > 1:
-        given = str(selection.get("page", 1))
-        page = min(int(given), pages) if given.isdecimal() else 1
-        style["page"] = int(selection.controlled(st.number_input, f"Page of {pages}", "page", max(page, 1), 1, pages))
-        arguments += f", page={style['page']}"
-    figure = filters.render(result, **style)
     panel = figure.panels[0]
     numbers = [name.partition(":")[0] for name in panel.names]
     channel = str(selection.get("channel", ""))
@@ -65,7 +62,7 @@ else:
         one = filters.pick(result, int(channel))
         left, right = st.columns([1, 3], vertical_alignment="center")
         with left:
-            widgets.show_panels(filters.render(one, scale=style["scale"], polarity=style["polarity"]), 1)
+            widgets.show_panels(one.figure(scale=style["scale"], polarity=style["polarity"]), 1)
         with right:
             low, high, mean, norm = one.tiles.min(), one.tiles.max(), one.tiles.mean(), (one.tiles**2).sum() ** 0.5
             st.markdown(f"**Filter {channel}** of {widgets.literal(layer)}")
@@ -73,6 +70,4 @@ else:
             st.page_link(
                 "explain/ui/pages/activations.py", label="Where this channel responds", icon=":material/layers:"
             )
-    drawn = " ".join(f"--style {name}={value}" for name, value in style.items())
-    lines += f'result.save("filters.png", {arguments})'
-    widgets.show_exports(figure, lines, f"{command}{drawn} --out filters.png", "filters")
+choices.show(view, given, style, figure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,9 @@ __all__ = [
     "BOX_COLOUR",
     "EFFECTIVE_COLOUR",
     "SHARED",
+    "ModelInput",
     "Result",
+    "aligned",
     "as_rgb",
     "cells",
     "index_facts",
@@ -96,6 +99,20 @@ def cells(values: NDArray[np.float32]) -> dict[str, list[Any]]:
     """A map (h, w) as a table: one row a value."""
     rows, columns = np.indices(values.shape)
     return {"row": rows.ravel().tolist(), "column": columns.ravel().tolist(), "value": values.ravel().tolist()}
+
+
+def aligned(table: Mapping[str, Sequence[Any]]) -> str:
+    """A table as text, numbers with commas."""
+    texts = [[name, *map(_cell, column)] for name, column in table.items()]
+    widths = [max(map(len, column)) for column in texts]
+    rows = zip(*texts, strict=True)
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return "" if value is None else str(value).lower()
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def as_rgb(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
