@@ -13,8 +13,26 @@ VIEWS: dict[str, View] = {
         View("filters", "the filters of a layer as pictures", "filters"),
         View("activations", "what the channels of a layer do with a picture", "activations"),
         View("unit", "what excites one unit, projected to the pixels", "activations"),
-        View("saliency", "what a prediction rests on", "saliency"),
-        View("faithfulness", "how far one saliency map can be trusted", "saliency", shares="saliency"),
+        View(
+            "saliency",
+            "what a prediction rests on",
+            "saliency",
+            {"asked": "", "saliency_grid.second": "", "saliency_grid.second_model": ""},
+        ),
+        View(
+            "saliency_grid",
+            "saliency maps side by side: methods by classes, pictures or models",
+            "saliency",
+            {"asked": ""},
+            shares="saliency",
+        ),
+        View(
+            "faithfulness",
+            "how far one saliency map can be trusted",
+            "saliency",
+            {"asked": "", "check": "true", "saliency_grid.second": "", "saliency_grid.second_model": ""},
+            shares="saliency",
+        ),
         View("leaderboard", "which saliency methods can be trusted on a network, as a ranking"),
         View("patches", "the patches of many pictures that channels respond to most", "patches"),
         View("channel", "all that an index knows of a channel, and the prediction without it", "patches"),
@@ -54,6 +72,6 @@ VIEWS: dict[str, View] = {
             {"section": "lectures"},
         ),
         View("training_curves", "how trainings went", "train", {"trainings": "runs"}),
-        View("augmentations", "what training sees of pictures", "train"),
+        View("augmentations", "what training sees of pictures", "train", {"trainings": "augmentations"}),
     )
 }

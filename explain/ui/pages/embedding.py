@@ -8,18 +8,19 @@ from explain.figure import Figure
 from explain.images import png
 from explain.index import lookup
 from explain.projections.projection import PROJECTIONS
-from explain.projections.representation import POOLINGS
-from explain.registry import options_of
-from explain.ui import caches, jobs, selection, uploads, widgets
+from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.explorer import explorer
 from explain.ui.parts import embedding_maps
-from explain.views import embedding, neighbours
+from explain.views import VIEWS, neighbours
+from explain.views.embedding import Embedding
 from explain.views.parts import map_plot
 
 FEATURES = "features"
+LABELS = {"count": "So many pictures only", "measure": "Measure how far to trust it"}
 MOST_SHOWN = 240  # pictures of a selection
 SETTLING = 1.0  # seconds between two looks at a map that settles
 
+view = VIEWS["embedding"]
 model, picture = caches.model(), caches.picture()
 st.title("Embedding")
 
@@ -29,64 +30,68 @@ with controls[0]:
     index = widgets.choose_index(model)
 if index is None:
     selection.stop()
+given = {"index": index}
 with controls[1]:
-    method = widgets.choose_entry(PROJECTIONS, "projection", "Map", embedding.NAMES)
+    method = widgets.choose_entry(PROJECTIONS, view.key("method"), "Map")
+    given["method"] = method.name
 with controls[2]:
     layers = [FEATURES, *(layer.name for layer in model.layers)]
-    layer = selection.get("embed_layer", FEATURES)
+    layer = selection.get(view.key("layer"), FEATURES)
     layer = layer if layer in layers else FEATURES
     selection.controlled(
         st.selectbox,
         "Of which layer",
-        "embed_layer",
+        view.key("layer"),
         layer,
         layers,
         help="The features are what the classifier decides by.",
     )
-of = {} if layer == FEATURES else {"layer": layer}
+    given["layer"] = None if layer == FEATURES else layer
 with controls[4]:
-    if of and model.layer(layer).spatial:
-        pooling = selection.get("pooling", POOLINGS[0])
-        pooling = pooling if pooling in POOLINGS else POOLINGS[0]
-        selection.controlled(
-            st.selectbox,
-            "Its maps",
-            "pooling",
-            pooling,
-            list(POOLINGS),
-            help="Averaged over positions, or all values laid out.",
-        )
-        of["pooling"] = pooling
+    if given["layer"] and model.layer(layer).spatial:
+        given["pooling"] = choices.option(view, "pooling", "Its maps")
 with controls[3]:
-    beside = selection.controlled(st.toggle, "Two side by side", "two_maps", selection.flag("two_maps"))
+    some = choices.chosen(view, "count") is not None
+    words = "Of all pictures only: two draws may be of different ones." if some else None
+    beside = selection.controlled(
+        st.toggle, "Two side by side", "two_maps", selection.flag("two_maps") and not some, disabled=some, help=words
+    )
 
 
-def choose_options(turn: str, before: dict) -> dict:
-    """The method's options in a row; a second map begins as the one before, with another seed."""
-    with widgets.row(f"controls-options{turn}"):
-        cells = st.columns(len(method.options), vertical_alignment="bottom")
+def second_options(before: dict) -> dict:
+    """Options of a second map of the same pictures, which begin as the first's, with another seed."""
+    st.caption("The second map, of the same pictures")
     chosen = {}
-    for cell, spec in zip(cells, method.options.values(), strict=True):
-        if spec.name in before:
-            spec = replace(spec, default=(before["seed"] + 1) % 2**31 if spec.name == "seed" else before[spec.name])
+    for cell, spec in widgets.in_rows("options-second", list(method.options.values())):
+        usual = (before["seed"] + 1) % 2**31 if spec.name == "seed" else before[spec.name]
         with cell:
             label = spec.name.replace("_", " ").capitalize().replace("Pca", "PCA")
-            chosen[spec.name] = widgets.option(spec, f"{method.name}{turn}_{spec.name}", label)
+            key = f"second.{method.name}.{spec.name}"
+            chosen[spec.name] = widgets.option(replace(spec, default=usual), key, label)
     return chosen
 
 
-with st.expander(f"Options of {embedding.NAMES[method.name]}", icon=":material/tune:", expanded=beside):
-    wanted = [embedding_maps.Wanted(index, method.name, {**of, **choose_options("", {})})]
-    if beside:
-        st.caption("The second map, of the same pictures")
-        wanted.append(embedding_maps.Wanted(index, method.name, {**of, **choose_options("2", wanted[0].options)}))
-
-made = [one.made() for one in wanted]
-first = next(filter(None, made), None) or embedding_maps.first_picture(index)
-thumbs, thumbs_job = embedding_maps.thumbnails(index, first.images.tolist())
 own = caches.cached(lookup.index_of, index, picture)
 stranger = picture if own is None else None
-called = uploads.uploaded().get(str(selection.get("picture", "")), "") if own is None else ""
+with st.expander(f"Options of {method.label}", icon=":material/tune:", expanded=beside):
+    given["options"] = choices.entry_options(view, given)
+    second = second_options(given["options"]) if beside else {}
+    for cell, name in widgets.in_rows("of-map", ["count", "measure", *(["place"] if not given["layer"] else [])]):
+        with cell:
+            if name == "place":
+                placed = choices.typed(view, name, given, "Pictures placed on it")
+            else:
+                given[name] = choices.option(view, name, LABELS[name])
+wanted = [embedding_maps.Wanted({**given})]
+if beside:
+    wanted.append(embedding_maps.Wanted({**given, "options": second}))
+if given["layer"] is None:  # unless others are named, the picture of all pages has its place
+    usual = [] if stranger is None else [stranger]
+    given["place"] = placed if selection.get(view.key("place")) else usual
+
+made = [one.made(given.get("place", ())) for one in wanted]
+first = next(filter(None, made), None) or embedding_maps.first_picture(index)
+thumbs, thumbs_job = embedding_maps.thumbnails(index, first.images.tolist())
 chosen = str(selection.get("point", "" if own is None else own))
 numbers = {number: k for k, number in enumerate(first.images.tolist())}
 opened = numbers.get(int(chosen)) if chosen.isdecimal() and len(chosen) < 10 else None
@@ -103,7 +108,7 @@ def explore() -> None:
     with st.container(key="map-said"):
         say()
     shown = (
-        embedding_maps.explored(wanted, stranger, called, thumbs)
+        embedding_maps.explored(wanted, given.get("place", ()), thumbs)
         if complete
         else embedding_maps.settling(wanted, thumbs)
     )
@@ -121,7 +126,7 @@ def say() -> None:
     """What to make of the maps; until they are there, their progress, or why there is none."""
     if complete:
         told = first.caveat + map_plot.fidelity_of([one for one in made if one])
-        if stranger is not None and of:
+        if stranger is not None and given["layer"]:
             told += " The chosen picture is not marked: new pictures have a place on maps of the features only."
         st.caption(widgets.literal(told))
         return
@@ -138,7 +143,7 @@ def say() -> None:
         selection.again()  # there is nothing more to look out for, or there is again
 
 
-def show_picked(result: embedding.Embedding, picked: np.ndarray) -> None:
+def show_picked(result: Embedding, picked: np.ndarray) -> None:
     """The pictures of a selection, their classes, and a table of them to take away."""
     st.subheader(f"{len(picked):,} picked")
     labelled = map_plot.coloured_by(result, "class") == "label"
@@ -173,7 +178,7 @@ st.fragment(explore, run_every=SETTLING if settling or thumbs_job.active else No
 
 if opened is not None:
     number = int(chosen)
-    near = caches.cached(neighbours.compute, index, number)
+    near = caches.computed(VIEWS["neighbours"], {"index": index, "image": number})
     left, right = st.columns([1, 4], gap="medium", vertical_alignment="center")
     with left:
         st.image(png(near.tile, effort=1), width="stretch", output_format="PNG", alt=first.files[opened])
@@ -186,7 +191,7 @@ if opened is not None:
             embedding_maps.take(index, number)
             selection.again()
     with right:
-        panel = neighbours.render(near).panels[0]
+        panel = near.figure().panels[0]
         clicked = widgets.show_gallery(
             replace(panel, names=(f"this: {near.name}", *near.classes("features"))),
             f"near-{number}",
@@ -201,24 +206,12 @@ if opened is not None:
             selection.again()
 
 if made[0] is not None:
-    specs = options_of(embedding.render)
+    style = {}
     with widgets.row("controls-figure"):
         cells = st.columns([2, 2, 6], vertical_alignment="bottom")
     with cells[0]:
-        colour = widgets.option(specs["colour"], "colour", "Colours of the figure")
+        style["colour"] = choices.option(view, "colour", "Colours of the figure")
     with cells[1]:
-        pictures = widgets.option(specs["thumbnails"], "map_pictures", "Pictures, not dots")
-    style = {"colour": colour, "thumbnails": pictures}
-    options = ", ".join(f"{name}={value!r}" for name, value in wanted[0].options.items())
-    flags = "".join(f" --{name} {value}" for name, value in of.items())
-    flags += "".join(f" --option {name}={value}" for name, value in wanted[0].options.items() if name not in of)
-    widgets.show_exports(
-        embedding.render(wanted[0].made(stranger, called) or made[0], thumbs, **style),
-        f'import explain\n\nmodel = explain.load_model("{model.name}")\n'
-        f'index = explain.build_index(model, "{index.manifest.root or index.manifest.data}")\n'
-        f'result = explain.embedding(index, "{method.name}", {options})\n'
-        f'result.save("map.pdf", colour="{colour}", thumbnails={pictures})',
-        f"python -m explain embedding {index.folder} --method {method.name}{flags} --style colour={colour} "
-        "--out map.pdf",
-        "map",
-    )
+        style["thumbnails"] = choices.option(view, "thumbnails", "Pictures, not dots")
+    choices.more(view, given, style, without=view.parameters, label="More of the figure")
+    choices.show(view, given, style, made[0].figure(thumbs, **style))

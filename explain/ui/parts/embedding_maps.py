@@ -10,16 +10,19 @@ import numpy as np
 import streamlit as st
 
 from explain import workspace
-from explain.errors import ExplainError
 from explain.explorer import Cloud, Thumbs
 from explain.index import Index, lookup
 from explain.projections.picture_map import Placed
+from explain.projections.projection import PROJECTIONS
+from explain.store import sha256
 from explain.ui import caches, jobs, selection, uploads
 from explain.ui.text import literal
-from explain.views import embedding
-from explain.views.embedding import Embedding
+from explain.views import VIEWS
+from explain.views.embedding import Embedding, kept_name
 from explain.views.parts import map_explorer
+from explain.workspace.kept import Kept
 
+VIEW = VIEWS["embedding"]
 WORDS = {
     "pictures": "pictures through the network",
     "steps": "steps",
@@ -50,44 +53,44 @@ class Uploaded(Placed):
 
 @dataclass(frozen=True)
 class Wanted:
-    """A map of an index by a method; `options` are those of the method, and of which layer."""
+    """A map, by what the view is given for it; pictures to be placed come later."""
 
-    index: Index
-    method: str
-    options: dict[str, Any]
+    given: dict[str, Any]
 
     @property
     def name(self) -> str:
-        return embedding.NAMES[self.method]
+        return PROJECTIONS[self.given["method"]].label
 
-    def made(self, picture: Any = None, called: str = "") -> Embedding | None:
-        """The map, if it has been made; with the place of a picture, where the map has one for it."""
-        if not workspace.embedding_path(self.index, self.method, **self.options).is_file():
+    def made(self, place: Sequence[Any] = ()) -> Embedding | None:
+        """The map, if it has been made, with these pictures on it."""
+        if kept_name(self.given) not in Kept():
             return None
-        if picture is not None:
-            return caches.cached(_placed, self.index, picture, called=called, method=self.method, **self.options)
-        return caches.cached(workspace.embed, self.index, self.method, **self.options)
+        made: Embedding = caches.computed(VIEW, {**self.given, "place": place})
+        return made
 
     def job(self) -> jobs.Job:
         """The work that makes it, and shows what there is of it."""
-        path = workspace.embedding_path(self.index, self.method, **self.options)
-        key = f"map {path}"
-        found = jobs.find(key)
-        if found and found.state == "done" and not path.is_file():  # it has been removed since
-            jobs.forget(key)
-        return jobs.start(key, self._make)
+        name = kept_name(self.given)
+        found = jobs.find(name)
+        if found and found.state == "done" and name not in Kept():  # it has been removed since
+            jobs.forget(name)
+        return jobs.start(name, self._make)
 
     def _make(self, progress: jobs.Progress) -> None:
         stage = Stage("starting", time.monotonic())
 
-        def told(done: int, total: int, what: str, points: Any) -> None:
+        def told(done: int, total: int, what: str) -> None:
             nonlocal stage
-            since = stage.since if what == stage.what else time.monotonic()
-            stage = Stage(what, since, stage.points if points is None else points)
+            if what != stage.what:
+                stage = replace(stage, what=what, since=time.monotonic())
             progress.show(stage)
             progress(done, total)
 
-        workspace.embed(self.index, self.method, report=told, **self.options)
+        def seen(points: Any) -> None:
+            nonlocal stage
+            stage = replace(stage, points=points)
+
+        VIEW(**VIEW.flat(self.given), progress=told, preview=seen, kept=Kept())
 
     def watch(self, job: jobs.Job) -> None:
         """How far its job is, and a way to cancel it."""
@@ -102,7 +105,7 @@ class Wanted:
         if not isinstance(stage, Stage) or stage.what == "starting" or not job.total:
             return jobs.describe(job, "steps") if job.ahead else f"starting{_seconds(stage)}"
         if job.total == 1:
-            return f"{SILENT.get(self.method, 'at work')}{_seconds(stage)}"
+            return f"{SILENT.get(self.given['method'], 'at work')}{_seconds(stage)}"
         if not job.done:
             return f"looking for each picture's neighbours{_seconds(stage)}"
         return jobs.describe(job, WORDS.get(stage.what, stage.what))
@@ -113,24 +116,15 @@ def _seconds(stage: Any) -> str:
     return f" ({jobs.duration(gone)})" if gone >= 2 else ""
 
 
-def _placed(index: Index, picture: Any, *, called: str, method: str, **options: Any) -> Embedding:
-    made: Embedding = caches.cached(workspace.embed, index, method, **options)
-    try:
-        one = embedding.project_point(made, picture)
-    except ExplainError:  # the map is of a layer
-        return made
-    return replace(made, placed=(Uploaded(**vars(one), called=called) if called else one,))
-
-
 def titles(wanted: Sequence[Wanted]) -> tuple[str, ...]:
     """What tells the maps apart; nothing where there is one."""
     if len(wanted) == 1:
         return ("",)
-    first, second = (one.options for one in wanted)
-    names = [name for name in first if first[name] != second.get(name)]
+    first, second = (one.given["options"] for one in wanted)
+    names = [name for name in first if first[name] != second[name]]
     if not names:
         return tuple(one.name for one in wanted)
-    return tuple(", ".join(_said(name, one.options[name]) for name in names) for one in wanted)
+    return tuple(", ".join(_said(name, options[name]) for name in names) for options in (first, second))
 
 
 def _said(name: str, value: Any) -> str:
@@ -140,10 +134,13 @@ def _said(name: str, value: Any) -> str:
     return f"{words} {value:g}" if isinstance(value, float) else f"{words} {value}"
 
 
-def explored(wanted: Sequence[Wanted], picture: Any, called: str, thumbs: Thumbs | None) -> Cloud:
-    """The maps, all made, for the explorer; kept, since its bytes are."""
-    maps = tuple((one.method, tuple(one.options.items())) for one in wanted)
-    return caches.cached(_explored, wanted[0].index, picture or "", maps=maps, called=called, thumbs=_Silent(thumbs))
+def explored(wanted: Sequence[Wanted], place: Sequence[Any], thumbs: Thumbs | None) -> Cloud:
+    """The maps, all made, for the explorer; kept, since its bytes are. Uploads have the names of their files."""
+    names = uploads.uploaded()
+    called = [names.get(str(one.info.get("name", "")), "") for one in place]
+    maps = [list(one.given.items()) for one in wanted]
+    index = wanted[0].given["index"]
+    return caches.cached(_explored, index, list(place), called, maps=maps, thumbs=_Silent(thumbs))
 
 
 class _Silent:
@@ -156,12 +153,17 @@ class _Silent:
         return repr(self.thumbs is not None)
 
 
-def _explored(index: Index, picture: Any, *, maps: tuple[Any, ...], called: str, thumbs: _Silent) -> Cloud:
-    wanted = [Wanted(index, method, dict(options)) for method, options in maps]
-    results = tuple(found for one in wanted if (found := one.made(picture or None, called)))
-    if not all(result.placed for result in results):
-        results = tuple(replace(result, placed=()) if result.placed else result for result in results)
-    return map_explorer.explore(results, titles(wanted), thumbs.thumbs)
+def _explored(
+    index: Index, place: list[Any], called: list[str], *, maps: list[list[tuple[str, Any]]], thumbs: _Silent
+) -> Cloud:
+    wanted = [Wanted(dict(one)) for one in maps]
+    results = [_named(found, called) for one in wanted if (found := one.made(place))]
+    return map_explorer.explore(tuple(results), titles(wanted), thumbs.thumbs)
+
+
+def _named(result: Embedding, called: list[str]) -> Embedding:
+    placed = zip(result.placed, called, strict=True)
+    return replace(result, placed=tuple(Uploaded(**vars(one), called=name) if name else one for one, name in placed))
 
 
 def begun(index: Index, thumbs: Thumbs | None) -> Cloud:
@@ -178,15 +180,15 @@ def settling(wanted: Sequence[Wanted], thumbs: Thumbs | None) -> Cloud | None:
 
     None for maps of a layer that have not begun.
     """
-    base = begun(wanted[0].index, thumbs)
+    base = begun(wanted[0].given["index"], thumbs)
     points = []
     for one in wanted:
         made, stage = one.made(), one.job().partial
-        if made is not None:
+        if made is not None and len(made.points) == len(base.files):
             points.append(made.points)
         elif isinstance(stage, Stage) and stage.points is not None and len(stage.points) == len(base.files):
             points.append(np.asarray(stage.points, np.float32))
-        elif one.options.get("layer"):
+        elif one.given["layer"]:
             return None
         else:
             points.append(base.maps[0])
@@ -195,7 +197,8 @@ def settling(wanted: Sequence[Wanted], thumbs: Thumbs | None) -> Cloud | None:
 
 def first_picture(index: Index) -> Embedding:
     """PCA of the features, which takes no time."""
-    return caches.cached(embedding.compute, index, "pca", measure=False)
+    first: Embedding = caches.computed(VIEW, {"index": index, "method": "pca", "measure": False})
+    return first
 
 
 def take(index: Index, number: int) -> None:
@@ -211,7 +214,7 @@ def take(index: Index, number: int) -> None:
 def thumbnails(index: Index, images: list[int]) -> tuple[Thumbs | None, jobs.Job]:
     """Thumbnails of those pictures, once their job has made them."""
     job = jobs.start(
-        f"thumbnails {index.folder} {index.manifest.data_digest} {len(images)}",
+        f"thumbnails {index.folder} {index.manifest.data_digest} {sha256(repr(images).encode())}",
         lambda progress: bool(workspace.thumbnails_of(index, images, progress)),
     )
     return (caches.cached(workspace.thumbnails_of, index, images) if job.state == "done" else None), job

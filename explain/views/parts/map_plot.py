@@ -137,7 +137,7 @@ def fidelity_of(results: Sequence[PictureMap]) -> str:
         if one.trust is not None
     ]
     if len(told) < len(results):
-        return " How far the map can be trusted is being measured."
+        return " How far the map can be trusted was not measured."
     return f" {'; '.join(told).capitalize()}."
 
 
