@@ -79,11 +79,21 @@ def test_every_layer_of_lenet_can_be_shown(lenet):
 
 
 def test_two_pictures_share_one_scale(lenet):
-    pullover, coat = (activations.compute(lenet, open_picture(f"fashion-mnist/{i}"), "act1") for i in (1, 6))
-    figure = activations.render_pair(pullover, coat)
+    images = [open_picture(f"fashion-mnist/{i}") for i in (1, 6)]
+    pullover, coat = (activations.compute(lenet, image, "act1") for image in images)
+    pair = activations.compute(lenet, images[0], "act1", images[1])
+    assert np.array_equal(pair.maps, pullover.maps)
+    assert np.array_equal(pair.second.maps, coat.maps)
+    assert (pair.facts["image"], pair.facts["second"]["image"]) == ("fashion-mnist/1", "fashion-mnist/6")
+    figure = pair.figure()
+    assert [len(panel.names) for panel in pair.figure(count=3).panels] == [0, 3, 0, 3]
     first, second = figure.panels[1].scale, figure.panels[3].scale
     assert first == second
     assert first.high == max(pullover.maps.max(), coat.maps.max())
+    large = pair.figure(channel=2)
+    assert {large.panels[k].scale for k in (1, 2, 4, 5)} == {large.panels[1].scale}
+    assert large.panels[1].scale.high == max(pullover.maps[2].max(), coat.maps[2].max())
+    assert np.array_equal(large.arrays["second map"], coat.maps[2])
 
 
 def test_opacity_zero_leaves_the_picture_alone(detector):

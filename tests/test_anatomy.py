@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torchvision import models
 
 import explain
+from explain import cli
 from explain.errors import BadValue, ExplainError, Unknown
 from explain.figure import read_facts
 from explain.lectures import slides, tables
@@ -152,13 +153,37 @@ def test_two_networks(alexnet, lenet):
 
 
 def test_batches(lenet):
-    result = batch_costs.compute(lenet, [4, 1, 4], training=False)
-    assert result.sizes == (1, 4)
-    assert result.how == ("measured on the GPU" if lenet.device.type == "cuda" else "estimated, no GPU here")
-    assert 0 < result.estimates[0] < result.estimates[1]
-    assert min(result.seconds) > 0
+    told = []
+    result = batch_costs.compute(lenet, [4, 1, 4], training=False, progress=lambda *done: told.append(done))
+    costs = result.costs
+    assert costs.sizes == [1, 4]
+    assert told == [(0, 2, "a batch of 1"), (1, 2, "a batch of 4")]
+    assert costs.how == ("measured on the GPU" if lenet.device.type == "cuda" else "estimated, no GPU here")
+    assert 0 < costs.estimates[0] < costs.estimates[1]
+    assert min(costs.seconds) > 0
     assert len(result.figure().panels) == 2
     assert "without the optimiser" in result.figure().note
+
+
+def test_batches_drawn_again_are_not_measured_again(lenet, monkeypatch):
+    result = batch_costs.compute(lenet, [2, 1])
+    monkeypatch.setattr(batch_costs, "time_and_peak", None)
+    facts = json.loads(json.dumps(result.figure().facts))
+    assert explain.redraw(facts, model=lenet).table == result.table
+    for wrong in (
+        {"seconds": [1.0]},
+        {"seconds": [0.0, 1.0]},
+        {"seconds": "12"},
+        {"mebibytes": [1.0, float("inf")]},
+        {"sizes": [1, 2.5]},
+        {"sizes": []},
+        {"how": None},
+        {"estimates": [True, 1.0]},
+    ):
+        with pytest.raises(BadValue):
+            explain.redraw({**facts, "measured": {**facts["measured"], **wrong}}, model=lenet)
+    with pytest.raises(BadValue):
+        explain.redraw({**facts, "measured": "x"}, model=lenet)
 
 
 def test_batches_leave_the_network_as_it_was(lenet):
@@ -387,22 +412,33 @@ LENET = "lenet-fashion-mnist"
 def test_size_on_the_command_line(run, tmp_path):
     status, out, _ = run("output_size", "--stride", 3, "--out", tmp_path / "x.png")
     assert (status, "2 1/3: does not fit" in out) == (0, True)
-    assert read_facts(tmp_path / "x.png")["options"]["stride"] == 3
+    assert read_facts(tmp_path / "x.png")["stride"] == 3
     numbers = json.loads(run("output_size", "--size", 227, "--window", 11, "--stride", 4, "--json")[1])["numbers"]
     assert (numbers["output"], numbers["fits"]) == ("55", True)
 
 
 def test_anatomy_on_the_command_line(run, tmp_path):
-    assert "fc1 alone has 78.0%" in run("anatomy", LENET, "--part", "shares")[1]
-    assert run("anatomy", LENET, "--part", "field", "--out", tmp_path / "x.svg")[0] == 0
-    status, out, _ = run("anatomy", LENET, "--beside", "lenet?conv1=20", "--json")
+    status, out, _ = run("anatomy", LENET)
+    assert status == 0
+    assert "fc1 alone has 78.0%" in out
+    assert "61,706 parameters (0.2 MiB)" in out
+    assert run("anatomy", LENET, "--style", "part=field", "--out", tmp_path / "x.svg")[0] == 0
+    assert read_facts(tmp_path / "x.svg")["style"] == {"part": "field"}
+
+
+def test_two_networks_on_the_command_line(run):
+    status, out, _ = run("compare", LENET, "lenet?conv1=20", "--json")
     assert (status, json.loads(out)["facts"]["second"]["model"]) == (0, "lenet?conv1=20")
+    assert "lenet?conv1=20 has 1.1 times the parameters" in run("compare", LENET, "lenet?conv1=20")[1]
 
 
-def test_lectures_on_the_command_line(run):
-    status, out, _ = run("lectures", "alexnet")
+def test_lectures_on_the_command_line(run, capsys):
+    status, out, _ = run("lecture_tables", "--table", "alexnet")
     assert (status, "253,440 ≠ 290,400" in out) == (0, True)
-    assert all(name in run("lectures", "all")[1] for name in tables.TABLES)
+    with pytest.raises(SystemExit):
+        cli.main(["lecture_tables", "--help"])
+    said = capsys.readouterr().out
+    assert all(name in said for name in tables.TABLES)
 
 
 def test_batches_on_the_command_line(run):
@@ -416,9 +452,10 @@ def test_batches_on_the_command_line(run):
         ["output_size", "--stride", "x"],
         ["output_size", "--window", 99],
         ["output_size", "--nope", 1],
-        ["lectures", "nope"],
-        ["anatomy", LENET, "--part", "nope"],
-        ["anatomy", LENET, "--beside", "nope"],
+        ["lecture_tables", "--table", "nope"],
+        ["anatomy", LENET, "--style", "part=nope"],
+        ["compare", LENET, "nope"],
+        ["compare", LENET],
         ["batch_costs", LENET, "--sizes", 0],
         ["output_size", "--out", "x.nope"],
     ],

@@ -7,10 +7,11 @@ from streamlit.testing.v1 import AppTest
 
 from explain.lectures import tables
 from explain.ui import jobs
+from explain.views import anatomy
 from explain.views import lecture_tables as lectures
 
 MOST_WAIT = 120
-SECTIONS = ("layers", "shares", "field", "calculator", "lectures")
+TABLE, SECOND = "lecture_tables.table", "compare.second"
 MODELS = ("lenet-fashion-mnist", "efficientnet-lite0", "torchvision:resnet18")
 
 
@@ -45,17 +46,29 @@ def text(app: AppTest) -> str:
     return " ".join(part.value for part in parts).replace("\\", "")
 
 
-@pytest.mark.parametrize("section", SECTIONS[:3])
+@pytest.mark.parametrize("part", anatomy.PARTS)
 @pytest.mark.parametrize("model", MODELS)
-def test_every_model_has_its_parts(model, section):
-    app = open_page(model, section=section)
+def test_every_model_has_its_parts(model, part):
+    app = open_page(model, section="anatomy", **{"anatomy.part": part})
     assert not app.error
     assert app.title[0].value == "Anatomy"
-    assert app.query_params["section"] == section
-    if section == "layers":
+    assert app.query_params["anatomy.part"] == part
+    if part == "layers":
         assert {"Moved, KiB", "MACs a byte", "Field"} <= set(app.dataframe[0].value.columns)
-    if section == "shares":
+    if part == "shares":
         assert "% of the parameters are in" in text(app)
+
+
+def test_one_row_of_sections_sets_section_and_part():
+    app = open_page(**{"anatomy.part": "field"})
+    row = app.button_group(key="_section")
+    assert row.value == "field"
+    fine(row.set_value("calculator").run())
+    assert (app.query_params["section"], app.button_group(key="_section").value) == ("calculator", "calculator")
+    assert app.number_input(key="_output_size.size")
+    fine(app.button_group(key="_section").set_value("shares").run())
+    assert (app.query_params["section"], app.query_params["anatomy.part"]) == ("anatomy", "shares")
+    assert "% of the parameters are in" in text(app)
 
 
 def test_a_batch_multiplies_activations():
@@ -66,33 +79,33 @@ def test_a_batch_multiplies_activations():
 
 
 def test_the_calculator_says_what_does_not_fit():
-    app = open_page(section="calculator", calc_stride="3")
+    app = open_page(section="calculator", **{"output_size.stride": "3"})
     assert "does not fit. torch rounds down to 2 × 2" in text(app)
     assert {metric.label: metric.value for metric in app.metric}["Output"] == "2 1/3"
-    fine(app.number_input(key="_calc_size").set_value(9).run())
-    assert app.query_params["calc_size"] == "9"
+    fine(app.number_input(key="_output_size.size").set_value(9).run())
+    assert app.query_params["output_size.size"] == "9"
     assert app.success
-    fine(app.number_input(key="_calc_window").set_value(99).run())
+    fine(app.number_input(key="_output_size.window").set_value(99).run())
     assert "does not fit once" in app.error[0].value
 
 
 @pytest.mark.parametrize("table", [name for name in tables.TABLES if name not in tables.SLOW])
 def test_quick_tables_are_there_at_once(table):
-    app = open_page(section="lectures", table=table)
+    app = open_page(section="lectures", **{TABLE: table})
     assert not app.error
-    assert app.query_params["table"] == table
+    assert app.query_params[TABLE] == table
     assert app.dataframe
     assert bool(app.subheader) == bool(lectures.compute(table).differences)
 
 
 def test_slow_tables_are_a_job():
-    app = finished(open_page(section="lectures", table="memory"), "lectures")
+    app = finished(open_page(section="lectures", **{TABLE: "memory"}), "lecture_tables")
     assert "3 differ" in text(app)
     assert "727M on the slide, **724.4M** counted" in text(app)
 
 
 def test_two_networks_are_a_job():
-    app = finished(open_page(section="networks", second="lenet?conv1=20"), "beside")
+    app = finished(open_page(section="networks", **{SECOND: "lenet?conv1=20"}), "compare")
     assert not app.error
     assert "lenet?conv1=20 has 1.1 times the parameters of lenet-fashion-mnist" in text(app)
     assert len(app.dataframe) == 2
@@ -100,19 +113,21 @@ def test_two_networks_are_a_job():
 
 @pytest.mark.parametrize("name", ["nope", "/etc/passwd", "../x", "lenet?x=../..", "models/lenet-fashion-mnist"])
 def test_no_second_network_is_a_path(name):
-    app = finished(open_page(section="networks", second=name), "beside")
+    app = finished(open_page(section="networks", **{SECOND: name}), "compare")
     assert app.error
     assert not app.dataframe
 
 
 def test_batches_are_a_job():
-    app = finished(open_page(section="batches"), "batches")
+    app = finished(open_page(section="batches"), "batch_costs")
     assert not app.error
     assert len(app.dataframe) == 1
     assert "Of one forward pass" in text(app)
 
 
-@pytest.mark.parametrize("query", [{"section": "nope"}, {"batch": "x"}, {"table": "nope", "section": "lectures"}])
+@pytest.mark.parametrize(
+    "query", [{"section": "nope"}, {"batch": "x"}, {TABLE: "nope", "section": "lectures"}, {"anatomy.part": "x"}]
+)
 def test_a_mangled_permalink_shows_the_page(query):
     app = open_page(**query)
     assert app.title[0].value == "Anatomy"

@@ -1,5 +1,7 @@
 """filters: tiles are the weights, drawn by an affine map that the legend tells."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from explain.images import sheet_size
 from explain.network.model import Model, Preprocess
 from explain.network.zoo import load_model
 from explain.views import filters
-from explain.views.filters import Filters, layers_with_filters, ordering, render, render_pair, similarity
+from explain.views.filters import Filters, layers_with_filters, ordering, render, similarity
 
 GREY = Preprocess(size=(28, 28), resize=28, mean=(0.0,), std=(1.0,), channels=1)
 TEN = tuple("abcdefghij")
@@ -325,9 +327,36 @@ def test_trained_are_alike(lenet):
 
 def test_pair(lenet):
     one, other = filters.compute(lenet), made(random(5, 1, 7, 7), "other")
-    figure = render_pair(one, other, scale="range")
+    figure = render(replace(one, second=other), scale="range")
     assert len(figure.panels) == 2
     assert np.array_equal(figure.panels[0].image, render(one, scale="range").panels[0].image)
     assert np.array_equal(figure.panels[1].image, render(other, scale="range").panels[0].image)
     assert f"{similarity(one, other):.2f}" in figure.note
-    assert figure.facts["second"]["model"] == "other"
+
+
+def test_a_second_model_has_a_layer_of_its_own(lenet):
+    """By default its first, whatever the layer on the left; a layer of no model is refused."""
+    edges = load_model("edges-fashion-mnist")
+    result = filters.compute(lenet, "conv2", edges)
+    assert result.second.layer == result.facts["second_layer"] == "conv1_1"
+    assert result.facts["second"]["model"] == edges.name
+    assert [panel.title for panel in result.figure().panels] == [f"{lenet.name}, conv2", f"{edges.name}, conv1_1"]
+    assert np.array_equal(result.second.tiles, filters.compute(edges).tiles)
+    same = filters.compute(lenet, "conv1", lenet, second_layer="conv2")
+    assert np.array_equal(same.second.tiles, filters.compute(lenet, "conv2").tiles)
+    with pytest.raises(BadValue, match="'conv2', but no second model"):
+        filters.compute(lenet, second_layer="conv2")
+    with pytest.raises(Unknown, match="'conv2'"):
+        filters.compute(lenet, second=edges, second_layer="conv2")
+
+
+def test_of_a_pair_the_one_with_fewer_pages_stays_at_its_last(monkeypatch):
+    monkeypatch.setattr(filters, "MAX_SLICES", 10)
+    pair = replace(made(random(8, 4, 1, 1), pixels=False), second=made(random(12, 1, 3, 3)))
+    names = [[panel.names for panel in render(pair, page=page).panels] for page in (1, 2, 3, 4)]
+    assert [{name.partition(":")[0] for name in left} for left, _ in names] == [
+        {str(2 * k), str(2 * k + 1)} for k in range(4)
+    ]
+    assert [right for _, right in names[1:]] == [("10", "11")] * 3
+    with pytest.raises(BadValue, match="has 4"):
+        render(pair, page=5)

@@ -244,7 +244,7 @@ def test_an_unchosen_position_is_the_strongest(small, noise):
         result = unit.compute(small, noise, "relus.0", channel)
         assert result.position == np.unravel_index(maps[channel].argmax(), maps[channel].shape)
         assert result.value == pytest.approx(maps[channel].max())
-        assert result.facts["position"] == result.position
+        assert result.facts["position"] == list(result.position)
 
 
 def test_a_real_network(lite):
