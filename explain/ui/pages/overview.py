@@ -1,11 +1,12 @@
 import streamlit as st
 
-from explain.ui import caches, selection, widgets
-from explain.views import anatomy
+from explain.ui import caches, choices, selection, widgets
+from explain.views import VIEWS
 
 model, picture = caches.model(), caches.picture()
-result = caches.cached(anatomy.compute, model)
-figure = anatomy.render(result)
+view, given = VIEWS["anatomy"], {"model": model}
+result = caches.computed(view, given)
+figure = result.figure()
 
 st.title(widgets.literal(model.name))
 height, width = model.preprocess.size
@@ -68,12 +69,7 @@ with right:
         a.page_link("explain/ui/pages/activations.py", label=f"Activations of {chosen}", icon=":material/layers:")
         b.page_link("explain/ui/pages/filters.py", label="Filters", icon=":material/grid_view:")
 st.caption(widgets.literal(figure.note))
-widgets.show_exports(
-    figure,
-    f'import explain\n\nmodel = explain.load_model("{model.name}")\nexplain.anatomy(model).save("anatomy.csv")',
-    f"python -m explain anatomy {model.name} --out anatomy.csv",
-    "anatomy",
-)
+choices.show(view, given, {}, figure)
 
 with st.expander("How far to trust what you see here", icon=":material/balance:"):
     st.markdown(

@@ -4,15 +4,17 @@ import streamlit as st
 
 from explain import workspace
 from explain.errors import ExplainError
-from explain.ui import caches, selection, widgets
+from explain.training.history import Run
+from explain.ui import caches, choices, selection, widgets
 from explain.ui.parts import training_mistakes, training_pictures, training_runs, training_settings
 from explain.ui.text import literal
-from explain.views import augmentations, filters, training_curves
+from explain.views import VIEWS, training_curves
 from explain.workspace import runs
 from explain.workspace.runs import RunRequest
 from explain.workspace.zips import opened
 
-SECTIONS = {"new": "New training", "runs": "Runs"}
+SECTIONS = {"new": "New training", "runs": "Runs", "augmentations": "Augmentations"}
+CURVES = VIEWS["training_curves"]
 PREVIEWED, DRAWS = 4, 5
 st.title("Training")
 section = selection.get("trainings", "new")
@@ -53,7 +55,7 @@ def new_training() -> None:
     if st.button("Start", type="primary", icon=":material/play_arrow:", key="start", disabled=plan is None):
         folder = runs.reserve(RunRequest(form.recipe.name, form.changes, data, limit, start))
         training_runs.start(folder)
-        selection.choose("run", folder.name)
+        selection.choose(CURVES.key("runs"), folder.name)
         selection.choose("trainings", "runs")
         selection.again()
     if waiting:
@@ -72,39 +74,67 @@ def show_augmentation(form: training_settings.Form, data: str) -> None:
     images = training_pictures.some(data, PREVIEWED)
     if images is None:
         return
+    view = VIEWS["augmentations"]
     try:
-        result = augmentations.compute(images, plan, count=PREVIEWED, draws=DRAWS)
+        figure = caches.computed(view, {"images": images, "plan": plan, "count": PREVIEWED, "draws": DRAWS}).figure()
     except ExplainError as error:
         form.problems.append(str(error))
         return
-    figure = augmentations.render(result)
     widgets.show_panels(figure, 1 + DRAWS, "augmentation")
     st.caption(literal(figure.note))
+    if st.button("More draws, and to save", icon=":material/zoom_in:", key="draws"):
+        selection.choose(view.key("images"), data)
+        selection.choose(view.key("plan"), view.parameters["plan"].kind.text(plan, {}))
+        selection.choose("trainings", "augmentations")
+        selection.again()
+
+
+def show_draws() -> None:
+    """What a plan does to pictures."""
+    view, given, style = VIEWS["augmentations"], {}, {}
+    with widgets.row("controls-draws"):
+        cells = st.columns([1, 2], vertical_alignment="bottom")
+    for cell, (name, usual) in zip(cells, (("images", "fashion-mnist"), ("plan", "crop,flip")), strict=True):
+        if not selection.get(view.key(name)):
+            selection.choose(view.key(name), usual)
+        with cell:
+            given[name] = choices.typed(view, name, given, {"images": "Pictures", "plan": "Augmentations"}[name])
+    choices.more(view, given, style)
+    if None in (given["images"], given["plan"]):  # which has been said
+        return
+    figure = caches.computed(view, given).figure(**style)
+    widgets.show_panels(figure, figure.columns, "augmentation")
+    st.caption(literal(figure.note))
+    choices.show(view, given, style, figure)
 
 
 def show_runs() -> None:
     """The list, the one chosen, and others over it."""
-    names = training_runs.known()
-    chosen = selection.get("run", next(iter(names)))
-    if chosen not in names:
-        selection.choose("run", chosen := next(iter(names)))
+    names, key = training_runs.known(), CURVES.key("runs")
+    chosen = [name for name in str(selection.get(key, "")).split(",") if name in names][: training_curves.MOST]
+    if not chosen:
+        model = selection.get("model")
+        chosen = [model if model in names else next(iter(names))]
+    first, others = chosen[0], list(dict.fromkeys(name for name in chosen[1:] if name != chosen[0]))
+
+    def choose() -> None:
+        kept = [name for name in st.session_state["_others"] if name != st.session_state["_run"]]
+        selection.choose(key, ",".join([st.session_state["_run"], *kept]))
+
+    st.session_state["_run"], st.session_state["_others"] = first, others
     with widgets.row("controls-runs"):
         left, right = st.columns([2, 3], vertical_alignment="bottom")
-    with left:
-        selection.controlled(st.selectbox, "Run", "run", chosen, list(names))
-    others = [name for name in str(selection.get("others", "")).split(",") if name in names and name != chosen]
-    with right:
-        selection.controlled_list(
-            st.multiselect,
-            "Others over it",
-            "others",
-            others[: training_curves.MOST - 1],
-            [name for name in names if name != chosen],
-            max_selections=training_curves.MOST - 1,
-        )
+    left.selectbox("Run", list(names), key="_run", on_change=choose)
+    right.multiselect(
+        "Others over it",
+        [name for name in names if name != first],
+        key="_others",
+        max_selections=training_curves.MOST - 1,
+        on_change=choose,
+    )
     with st.expander(f"All {len(names)} runs" if len(names) > 1 else "The only run", icon=":material/list:"):
         st.dataframe(training_runs.overview(names), hide_index=True, column_config=PERCENT)
-    show_run(chosen, names[chosen], [(name, names[name]) for name in others])
+    show_run(first, names[first], [(name, names[name]) for name in others])
 
 
 PERCENT = {name: st.column_config.NumberColumn(name, format="%.1f %%") for name in ("training", "validation", "test")}
@@ -123,7 +153,7 @@ def show_run(name: str, folder: Path | None, others: list[tuple[str, Path | None
     finished = folder is None or workspace.model_folder(name) is not None
     show_buttons(name, folder, finished)
     if run.rows:
-        show_curves([run, *filter(None, (training_runs.run_of(*other) for other in others))], [name, *dict(others)])
+        show_curves([run, *filter(None, (training_runs.run_of(*other) for other in others))])
     if folder is not None:
         show_snapshots(name, folder)
     if finished:
@@ -147,41 +177,34 @@ def show_buttons(name: str, folder: Path | None, finished: bool) -> None:
                 runs.remove(folder)
                 if str(selection.get("model", "")).partition("@")[0] == name:
                     selection.choose("model", caches.DEFAULT_MODEL)
-                selection.choose("run", "")
+                selection.choose(CURVES.key("runs"), "")
                 selection.again()
 
 
-def show_curves(shown: list[training_curves.Run], names: list[str]) -> None:
-    part = selection.get("watch", "curves")
+def show_curves(shown: list[Run]) -> None:
+    key = CURVES.key("part")
+    part = selection.get(key, "curves")
     part = part if part in training_curves.PARTS else "curves"
     selection.controlled(
         st.segmented_control,
         "Curves",
-        "watch",
+        key,
         part,
         list(training_curves.PARTS),
         format_func=training_curves.PARTS.get,
     )
-    result = training_curves.compute(*shown)
-    figure = training_curves.render(result, part=part)
+    given, style = {"runs": shown}, {"part": part}
+    result = CURVES(**given)
+    figure = result.figure(**style)
     if part == "differences":
         st.dataframe(result.differences, hide_index=True, width="stretch")
-    else:
-        widgets.show_charts(figure, min(3, len(figure.panels)) or 1)
+    elif figure.panels:  # nothing of this may have been recorded
+        widgets.show_charts(figure, min(3, len(figure.panels)))
     if figure.note:
         st.caption(literal(figure.note))
     with st.expander("The numbers", icon=":material/table:"):
         st.dataframe(figure.table, hide_index=True)
-    known = workspace.list_runs()
-    sources = [f'"{known[name]}"' if name in known else f'explain.load_model("{name}")' for name in names]
-    widgets.show_exports(
-        figure,
-        f"import explain\n\nresult = explain.training_curves({', '.join(sources)})\n"
-        f'result.save("training.png", part="{part}")',
-        "# from Python only",
-        "training",
-        "Export the curves",
-    )
+    choices.show(CURVES, given, style, figure, "Export the curves")
 
 
 def show_snapshots(name: str, folder: Path) -> None:
@@ -196,7 +219,7 @@ def show_snapshots(name: str, folder: Path) -> None:
     if len(epochs) > 1:
         selection.controlled(st.select_slider, "After epoch", "epoch", chosen, epochs)
     snapshot = caches.model(f"{name}@{chosen}")
-    figure = filters.render(caches.cached(filters.compute, snapshot))
+    figure = caches.computed(VIEWS["filters"], {"model": snapshot}).figure()
     left, right = st.columns([2, 1], gap="medium")
     with left:
         widgets.show_panels(figure, 1, "snapshot")
@@ -210,7 +233,4 @@ def show_snapshots(name: str, folder: Path) -> None:
                 st.page_link(f"explain/ui/pages/{page}.py", label=label)
 
 
-if section == "new":
-    new_training()
-else:
-    show_runs()
+{"new": new_training, "runs": show_runs, "augmentations": show_draws}[section]()

@@ -68,8 +68,7 @@ def choose_pictures(form: Form) -> tuple[str, int]:
 
 def _limit(form: Form) -> int:
     key = form.key("limit")
-    given = str(selection.get(key, 0))
-    value = min(int(given), 60_000) if given.isdecimal() and len(given) < 9 else 0
+    value = selection.number(key, 0, 0, 60_000)
     return int(
         selection.controlled(
             st.number_input, "The first so many only", key, value, 0, 60_000, help="0 for all of them; few are quick."

@@ -13,10 +13,11 @@ from explain import workspace
 from explain.errors import ExplainError
 from explain.figure.palette import CLASSES
 from explain.network.zoo import list_models
+from explain.training import history
+from explain.training.history import Run
 from explain.ui import caches, jobs, widgets
 from explain.ui.text import literal
 from explain.views import training_curves
-from explain.views.training_curves import Run
 from explain.workspace import runs
 
 POLL = 2.0  # seconds between looks at a training
@@ -118,7 +119,7 @@ def state_of(name: str, folder: Path | None) -> str:
 def run_of(name: str, folder: Path | None) -> Run | None:
     """What is known of a training; None where its folder is damaged or has just been removed."""
     try:
-        return training_curves.run_of(caches.model(name) if folder is None else folder)
+        return history.run_of(caches.model(name) if folder is None else folder)
     except ExplainError:
         return None
 

@@ -12,6 +12,7 @@ from explain.registry import Choices, Entry, Option
 from explain.training import AUGMENTATIONS, OPTIMISERS, RECIPES, SCHEDULES, SETTINGS, Recipe
 from explain.ui import selection, widgets
 from explain.ui.text import literal
+from explain.views.inputs import PLAN
 
 LARGEST = 2**53 - 1  # a browser's largest whole number
 TABS = ("Training", "Network", "Optimiser", "Learning rate", "Validation", "Augmentation", "More")
@@ -255,15 +256,9 @@ def command(form: Form, data: str, limit: int, start: str) -> str:
         if name in ("epochs", "batch_size", "learning_rate", "seed"):
             parts.append(f"--{name.replace('_', '-')} {_text(value)}")
         elif name == "augmentation":
-            parts += [f"--augment {_step(*step)}" for step in value] or ["  # and no augmentation: from Python"]
+            parts.append(f"--augment {PLAN.text(value)}")
         elif isinstance(value, Mapping):
             parts += [f"--set {name}.{key}={_text(inner)}" for key, inner in value.items()]
         else:
             parts.append(f"--set {name}={_text(value)}")
     return " ".join(parts)
-
-
-def _step(name: str, options: Mapping[str, Any]) -> str:
-    usual = {key: option.default for key, option in AUGMENTATIONS[name].options.items()}
-    given = ",".join(f"{key}={_text(value)}" for key, value in options.items() if value != usual[key])
-    return f"{name}:{given}" if given else name
