@@ -24,7 +24,7 @@ def main(methods: list[str]) -> bool:
     model, picture = explain.load_model("efficientnet-lite0"), explain.open_picture("photos/chelsea.png")
     model.scores(picture)
     print(machine())
-    return min(measure(explain.trust, model, picture, method) for method in methods)  # of all of them
+    return min(measure(explain.faithfulness, model, picture, method) for method in methods)  # of all of them
 
 
 def measure(check: Any, model: Any, picture: Any, method: str) -> bool:

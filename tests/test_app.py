@@ -114,10 +114,10 @@ def test_the_selection_goes_with_you_to_another_page(lenet):
 
 def test_a_permalink_restores_activations():
     given = {"model": "lenet-fashion-mnist", "picture": "fashion-mnist/7", "layer": "conv2", "channel": "5"}
-    given |= {"opacity": "0.25", "smooth": "True", "map_sort": "max"}
+    given |= {"activations.opacity": "0.25", "activations.smooth": "True", "activations.sort": "max"}
     app = open_app("activations", **given)
-    assert (value(app, "layer"), value(app, "picture"), value(app, "opacity")) == ("conv2", "fashion-mnist/7", 0.25)
-    assert value(app, "smooth") is True
+    assert [value(app, name) for name in ("layer", "picture")] == ["conv2", "fashion-mnist/7"]
+    assert [value(app, f"activations.{name}") for name in ("opacity", "smooth", "sort")] == [0.25, True, "max"]
     assert app.subheader[0].value == "Channel 5"
     assert app.query_params == given
 
@@ -126,18 +126,28 @@ def shown_facts(app: AppTest) -> list[dict]:
     return [json.loads(code.value) for code in app.code if code.language == "json"]
 
 
-def test_methods_by_classes_are_a_grid():
-    app = open_app("saliency", model="lenet-fashion-mnist", picture="fashion-mnist/12", method="grad_cam,gradient")
+def test_methods_by_classes_are_a_grid(lenet):
+    given = {"model": "lenet-fashion-mnist", "picture": "fashion-mnist/12", "saliency.method": "grad_cam,gradient"}
+    app = open_app("saliency", **given)
     fine(app.selectbox(key="_asked").set_value("five").run())
     (facts,) = shown_facts(app)
-    assert [[cell.get("method", facts["method"]) for cell in row] for row in facts["grid"]] == [
-        ["grad_cam"] * 5,
-        ["gradient"] * 5,
-    ]
-    assert app.query_params["method"] == "grad_cam,gradient"
-    fine(app.multiselect(key="_method").set_value(["gradient"]).run())
-    assert app.query_params["method"] == "gradient"
-    fine(app.multiselect(key="_method").set_value([]).run())
+    likeliest = lenet.predict(explain.open_picture("fashion-mnist/12"))[0]
+    assert (facts["view"], facts["methods"]) == ("saliency_grid", ["grad_cam", "gradient"])
+    assert [one["target"] for one in facts["targets"]] == [name for name, _ in likeliest]
+    numbers = [str(one["target_index"]) for one in facts["targets"]]
+    assert app.query_params["target"] == ",".join(numbers), "in the URL stands what the view is given"
+    assert app.query_params["saliency.method"] == "grad_cam,gradient"
+    fine(app.selectbox(key="_picture").set_value("fashion-mnist/8").run())
+    assert app.query_params["target"] != ",".join(numbers), "another picture has five others"
+    fine(app.selectbox(key="_asked").set_value("").run())
+    fine(app.multiselect(key="_target").set_value(["4", "6"]).run())
+    (facts,) = shown_facts(app)
+    assert [one["target_index"] for one in facts["targets"]] == [4, 6]
+    fine(app.multiselect(key="_target").set_value([]).run())
+    fine(app.multiselect(key="_saliency.method").set_value(["gradient"]).run())
+    assert app.query_params["saliency.method"] == "gradient"
+    assert [one["view"] for one in shown_facts(app)] == ["saliency"]
+    fine(app.multiselect(key="_saliency.method").set_value([]).run())
     assert not errors(app)
 
 
@@ -147,29 +157,37 @@ def test_a_mistake_is_asked_about_both_classes(lenet):
     number = int((said != images.labels[:100]).nonzero()[0][0])
     app = open_app("saliency", model="lenet-fashion-mnist", picture=f"fashion-mnist/{number}", asked="mistake")
     (facts,) = shown_facts(app)
-    classes = [cell.get("target", facts["target"]) for cell in facts["grid"][0]]
+    classes = [one["target"] for one in facts["targets"]]
     assert classes == [images.classes[images.labels[number]], images.classes[said[number]]]
 
 
 def test_a_channel_another_picture_and_another_model():
-    app = open_app("saliency", model="lenet-fashion-mnist", asked="channel", unit="conv2", unit_channel="3")
+    app = open_app("saliency", model="lenet-fashion-mnist", **{"saliency.unit": "conv2", "target": "3"})
     (facts,) = shown_facts(app)
     assert (facts["unit"], facts["target_index"]) == ("conv2", 3)
-    fine(app.selectbox(key="_compared").set_value("picture").run())
-    fine(app.selectbox(key="_picture2").set_value("fashion-mnist/8").run())
+    fine(app.selectbox(key="_beside").set_value("saliency_grid.second").run())
+    fine(app.selectbox(key="_saliency_grid.second").set_value("fashion-mnist/8").run())
     (facts,) = shown_facts(app)
-    assert facts["grid"][0][1]["image"] == "fashion-mnist/8"
-    fine(app.selectbox(key="_compared").set_value("model").run())
+    assert facts["second"]["image"] == "fashion-mnist/8"
+    assert facts["explained"] == ["channel 3 of conv2"] * 2
+    fine(app.selectbox(key="_beside").set_value("saliency_grid.second_model").run())
     (facts,) = shown_facts(app)
-    assert facts["grid"][0][1]["model"] == "edges-fashion-mnist", "the first of the others"
+    assert facts["second_model"]["model"] == "edges-fashion-mnist", "the first of the others"
+    fine(app.selectbox(key="_asked").set_value("").run())
+    (facts,) = shown_facts(app)
+    assert "unit" not in facts
     assert not errors(app)
 
 
 def test_a_refusing_method_is_said_and_the_others_are_shown():
-    app = open_app("saliency", model="lenet-fashion-mnist", method="guided_backprop,cam,gradient", asked="five")
+    given = {"saliency.method": "guided_backprop,cam,gradient", "asked": "five"}
+    app = open_app("saliency", model="lenet-fashion-mnist", **given)
     assert [any(word in info.value for word in ("Sigmoid", "averages")) for info in app.info] == [True, True]
     (facts,) = shown_facts(app)
-    assert facts["method"] == "gradient"
+    assert facts["view"] == "saliency_grid"
+    app = open_app("saliency", model="lenet-fashion-mnist", **{"saliency.method": "cam"})
+    assert "averages" in app.info[0].value
+    assert not shown_facts(app)
 
 
 def test_what_is_covered_is_in_the_facts():
@@ -182,7 +200,7 @@ def test_what_is_covered_is_in_the_facts():
 
 def test_a_study_counts_hits(lenet):
     explain.build_index(lenet, "fashion-mnist", limit=120)
-    app = open_app("study", model="lenet-fashion-mnist", trials="10")
+    app = open_app("study", model="lenet-fashion-mnist", **{"study.count": "10"})
     for _ in range(10):
         (right,) = (button for button in app.button if button.label == "Right")
         fine(right.click().run())
@@ -200,22 +218,40 @@ def test_a_study_goes_on_where_nothing_can_be_written(lenet, monkeypatch):
         raise explain.ExplainError("No space left.")
 
     monkeypatch.setattr(explain.workspace, "keep_answers", full)
-    app = open_app("study", model="lenet-fashion-mnist", trials="10", study_seed="1")
+    app = open_app("study", model="lenet-fashion-mnist", **{"study.count": "10", "study.seed": "1"})
     (wrong,) = (button for button in app.button if button.label == "Wrong")
     fine(wrong.click().run())
     assert "No space left" in app.warning[0].value
     assert any(button.label == "Wrong" for button in app.button), "the next picture is asked about"
 
 
+def test_one_of_two_pictures_and_the_channel_selected():
+    """The channel that a dropped figure is of becomes the one selected; of two pictures it is one of both."""
+    app = open_app("activations", model="lenet-fashion-mnist", layer="conv2", **{"activations.channel": "3"})
+    assert app.subheader[0].value == "Channel 3"
+    assert app.query_params["channel"] == "3"
+    assert "activations.channel" not in app.query_params
+    fine(app.toggle(key="_two").set_value(True).run())
+    assert app.query_params["activations.second"] == "fashion-mnist/6"
+    (facts,) = shown_facts(app)
+    assert (facts["second"]["image"], facts["style"]["channel"]) == ("fashion-mnist/6", None)
+    fine(app.number_input(key="_activations.channel").set_value(5).run())
+    (facts,) = shown_facts(app)
+    assert facts["style"]["channel"] == 5
+    fine(app.toggle(key="_two").set_value(False).run())
+    assert app.subheader[0].value == "Channel 5"
+    assert not errors(app)
+
+
 def test_what_excites_a_unit_is_shown_or_refused_with_a_reason():
     app = open_app("activations", model="lenet-fashion-mnist", layer="conv2", channel="5")
     assert app.subheader[1].value == "What excites it here"
     assert "reached through Sigmoid" in app.info[0].value
-    fine(app.selectbox(key="_unit_method").set_value("gradient").run())
+    fine(app.selectbox(key="_unit.method").set_value("gradient").run())
     assert not app.info
     assert any('explain.unit(model, image, "conv2", 5, method="gradient")' in code.value for code in app.code)
     assert any("unit lenet-fashion-mnist fashion-mnist/1 --layer conv2 --channel 5" in code.value for code in app.code)
-    assert app.query_params["unit_method"] == "gradient"
+    assert app.query_params["unit.method"] == "gradient"
     for layer in ("conv1", "fc3"):
         fine(app.selectbox(key="_layer").set_value(layer).run())
         assert not errors(app)
@@ -224,17 +260,15 @@ def test_what_excites_a_unit_is_shown_or_refused_with_a_reason():
 
 
 def test_a_permalink_restores_saliency():
-    given = {"model": "lenet-fashion-mnist", "method": "grad_cam", "target": "Coat", "opacity": "0.75"}
-    given |= {"mode": "signed"}
+    given = {"model": "lenet-fashion-mnist", "saliency.method": "grad_cam", "target": "4", "saliency.opacity": "0.75"}
+    given |= {"saliency.mode": "signed"}
     app = open_app("saliency", **given)
-    assert [value(app, name) for name in ("method", "target", "opacity", "mode")] == [
-        ["grad_cam"],
-        "Coat",
-        0.75,
-        "signed",
-    ]
+    assert [app.multiselect(key=f"_{name}").value for name in ("saliency.method", "target")] == [["grad_cam"], ["4"]]
+    assert [value(app, name) for name in ("saliency.opacity", "saliency.mode")] == [0.75, "signed"]
     assert app.query_params == given
     assert not errors(app)
+    app = open_app("saliency", model="lenet-fashion-mnist", target="Coat")
+    assert app.multiselect(key="_target").value == ["4"], "a class by its name"
 
 
 BAD = [
@@ -253,16 +287,24 @@ BAD = [
     ("overview", "picture", "/etc/passwd", "Unknown picture"),
     ("overview", "picture", "upload/zz", "upload/zz"),
     ("overview", "picture", "upload/" + "0" * 64, "no longer kept"),
-    ("activations", "picture2", "photos/nope", ""),
-    ("saliency", "method", "x", ""),
-    ("saliency", "mode", "x", ""),
-    ("saliency", "opacity", "abc", ""),
-    ("saliency", "opacity", "nan", ""),
-    ("activations", "opacity", "7", ""),
-    ("filters", "page", "-3", ""),
-    ("filters", "page", "²", ""),
-    ("filters", "page", "999999", ""),
-    ("filters", "beside", "nope", ""),
+    ("activations", "activations.second", "photos/nope", "'nope'"),
+    ("activations", "activations.channel", "99999", ""),
+    ("activations", "unit.position", "²,1", ""),
+    ("activations", "unit.method", "x", ""),
+    ("saliency", "saliency.method", "x", ""),
+    ("saliency", "saliency.mode", "x", ""),
+    ("saliency", "saliency.unit", "nope", ""),
+    ("saliency", "saliency.layer", "nope", ""),
+    ("saliency", "saliency_grid.second", "photos/nope", "'nope'"),
+    ("saliency", "saliency_grid.second_model", "../x", "chosen by name"),
+    ("saliency", "faithfulness.portions", "x", ""),
+    ("saliency", "saliency.opacity", "abc", ""),
+    ("saliency", "saliency.opacity", "nan", ""),
+    ("activations", "activations.opacity", "7", ""),
+    ("filters", "filters.page", "-3", ""),
+    ("filters", "filters.page", "²", ""),
+    ("filters", "filters.page", "999999", ""),
+    ("filters", "filters.second", "nope", ""),
     ("overview", "unheard_of", "1", ""),
 ]
 
@@ -289,13 +331,15 @@ def test_a_bad_url_is_one_sentence_or_the_default(page, name, text, said):
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("neighbours", "0"), ("neighbours", "x"), ("metric", "x"), ("query", "77777"), ("index", "nope")]
+    ("name", "text"),
+    [("neighbours.k", "0"), ("neighbours.k", "x"), ("neighbours.metric", "x"), ("query", "77777"), ("index", "nope")],
 )
 def test_a_bad_url_of_the_neighbours_is_the_default(lenet, name, text):
     explain.build_index(lenet, "fashion-mnist", limit=50)
     app = open_app("neighbours", model="lenet-fashion-mnist", **{name: text})
     assert not errors(app)
-    assert (value(app, "neighbours"), value(app, "metric"), value(app, "index")) == (8, "euclidean", "fashion-mnist")
+    chosen = value(app, "neighbours.k"), value(app, "neighbours.metric"), value(app, "index")
+    assert chosen == (8, "euclidean", "fashion-mnist")
     assert len(app.subheader) == 2
 
 
@@ -368,9 +412,9 @@ def test_opacity_does_not_run_the_network(monkeypatch):
     # A picture that no other test asks about, since results are kept for the whole process.
     app = open_app("activations", model="lenet-fashion-mnist", picture="fashion-mnist/4321", layer="conv2")
     assert len(calls) == 1
-    fine(app.slider(key="_opacity").set_value(0.3).run())
-    assert app.query_params["opacity"] == "0.3"
-    fine(app.selectbox(key="_map_sort").set_value("max").run())
+    fine(app.slider(key="_activations.opacity").set_value(0.3).run())
+    assert app.query_params["activations.opacity"] == "0.3"
+    fine(app.selectbox(key="_activations.sort").set_value("max").run())
     assert len(calls) == 1
     fine(app.selectbox(key="_layer").set_value("conv1").run())
     assert len(calls) == 2

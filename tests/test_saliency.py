@@ -5,10 +5,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from explain.attribution import METHODS
-from explain.errors import ExplainError, Unknown
+from explain.errors import BadValue, ExplainError, NotSupported, Unknown
 from explain.network.model import Model, Preprocess
 from explain.registry import Range
-from explain.views import activations, saliency, unit
+from explain.views import activations, saliency, saliency_grid, unit
 from explain.workspace import open_picture
 
 
@@ -22,12 +22,14 @@ def test_heat_is_raw_and_repeatable_and_of_the_score(lite, cat):
     batch = lite.batch(cat).requires_grad_()
     with lite.exclusive() as net:
         scores = net(batch)
-        (slope,) = torch.autograd.grad(scores[0, result.target], batch)
-    assert result.target_name == "Egyptian cat"
+        (slope,) = torch.autograd.grad(scores[0, result.target.number], batch)
+    assert result.target.name == "Egyptian cat"
     assert np.allclose(result.heat, slope[0].abs().amax(0).numpy(), atol=1e-6)
     assert np.array_equal(result.heat, saliency.compute(lite, cat).heat)
     assert result.heat.shape == (224, 224)
-    assert result.probability == pytest.approx(float(scores.softmax(1)[0, result.target].detach()), abs=1e-6)
+    assert result.target.probability == pytest.approx(
+        float(scores.softmax(1)[0, result.target.number].detach()), abs=1e-6
+    )
 
 
 def test_grad_cam_is_enlarged_bilinearly_and_kept_coarse(lite, cat):
@@ -55,13 +57,13 @@ def test_the_picture_is_prepared_once(lenet, monkeypatch):
 def test_a_layer_is_a_fact_of_methods_that_look_into_one(lenet):
     picture = open_picture("fashion-mnist/1")
     assert saliency.compute(lenet, picture, "grad_cam", layer="conv1").facts["layer"] == "conv1"
-    assert saliency.compute(lenet, picture, "gradient", layer="conv1").facts["layer"] is None
+    assert saliency.compute(lenet, picture, "gradient", layer="conv1").facts.get("layer") is None
 
 
 @pytest.mark.parametrize("target", ["tabby", 281, "281"])
 def test_the_class_asked_for_is_the_class_explained(lite, cat, target):
     result = saliency.compute(lite, cat, "gradient", target)
-    assert result.target_name == "tabby"
+    assert result.target.name == "tabby"
     assert not np.array_equal(result.heat, saliency.compute(lite, cat).heat)
 
 
@@ -118,9 +120,63 @@ def test_no_positive_evidence_is_said_and_not_painted():
 
 def test_classes_are_compared_on_one_scale(lenet):
     picture = open_picture("fashion-mnist/1")
-    maps = [saliency.compute(lenet, picture, "grad_cam", c) for c in range(3)]
-    scales = {panel.scale for panel in saliency.render_grid([maps]).panels}
-    assert len(scales) == 1
+    for scale, count in (("row", 2), ("all", 1)):
+        grid = saliency_grid.compute(lenet, picture, ["grad_cam", "gradient"], range(3))
+        figure = grid.figure(scale=scale)
+        assert len({panel.scale for panel in figure.panels}) == count
+        assert figure.columns == 3
+
+
+def test_a_grid_is_the_maps_one_by_one(lenet):
+    pictures = [open_picture(f"fashion-mnist/{k}") for k in (7, 8)]
+    grid = saliency_grid.compute(
+        lenet, pictures[0], ["smooth_grad", "grad_cam"], [4, "Bag"], second=pictures[1], **{"smooth_grad.samples": 3}
+    )
+    for row, method, options in zip(grid.rows, ("smooth_grad", "grad_cam"), ({"samples": 3}, {}), strict=True):
+        asked = [(image, target) for target in (4, 8) for image in pictures]
+        for one, (image, target) in zip(row, asked, strict=True):
+            alone = saliency.compute(lenet, image, method, target, **options)
+            assert np.array_equal(one.heat, alone.heat)
+            assert one.target == alone.target
+    assert [column.image for column in grid.columns] == ["fashion-mnist/7", "fashion-mnist/8"] * 2
+
+
+def test_each_picture_and_each_model_has_its_own_predicted_class(lenet, lite):
+    first, second = open_picture("fashion-mnist/0"), open_picture("fashion-mnist/1")
+    grid = saliency_grid.compute(lenet, first, ["gradient"], second=second)
+    assert [one.target.name for one in grid.rows[0]] == [lenet.predict(each)[0][0][0] for each in (first, second)]
+    grid = saliency_grid.compute(lenet, first, ["grad_cam"], ["Bag"], layer="conv1", second_model=lite)
+    assert [one.target.name for one in grid.rows[0]] == ["Bag", lite.predict(first)[0][0][0]], "no such class there"
+    assert grid.rows[0][1].raw_map.shape == (7, 7), "layers are its own"
+    same = saliency_grid.compute(lenet, first, ["gradient"], ["Bag"], second_model=lenet)
+    assert [one.target.name for one in same.rows[0]] == ["Bag", "Bag"]
+
+
+def test_methods_that_refuse_are_left_out_with_the_reason(lenet):
+    picture = open_picture("fashion-mnist/1")
+    grid = saliency_grid.compute(lenet, picture, ["guided_backprop", "gradient", "cam"])
+    assert [row[0].method for row in grid.rows] == ["gradient"]
+    assert list(grid.refused) == ["guided_backprop", "cam"]
+    assert "Without Guided backprop: " in grid.figure().note
+    with pytest.raises(NotSupported, match="CAM: "):
+        saliency_grid.compute(lenet, picture, ["cam"])
+
+
+def test_a_grid_has_an_end(lenet, lite):
+    picture = open_picture("fashion-mnist/1")
+    with pytest.raises(BadValue, match="110 maps; at most 100"):
+        saliency_grid.compute(lenet, picture, ["gradient"] * 11, range(10))
+    with pytest.raises(BadValue, match="one of them"):
+        saliency_grid.compute(lenet, picture, ["gradient"], second=picture, second_model=lite)
+
+
+def test_the_progress_of_a_grid_goes_on(lenet):
+    seen = []
+    picture = open_picture("fashion-mnist/1")
+    methods = ["gradient", "smooth_grad", "grad_cam"]
+    saliency_grid.compute(lenet, picture, methods, [1, 2], progress=lambda done, total, message: seen.append(done))
+    assert seen == sorted(seen)
+    assert 0 == seen[0] < seen[-1] <= 100
 
 
 def made(classes=2, **weights):
@@ -160,7 +216,7 @@ def test_options_outside_their_range_are_named(method):
 
 def test_a_channel_explained_is_checked_like_a_class():
     picture = np.full((12, 12), 90, np.uint8)
-    assert saliency.compute(made(), picture, "gradient", 2, unit="0").target_name == "channel 2 of 0"
+    assert saliency.compute(made(), picture, "gradient", 2, unit="0").target.name == "channel 2 of 0"
     with pytest.raises(ExplainError, match="Channel 3 of layer '0'"):
         saliency.compute(made(), picture, "gradient", 3, unit="0")
     with pytest.raises(ExplainError, match="comes after"):

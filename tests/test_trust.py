@@ -16,8 +16,10 @@ from explain.attribution import METHODS
 from explain.attribution.gradients import baseline_of
 from explain.data import ImageSet
 from explain.errors import BadValue, ExplainError, NotSupported, Unknown
+from explain.figure import read_facts
 from explain.network.model import Model, Preprocess
 from explain.trust import (
+    CHECKED,
     EDGES,
     WEIGHTS,
     Question,
@@ -29,8 +31,7 @@ from explain.trust import (
     spearman,
     stages_of,
 )
-from explain.views import faithfulness as trust
-from explain.views import leaderboard, saliency
+from explain.views import faithfulness, leaderboard, saliency
 from explain.workspace import open_picture
 
 SIDE, PATCH = 12, slice(4, 8)
@@ -101,7 +102,7 @@ def test_the_ideal_map_is_the_best_and_its_reverse_the_worst(planted, noise):
     assert deleted[0].values[4:] == pytest.approx(0.5)
     assert deleted[1].values[:32] == pytest.approx(deleted[1].values[0])
     rise = np.zeros_like(ideal)  # what each pixel adds to the blurred picture
-    blurred = baseline_of("blur", planted.batch(noise), planted.ends)
+    blurred = baseline_of("blur", planted.batch(noise), planted.input_range)
     rise[PATCH, PATCH] = (planted.batch(noise) - blurred)[0, 0, PATCH, PATCH].numpy()
     _, inserted = curves(planted._net, question(planted, noise), [rise, -rise, *chance], 36)
     best, worst, *between = (curve.area for curve in inserted)
@@ -114,7 +115,7 @@ def test_curves_equal_one_pixel_after_the_other(planted, noise, steps):
     asked = question(planted, noise)
     (deleted,), (inserted,) = curves(planted._net, asked, [heat], steps)
     order = sorted(range(SIDE * SIDE), key=lambda k: (-heat.ravel()[k], k))
-    batch, blurred = asked.batch, baseline_of("blur", asked.batch, planted.ends)
+    batch, blurred = asked.batch, baseline_of("blur", asked.batch, planted.input_range)
     for curve, start, end in ((deleted, batch, torch.zeros_like(batch)), (inserted, blurred, batch)):
         values = []
         for step in range(steps + 1):
@@ -129,7 +130,7 @@ def test_curves_equal_one_pixel_after_the_other(planted, noise, steps):
 
 
 def test_a_channel_has_its_own_value(lenet, shirt):
-    channel = trust.compute(lenet, shirt, "gradient", 3, unit="conv2", portions=2)
+    channel = faithfulness.compute(lenet, shirt, "gradient", 3, unit="conv2", portions=2)
     assert channel.target.name == "channel 3 of conv2"
     assert channel.trust.deletion["map"][0].values[0] == pytest.approx(channel.target.score, rel=1e-4)
 
@@ -138,7 +139,7 @@ def test_a_channel_has_its_own_value(lenet, shirt):
 
 
 def test_an_edge_map_is_caught(lenet, shirt):
-    result = trust.compute(lenet, shirt, "edges", portions=4)
+    result = faithfulness.compute(lenet, shirt, "edges", portions=4)
     assert [(stage.absolute, stage.signed, stage.ssim) for stage in result.trust.stages] == [(1, 1, 1)] * 5
     assert result.trust.left == (1, 1)
     assert result.verdict.level == "fails"
@@ -148,7 +149,7 @@ def test_an_edge_map_is_caught(lenet, shirt):
 
 @pytest.mark.parametrize("number", [0, 7, 42])
 def test_the_gradient_depends_on_the_weights(lenet, number):
-    result = trust.compute(lenet, open_picture(f"fashion-mnist/{number}"), "gradient", portions=2)
+    result = faithfulness.compute(lenet, open_picture(f"fashion-mnist/{number}"), "gradient", portions=2)
     assert result.trust.stages[-1].absolute < WEIGHTS
     assert max(result.trust.left) < WEIGHTS
     assert "depends on the weights" in result.verdict.words
@@ -203,7 +204,7 @@ def test_likeness_of_maps():
 def test_the_model_is_left_bit_for_bit_as_it_was(lenet, shirt, method):
     before, digest, rng = state_of(lenet), lenet.digest, torch.get_rng_state()
     scores = lenet.scores(shirt)
-    trust.compute(lenet, shirt, method, portions=2)
+    faithfulness.compute(lenet, shirt, method, portions=2)
     assert same(before, state_of(lenet))
     assert torch.equal(scores, lenet.scores(shirt))
     assert torch.equal(rng, torch.get_rng_state())
@@ -214,7 +215,7 @@ def test_the_model_is_left_bit_for_bit_as_it_was(lenet, shirt, method):
 
 def test_the_same_seed_gives_the_same_numbers(lenet, shirt):
     first, again, other = (
-        trust.compute(lenet, shirt, "smooth_grad", portions=3, check_seed=seed, samples=2).trust.numbers
+        faithfulness.compute(lenet, shirt, "smooth_grad", portions=3, check_seed=seed, samples=2).trust.numbers
         for seed in (0, 0, 1)
     )
     assert first == again
@@ -225,25 +226,26 @@ def test_the_same_seed_gives_the_same_numbers(lenet, shirt):
 def test_the_map_is_the_one_that_is_shown(lenet, shirt):
     for method in ("gradient", "grad_cam"):
         shown = saliency.compute(lenet, shirt, method)
-        assert np.array_equal(trust.compute(lenet, shirt, method, portions=2).trust.heat, shown.heat)
+        assert np.array_equal(faithfulness.compute(lenet, shirt, method, portions=2).trust.heat, shown.heat)
 
 
 class Stop(Exception):
     pass
 
 
-@pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.7, 0.95, 1.0])
-def test_progress_comes_at_once_never_goes_back_and_stops_the_work(lenet, shirt, share):
+@pytest.mark.parametrize("percent", [0, 2, 30, 70, 95, 100])
+def test_progress_comes_at_once_never_goes_back_and_stops_the_work(lenet, shirt, percent):
     before, seen = state_of(lenet), []
 
-    def progress(done, words):
-        assert words
+    def progress(done, total, message):
+        assert message
+        assert total == 100
         seen.append(done)
-        if done >= share:
+        if done >= percent:
             raise Stop
 
     with pytest.raises(Stop):
-        trust.compute(lenet, shirt, "integrated_gradients", portions=3, progress=progress)
+        faithfulness.compute(lenet, shirt, "integrated_gradients", portions=3, progress=progress)
     assert seen[0] == 0
     assert seen == sorted(seen)
     assert same(before, state_of(lenet))
@@ -253,14 +255,14 @@ def test_progress_comes_at_once_never_goes_back_and_stops_the_work(lenet, shirt,
 
 
 def test_a_linear_net_keeps_its_promise(planted, noise):
-    result = trust.compute(planted, noise, "integrated_gradients", "a", portions=2, steps=3)
+    result = faithfulness.compute(planted, noise, "integrated_gradients", "a", portions=2, steps=3)
     assert result.trust.completeness.gap < 1e-5
     assert "adds up" not in result.verdict.words
-    assert trust.compute(planted, noise, "gradient", "a", portions=2).trust.completeness is None
+    assert faithfulness.compute(planted, noise, "gradient", "a", portions=2).trust.completeness is None
 
 
 def test_a_broken_promise_is_said(lenet, shirt):
-    result = trust.compute(lenet, shirt, "integrated_gradients", portions=2, steps=1)
+    result = faithfulness.compute(lenet, shirt, "integrated_gradients", portions=2, steps=1)
     assert result.trust.completeness.gap > 0.05
     assert "dds up to" in result.verdict.words
     assert result.verdict.level != "passes"
@@ -268,7 +270,7 @@ def test_a_broken_promise_is_said(lenet, shirt):
 
 def test_spread_is_over_seeds_or_baselines_or_nothing(lenet, shirt):
     seeds, baselines, none = (
-        trust.compute(lenet, shirt, method, portions=2).trust.spread
+        faithfulness.compute(lenet, shirt, method, portions=2).trust.spread
         for method in ("smooth_grad", "integrated_gradients", "gradient")
     )
     assert (seeds.over, seeds.count) == ("seed", 3)
@@ -278,15 +280,15 @@ def test_spread_is_over_seeds_or_baselines_or_nothing(lenet, shirt):
 
 
 def test_methods_that_refuse_are_named(lenet, shirt):
-    found = trust.compute(lenet, shirt, "gradient", portions=2).trust
+    found = faithfulness.compute(lenet, shirt, "gradient", portions=2).trust
     assert set(found.agreement) == {"integrated_gradients", "grad_cam"}
     assert "ReLU" in found.refused["guided_backprop"]
-    same = trust.compute(lenet, shirt, "smooth_grad", portions=2, noise=0, samples=1).trust
+    same = faithfulness.compute(lenet, shirt, "smooth_grad", portions=2, noise=0, samples=1).trust
     assert same.agreement["gradient"] > 0.999
 
 
 def test_the_planted_map_passes_all_but_chance(planted, noise):
-    result = trust.compute(planted, noise, "input_x_gradient", "a")
+    result = faithfulness.compute(planted, noise, "input_x_gradient", "a")
     assert result.trust.gains("map")[0] > max(result.trust.gains("moved").max(), result.trust.gains("edges")[0])
     assert "finds what the target rests on" in result.verdict.words
 
@@ -299,7 +301,7 @@ def test_a_map_without_anything_is_said_to_mark_nothing(noise):
     with torch.no_grad():
         net[0].weight.fill_(0.1)
         net[4].weight.fill_(-1.0)
-    result = trust.compute(wrapped(net), noise, "grad_cam", "a", portions=2)
+    result = faithfulness.compute(wrapped(net), noise, "grad_cam", "a", portions=2)
     assert result.verdict.level == "fails"
     assert result.verdict.words == "No positive evidence: the map is 0 everywhere, so it marks nothing."
     for part in ("strip", "curves", "stages"):
@@ -308,40 +310,42 @@ def test_a_map_without_anything_is_said_to_mark_nothing(noise):
 
 def test_a_constant_picture(lenet):
     for method in ("gradient", "edges"):
-        result = trust.compute(lenet, np.full((28, 28), 90, np.uint8), method, portions=3)
+        result = faithfulness.compute(lenet, np.full((28, 28), 90, np.uint8), method, portions=3)
         assert all(np.isfinite(value) for value in result.trust.numbers.values())
     assert result.verdict.level == "fails"
 
 
 def test_a_net_without_weights_and_one_that_cannot_be_copied(noise):
     with pytest.raises(NotSupported, match="no weights"):
-        trust.compute(wrapped(nn.Sequential(nn.MaxPool2d(6), nn.Flatten()), classes=tuple("abcd")), noise, portions=2)
+        faithfulness.compute(
+            wrapped(nn.Sequential(nn.MaxPool2d(6), nn.Flatten()), classes=tuple("abcd")), noise, portions=2
+        )
     net = Planted()
     net.lock = __import__("threading").Lock()
     with pytest.raises(NotSupported, match="cannot be copied"):
-        trust.compute(wrapped(net), noise, portions=2)
+        faithfulness.compute(wrapped(net), noise, portions=2)
 
 
 def test_mistakes_are_named(lenet, shirt):
     with pytest.raises(Unknown, match=r"gradien.*gradient"):
-        trust.compute(lenet, shirt, "gradien")
+        faithfulness.compute(lenet, shirt, "gradien")
     with pytest.raises(ExplainError, match="ReLU"):
-        trust.compute(lenet, shirt, "guided_backprop")
+        faithfulness.compute(lenet, shirt, "guided_backprop")
     with pytest.raises(BadValue, match="portions=1 is outside 2 to 500"):
-        trust.compute(lenet, shirt, portions=1)
+        faithfulness.compute(lenet, shirt, portions=1)
     with pytest.raises(Unknown, match=r"stages: 'x'.*cascading"):
-        trust.compute(lenet, shirt, stages="x")
+        faithfulness.compute(lenet, shirt, stages="x")
     with pytest.raises(BadValue, match="'conv2' comes after 'conv1'"):
-        trust.compute(lenet, shirt, "grad_cam", 0, "conv2", "conv1")
+        faithfulness.compute(lenet, shirt, "grad_cam", 0, "conv2", "conv1")
     with pytest.raises(Unknown, match=r"part.*strip"):
-        trust.compute(lenet, shirt, portions=2).figure(part="x")
+        faithfulness.compute(lenet, shirt, portions=2).figure(part="x")
 
 
 # Figures
 
 
 def test_figures_hold_the_evidence(lenet, shirt):
-    result = trust.compute(lenet, shirt, "input_x_gradient", portions=4)
+    result = faithfulness.compute(lenet, shirt, "input_x_gradient", portions=4)
     assert len(result.figure().panels) == 2 + len(result.trust.stages)
     deletion, insertion = result.figure(part="curves").panels
     assert [line.name for line in deletion.lines][-1] == "this map"
@@ -360,7 +364,7 @@ def test_figures_hold_the_evidence(lenet, shirt):
 @pytest.fixture(scope="module")
 def board(lenet):
     return explain.leaderboard(
-        lenet, "fashion-mnist", ["gradient", "integrated_gradients", "grad_cam", "edges"], images=6, portions=8
+        lenet, "fashion-mnist", ["gradient", "integrated_gradients", "grad_cam", "edges"], count=6, portions=8
     )
 
 
@@ -380,28 +384,49 @@ def test_intervals_hold_the_mean_and_the_seed_draws_the_pictures(board, lenet):
     for row in board.rows:
         for mean in row.means.values():
             assert mean.low <= mean.value <= mean.high
-    again = leaderboard.compute(lenet, "fashion-mnist", ["gradient"], images=6, portions=8)
+    again = leaderboard.compute(lenet, "fashion-mnist", ["gradient"], count=6, portions=8)
     (mine,) = (row for row in board.rows if row.method == "gradient")
     for name, values in again.rows[0].values.items():
         assert name == "seconds" or np.allclose(values, mine.values[name], atol=1e-6)
-    other = leaderboard.compute(lenet, "fashion-mnist", ["edges"], images=6, portions=2, seed=1)
-    assert other.facts["images"] != board.facts["images"]
+    other = leaderboard.compute(lenet, "fashion-mnist", ["edges"], count=6, portions=2, seed=1)
+    assert other.facts["pictures"] != board.facts["pictures"]
 
 
 def test_slow_and_refusing_methods_are_left_out_with_the_reason(lenet, monkeypatch):
-    monkeypatch.setattr(leaderboard, "METHODS", {name: METHODS[name] for name in ("gradient", "rise", "cam")})
+    some = {name: CHECKED[name] for name in ("gradient", "rise", "cam", "edges")}
+    monkeypatch.setattr(leaderboard, "CHECKED", some)
     before = state_of(lenet)
-    found = leaderboard.compute(lenet, "fashion-mnist", images=2, portions=2)
+    found = leaderboard.compute(lenet, "fashion-mnist", count=2, portions=2)
     assert {row.method for row in found.rows} == {"gradient", "edges"}
     assert "more than 200 passes" in found.refused["rise"]
     assert "CAM needs" in found.refused["cam"]
     assert same(before, state_of(lenet))
     with pytest.raises(NotSupported, match="CAM needs"):
-        leaderboard.compute(lenet, "fashion-mnist", ["cam"], images=2, portions=2)
+        leaderboard.compute(lenet, "fashion-mnist", ["cam"], count=2, portions=2)
+
+
+def test_seconds_and_reasons_are_measured_once(lenet):
+    found = leaderboard.compute(lenet, "fashion-mnist", count=2, portions=2)
+    facts = read_facts(found.figure().encode("svg"))
+    again = explain.redraw(facts)
+    assert again.note == found.figure().note, "who was not measured is told again"
+    assert "Not measured" in again.note
+    assert again.table["seconds"] == pytest.approx(found.table["seconds"])
+    once = {**facts["measured"], "seconds": {name: [3.0, 5.0] for name in facts["methods"]}}
+    assert set(explain.redraw({**facts, "measured": once}).table["seconds"]) == {4.0}
+    for wrong in (
+        {},
+        {"seconds": {}},
+        {"seconds": {name: [1.0] for name in facts["methods"]}},
+        3,
+        {**once, "refused": {"x": "y"}},
+    ):
+        with pytest.raises(ExplainError):
+            explain.redraw({**facts, "measured": wrong})
 
 
 def test_a_leaderboard_of_nothing_is_refused(lenet):
-    for wrong in ({"methods": []}, {"images": 1}, {"methods": ["x"]}):
+    for wrong in ({"methods": []}, {"count": 1}, {"methods": ["x"]}):
         with pytest.raises(ExplainError):
             leaderboard.compute(lenet, "fashion-mnist", **wrong)
     one = ImageSet("one", ("a",), array=np.zeros((1, 28, 28), np.uint8))
@@ -410,15 +435,15 @@ def test_a_leaderboard_of_nothing_is_refused(lenet):
 
 
 def test_the_command_line(capsys, tmp_path):
-    line = ["leaderboard", "lenet-fashion-mnist", "fashion-mnist", "--methods", "gradient,edges", "--images", "3"]
+    line = ["leaderboard", "lenet-fashion-mnist", "fashion-mnist", "--methods", "gradient", "edges", "--count", "3"]
     assert cli.main([*line, "--portions", "3", "--json", "--out", str(tmp_path / "x.csv")]) == 0
     out, _ = capsys.readouterr()
     assert json.loads(out)["numbers"]["methods"]["method"] == ["gradient", "edges"]
     assert "gradient" in (tmp_path / "x.csv").read_text()
-    line = ["trust", "lenet-fashion-mnist", "fashion-mnist/7", "--method", "edges", "--portions", "3", "--json"]
+    line = ["faithfulness", "lenet-fashion-mnist", "fashion-mnist/7", "--method", "edges", "--portions", "3", "--json"]
     assert cli.main(line) == 0
     assert json.loads(capsys.readouterr().out)["numbers"]["verdict"] == "fails"
-    for wrong in (["--methods", "gradien"], ["--images", "1"], ["--portions", "0"], ["--layer", "x"]):
+    for wrong in (["--methods", "gradien"], ["--count", "1"], ["--portions", "0"], ["--layer", "x"]):
         assert cli.main(["leaderboard", "lenet-fashion-mnist", "fashion-mnist", *wrong]) == 2
         assert len(capsys.readouterr().err.splitlines()) == 1
 
@@ -426,7 +451,7 @@ def test_the_command_line(capsys, tmp_path):
 @pytest.mark.slow
 def test_a_deep_network_is_checked_and_left_as_it_was(lite):
     before = state_of(lite)
-    result = trust.compute(lite, open_picture("photos/chelsea.png"), "grad_cam", portions=3)
+    result = faithfulness.compute(lite, open_picture("photos/chelsea.png"), "grad_cam", portions=3)
     assert len(result.trust.stages) == 8
     assert abs(result.trust.left[1]) < WEIGHTS
     assert np.ptp(result.trust.stages[-1].heat) > 0  # the signal has not faded

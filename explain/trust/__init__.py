@@ -9,16 +9,16 @@ All is measured on a copy of the net, so that the model is left bit for bit as i
 from .check import ORDERS, WEIGHTS, Trust, Verdict, check
 from .consistency import Completeness, Spread, completeness
 from .curves import Curve, curves, edges_like
-from .question import EDGES, Progress, Question, method_of, private, similarity, spearman
+from .question import CHECKED, EDGES, Question, private, similarity, spearman
 from .weights import Stage, randomisation, randomise, stages_of, untrained
 
 __all__ = [
+    "CHECKED",
     "EDGES",
     "ORDERS",
     "WEIGHTS",
     "Completeness",
     "Curve",
-    "Progress",
     "Question",
     "Spread",
     "Stage",
@@ -28,7 +28,6 @@ __all__ = [
     "completeness",
     "curves",
     "edges_like",
-    "method_of",
     "private",
     "randomisation",
     "randomise",

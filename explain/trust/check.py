@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from ..errors import NotSupported
+from ..progress import Progress, unheard
 from .consistency import Completeness, Spread, agreement, completeness
 from .consistency import spread as spread_of
 from .curves import Curve, curves, edges_like, moved
-from .question import Floats, Heat, Progress, Question, phase, private, within
+from .question import Floats, Heat, Question, phase, private, within
 from .weights import Stage, randomisation, untrained
 
 __all__ = ["ORDERS", "WEIGHTS", "Trust", "Verdict", "check"]
@@ -149,16 +150,19 @@ ORDERS = {"map": "the map", "moved": "the map moved by chance", "edges": "edges"
 
 
 def check(
-    question: Question, *, steps: int = 32, seed: int = 0, cascading: bool = True, progress: Progress | None = None
+    question: Question, *, steps: int = 32, seed: int = 0, cascading: bool = True, progress: Progress = unheard
 ) -> Trust:
-    """Everything of one map. `progress` hears the share done and what is being done; what it raises stops the check.
+    """Everything of one map. `progress` hears how many percent are done, and of what; what it raises stops the check.
 
     Raises ExplainError where the method refuses this network.
     """
-    told = progress or (lambda *_: None)
-    told(0.0, "copying the network")
+
+    def told(done: float, total: float, message: str = "") -> None:
+        progress(int(100 * done / total), 100, message)
+
+    told(0, 1, "copying the network")
     net = private(question.model)
-    with phase(told, 0.01, 0.03, "the map"):
+    with phase(told, 1, 3, 100, "the map"):
         heat = question.answer(net)
     if not np.isfinite(heat).all():
         raise NotSupported(
@@ -172,15 +176,15 @@ def check(
         "edges": [edges_like(question, heat.shape)],
         "random": [chance.random(large.shape, np.float32)],
     }
-    with phase(told, 0.03, 0.55, "deletion and insertion"):
+    with phase(told, 3, 55, 100, "deletion and insertion"):
         found = curves(net, question, [one for some in orders.values() for one in some], steps)
     taken = [iter(each) for each in found]
     deletion, insertion = ({name: tuple(next(t) for _ in some) for name, some in orders.items()} for t in taken)
     complete = completeness(net, question, heat)
-    spread = spread_of(net, question, heat, within(told, 0.55, 0.62))
-    agreed, refused = agreement(net, question, heat, within(told, 0.62, 0.75))
+    spread = spread_of(net, question, heat, within(told, 55, 62, 100))
+    agreed, refused = agreement(net, question, heat, within(told, 62, 75, 100))
     # Last, since they spoil the copy.
-    stages = randomisation(net, question, heat, seed=seed, cascading=cascading, progress=within(told, 0.75, 0.92))
-    others = untrained(net, question, heat, seed=seed, progress=within(told, 0.92, 1.0))
-    told(1.0, "done")
+    stages = randomisation(net, question, heat, seed=seed, cascading=cascading, progress=within(told, 75, 92, 100))
+    others = untrained(net, question, heat, seed=seed, progress=within(told, 92, 100, 100))
+    told(1, 1, "done")
     return Trust(large, deletion, insertion, stages, others, complete, spread, agreed, refused)

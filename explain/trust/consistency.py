@@ -11,8 +11,9 @@ from torch import nn
 
 from ..attribution import METHODS
 from ..errors import ExplainError
+from ..progress import Progress
 from ..registry import Choices
-from .question import Heat, Progress, Question, phase, spearman
+from .question import Heat, Question, phase, spearman
 
 __all__ = ["Completeness", "Spread", "agreement", "completeness", "spread"]
 
@@ -65,7 +66,7 @@ def spread(net: nn.Module, question: Question, heat: Heat, progress: Progress) -
         return None
     maps = [heat]
     for k, value in enumerate(values):
-        with phase(progress, k / len(values), (k + 1) / len(values), f"the same map with {over} {value}"):
+        with phase(progress, k, k + 1, len(values), f"the same map with {over} {value}"):
             maps.append(question.answer(net, **{over: value}))
     return Spread(over, len(maps), float(np.mean([spearman(a, b) for a, b in combinations(maps, 2)])))
 
@@ -77,7 +78,7 @@ def agreement(
     agreed, refused = {}, {}
     names = [name for name in OTHERS if name in METHODS and name != question.entry.name]
     for k, name in enumerate(names):
-        with phase(progress, k / len(names), (k + 1) / len(names), f"the map of {METHODS[name].label}"):
+        with phase(progress, k, k + 1, len(names), f"the map of {METHODS[name].label}"):
             try:
                 other = question.large(question.answer(net, METHODS[name]))
             except ExplainError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,16 +17,16 @@ from ..attribution import COMPLETENESS, METHODS, of_channel, watched
 from ..errors import NotSupported
 from ..images import resize
 from ..network.model import Model
+from ..progress import Progress
 from ..registry import Entry
 
 __all__ = [
+    "CHECKED",
     "EDGES",
     "Floats",
     "Heat",
-    "Progress",
     "Question",
     "edges",
-    "method_of",
     "phase",
     "private",
     "similarity",
@@ -36,7 +36,6 @@ __all__ = [
 
 Heat = NDArray[np.float32]
 Floats = NDArray[np.float64]
-Progress = Callable[[float, str], object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +104,24 @@ def edges(_net: nn.Module, _layer: str, batch: Tensor, _target: Tensor, _input_r
 EDGES = Entry("edges", edges, {}, "Edge detector")
 
 
-def method_of(name: str) -> Entry:
-    """One of METHODS, or "edges", the control. Raises Unknown."""
-    return EDGES if name == EDGES.name else METHODS[name]
+class _Checked(Mapping[str, Entry]):
+    """METHODS as they are at the time, and the control after them. Raises Unknown."""
+
+    def __getitem__(self, name: str) -> Entry:
+        return EDGES if name == EDGES.name else METHODS[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name == EDGES.name or name in METHODS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*METHODS, EDGES.name))
+
+    def __len__(self) -> int:
+        return len(METHODS) + 1
+
+
+CHECKED: Mapping[str, Entry] = _Checked()
+"""What can be asked for a map."""
 
 
 def spearman(one: Heat, other: Heat) -> float:
@@ -137,19 +151,23 @@ def _unit(heat: Heat) -> Floats:
     return (heat.astype(np.float64) - low) / (reach or 1.0)
 
 
-def within(progress: Progress, start: float, end: float) -> Progress:
-    """The progress of a part of the work."""
-    return lambda share, words: progress(start + (end - start) * min(share, 1.0), words)
+def within(progress: Progress, start: float, end: float, whole: float) -> Progress:
+    """The progress of a part of the work, which goes from start to end of a whole."""
+
+    def inner(done: float, total: float, message: str = "") -> None:
+        progress(start + (end - start) * min(done / total, 1.0), whole, message)
+
+    return inner
 
 
 @contextmanager
-def phase(progress: Progress, start: float, end: float, words: str) -> Iterator[None]:
+def phase(progress: Progress, start: float, end: float, whole: float, message: str) -> Iterator[None]:
     """While open, what methods tell of their work is that of a part of ours."""
-    inner = within(progress, start, end)
-    inner(0.0, words)
+    inner = within(progress, start, end, whole)
+    inner(0, 1, message)
 
     def watch(share: float) -> None:
-        inner(share, words)
+        inner(share, 1, message)
 
     with watched(watch):
         yield

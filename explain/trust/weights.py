@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from ..attribution.passes import generator
 from ..errors import NotSupported
 from ..network.trace import calls
-from .question import Heat, Progress, Question, phase, similarity, spearman
+from ..progress import Progress, unheard
+from .question import Heat, Question, phase, similarity, spearman
 
 __all__ = ["Stage", "randomisation", "randomise", "stages_of", "untrained"]
 
@@ -88,7 +89,7 @@ def randomisation(
     seed: int = 0,
     cascading: bool = True,
     most: int = STAGES,
-    progress: Progress = lambda *_: None,
+    progress: Progress = unheard,
 ) -> tuple[Stage, ...]:
     """The map while the layers of this net forget what they learned, from the head down (Adebayo et al. 2018).
 
@@ -101,7 +102,7 @@ def randomisation(
         kept = [] if cascading else [copy.deepcopy(module.state_dict()) for module in modules]
         randomise(net, group, chance)
         what = f"layer {group[0]}" if len(group) == 1 else f"layers {group[-1]} to {group[0]}"
-        with phase(progress, k / len(groups), (k + 1) / len(groups), f"randomising {what}"):
+        with phase(progress, k, k + 1, len(groups), f"randomising {what}"):
             now = question.large(np.nan_to_num(question.answer(net)))
         absolute, signed = spearman(np.abs(original), np.abs(now)), spearman(original, now)
         found.append(Stage(tuple(group), now, absolute, signed, similarity(original, now)))
@@ -111,7 +112,7 @@ def randomisation(
 
 
 def untrained(
-    net: nn.Module, question: Question, heat: Heat, *, seed: int = 0, progress: Progress = lambda *_: None
+    net: nn.Module, question: Question, heat: Heat, *, seed: int = 0, progress: Progress = unheard
 ) -> tuple[tuple[float, float], ...]:
     """Rank correlation (absolute, signed) of the map with those of nets of other weights throughout.
 
@@ -121,7 +122,7 @@ def untrained(
     names = [name for group in stages_of(net, question.batch) for name in group]
     for k in range(DRAWS):
         randomise(net, names, chance)
-        with phase(progress, k / DRAWS, (k + 1) / DRAWS, f"untrained network {k + 1} of {DRAWS}"):
+        with phase(progress, k, k + 1, DRAWS, f"untrained network {k + 1} of {DRAWS}"):
             now = question.large(np.nan_to_num(question.answer(net)))
         found.append((spearman(np.abs(original), np.abs(now)), spearman(original, now)))
     return tuple(found)

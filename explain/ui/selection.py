@@ -17,7 +17,7 @@ from explain.views import VIEWS
 
 # What is let go of with another model, picture, index, layer or channel, beside the parameters of views that are of it.
 DEPENDENTS = {
-    "model": ("beside", "picture", "point", "filters.page", "activations.channel"),
+    "model": ("picture", "point", "filters.page", "activations.channel"),
     "picture": ("covered",),
     "index": ("point",),
     "layer": ("page", "filters.page", "activations.channel"),
@@ -30,7 +30,7 @@ DEPENDENTS = {
 def dependents(name: str) -> tuple[str, ...]:
     """What is let go of where this part of the selection changes."""
     views = ((view.key(each), one) for view in VIEWS.values() for each, one in view.parameters.items())
-    return (*DEPENDENTS.get(name, ()), *(key for key, one in views if name in one.kind.follows))
+    return (*DEPENDENTS.get(name, ()), *(key for key, one in views if key != name in one.kind.follows))
 
 
 @st.cache_resource(show_spinner=False)

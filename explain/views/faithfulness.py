@@ -10,23 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..attribution import METHODS
-from ..attribution.target import Target, layer_for, target_of
+from ..attribution.target import Target, target_of
 from ..figure import Chart, Figure, Line, Panel, Pixels
 from ..figure.palette import RIGHT, UNKNOWN, WRONG
 from ..images import colour, overlay, unit_scale
 from ..network.model import Model
-from ..registry import Choices, Range, options_of
-from ..trust import ORDERS, WEIGHTS, Curve, Progress, Question, Stage, Trust, Verdict, check, method_of
+from ..progress import Progress, unheard
+from ..registry import Choices, Range
+from ..trust import CHECKED, ORDERS, WEIGHTS, Curve, Stage, Trust, Verdict, check
+from .inputs import MODEL, PICTURE, TARGET, EntryOptions, Layer
 from .parts.result import Result, prepare
+from .parts.saliency_map import METHOD, OPACITY, ask, looked_into
+from .view import drawn, view
 
-__all__ = ["TrustResult", "compute", "render"]
+__all__ = ["PARTS", "Faithfulness", "compute", "render"]
+
+PARTS = {"strip": "Maps of randomised networks", "curves": "Deletion and insertion", "stages": "Likeness by stage"}
 
 SCATTERED = (170, 170, 170)
 CLIP = 99.5  # percentile of absolute values at which the colours of a map end
 
 
 @dataclass(frozen=True, eq=False)
-class TrustResult(Result):
+class Faithfulness(Result):
     """What was measured of a map of `crop`, the pixels that the network saw, for a target."""
 
     trust: Trust
@@ -43,85 +49,68 @@ class TrustResult(Result):
         """One row a number."""
         return {"measure": list(self.trust.numbers), "value": list(self.trust.numbers.values())}
 
-    def figure(self, **style: Any) -> Figure:
-        return render(self, **style)
+    @property
+    def measures(self) -> dict[str, Any]:
+        return {"verdict": self.verdict.level, "words": self.verdict.words, **self.trust.numbers}
+
+    @property
+    def summary(self) -> str:
+        lines = [f"{value:9.4f}  {name}" for name, value in self.trust.numbers.items()]
+        lines += [f"not compared with {name}: {why}" for name, why in self.trust.refused.items()]
+        return "\n".join([*lines, f"{self.verdict.level}: {self.verdict.words}"])
 
 
+@view
 def compute(
-    model: Model,
-    image: Any,
-    method: str = "gradient",
-    target: int | str | None = None,
-    layer: str | None = None,
-    unit: str | None = None,
+    model: Annotated[Model, MODEL],
+    image: Annotated[Any, PICTURE],
+    method: Annotated[str, METHOD] = "gradient",
+    target: Annotated[int | str | None, TARGET] = None,
+    layer: Annotated[str | None, Layer("for methods that look into one", url="")] = None,
+    unit: Annotated[str | None, Layer("explain a channel of this layer instead of a class", url="")] = None,
     *,
     portions: Annotated[int, Range(2, 500, help="in which pixels are replaced")] = 32,
     check_seed: Annotated[int, Range(0, 2**31 - 1, help="of the controls and of the weights put in")] = 0,
     stages: Annotated[str, Choices("cascading", "independent", help="how weights are randomised")] = "cascading",
     progress: Progress | None = None,
-    **options: Any,
-) -> TrustResult:
+    **options: Annotated[Any, EntryOptions(METHOD)],
+) -> Faithfulness:
     """Everything that can be measured of one map; of it and `options`, which are the method's, as `saliency` has it.
 
-    The method "edges" is a control that no check may pass. `progress` hears the share done and what is being done; what
-    it raises stops the check and leaves all as it was.
+    The method "edges" is a control that no check may pass. `progress` hears percents; what it raises stops the check
+    and leaves all as it was.
     """
-    if progress:
-        progress(0.0, "the picture")
-    own = options_of(compute)
-    portions, check_seed = own["portions"].check(portions), own["check_seed"].check(check_seed)
-    stages = own["stages"].check(stages)
-    entry = method_of(method)
-    checked = entry.check(options)
+    told = progress or unheard
+    told(0, 100, "the picture")
     picture = prepare(model, image)
     asked = target_of(model, picture.batch, target, unit)
-    place = layer_for(model, layer, unit) if entry.takes("layer") else layer_for(model, None, unit)
-    question = Question(model, entry, checked, picture.batch, asked.number, place, unit or None)
-    measured = check(question, steps=portions, seed=check_seed, cascading=stages == "cascading", progress=progress)
-    facts = model.facts(
-        view="trust",
-        method=method,
-        options=checked,
-        layer=place if entry.takes("layer") else None,
-        unit=unit or None,
-        target=asked.name,
-        target_index=asked.number,
-        portions=portions,
-        check_seed=check_seed,
-        stages=stages,
-        verdict=measured.verdict.level,
-        **picture.facts,
-    )
-    return TrustResult(measured, asked, picture.crop, facts)
+    question = ask(model, picture, asked, method, options, layer, unit)
+    measured = check(question, steps=portions, seed=check_seed, cascading=stages == "cascading", progress=told)
+    facts = {"image": picture, "target": asked, "layer": looked_into(question), "verdict": measured.verdict.level}
+    return Faithfulness(measured, asked, picture.crop, facts)
 
 
+@drawn
 def render(
-    result: TrustResult,
+    result: Faithfulness,
     *,
-    part: Annotated[
-        str, Choices("strip", "curves", "stages", help="maps by stage, deletion and insertion, or likeness by stage")
-    ] = "strip",
-    opacity: Annotated[float, Range(0, 1, help="of the map over the picture")] = 0.5,
+    part: Annotated[str, Choices(*PARTS, help="maps by stage, deletion and insertion, or likeness by stage")] = "strip",
+    opacity: Annotated[float, OPACITY] = 0.5,
 ) -> Figure:
     """The evidence as a strip of maps or as curves; the verdict stands under each, the numbers are the table."""
-    options = options_of(render)
-    style = {"part": options["part"].check(part), "opacity": options["opacity"].check(opacity)}
-    trust, name = result.trust, method_of(result.facts["method"]).label
-    drawn: list[Panel] | list[Chart]
-    if style["part"] == "strip":
-        drawn = _strip(result, style["opacity"])
-    else:
-        drawn = _curves(result) if style["part"] == "curves" else _stages(result)
+    trust, name = result.trust, CHECKED[result.facts["method"]].label
+    panels: list[Panel] | list[Chart]
+    panels = _strip(result, opacity) if part == "strip" else _curves(result) if part == "curves" else _stages(result)
     title = {
         "strip": f"What is left of {name} for {result.target.name} when weights are randomised",
         "curves": f"What {name} finds of {result.target.name}",
         "stages": f"How like {name} stays to itself when weights are randomised",
-    }[style["part"]]
+    }[part]
     return Figure(
         title=title,
-        panels=tuple(drawn),
-        columns=-(-len(drawn) // 2) if len(drawn) > 4 else len(drawn),
-        facts={**result.facts, "style": style},
+        panels=tuple(panels),
+        columns=-(-len(panels) // 2) if len(panels) > 4 else len(panels),
+        facts=result.facts,
         note=f"{result.verdict.level.capitalize()}. {result.verdict.words}{_refused(trust)}",
         arrays={
             "heat": trust.heat,
@@ -144,7 +133,7 @@ def _values(curves: Sequence[Curve]) -> NDArray[np.float64]:
     return np.stack([curve.values for curve in curves])
 
 
-def _strip(result: TrustResult, opacity: float) -> list[Panel]:
+def _strip(result: Faithfulness, opacity: float) -> list[Panel]:
     """The picture under its map, the map, and the map of each stage, each on a scale of its own."""
     own = _painted(result.trust.heat)
     over = result.crop if np.ptp(result.trust.heat) == 0 else overlay(result.crop, own, opacity)
@@ -165,7 +154,7 @@ def _painted(heat: NDArray[np.float32]) -> Pixels:
     return colour(unit_scale(values, 0.0, limit), "inferno") if limit else np.full((*heat.shape, 3), 235, np.uint8)
 
 
-def _named(stage: Stage, k: int, result: TrustResult) -> str:
+def _named(stage: Stage, k: int, result: Faithfulness) -> str:
     """What was randomised: with stages that add up, everything from the head down to here."""
     if result.facts["stages"] == "cascading" and k:
         return f"… down to {stage.layers[-1]}"
@@ -179,7 +168,7 @@ def _likeness(stage: Stage) -> str:
     return f"rank correlation {both}".replace("-", "−")
 
 
-def _curves(result: TrustResult) -> list[Chart]:
+def _curves(result: Faithfulness) -> list[Chart]:
     trust, is_class = result.trust, result.target.probability is not None
     what = "probability" if is_class else "mean response"
     charts = []
@@ -220,7 +209,7 @@ def _band(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([values.min(0), values.max(0)], 1)
 
 
-def _stages(result: TrustResult) -> list[Chart]:
+def _stages(result: Faithfulness) -> list[Chart]:
     stages = result.trust.stages
     place = np.arange(len(stages) + 1.0)
     absolute, signed = [1.0, *(stage.absolute for stage in stages)], [1.0, *(stage.signed for stage in stages)]

@@ -137,6 +137,7 @@ class Plain(Input):
 
 class ModelInput(Input):
     metavar, own, url, opened, positional = "MODEL", "model", "model", True, True
+    follows = ("model",)  # a second one
     help = "a name from `models`, torchvision:NAME, timm:NAME, a folder or a checkpoint"
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any
@@ -10,20 +10,24 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..attribution import METHODS
 from ..attribution.passes import generator
 from ..attribution.target import layer_for, target_of
-from ..data import ImageSet, load_images
+from ..data import ImageSet
 from ..errors import BadValue
 from ..figure import Chart, Figure, Line
 from ..figure.palette import RIGHT, UNKNOWN, WRONG
 from ..network.model import Model
-from ..registry import Range, options_of
-from ..trust import EDGES, WEIGHTS, Question, method_of, private, randomise, stages_of
+from ..progress import Progress, unheard
+from ..registry import Range
+from ..trust import CHECKED, EDGES, WEIGHTS, Question, private, randomise, stages_of
 from ..trust.admission import admit
 from ..trust.bootstrap import Mean, bootstrap
 from ..trust.measurement import measure
+from .facts import Facts
+from .inputs import IMAGES, MEASURED, MODEL, Layer, Several
 from .parts.result import Result, prepare
+from .parts.saliency_map import METHOD
+from .view import drawn, view
 
 __all__ = ["MEASURES", "Leaderboard", "Row", "compute", "render"]
 
@@ -39,7 +43,7 @@ MEASURES = {
     "gap": "completeness gap",
     "seconds": "seconds a map",
 }
-Progress = Callable[[int, int, str], object]
+SHOWN = ("score", "deletion", "insertion", "untrained")  # on the command line
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +56,7 @@ class Row:
 
     @property
     def label(self) -> str:
-        return method_of(self.method).label
+        return CHECKED[self.method].label
 
     @cached_property
     def means(self) -> dict[str, Mean]:
@@ -88,47 +92,53 @@ class Leaderboard(Result):
                 columns[column] = [getattr(row.means[name], part) if name in row.means else None for row in self.rows]
         return columns
 
-    def figure(self, **style: Any) -> Figure:
-        return render(self, **style)
+    @property
+    def measures(self) -> dict[str, Any]:
+        return {"methods": self.table, "refused": self.refused}
+
+    @property
+    def summary(self) -> str:
+        """The ranking, and why others are not in it."""
+        lines = [" " * 5 + f"{'method':20}" + "".join(f"  {name:>24}" for name in SHOWN)]
+        for k, row in enumerate(self.rows, 1):
+            means = (row.means[name] for name in SHOWN)
+            cells = "".join(f"  {f'{one.value:.3f} ({one.low:.3f} to {one.high:.3f})':>24}" for one in means)
+            lines.append(f"{k:3}  {row.method:20}{cells}")
+        return "\n".join([*lines, *(f"     {name}: {why}" for name, why in self.refused.items())])
 
 
+@view
 def compute(
-    model: Model,
-    data: str | ImageSet | Sequence[Any],
-    methods: Sequence[str] | None = None,
+    model: Annotated[Model, MODEL],
+    images: Annotated[ImageSet, IMAGES],
+    methods: Annotated[Sequence[str] | None, Several(METHOD)] = None,
     *,
-    images: Annotated[int, Range(2, 10_000, help="drawn by the seed")] = 20,
+    count: Annotated[int, Range(2, 10_000, help="pictures, drawn by the seed")] = 20,
     portions: Annotated[int, Range(2, 500, help="in which pixels are replaced")] = 16,
     seed: Annotated[int, Range(0, 2**31 - 1, help="of the pictures and of the weights put in")] = 0,
-    layer: str | None = None,
+    layer: Annotated[str | None, Layer("for methods that look into one", url="")] = None,
+    measured: Annotated[Any, MEASURED] = None,
     progress: Progress | None = None,
 ) -> Leaderboard:
     """Methods with their default options, each for the predicted class, ranked by insertion less deletion area, both as
     shares (at most 1) of the probability that the class has on the whole picture.
 
     Without `methods` all that are quick and apply, and "edges" as a control. What `progress` raises stops the work.
+    Seconds that were measured before, and reasons of methods that had been left out, are taken as they were.
     """
-    own = options_of(compute)
-    given = {"images": images, "portions": portions, "seed": seed}
-    images, portions, seed = (own[name].check(value) for name, value in given.items())
-    if methods is not None and not list(methods):
-        raise BadValue(f"There are no methods; give at least one of {', '.join([*METHODS, EDGES.name])}.")
-    pictures = data if isinstance(data, ImageSet) else load_images(data)
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(pictures))[:images]).tolist()
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(images))[:count]).tolist()
     if len(chosen) < 2:
-        raise BadValue(f"There is {len(chosen)} picture in {pictures.name!r}; intervals need at least 2.")
+        raise BadValue(f"There is {len(chosen)} picture in {images.name!r}; intervals need at least 2.")
     place, net = layer_for(model, layer), private(model)
-    named = [method_of(name) for name in dict.fromkeys(methods or [*METHODS, EDGES.name])]
-    first = _question(model, pictures[chosen[0]], place)
-    told = progress or (lambda *_: None)
-    total = len(named) * (1 + len(chosen))
-    entries, refused = admit(
-        net, first, named, PASSES if methods is None else None, lambda k, label: told(k, total, f"trying {label}")
-    )
+    named = [CHECKED[name] for name in dict.fromkeys(CHECKED if methods is None else methods)]
+    first = _question(model, images[chosen[0]], place)
+    told, most = progress or unheard, PASSES if methods is None else None
+    whole = len(named) * (1 + len(chosen))
+    entries, refused = admit(net, first, named, most, lambda k, _, message="": told(k, whole, message))
     total = len(named) + len(entries) * len(chosen)
     found: dict[str, dict[str, list[float]]] = {entry.name: {name: [] for name in MEASURES} for entry in entries}
     for done, number in enumerate(chosen):
-        question = _question(model, pictures[number], place)
+        question = _question(model, images[number], place)
         stranger = private(model)
         names = [name for group in stages_of(stranger, question.batch) for name in group]
         randomise(stranger, names, generator(seed + number))
@@ -137,20 +147,18 @@ def compute(
             for name, value in measure(net, stranger, replace(question, entry=entry), portions).items():
                 found[entry.name][name].append(value)
     told(total, total, "done")
+    if measured is not None:
+        refused = _remembered(Facts(measured), found)
     rows = [
         Row(name, {measure: np.array(values) for measure, values in of.items() if values}, seed)
         for name, of in found.items()
     ]
-    facts = model.facts(
-        view="leaderboard",
-        data=pictures.name,
-        data_digest=pictures.digest,
-        images=chosen,
-        methods=[entry.name for entry in entries],
-        layer=place,
-        portions=portions,
-        seed=seed,
-    )
+    facts = {
+        "methods": [entry.name for entry in entries],
+        "layer": place,
+        "measured": {"seconds": {name: of["seconds"] for name, of in found.items()}, "refused": refused},
+        "pictures": chosen,
+    }
     return Leaderboard(tuple(sorted(rows, key=lambda row: (row.ignores, -row.means["score"].value))), refused, facts)
 
 
@@ -160,9 +168,22 @@ def _question(model: Model, image: Any, layer: str) -> Question:
     return Question(model, EDGES, {}, batch, target_of(model, batch, None).number, layer)
 
 
+def _remembered(measured: Facts, found: Mapping[str, dict[str, list[float]]]) -> dict[str, str]:
+    """Puts the seconds measured before in the place of those found; why methods had been left out. Raises BadValue."""
+    seconds = measured.part("seconds")
+    for name, of in found.items():
+        each = [Facts({"seconds": one}).plain("seconds") for one in seconds.several(name)]
+        if len(each) != len(of["seconds"]) or not all(type(one) in (int, float) and 0 <= one < 1e9 for one in each):
+            raise BadValue(f"The seconds of {name!r} in the facts are not those of {len(of['seconds'])} pictures.")
+        of["seconds"] = [float(one) for one in each]
+    refused = measured.part("refused")
+    return {CHECKED[name].name: refused.text(name) for name in refused.all}
+
+
+@drawn
 def render(result: Leaderboard) -> Figure:
     """Scores, and what is left of each method's maps on untrained networks, with 95 % intervals over the pictures."""
-    count, data = len(result.facts["images"]), result.facts["data"]
+    count, data = len(result.facts["pictures"]), result.facts["images"]["data"]
     title = f"Saliency methods for {result.facts['model']}, on {count} pictures of {data}"
     return Figure(
         title=title,
@@ -177,7 +198,7 @@ def render(result: Leaderboard) -> Figure:
             ),
         ),
         columns=2,
-        facts={**result.facts, "style": {}},
+        facts=result.facts,
         note=_note(result),
         arrays={f"{row.method}_{name}": values for row in result.rows for name, values in row.values.items()},
         table=result.table,
@@ -191,7 +212,7 @@ def _note(result: Leaderboard) -> str:
     if caught:
         note += f"Last, whatever their score: {', '.join(caught)}, whose maps hardly change with the weights. "
     if result.refused:
-        names = ", ".join(METHODS[name].label for name in result.refused)
+        names = ", ".join(CHECKED[name].label for name in result.refused)
         note += f"Not measured, being slow or not applicable: {names}."
     return note.strip()
 

@@ -10,15 +10,14 @@ from explain.network.model import Model
 from explain.ui import caches, selection, widgets
 from explain.ui.lens import lens
 from explain.ui.parts import saliency_choices
-from explain.ui.parts.saliency_choices import MapRequest
 from explain.ui.text import literal
-from explain.views import activations, saliency
+from explain.views import VIEWS
 from explain.views.saliency import Saliency
 
 HELP = "Drag boxes over the picture: the network is asked again without what they cover."
 
 
-def show_lens(question: MapRequest, result: Saliency, over: Any, key: str) -> None:
+def show_lens(given: dict[str, Any], result: Saliency, over: Any, key: str) -> None:
     """The map over the picture with its raw numbers; and, where parts are covered, what changes."""
     with widgets.row("controls-cover"):
         left, right = st.columns([1, 2], vertical_alignment="bottom")
@@ -35,7 +34,7 @@ def show_lens(question: MapRequest, result: Saliency, over: Any, key: str) -> No
         selection.choose("covered", ";".join(",".join(map(str, box)) for box in wanted))
         st.rerun()
     if boxes:
-        _show_change(question, result, _covered(question, boxes, fill))
+        _show_change(given, result, _covered(given["model"], given["image"], boxes, fill))
 
 
 def _boxes(text: str, size: tuple[int, int]) -> list[list[int]]:
@@ -48,21 +47,21 @@ def _boxes(text: str, size: tuple[int, int]) -> list[list[int]]:
     return boxes[:100]
 
 
-def _covered(question: MapRequest, boxes: list[list[int]], fill: str) -> Any:
+def _covered(model: Model, picture: Any, boxes: list[list[int]], fill: str) -> Any:
     """The picture itself covered, so that every view can be asked about it."""
-    prepare, picture = question.model.preprocess, question.picture
-    return cover(picture, [prepare.upright_box(tuple(box), picture.size) for box in boxes], fill)
+    return cover(picture, [model.preprocess.upright_box(tuple(box), picture.size) for box in boxes], fill)
 
 
-def _show_change(question: MapRequest, before: Saliency, picture: Any) -> None:
-    after = saliency_choices.ask(saliency_choices.other(question, question.reference, picture))
-    if after is None:
+def _show_change(given: dict[str, Any], before: Saliency, covered: Any) -> None:
+    # About the class that the map is of, also where the network now sees another.
+    asked = saliency_choices.beside_each_other(given, targets=[before.target.number], second=covered)
+    pair = saliency_choices.make(saliency_choices.GRID, asked, before.label)
+    if pair is None:
         return
-    model = question.model
-    first, second = (caches.cached(Model.predict, model, each)[0] for each in (question.picture, picture))
+    model, (one, after) = given["model"], (each.target for each in pair.rows[0])
+    first, second = (caches.cached(Model.predict, model, each)[0] for each in (given["image"], covered))
     st.markdown(
-        f"**Without what is covered** · {literal(after.target_name)}: "
-        f"{before.confidence_text} before, {after.confidence_text} now"
+        f"**Without what is covered** · {literal(one.name)}: {one.confidence_text} before, {after.confidence_text} now"
     )
     with widgets.row("split-covered"):
         left, right = st.columns([1, 1], gap="large")
@@ -72,13 +71,11 @@ def _show_change(question: MapRequest, before: Saliency, picture: Any) -> None:
     with right:
         st.caption("Now")
         widgets.show_scores(second)
-    figure = saliency.render_grid([[before, after]])
-    widgets.show_panels(figure, name="covered")
+    widgets.show_panels(pair.figure(), name="covered")
     try:
-        layer = question.layer or model.last_maps.name
-        maps = [caches.cached(activations.compute, model, each, layer) for each in (question.picture, picture)]
+        layer = given["layer"] or model.last_maps.name
     except ExplainError:  # a network without maps
         return
-    pair = activations.render_pair(*maps)
+    responses = {"model": model, "image": given["image"], "layer": layer, "second": covered}
     st.caption(literal(f"The channels of {layer} that respond most, before (above) and now."))
-    widgets.show_panels(pair, [1, 2], name="covered")
+    widgets.show_panels(caches.computed(VIEWS["activations"], responses).figure(), [1, 2], name="covered")

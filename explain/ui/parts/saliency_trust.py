@@ -1,71 +1,59 @@
 """Whether a map can be trusted, beside it: the check as a job, its verdict in words and its evidence."""
 
+from typing import Any
+
 import streamlit as st
 
 from explain.figure import Figure
-from explain.ui import caches, jobs, selection, widgets
-from explain.ui.parts.saliency_choices import MapRequest
+from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.text import literal
-from explain.views import faithfulness as trust
-from explain.views import saliency
-from explain.views.faithfulness import TrustResult
+from explain.views import VIEWS, faithfulness, saliency
+from explain.views.faithfulness import PARTS, Faithfulness
 
+VIEW = VIEWS["faithfulness"]
 SHOWN = {"passes": st.success, "doubtful": st.warning, "fails": st.error}
 ICONS = {"passes": ":material/verified:", "doubtful": ":material/help:", "fails": ":material/dangerous:"}
 HELP = "Hides and shows the picture by the map, and puts other weights into a copy of the network: up to a minute."
-PARTS = {"strip": "Maps of randomised networks", "curves": "Deletion and insertion", "stages": "Likeness by stage"}
 
 
-def show_trust(question: MapRequest) -> None:
+def show_trust(given: dict[str, Any], opacity: float) -> None:
     """The verdict and its evidence; until then that the map is not checked, and a way to check it."""
     st.subheader("Can it be trusted?")
-    key = f"trust {caches.identity(question.model, *question.arguments, **question.options)}"
+    given, style = dict(given), {"opacity": opacity}
     always = selection.controlled(st.toggle, "Check every map", "check", selection.flag("check"), help=HELP)
+    choices.more(VIEW, given, style, without=["part"], label="How it is checked")
+    asked = VIEW.flat(given)
+    key = f"faithfulness {caches.identity(**asked)}"
     job = jobs.find(key)
     if job is None and not always:
         st.warning(saliency.CAVEAT, icon=":material/warning:")
         if not st.button("Check this map", key="check-this", icon=":material/fact_check:", help=HELP):
             return
-    result = jobs.show(jobs.start(key, _work(question)), "Checking the map", "%")
+    job = jobs.start(key, lambda progress: faithfulness.compute(**asked, progress=progress))
+    result = jobs.show(job, "Checking the map", "%")
     if result is None:
         st.warning(saliency.CAVEAT, icon=":material/warning:")
         return
-    show_evidence(question, result)
+    show_evidence(result, given, style)
 
 
-def _work(question: MapRequest):
-    def work(progress: jobs.Progress) -> TrustResult:
-        def told(share: float, words: str) -> None:
-            progress(int(100 * share), 100, words)
-
-        return trust.compute(question.model, *question.arguments, progress=told, **question.options)
-
-    return work
-
-
-def show_evidence(question: MapRequest, result: TrustResult) -> None:
+def show_evidence(result: Faithfulness, given: dict[str, Any], style: dict[str, Any]) -> None:
     level, words = result.verdict.level, result.verdict.words
     SHOWN[level](f"**{level.capitalize()}.** {literal(words)}", icon=ICONS[level])
-    part = selection.get("evidence", "strip")
-    part = part if part in PARTS else "strip"
-    selection.controlled(st.segmented_control, "Evidence", "evidence", part, list(PARTS), format_func=PARTS.get)
-    figure = trust.render(result, part=part)
-    if part == "strip":
+    part, key = VIEW.style["part"], VIEW.key("part")
+    chosen = selection.get(key, part.default)
+    style["part"] = chosen if chosen in PARTS else part.default
+    selection.controlled(
+        st.segmented_control, "Evidence", key, style["part"], list(PARTS), format_func=PARTS.get, help=part.help
+    )
+    figure = result.figure(**style)
+    if style["part"] == "strip":
         widgets.show_panels(figure, align="bottom")
     else:
         _show_charts(figure)
     with st.expander("All numbers"):
         st.dataframe(result.table, hide_index=True)
-    named = question.python().removeprefix("result = explain.saliency")
-    widgets.show_exports(
-        figure,
-        f'import explain\n\nmodel = explain.load_model("{question.model.name}")\n'
-        f'image = explain.open_picture("{question.reference}")\n'
-        f'result = explain.trust{named}\nresult.save("trust.png", part="{part}")',
-        f"{question.command().replace('explain saliency', 'explain trust', 1)} --style part={part} --out trust.png",
-        "trust",
-        "Export the evidence",
-    )
+    choices.show(VIEW, given, style, figure, "Export the evidence")
 
 
 def _show_charts(figure: Figure) -> None:
