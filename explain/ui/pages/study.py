@@ -9,7 +9,6 @@ from explain.errors import ExplainError
 from explain.images import enlarge, png
 from explain.ui import caches, choices, selection, study_answers, widgets
 from explain.ui.parts import saliency_choices
-from explain.ui.parts.saliency_choices import MapRequest
 from explain.ui.text import literal
 from explain.views import VIEWS, saliency, study
 
@@ -57,7 +56,8 @@ if done < len(planned):
     crop = model.preprocess.crop(image)
     heat = None
     if trial.with_map:
-        heat = saliency_choices.ask(MapRequest(model, image, "", entry.name, None))
+        mapped = {"model": model, "image": image, "method": entry.name}
+        heat = saliency_choices.make(VIEWS["saliency"], mapped, entry.label)
         if heat is None:
             selection.stop()
     panels = saliency.render(heat).panels[::2] if heat else ()
