@@ -106,7 +106,8 @@ def test_a_picture_is_given_by_number_by_itself_or_is_the_best(clothes):
         assert result.after == best.after
     assert best.map.max() == pytest.approx(clothes.top("conv2", 5)[0].score, rel=1e-4)
     assert best.facts["pixels"] == other.facts["pixels"]
-    assert best.facts["image"] == f"{number:05}"
+    assert best.facts["image"] == f"fashion-mnist/{number:05}"
+    assert (best.facts["number"], same.facts) == (number, best.facts)
 
 
 def test_a_channel_is_printed_with_its_filter(clothes, tmp_path):
@@ -153,7 +154,8 @@ def test_dead_and_silent_channels_and_colour_filters_are_drawn(tmp_path):
 
 
 BAD = [
-    ({"layer": "nope"}, Unknown, "conv1, conv2"),
+    ({"layer": "nope"}, Unknown, "conv1"),
+    ({"layer": "fc1"}, Unknown, "conv1, conv2"),
     ({"channel": 6}, BadValue, "0 to 5"),
     ({"replace": "noise"}, Unknown, "mean, zero"),
     ({"image": 200}, BadValue, "0 to 199"),
@@ -169,7 +171,7 @@ def test_a_mistake_is_one_sentence(clothes, change, kind, said):
 
 def test_the_command_line_says_the_same(clothes, tmp_path, capsys):
     folder = str(clothes.folder)
-    given = ["patches", folder, "--layer", "conv2", "--channel", "3", "--channel", "1", "--count", "2"]
+    given = ["patches", folder, "--layer", "conv2", "--channels", "3", "1", "--count", "2"]
     assert main([*given, "--json", "--out", str(tmp_path / "p.png")]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["numbers"]["patches"]["score"] == explain.patches(clothes, "conv2", [3, 1], count=2).table["score"]

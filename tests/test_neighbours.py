@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 from pathlib import Path
 
 import numpy as np
@@ -304,6 +305,37 @@ def test_a_symmetric_picture_is_nearest_to_its_mirror_image(lenet, tmp_path):
         agreement.mirror_ranks(index, 0)
 
 
+def test_both_are_measured_in_both_spaces(index, folder):
+    result = explain.agreement(index, k=3, metric="cosine", count=50, mirrored=7, seed=2)
+    for space in ("features", "pixels"):
+        assert result.shares[space] == agreement.agreement(index, 3, space, "cosine", 50, 2)
+        assert result.ranks[space] == np.median(agreement.mirror_ranks(index, 7, space, "cosine", 2))
+    assert (result.asked, result.mirrored) == (50, 7)
+    assert result.table["space"] == ["features", "pixels"]
+    assert len(result.figure().panels) == 2
+    whole = explain.agreement(index, mirrored=1)
+    assert whole.asked == COUNT
+    assert whole.shares["pixels"] == agreement.agreement(index, 5, "pixels")
+    bare = explain.agreement(folder, mirrored=9)
+    assert bare.shares == {"features": None, "pixels": None}
+    assert (bare.asked, bare.mirrored) == (0, 5), "all that could be read"
+    assert "no labels" in bare.figure().note
+    assert len(bare.figure().panels) == 1
+    for wrong in ({"k": 0}, {"metric": "x"}, {"count": 0}, {"mirrored": 0}, {"seed": -1}):
+        with pytest.raises(ExplainError):
+            explain.agreement(index, **wrong)
+
+
+def test_measuring_stops_when_it_is_told_to(index):
+    def stop(done, total, message=""):
+        assert total == 4
+        if done == 2:
+            raise KeyboardInterrupt(message)
+
+    with pytest.raises(KeyboardInterrupt, match="labels in pixels"):
+        explain.agreement(index, mirrored=1, progress=stop)
+
+
 @pytest.mark.slow
 def test_features_know_more_than_pixels(lenet, tmp_path):
     """V14, V15: over 4,000 test images, and over 100 queries drawn by the seed."""
@@ -400,7 +432,7 @@ def shown(app):
 
 
 def test_a_click_makes_a_neighbour_the_query_and_back_returns(index, visit):
-    app = visit(index, neighbours="5")
+    app = visit(index, **{"neighbours.k": "5"})
     assert "fashion-mnist/00001 (Pullover) among 300 images" in shown(app)
     assert back(app).disabled
     first = neighbours.compute(index, 1, k=5)
@@ -449,12 +481,24 @@ def test_over_another_index_the_query_is_a_number_of_its_own(folder, visit):
     assert "fashion-mnist/9 (" in shown(app)
 
 
-def test_the_page_reproduces_itself(index, visit):
-    app = visit(index, neighbours="3", metric="cosine", picture="photos/coffee.png")
-    code, command = (one.value for one in app.code[:2])
+def test_a_picture_of_no_class_is_compared_by_what_it_is_seen_as(index, visit):
+    app = visit(index, picture="photos/coffee.png", **{"neighbours.k": "3", "neighbours.metric": "cosine"})
+    assert "among 300 images" in shown(app)
     assert "its predicted class" in app.caption[1].value
-    space = {"build_index": lambda model, data: index}
-    exec(code.replace("explain.build_index", "build_index").rpartition("\n")[0], space)
-    wanted = neighbours.compute(index, explain.open_picture("photos/coffee.png"), k=3, metric="cosine")
-    assert space["result"].table == wanted.table
-    assert command.splitlines()[-1].startswith("python -m explain neighbours index photos/coffee.png --k 3")
+    assert "cosine distance" in " ".join(caption.value for caption in app.caption)
+
+
+def test_what_is_measured_is_of_as_many_neighbours_as_are_shown(index, folder, visit):
+    app = visit(index, measure="true", **{"neighbours.k": "3", "neighbours.metric": "cosine", "agreement.count": "50"})
+    deadline = time.monotonic() + 60
+    while not app.metric and time.monotonic() < deadline:
+        time.sleep(0.2)
+        app.run()
+    wanted = explain.agreement(index, k=3, metric="cosine", count=50)
+    assert app.metric[0].label == "Same label among the 3 nearest in features"
+    assert [one.value for one in app.metric] == [
+        f"{wanted.shares['features']:.1%}",
+        f"{wanted.ranks['features']:g}",
+        f"{wanted.shares['pixels']:.1%}",
+        f"{wanted.ranks['pixels']:g}",
+    ]

@@ -265,14 +265,14 @@ def test_a_vanished_file_is_said_and_the_rest_is_shown(folder, tmp_path):
 
 
 BAD = [
-    ({"layer": "nope"}, Unknown, "layer of this index"),
-    ({"layer": "fc1"}, Unknown, "conv1, conv2"),
+    ({"layer": "nope"}, Unknown, "conv1"),
+    ({"layer": "fc1"}, Unknown, "layer of this index.*conv1, conv2"),
     ({"channels": 6}, BadValue, "0 to 5"),
     ({"channels": [0, -1]}, BadValue, "0 to 5"),
     ({"channels": "x"}, BadValue, "'x'"),
-    ({"channels": []}, BadValue, "No channel"),
+    ({"channels": []}, BadValue, "0 values"),
     ({"ranking": "worst"}, Unknown, "best, lowest, random"),
-    ({"count": 0}, BadValue, "1 to 16"),
+    ({"count": 0}, BadValue, "1 to 100"),
     ({"count": 17}, BadValue, "1 to 16"),
     ({"count": True}, BadValue, "True"),
 ]

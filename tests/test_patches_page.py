@@ -5,6 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 import explain
 from explain.ui import widgets
+from explain.workspace import list_indexes
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -39,23 +40,20 @@ def test_the_demo_shows_patches_and_a_channel():
     assert "14 × 14 pixels" in said(app)
     assert "Channel 0, " in said(app)
     assert "input rows" in said(app)
-    assert app.expander[1].label == "Dead and duplicate channels: 0 and 0"
-    code = " ".join(block.value for block in app.code)
-    assert 'explain.patches(index, "conv2", range(0, 12), ranking="best")' in code
-    assert "--layer conv2 --channel 0 --image fashion-mnist/1" in code
+    assert any(expander.label == "Dead and duplicate channels: 0 and 0" for expander in app.expander)
     assert app.number_input(key="_page").max == 2
 
 
 def test_a_permalink_restores_the_page():
-    given = {"layer": "conv2", "channel": "13", "patch": "2", "ranking": "random", "whole": "True"}
+    given = {"layer": "conv2", "channel": "13", "patch": "2", "patches.ranking": "random", "patches.whole": "True"}
     app = open_page(**given)
     assert app.subheader[0].value == "Channel 13"
     assert app.number_input(key="_page").value == 2, "the page of the channel"
-    assert app.selectbox(key="_ranking").value == "random"
-    assert app.toggle(key="_whole").value is True
+    assert app.selectbox(key="_patches.ranking").value == "random"
+    assert app.toggle(key="_patches.whole").value is True
     assert dict(app.query_params) == {"model": "lenet-fashion-mnist", **given}
-    fine(app.selectbox(key="_ranking").set_value("lowest").run())
-    assert app.query_params["ranking"] == "lowest"
+    fine(app.selectbox(key="_patches.ranking").set_value("lowest").run())
+    assert app.query_params["patches.ranking"] == "lowest"
     assert app.subheader[0].value == "Channel 13"
     fine(app.selectbox(key="_layer").set_value("conv1").run())
     assert app.subheader[0].value == "Channel 0"
@@ -85,14 +83,80 @@ def test_a_picture_from_low_to_high_is_shown_on_demand():
     assert "Early: conv1" in shown
     assert "Late: conv2" in shown
     assert "seldom stands for one thing" in said(app)
-    assert any("explain.hierarchy(index, image)" in block.value for block in app.code)
     assert any("Early" in block.value for block in open_page(layer="conv2", hierarchy="True").markdown)
 
 
-BAD = [("layer", "nope"), ("channel", "99999"), ("channel", "²"), ("page", "-3"), ("page", "999"), ("page", "²")]
-BAD += [("ranking", "x"), ("patch", "77"), ("patch", "x"), ("whole", "x"), ("index", "nope"), ("layer", "fc1")]
+def test_channels_are_named_instead_of_a_page():
+    app = open_page(layer="conv2", **{"patches.channels": "13,2", "patches.count": "4"})
+    assert app.subheader[0].value == "Channel 13"
+    assert any(expander.label == "Export these channels" for expander in app.expander)
+    assert '"channels": [\n  13,\n  2\n ]' in " ".join(block.value for block in app.code)
+    fine(app.number_input(key="_page").set_value(2).run())
+    assert "patches.channels" not in app.query_params, "a page is asked for instead"
+    assert any(expander.label == "Export channels 12 to 15" for expander in app.expander)
+    app = open_page(layer="conv2", **{"patches.channels": "13,99"})
+    assert "0 to 15" in said(app)
+    assert any(expander.label == "Export channels 0 to 11" for expander in app.expander), "the default goes on"
 
 
-@pytest.mark.parametrize(("name", "text"), BAD)
-def test_a_bad_url_is_the_default(name, text):
-    assert open_page(**{"layer": "conv2", name: text}).subheader[0].value.startswith("Channel ")
+def test_a_channel_is_set_to_its_mean_or_to_zero():
+    app = open_page(layer="conv2", channel="3")
+    assert any("set to its mean" in block.value for block in app.markdown)
+    fine(app.selectbox(key="_channel.replace").set_value("zero").run())
+    assert any("set to 0" in block.value for block in app.markdown)
+    assert "(set to 0)" in said(app)
+
+
+DEFAULT = {
+    "index": "fashion-mnist",
+    "layer": "conv2",
+    "channel": "Channel 0",
+    "page": 1,
+    "ranking": "best",
+    "whole": False,
+    "rank": 1,
+}
+
+
+def shown(app: AppTest) -> dict[str, object]:
+    """What the page has chosen."""
+    (folder,) = list_indexes(explain.load_model("lenet-fashion-mnist")).values()
+    index, channel = explain.open_index(folder), app.subheader[0].value
+    layer, ranking = app.selectbox(key="_layer").value, app.selectbox(key="_patches.ranking").value
+    rows = index.top(layer, int(channel.split()[1]), ranking, 9)
+    told = next(line for line in said(app).split("Channel ") if "input rows" in line)
+    return {
+        "index": app.selectbox(key="_index").value,
+        "layer": layer,
+        "channel": channel,
+        "page": app.number_input(key="_page").value,
+        "ranking": ranking,
+        "whole": app.toggle(key="_patches.whole").value,
+        "rank": 1 + next(k for k, row in enumerate(rows) if f"(picture {row.image})" in told),
+    }
+
+
+BAD = [
+    ("layer", "nope", {}),
+    ("layer", "fc1", {}),
+    ("channel", "99999", {}),
+    ("channel", "-1", {}),
+    ("channel", "²", {}),
+    ("page", "-3", {}),
+    ("page", "999", {"page": 2, "channel": "Channel 12"}),
+    ("page", "²", {}),
+    ("patch", "77", {"rank": 9}),
+    ("patch", "x", {}),
+    ("patches.ranking", "x", {}),
+    ("patches.whole", "x", {}),
+    ("patches.count", "x", {}),
+    ("patches.channels", "x", {}),
+    ("channel.replace", "x", {}),
+    ("index", "nope", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "otherwise"), BAD)
+def test_a_bad_url_is_the_default_or_the_limit(name, text, otherwise):
+    app = open_page(**{"layer": "conv2", **({"channel": "0"} if name == "patch" else {}), name: text})
+    assert shown(app) == DEFAULT | otherwise

@@ -9,6 +9,7 @@ from scipy.stats import beta
 
 import explain
 from explain.errors import BadValue
+from explain.figure import read_facts
 from explain.views import study
 from explain.views.study import Answer, Rate, Trial
 
@@ -62,17 +63,44 @@ def test_the_verdict_needs_answers_and_a_difference():
 
 
 def test_all_answers_are_in_the_table(index):
-    answers = [Answer(trial, True, 2.25) for trial in study.trials(index, 6)]
-    content = study.table(index, answers, method="grad_cam").encode("csv").decode()
+    answers = [Answer(trial, True, 2.5) for trial in study.trials(index, 6, 0, True)]
+    given = [(answer.guess, answer.seconds) for answer in answers]
+    result = explain.study(index, count=6, method="grad_cam", answers=given)
+    content = result.figure().encode("csv").decode()
     rows = list(csv.DictReader(io.StringIO("".join(line for line in content.splitlines(True) if line[0] != "#"))))
     assert [int(row["number"]) for row in rows] == [answer.trial.image for answer in answers]
     assert [row["hit"] for row in rows] == [str(answer.hit) for answer in answers]
     assert index.facts["data_digest"] in content
+    assert result.answers == tuple(answers)
+    again = explain.redraw(read_facts(content.encode()), index=index)
+    assert again.encode("csv").decode() == content
+    assert study.verdict(answers) in again.note
+
+
+def test_what_is_still_to_be_asked_is_not_told(index):
+    result = explain.study(index, count=6, answers=[(True, 2.53), (False, 1)])
+    assert result.table["number"] == [trial.image for trial in study.trials(index, 6, 0, True)]
+    assert result.table["seconds"] == [2.5, 1.0, None, None, None, None]
+    for name in ("network_right", "hit", "guessed_right"):
+        assert result.table[name][2:] == [None] * 4
+        assert None not in result.table[name][:2]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    ["yes", {"a": 1}, [True], [(True,)], [("yes", 1)], [(True, -1)], [(True, "1")], [(1, 1)], [(True, 1)] * 7],
+)
+def test_answers_of_a_file_are_checked(index, answers):
+    with pytest.raises(BadValue, match="nswer"):
+        explain.study(index, count=6, answers=answers)
+    facts = explain.study(index, count=6).figure().facts
+    with pytest.raises(BadValue, match="nswer"):
+        explain.redraw({**facts, "answers": answers}, index=index)
 
 
 def test_what_cannot_be_asked_is_said(index, monkeypatch):
     with pytest.raises(BadValue, match="count=1 "):
-        study.trials(index, 1)
+        explain.study(index, count=1)
     monkeypatch.setattr(type(index), "classes", [])
     with pytest.raises(BadValue, match="no labels"):
-        study.trials(index)
+        explain.study(index)

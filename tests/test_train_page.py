@@ -136,7 +136,7 @@ def test_settings_that_do_not_go_together_are_said():
 def test_bad_urls_are_the_default():
     for query in ({"recipe": "x"}, {"trainings": "x"}, {"lenet-fashion-mnist.data": "/etc"}, {"start": "x"},
                   {"lenet-fashion-mnist.limit": "²"}, {"lenet-fashion-mnist.augmentation": "x,flip"},
-                  {"trainings": "runs", "run": "../..", "others": "a,b", "watch": "x", "errors": "x"}):  # fmt: skip
+                  {"trainings": "runs", "run": "../..", "watch": "x", "confusion.part": "x"}):  # fmt: skip
         fine(open_page(**query))
 
 
@@ -292,7 +292,7 @@ def test_curves_with_another_run_over_them(done, part):
 def test_mistakes_are_shown_and_become_the_picture_of_all_pages(done, monkeypatch):
     from explain.ui import widgets
 
-    app = fine(open_page(trainings="runs", run=done, errors="mistakes"))
+    app = fine(open_page(trainings="runs", **{"training_curves.runs": done, "confusion.part": "mistakes"}))
     since = time.monotonic()
     while not any(metric.label == "Right" for metric in app.metric):
         assert time.monotonic() - since < 300

@@ -13,6 +13,7 @@ from explain import cli, store
 from explain.data import load_images
 from explain.errors import BadFile, BadValue, Unknown
 from explain.figure import read_facts
+from explain.training.history import run_of
 from explain.views import confusion, training_curves
 
 LAYERS = ("conv1", "conv2", "fc1")
@@ -75,7 +76,7 @@ def test_a_rate_that_ends_next_to_nothing_leaves_the_others_to_be_seen(tmp_path,
 
 
 def test_runs_lie_over_each_other_with_a_legend(two):
-    result = training_curves.compute(*two)
+    result = training_curves.compute(two)
     loss, accuracy, rate = training_curves.render(result).panels
     assert [key.name for key in loss.legend] == ["a-1", "b-1"]
     assert [(line.name, line.dashed) for line in accuracy.lines] == [("", True), ("a-1", False), ("b-1", False)]
@@ -85,7 +86,7 @@ def test_runs_lie_over_each_other_with_a_legend(two):
 
 
 def test_gradients_by_layer_are_logarithmic_and_share_their_scale(two):
-    figure = training_curves.render(training_curves.compute(*two), part="gradients")
+    figure = training_curves.render(training_curves.compute(two), part="gradients")
     assert [panel.title for panel in figure.panels] == ["a-1", "b-1"]
     assert figure.panels[0].y == figure.panels[1].y
     first = figure.panels[0]
@@ -113,7 +114,7 @@ def test_legends_of_deep_networks_name_some_layers(tmp_path):
 
 
 def test_differences_stand_row_by_row(two):
-    table = training_curves.compute(*two).differences
+    table = training_curves.compute(two).differences
     rows = {what: (a, b) for what, a, b in zip(table["what"], table["a-1"], table["b-1"], strict=True)}
     assert rows["learning_rate"] == ("0.1", "0.01")
     assert rows["optimiser_options.momentum"] == ("", "0.9")
@@ -122,7 +123,7 @@ def test_differences_stand_row_by_row(two):
     assert rows["state"] == ("done", "interrupted")
     assert rows["first fall of the rate"] == ("", "epoch 2: training 40.0%, then 70.0%")
     assert rows["seconds"] == ("6.0", "4.5")
-    assert training_curves.compute(two[0], two[0]).differences["what"], "the same run twice keeps both columns"
+    assert training_curves.compute([two[0], two[0]]).differences["what"], "the same run twice keeps both columns"
 
 
 def test_a_model_with_its_history_and_a_run_that_went_on(two, lenet, lite, tmp_path, monkeypatch):
@@ -134,7 +135,11 @@ def test_a_model_with_its_history_and_a_run_that_went_on(two, lenet, lite, tmp_p
         training_curves.compute(lite)
     monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path))
     write_run(tmp_path / "runs/mine-1", [row(1)])
-    facts = training_curves.compute(tmp_path / "runs/mine-1").figure(part="weights").facts
+    mine = explain.open_run("mine-1")
+    assert mine == explain.open_run(tmp_path / "runs/mine-1") == run_of(mine)
+    with pytest.raises(Unknown, match="mine-1"):
+        explain.open_run("mine")
+    facts = training_curves.compute(mine).figure(part="weights").facts
     assert explain.redraw(facts).table["weight"] == [2, 3, 4]
     write_run(tmp_path / "runs/mine-1", [row(1), row(2)])
     with pytest.raises(BadValue, match="gone on"):
@@ -157,7 +162,7 @@ def test_a_damaged_run_is_named(tmp_path, content):
 def test_how_many_and_which_part(two, tmp_path):
     for runs in ([], [two[0]] * 11):
         with pytest.raises(BadValue, match="1 to 10"):
-            training_curves.compute(*runs)
+            training_curves.compute(runs)
     with pytest.raises(BadFile):
         training_curves.compute(tmp_path / "nowhere")
     with pytest.raises(Unknown, match="curves"):
@@ -205,8 +210,8 @@ def test_some_pictures_only(index):
     truth, guesses = index.labels[100:150], index.predictions[100:150, 0]
     assert (some.counts == confusion_matrix(truth, guesses, labels=range(10))).all()
     assert all(100 <= one.image < 150 for one in some.mistakes)
-    for bad in ([300], [-1]):
-        with pytest.raises(BadValue, match="0 to 299"):
+    for bad, said in (([300], "0 to 299"), ([-1], "outside 0")):
+        with pytest.raises(BadValue, match=said):
             confusion.compute(index, bad)
 
 

@@ -52,7 +52,7 @@ VIEWS: dict[str, View] = {
             "confusion",
             "which classes are taken for which, and the worst mistakes",
             "train",
-            {"trainings": "runs", "run": ""},
+            {"trainings": "runs", "training_curves.runs": ""},
         ),
         View(
             "anatomy", "layers with shape, parameters, MACs, memory, receptive field", "anatomy", {"section": "anatomy"}

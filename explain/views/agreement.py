@@ -49,6 +49,14 @@ class Agreement(Result):
         told += f"labels over {self.asked:,} of them" if self.asked else "they have no labels"
         return f"{told}, the mirrored copies of {self.mirrored:,}."
 
+    @property
+    def summary(self) -> str:
+        lines = [f"{space}: the mirrored copy at rank {rank:g} (median)" for space, rank in self.ranks.items()]
+        for space, share in self.shares.items():
+            if share is not None:
+                lines.append(f"{space}: {share:.1%} of the {self.facts['k']} nearest have the same label")
+        return "\n".join([*lines, self.said])
+
 
 @view
 def compute(

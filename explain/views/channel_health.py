@@ -25,6 +25,11 @@ class ChannelHealth(Result):
     table: dict[str, list[Any]]
     facts: dict[str, Any]
 
+    @property
+    def summary(self) -> str:
+        rows = zip(self.table["channel"], self.table["kind"], self.table["why"], strict=True)
+        return "\n".join([*(f"channel {channel:5d}  {kind}: {why}" for channel, kind, why in rows), self.figure().note])
+
 
 @view
 def compute(index: Annotated[Index, INDEX], layer: Annotated[str, LAYER]) -> ChannelHealth:

@@ -74,6 +74,14 @@ class Hierarchy(Result):
             name: [value for part in parts for value in part.get(name, [None] * len(part["level"]))] for name in names
         }
 
+    @property
+    def summary(self) -> str:
+        return "\n".join(
+            f"{level.name}: {level.layer.name}  channel {channel:5d}  max {own.max():.4g}"
+            for level in self.levels
+            for channel, own in zip(level.channels, level.maps, strict=True)
+        )
+
 
 @view
 def compute(

@@ -132,7 +132,7 @@ def compute(
 
     Pictures that could not be read are nobody's neighbours. Raises BadValue or BadFile for the picture.
     """
-    number = image if isinstance(image, int) else None
+    number = image if type(image) is int else None  # true is none
     label = None if number is None else index.label(number)
     prediction = index.model.predict(image, 1)[0][0][0] if number is None else index.prediction(number)
     if prediction is None:

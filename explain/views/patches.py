@@ -54,6 +54,16 @@ class Patches(Result):
     def measures(self) -> dict[str, Any]:
         return {"patches": self.table, "dead": self.dead}
 
+    @property
+    def summary(self) -> str:
+        columns = (self.table[name] for name in ("channel", "score", "row", "column", "file", "prediction"))
+        lines = [
+            f"channel {channel:5d}  {score:9.4g} at ({row}, {column})  {file}, seen as {prediction}"
+            for channel, score, row, column, file, prediction in zip(*columns, strict=True)
+        ]
+        lines += [f"channel {channel:5d}  dead on these pictures: {why}" for channel, why in self.dead.items()]
+        return "\n".join(lines)
+
 
 @view
 def compute(

@@ -153,13 +153,13 @@ def test_whole_pictures_are_another_sheet_with_the_same_selection(visit):
     before, names = wall(page).sheet, wall(page).names(ROW)
     told = captions(page)
     page.get_by_test_id("stCheckbox").filter(has_text="Whole pictures").locator("label").click()
-    wait_for_url(page, whole="True", channel="2", patch="4")
+    wait_for_url(page, channel="2", patch="4", **{"patches.whole": "True"})
     page.get_by_text("108 · 28 × 28 px").wait_for()
     assert wall(page).sheet != before
     assert (wall(page).names(ROW), wall(page).selected) == (names, [2 * ROW + 4])
     assert captions(page) == told
     page.get_by_test_id("stCheckbox").filter(has_text="Whole pictures").locator("label").click()
-    wait_for_url(page, whole="False", channel="2", patch="4")
+    wait_for_url(page, channel="2", patch="4", **{"patches.whole": "False"})
     page.get_by_text("108 · 14 × 14 px").wait_for()
     assert wall(page).sheet == before
 
@@ -170,7 +170,7 @@ def test_a_ranking_shows_its_own_patches(visit, index):
     for ranking in ("best", "random", "lowest"):
         if ranking != "best":
             choose(page, "Patches", ranking.capitalize())
-            wait_for_url(page, ranking=ranking, channel="1")
+            wait_for_url(page, channel="1", **{"patches.ranking": ranking})
         assert_caption(page, [*said_of_patch(index, "conv2", 1, 0, ranking), patches.MEANING[ranking]])
         wanted = [f"{row.score:.3g}" for k in (0, 1) for row in index.top("conv2", k, ranking, ROW)]
         assert wall(page).values(2 * ROW) == wanted
@@ -228,9 +228,9 @@ def test_browser_back_undoes_the_first_choice_too(visit, index):
 def test_a_url_restores_the_view(visit):
     page = visit(f"/patches?{LENET}&layer=conv2")
     choose(page, "Patches", "Lowest")
-    wait_for_url(page, ranking="lowest")
+    wait_for_url(page, **{"patches.ranking": "lowest"})
     page.get_by_test_id("stCheckbox").filter(has_text="Whole pictures").locator("label").click()
-    wait_for_url(page, whole="True")
+    wait_for_url(page, **{"patches.whole": "True"})
     page.get_by_text("108 · 28 × 28 px").wait_for()
     wall(page).click(6 * ROW + 5)
     wait_for_url(page, channel="6", patch="5")
@@ -331,13 +331,13 @@ def test_the_distance_and_how_many_are_chosen(visit, index):
     page = visit(f"/neighbours?{LENET}&picture=fashion-mnist/7")
     shown(page, euclidean := neighbours.compute(index, 7))
     choose(page, "Distance", "cosine")
-    wait_for_url(page, metric="cosine")
+    wait_for_url(page, **{"neighbours.metric": "cosine"})
     shown(page, cosine := neighbours.compute(index, 7, metric="cosine"))
     assert not set(cosine.features.distances) & set(euclidean.features.distances)
-    slider = page.get_by_test_id("stSlider").get_by_role("slider")
+    slider = page.get_by_test_id("stSlider").get_by_role("slider").first
     for k in ("9", "10", "11"):
         slider.press("ArrowRight")
-        wait_for_url(page, neighbours=k)
+        wait_for_url(page, **{"neighbours.k": k})
     shown(page, neighbours.compute(index, 7, k=11, metric="cosine"))
 
 
