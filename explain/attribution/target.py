@@ -12,7 +12,7 @@ from ..network.layers import channel_of
 from ..network.model import Model
 from .channel import of_channel
 
-__all__ = ["Target", "layer_for", "target_of"]
+__all__ = ["Target", "class_of", "layer_for", "target_of"]
 
 
 class Target(NamedTuple):
@@ -34,13 +34,17 @@ def target_of(model: Model, batch: Tensor, target: int | str | None, unit: str |
     positions, by default the one that stands out most."""
     if not unit:
         scores = model.ask(batch)[0]
-        number = int(scores.argmax()) if target in (None, "") else model.target(target, None)
-        return Target(number, model.classes[number], float(scores[number]), float(scores.softmax(0)[number]))
+        return class_of(model, scores, int(scores.argmax()) if target in (None, "") else model.target(target, None))
     place = model.layer(unit)
     with model.exclusive() as net, torch.inference_mode(False), torch.no_grad():
         values = of_channel(net, place.name)(batch)[0].float().cpu()
     number = int(values.argmax()) if target in (None, "") else channel_of(place, target)
     return Target(number, f"channel {number} of {place.name}", float(values[number]), None)
+
+
+def class_of(model: Model, scores: Tensor, number: int) -> Target:
+    """A class by number, with its share of the scores (classes,)."""
+    return Target(number, model.classes[number], float(scores[number]), float(scores.softmax(0)[number]))
 
 
 def layer_for(model: Model, layer: str | None, unit: str | None = None) -> str:

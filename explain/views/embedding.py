@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from ..store import sha256
 from .inputs import INDEX, PICTURE, EntryName, EntryOptions, Layer, Several
 from .parts import map_explorer, map_plot, tensorboard
 from .parts.result import Result, prepare
-from .view import drawn, view
+from .view import Kept, drawn, view
 
 __all__ = ["Embedding", "Placed", "compute", "kept_name", "pack", "project_point", "render", "unpack"]
 
@@ -36,13 +36,6 @@ SAME = 1e-6  # of its length, by which a vector may differ and still be of the s
 NEIGHBOURS = 5  # of which fidelity speaks, and among which a new picture is placed
 METHOD = EntryName("explain.projections.projection:PROJECTIONS", "what lays out the points: pca, tsne, umap")
 OTHERS = Several(PICTURE, least=0, most=20, follows=("model", "picture"), help="pictures to be marked on the map")
-
-
-class Kept(Protocol):
-    """What took long to make, by a name that says all it depends on."""
-
-    def get(self, name: str) -> bytes | None: ...
-    def put(self, name: str, content: bytes) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +224,7 @@ def pack(result: Embedding) -> bytes:
         for name in ("points", "images", "trust", "kept", "mean", "axes")
         if getattr(result, name) is not None
     }
-    facts = {"of": _of(result.index), "facts": {name: one for name, one in result.facts.items() if name != "place"}}
+    facts = {"of": _of(result.index), "facts": result.facts}
     file = io.BytesIO()
     np.savez(file, facts=np.array(json.dumps(facts)), names=np.array(list(arrays)), **arrays)
     return file.getvalue()

@@ -72,7 +72,7 @@ def compute(
     portions: Annotated[int, Range(2, 500, help="in which pixels are replaced")] = 32,
     check_seed: Annotated[int, Range(0, 2**31 - 1, help="of the controls and of the weights put in")] = 0,
     stages: Annotated[str, Choices("cascading", "independent", help="how weights are randomised")] = "cascading",
-    progress: Progress | None = None,
+    progress: Progress = unheard,
     **options: Annotated[Any, EntryOptions(METHOD)],
 ) -> Faithfulness:
     """Everything that can be measured of one map; of it and `options`, which are the method's, as `saliency` has it.
@@ -80,12 +80,11 @@ def compute(
     The method "edges" is a control that no check may pass. `progress` hears percents; what it raises stops the check
     and leaves all as it was.
     """
-    told = progress or unheard
-    told(0, 100, "the picture")
+    progress(0, 100, "the picture")
     picture = prepare(model, image)
     asked = target_of(model, picture.batch, target, unit)
     question = ask(model, picture, asked, method, options, layer, unit)
-    measured = check(question, steps=portions, seed=check_seed, cascading=stages == "cascading", progress=told)
+    measured = check(question, steps=portions, seed=check_seed, cascading=stages == "cascading", progress=progress)
     facts = {"image": picture, "target": asked, "layer": looked_into(question), "verdict": measured.verdict.level}
     return Faithfulness(measured, asked, picture.crop, facts)
 

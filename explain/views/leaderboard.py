@@ -118,7 +118,7 @@ def compute(
     seed: Annotated[int, Range(0, 2**31 - 1, help="of the pictures and of the weights put in")] = 0,
     layer: Annotated[str | None, Layer("for methods that look into one", url="")] = None,
     measured: Annotated[Any, MEASURED] = None,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
 ) -> Leaderboard:
     """Methods with their default options, each for the predicted class, ranked by insertion less deletion area, both as
     shares (at most 1) of the probability that the class has on the whole picture.
@@ -132,9 +132,9 @@ def compute(
     place, net = layer_for(model, layer), private(model)
     named = [CHECKED[name] for name in dict.fromkeys(CHECKED if methods is None else methods)]
     first = _question(model, images[chosen[0]], place)
-    told, most = progress or unheard, PASSES if methods is None else None
+    most = PASSES if methods is None else None
     whole = len(named) * (1 + len(chosen))
-    entries, refused = admit(net, first, named, most, lambda k, _, message="": told(k, whole, message))
+    entries, refused = admit(net, first, named, most, lambda k, _, message="": progress(k, whole, message))
     total = len(named) + len(entries) * len(chosen)
     found: dict[str, dict[str, list[float]]] = {entry.name: {name: [] for name in MEASURES} for entry in entries}
     for done, number in enumerate(chosen):
@@ -143,10 +143,10 @@ def compute(
         names = [name for group in stages_of(stranger, question.batch) for name in group]
         randomise(stranger, names, generator(seed + number))
         for k, entry in enumerate(entries):
-            told(len(named) + done * len(entries) + k, total, entry.label)
+            progress(len(named) + done * len(entries) + k, total, entry.label)
             for name, value in measure(net, stranger, replace(question, entry=entry), portions).items():
                 found[entry.name][name].append(value)
-    told(total, total, "done")
+    progress(total, total, "done")
     if measured is not None:
         refused = _remembered(Facts(measured), found)
     rows = [

@@ -10,7 +10,7 @@ import numpy as np
 from ..attribution.target import target_of
 from ..figure import Figure, Panel
 from ..network.model import Model
-from ..progress import Progress
+from ..progress import Progress, unheard
 from .inputs import MODEL, PICTURE, TARGET, EntryOptions, Layer
 from .parts.result import Result, cells, prepare
 from .parts.saliency_map import (
@@ -56,7 +56,7 @@ def compute(
     target: Annotated[int | str | None, TARGET] = None,
     layer: Annotated[str | None, Layer("for methods that look into one", url="")] = None,
     unit: Annotated[str | None, Layer("explain a channel of this layer instead of a class", url="")] = None,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
     **options: Annotated[Any, EntryOptions(METHOD)],
 ) -> Saliency:
     """The map of one picture for one class (number, name, or None for the predicted one).

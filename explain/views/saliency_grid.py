@@ -92,7 +92,7 @@ def compute(
     unit: Annotated[str | None, Layer("explain channels of this layer instead of classes", url="")] = None,
     second: Annotated[Any, PICTURE] = None,
     second_model: Annotated[Model | None, MODEL] = None,
-    progress: Progress | None = None,
+    progress: Progress = unheard,
     **options: Annotated[Any, EntryOptions(METHOD, of="methods")],
 ) -> SaliencyGrid:
     """A row a method; a column a target, by default the predicted one. With a second picture, or a second model, each
@@ -120,7 +120,7 @@ def compute(
             known = target is not None and not unit and asked.name in second_model.classes
             asked = target_of(second_model, theirs.batch, asked.name if known else None)
             columns.append(_Asked(second_model, theirs, asked, None, None))
-    rows, refused = _rows(methods, columns, options, progress or unheard)
+    rows, refused = _rows(methods, columns, options, progress)
     looks = any(CHECKED[method].takes("layer") for method in methods)
     return SaliencyGrid(
         rows=rows,

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, Protocol, TypeVar, get_args, get_origin
 
 from ..errors import Unknown
 from ..registry import Option
@@ -29,13 +29,20 @@ from .signature import Signature, read_signature
 if TYPE_CHECKING:
     from ..figure import Figure
 
-__all__ = ["Parameter", "View", "drawn", "view"]
+__all__ = ["Kept", "Parameter", "View", "drawn", "view"]
 
 RESERVED = ("progress", "preview", "kept")
 """Parameters that a door hands in: it hears how far the work is, shows what there is meanwhile, keeps what was made."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class Kept(Protocol):
+    """What took long to make, by a name that says all it depends on."""
+
+    def get(self, name: str) -> bytes | None: ...
+    def put(self, name: str, content: bytes) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ...errors import NotSupported
 from ...figure import Pixels, Scale
 from ...images import colour, overlay, resize, unit_scale
 from ...network.model import Model
-from ...progress import Progress
+from ...progress import Progress, unheard
 from ...registry import Choices, Range
 from ...trust import CHECKED, Question
 from ..inputs import EntryName
@@ -99,14 +99,13 @@ def looked_into(question: Question) -> str | None:
     return question.layer if question.entry.takes("layer") else None
 
 
-def make_map(question: Question, picture: ModelInput, target: Target, progress: Progress | None = None) -> SaliencyMap:
+def make_map(question: Question, picture: ModelInput, target: Target, progress: Progress = unheard) -> SaliencyMap:
     """The answer. `progress` hears percents, where the method tells of its work. Raises NotSupported where the method
     refuses this network, or gives values that are not finite."""
     name, label = question.entry.name, question.entry.label
 
     def watch(share: float) -> None:
-        if progress is not None:
-            progress(int(100 * share), 100, label)
+        progress(int(100 * share), 100, label)
 
     with question.model.exclusive() as net, watched(watch):
         raw_map, expected_sum = question.answer(net), question.expected_sum(net)
