@@ -100,7 +100,7 @@ def test_the_ideal_map_is_the_best_and_its_reverse_the_worst(planted, noise):
     assert deleted[0].values[4:] == pytest.approx(0.5)
     assert deleted[1].values[:32] == pytest.approx(deleted[1].values[0])
     rise = np.zeros_like(ideal)  # what each pixel adds to the blurred picture
-    blurred = baseline_of("blur", planted.batch(noise), planted.ends)
+    blurred = baseline_of("blur", planted.batch(noise), planted.input_range)
     rise[PATCH, PATCH] = (planted.batch(noise) - blurred)[0, 0, PATCH, PATCH].numpy()
     _, inserted = curves(planted._net, question(planted, noise), [rise, -rise, *chance], 36)
     best, worst, *between = (curve.area for curve in inserted)
@@ -113,7 +113,7 @@ def test_curves_equal_one_pixel_after_the_other(planted, noise, steps):
     asked = question(planted, noise)
     (deleted,), (inserted,) = curves(planted._net, asked, [heat], steps)
     order = sorted(range(SIDE * SIDE), key=lambda k: (-heat.ravel()[k], k))
-    batch, blurred = asked.batch, baseline_of("blur", asked.batch, planted.ends)
+    batch, blurred = asked.batch, baseline_of("blur", asked.batch, planted.input_range)
     for curve, start, end in ((deleted, batch, torch.zeros_like(batch)), (inserted, blurred, batch)):
         values = []
         for step in range(steps + 1):
@@ -235,8 +235,9 @@ class Stop(Exception):
 def test_progress_comes_at_once_never_goes_back_and_stops_the_work(lenet, shirt, share):
     before, seen = state_of(lenet), []
 
-    def progress(done, words):
-        assert words
+    def progress(done, total, message=""):
+        assert message
+        assert total == 1
         seen.append(done)
         if done >= share:
             raise Stop

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
 from .command import Command, finish, image_of, model_of, pairs, say
 
@@ -60,7 +59,7 @@ def _index(given: argparse.Namespace) -> None:
     options = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
     with tqdm(unit=" images", file=sys.stderr) as bar:
 
-        def progress(done: int, total: int, message: str) -> None:
+        def progress(done: float, total: float, message: str = "") -> None:
             bar.total = total
             bar.set_postfix_str(message, refresh=False)
             bar.update(done - bar.n)
@@ -101,8 +100,8 @@ def _embedding(given: argparse.Namespace) -> None:
     pictures = [open_picture(image) for image in given.place]
     with tqdm(file=sys.stderr, disable=None, leave=False) as bar:  # for a reader only
 
-        def progress(done: int, total: int, what: str, _points: Any) -> None:
-            bar.unit, bar.total = f" {what}", total
+        def progress(done: float, total: float, message: str = "") -> None:
+            bar.unit, bar.total = f" {message}", total
             bar.update(done - bar.n)
 
         result = embed(
@@ -111,7 +110,7 @@ def _embedding(given: argparse.Namespace) -> None:
             layer=given.layer,
             pooling=given.pooling,
             count=given.count,
-            report=progress,
+            progress=progress,
             **pairs(given.option),
         )
     result = replace(result, placed=tuple(embedding.project_point(result, picture) for picture in pictures))

@@ -60,9 +60,9 @@ def _trust(given: argparse.Namespace) -> None:
         raise BadValue(f"Option {shorten(min(wrong))} is no option of a method; see `python -m explain trust --help`.")
     with tqdm(total=1.0, bar_format="{percentage:3.0f}% {postfix}", file=sys.stderr, disable=None, leave=False) as bar:
 
-        def progress(share: float, words: str) -> None:
-            bar.set_postfix_str(words, refresh=False)
-            bar.update(share - bar.n)
+        def progress(done: float, total: float, message: str = "") -> None:
+            bar.set_postfix_str(message, refresh=False)
+            bar.update(done / total - bar.n)
 
         result = trust.compute(model_of(given), image_of(given), *asked, **{"progress": progress, **own, **options})
     lines = [f"{value:9.4f}  {name}" for name, value in result.trust.numbers.items()]
@@ -82,7 +82,7 @@ def _leaderboard(given: argparse.Namespace) -> None:
     methods = None if given.methods is None else [name.strip() for name in given.methods.split(",")]
     with tqdm(unit=" maps", file=sys.stderr, delay=1) as bar:  # a mistake is one line, without a bar
 
-        def progress(done: int, total: int, message: str) -> None:
+        def progress(done: float, total: float, message: str = "") -> None:
             bar.total = total
             bar.set_postfix_str(message, refresh=False)
             bar.update(done - bar.n)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from ..errors import BadValue, Unknown, shorten
+from ..progress import Progress, unheard
 
 __all__ = ["Fidelity", "fidelity"]
 
@@ -46,7 +46,7 @@ def fidelity(
     metric: str = "euclidean",
     *,
     rows: NDArray[np.int64] | None = None,
-    report: Callable[[int, int], object] = lambda *_: None,
+    progress: Progress = unheard,
 ) -> Fidelity:
     """Of a map's points (N, 2) or (N, 3) against the vectors (N, D), for all rows or those given.
 
@@ -74,7 +74,7 @@ def fidelity(
         ranks = _ranks(true, found)
         late[first : first + step] = np.maximum(ranks - k, 0).sum(1)
         kept[first : first + step] = (ranks <= k).sum(1)
-        report(first + len(some), len(rows))
+        progress(first + len(some), len(rows))
     return Fidelity(k, rows, 1 - 2 * late / (k * (2 * count - 3 * k - 1)), kept / k)
 
 

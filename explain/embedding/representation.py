@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 from ..errors import BadFile, BadValue, Unknown
 from ..index import Index
 from ..network.trace import record
+from ..progress import Progress, unheard
 
 __all__ = ["POOLINGS", "represent"]
 
@@ -23,7 +22,7 @@ def represent(
     index: Index,
     layer: str | None = None,
     pooling: str = "mean",
-    report: Callable[[int, int], object] = lambda *_: None,
+    progress: Progress = unheard,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Numbers (N,) of the pictures that could be read, and their vectors (N, D), in the index's order.
 
@@ -58,5 +57,5 @@ def represent(
             taken = held[chosen.name].float()
             pooled = taken.flatten(2).mean(2) if pooling == "mean" and taken.dim() > 2 else taken.flatten(1)
             vectors[places] = pooled.cpu().numpy()
-        report(min(start + BATCH, len(sound)), len(sound))
+        progress(min(start + BATCH, len(sound)), len(sound))
     return sound[kept], vectors[kept]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -11,6 +11,7 @@ from PIL import Image
 from ..data import ImageSet
 from ..errors import BadFile
 from ..explorer import Thumbs
+from ..progress import Progress, unheard
 
 __all__ = ["thumbnails"]
 
@@ -26,7 +27,7 @@ def thumbnails(
     side: int | None = None,
     columns: int = COLUMNS,
     rows: int | None = None,
-    report: Callable[[int, int], object] = lambda *_: None,
+    progress: Progress = unheard,
 ) -> Thumbs:
     """The pictures of those numbers, in that order: their middle square, averaged down to `side` pixels.
 
@@ -48,9 +49,9 @@ def thumbnails(
                 continue
             sheet.paste(tile, (place % columns * side, place // columns * side))
             if place % columns == columns - 1:
-                report(start + place + 1, len(numbers))
+                progress(start + place + 1, len(numbers))
         sheets.append(_encoded(sheet, exact))
-    report(len(numbers), len(numbers))
+    progress(len(numbers), len(numbers))
     return Thumbs(tuple(sheets), side, columns, each)
 
 

@@ -9,7 +9,7 @@ All is measured on a copy of the net, so that the model is left bit for bit as i
 from .check import ORDERS, WEIGHTS, Trust, Verdict, check
 from .consistency import Completeness, Spread, completeness
 from .curves import Curve, curves, edges_like
-from .question import EDGES, Progress, Question, method_of, private, similarity, spearman
+from .question import EDGES, Question, method_of, private, similarity, spearman
 from .weights import Stage, randomisation, randomise, stages_of, untrained
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "WEIGHTS",
     "Completeness",
     "Curve",
-    "Progress",
     "Question",
     "Spread",
     "Stage",

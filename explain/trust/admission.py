@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import ExplainError, NotSupported
 from ..network.trace import calls
+from ..progress import Progress
 from ..registry import Entry
 from .question import Question
 
@@ -19,12 +20,12 @@ __all__ = ["admit"]
 
 
 def admit(
-    net: nn.Module, question: Question, entries: Sequence[Entry], most: int | None, told: Callable[[int, str], object]
+    net: nn.Module, question: Question, entries: Sequence[Entry], most: int | None, progress: Progress
 ) -> tuple[list[Entry], dict[str, str]]:
     """Methods that give a map of the first picture with at most so many passes; and why others do not."""
     admitted, refused = [], {}
     for k, entry in enumerate(entries):
-        told(k, entry.label)
+        progress(k, len(entries), f"trying {entry.label}")
         try:
             with _limited(net, most):
                 heat = replace(question, entry=entry, options=entry.check({})).answer(net)

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from ..errors import NotSupported
+from ..progress import Progress, part, unheard
 from .consistency import Completeness, Spread, agreement, completeness
 from .consistency import spread as spread_of
 from .curves import Curve, curves, edges_like, moved
-from .question import Floats, Heat, Progress, Question, phase, private, within
+from .question import Floats, Heat, Question, phase, private
 from .weights import Stage, randomisation, untrained
 
 __all__ = ["ORDERS", "WEIGHTS", "Trust", "Verdict", "check"]
@@ -151,14 +152,14 @@ ORDERS = {"map": "the map", "moved": "the map moved by chance", "edges": "edges"
 def check(
     question: Question, *, steps: int = 32, seed: int = 0, cascading: bool = True, progress: Progress | None = None
 ) -> Trust:
-    """Everything of one map. `progress` hears the share done and what is being done; what it raises stops the check.
+    """Everything of one map. What `progress` raises stops the check.
 
     Raises ExplainError where the method refuses this network.
     """
-    told = progress or (lambda *_: None)
-    told(0.0, "copying the network")
+    progress = progress or unheard
+    progress(0.0, 1.0, "copying the network")
     net = private(question.model)
-    with phase(told, 0.01, 0.03, "the map"):
+    with phase(progress, 0.01, 0.03, "the map"):
         heat = question.answer(net)
     if not np.isfinite(heat).all():
         raise NotSupported(
@@ -172,15 +173,15 @@ def check(
         "edges": [edges_like(question, heat.shape)],
         "random": [chance.random(large.shape, np.float32)],
     }
-    with phase(told, 0.03, 0.55, "deletion and insertion"):
+    with phase(progress, 0.03, 0.55, "deletion and insertion"):
         found = curves(net, question, [one for some in orders.values() for one in some], steps)
     taken = [iter(each) for each in found]
     deletion, insertion = ({name: tuple(next(t) for _ in some) for name, some in orders.items()} for t in taken)
     complete = completeness(net, question, heat)
-    spread = spread_of(net, question, heat, within(told, 0.55, 0.62))
-    agreed, refused = agreement(net, question, heat, within(told, 0.62, 0.75))
+    spread = spread_of(net, question, heat, part(progress, 0.55, 0.62))
+    agreed, refused = agreement(net, question, heat, part(progress, 0.62, 0.75))
     # Last, since they spoil the copy.
-    stages = randomisation(net, question, heat, seed=seed, cascading=cascading, progress=within(told, 0.75, 0.92))
-    others = untrained(net, question, heat, seed=seed, progress=within(told, 0.92, 1.0))
-    told(1.0, "done")
+    stages = randomisation(net, question, heat, seed=seed, cascading=cascading, progress=part(progress, 0.75, 0.92))
+    others = untrained(net, question, heat, seed=seed, progress=part(progress, 0.92, 1.0))
+    progress(1.0, 1.0, "done")
     return Trust(large, deletion, insertion, stages, others, complete, spread, agreed, refused)

@@ -11,8 +11,9 @@ from torch import nn
 
 from ..attribution import METHODS
 from ..errors import ExplainError
+from ..progress import Progress
 from ..registry import Choices
-from .question import Heat, Progress, Question, phase, spearman
+from .question import Heat, Question, phase, spearman
 
 __all__ = ["Completeness", "Spread", "agreement", "completeness", "spread"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,17 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..attribution import COMPLETENESS, METHODS, of_channel, watched
+from ..attribution import COMPLETENESS, METHODS, of_channel
 from ..errors import NotSupported
 from ..images import resize
 from ..network.model import Model
+from ..progress import Progress, listening, part
 from ..registry import Entry
 
 __all__ = [
     "EDGES",
     "Floats",
     "Heat",
-    "Progress",
     "Question",
     "edges",
     "method_of",
@@ -31,12 +31,10 @@ __all__ = [
     "private",
     "similarity",
     "spearman",
-    "within",
 ]
 
 Heat = NDArray[np.float32]
 Floats = NDArray[np.float64]
-Progress = Callable[[float, str], object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,19 +135,14 @@ def _unit(heat: Heat) -> Floats:
     return (heat.astype(np.float64) - low) / (reach or 1.0)
 
 
-def within(progress: Progress, start: float, end: float) -> Progress:
-    """The progress of a part of the work."""
-    return lambda share, words: progress(start + (end - start) * min(share, 1.0), words)
-
-
 @contextmanager
 def phase(progress: Progress, start: float, end: float, words: str) -> Iterator[None]:
-    """While open, what methods tell of their work is that of a part of ours."""
-    inner = within(progress, start, end)
-    inner(0.0, words)
+    """While open, what methods say of their work is that of a part of ours."""
+    inner = part(progress, start, end)
+    inner(0.0, 1.0, words)
 
-    def watch(share: float) -> None:
-        inner(share, words)
+    def heard(done: float, total: float, message: str = "") -> None:
+        inner(done, total, words)
 
-    with watched(watch):
+    with listening(heard):
         yield

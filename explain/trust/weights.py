@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from ..attribution.passes import generator
 from ..errors import NotSupported
 from ..network.trace import calls
-from .question import Heat, Progress, Question, phase, similarity, spearman
+from ..progress import Progress, unheard
+from .question import Heat, Question, phase, similarity, spearman
 
 __all__ = ["Stage", "randomisation", "randomise", "stages_of", "untrained"]
 
@@ -88,7 +89,7 @@ def randomisation(
     seed: int = 0,
     cascading: bool = True,
     most: int = STAGES,
-    progress: Progress = lambda *_: None,
+    progress: Progress = unheard,
 ) -> tuple[Stage, ...]:
     """The map while the layers of this net forget what they learned, from the head down (Adebayo et al. 2018).
 
@@ -111,7 +112,7 @@ def randomisation(
 
 
 def untrained(
-    net: nn.Module, question: Question, heat: Heat, *, seed: int = 0, progress: Progress = lambda *_: None
+    net: nn.Module, question: Question, heat: Heat, *, seed: int = 0, progress: Progress = unheard
 ) -> tuple[tuple[float, float], ...]:
     """Rank correlation (absolute, signed) of the map with those of nets of other weights throughout.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ from ..errors import BadValue
 from ..figure import RIGHT, WRONG, Chart, Figure, Line
 from ..network.batch_costs import PATIENCE, SIZES, check_size, estimated_mebibytes, time_and_peak
 from ..network.model import Model
+from ..progress import Progress, unheard
 from ..registry import Choices, options_of
 from .parts.result import Result
 
@@ -20,7 +21,6 @@ __all__ = ["ESTIMATED", "BatchCosts", "compute", "render"]
 
 ESTIMATED = "estimated, no GPU here"
 MEASURED = "measured on the GPU"
-Progress = Callable[[int, int, str], object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +65,16 @@ def compute(
     Memory is the peak that torch allocates on CUDA, everything there included; elsewhere it is estimated: weights and
     the largest layer's input and output, or in training weights, gradients and all activations. Raises BadValue.
     """
+    progress = progress or unheard
     training = options_of(compute)["training"].check(training)
     asked = [check_size(size) for size in sizes]
     if not asked:
         raise BadValue("There are no batch sizes; give at least one.")
-    measured, told = model.device.type == "cuda", progress or (lambda *_: None)
+    measured = model.device.type == "cuda"
     done: list[int] = []
     mebibytes, estimates, seconds, refused = [], [], [], ""
     for k, size in enumerate(sorted(set(asked))):
-        told(k, len(set(asked)), f"a batch of {size}")
+        progress(k, len(set(asked)), f"a batch of {size}")
         try:
             spent, peak = time_and_peak(model, size, training)
         except torch.OutOfMemoryError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ from PIL import Image
 from explain.embedding.picture_map import PictureMap, Placed
 
 from ..embedding.fidelity import fidelity
-from ..embedding.projection import PROJECTIONS, Projection, project
+from ..embedding.projection import PROJECTIONS, Preview, Projection, project, unseen
 from ..embedding.representation import represent
 from ..errors import BadFile, BadValue, shorten
 from ..explorer import Thumbs
@@ -23,6 +22,7 @@ from ..figure import Figure, Plot, versions
 from ..index import Index
 from ..index.search import nearest
 from ..isolate import isolate
+from ..progress import Progress, unheard
 from ..registry import Choices, Range, options_of
 from .parts import map_explorer, map_plot, tensorboard
 from .parts.result import Result, index_facts, prepare
@@ -39,7 +39,6 @@ CAVEATS = {
     "umap": "Near means alike, but in UMAP the distance between groups, their size and their density mean little; "
     "another seed or number of neighbours draws another map.",
 }
-Report = Callable[[int, int, str, Any], object]  # done, total, what of, points so far or None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +61,8 @@ def compute(
     pooling: str = "mean",
     count: int | None = None,
     measure: bool = True,
-    report: Report = lambda *_: None,
+    progress: Progress = unheard,
+    preview: Preview = unseen,
     **options: Any,
 ) -> Embedding:
     """A map of the index's pictures by a projection: pca, tsne or umap, with that method's options.
@@ -73,20 +73,23 @@ def compute(
     """
     checked = PROJECTIONS[method].check(options)
     images, vectors = represent(
-        index, layer or None, pooling, lambda done, total: report(done, total, "pictures", None)
+        index, layer or None, pooling, lambda done, total, _="": progress(done, total, "pictures")
     )
     chosen = _drawn(len(images), count, checked.get("seed", 0))
     images, vectors = images[chosen], vectors[chosen]
 
-    def settles(done: int, total: int, points: Any) -> None:
-        report(done, total, "steps", points)
+    def settles(done: float, total: float, message: str = "") -> None:
+        progress(done, total, "steps")
 
     found: Projection
     if method == "pca":
         found = project(method, vectors, **checked)
     else:
-        report(0, 0, "starting", project("pca", vectors).points)  # something to look at
-        found = isolate("explain.embedding.projection:project", method, vectors, report=settles, **checked)
+        progress(0, 0, "starting")
+        preview(project("pca", vectors).points)  # something to look at
+        found = isolate(
+            "explain.embedding.projection:project", method, vectors, progress=settles, preview=preview, **checked
+        )
     facts = {
         **index_facts(index),
         "view": "embedding",
@@ -96,18 +99,19 @@ def compute(
     }
     facts["versions"] = {**index.facts["versions"], **versions(*LIBRARIES[method])}
     made = Embedding(index, found.points, images, facts, mean=found.mean, axes=found.axes)
-    return measured(made, vectors, report) if measure else made
+    preview(made.points)
+    return measured(made, vectors, progress) if measure else made
 
 
-def measured(result: Embedding, vectors: NDArray[np.float32], report: Report = lambda *_: None) -> Embedding:
+def measured(result: Embedding, vectors: NDArray[np.float32], progress: Progress = unheard) -> Embedding:
     """The same map with how far it can be trusted, given the vectors it was made of."""
     metric = result.facts["options"].get("metric", "euclidean")
     k = min(NEIGHBOURS, (len(vectors) - 1) // 2)
 
-    def told(done: int, total: int) -> None:
-        report(done, total, "points measured", result.points)
+    def heard(done: float, total: float, message: str = "") -> None:
+        progress(done, total, "points measured")
 
-    found = fidelity(vectors, result.points, k, metric, report=told)
+    found = fidelity(vectors, result.points, k, metric, progress=heard)
     facts = {**result.facts, "trustworthiness": found.trustworthiness, "neighbours_kept": found.share_kept, "k": k}
     return replace(result, trust=found.trust.astype(np.float32), kept=found.kept.astype(np.float32), facts=facts)
 

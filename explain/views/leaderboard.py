@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from ..errors import BadValue
 from ..figure import Chart, Figure, Line
 from ..figure.palette import RIGHT, UNKNOWN, WRONG
 from ..network.model import Model
+from ..progress import Progress, unheard
 from ..registry import Range, options_of
 from ..trust import EDGES, WEIGHTS, Question, method_of, private, randomise, stages_of
 from ..trust.admission import admit
@@ -39,7 +40,6 @@ MEASURES = {
     "gap": "completeness gap",
     "seconds": "seconds a map",
 }
-Progress = Callable[[int, int, str], object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +108,7 @@ def compute(
 
     Without `methods` all that are quick and apply, and "edges" as a control. What `progress` raises stops the work.
     """
+    progress = progress or unheard
     own = options_of(compute)
     given = {"images": images, "portions": portions, "seed": seed}
     images, portions, seed = (own[name].check(value) for name, value in given.items())
@@ -120,10 +121,13 @@ def compute(
     place, net = layer_for(model, layer), private(model)
     named = [method_of(name) for name in dict.fromkeys(methods or [*METHODS, EDGES.name])]
     first = _question(model, pictures[chosen[0]], place)
-    told = progress or (lambda *_: None)
     total = len(named) * (1 + len(chosen))
     entries, refused = admit(
-        net, first, named, PASSES if methods is None else None, lambda k, label: told(k, total, f"trying {label}")
+        net,
+        first,
+        named,
+        PASSES if methods is None else None,
+        lambda done, _, message="": progress(done, total, message),
     )
     total = len(named) + len(entries) * len(chosen)
     found: dict[str, dict[str, list[float]]] = {entry.name: {name: [] for name in MEASURES} for entry in entries}
@@ -133,10 +137,10 @@ def compute(
         names = [name for group in stages_of(stranger, question.batch) for name in group]
         randomise(stranger, names, generator(seed + number))
         for k, entry in enumerate(entries):
-            told(len(named) + done * len(entries) + k, total, entry.label)
+            progress(len(named) + done * len(entries) + k, total, entry.label)
             for name, value in measure(net, stranger, replace(question, entry=entry), portions).items():
                 found[entry.name][name].append(value)
-    told(total, total, "done")
+    progress(total, total, "done")
     rows = [
         Row(name, {measure: np.array(values) for measure, values in of.items() if values}, seed)
         for name, of in found.items()

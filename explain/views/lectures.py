@@ -10,7 +10,8 @@ import numpy as np
 from ..errors import Unknown
 from ..figure import RIGHT, WRONG, Chart, Figure, Line, versions
 from ..lectures import slides
-from ..lectures.tables import MAKERS, TABLES, Progress, Row, complexity_points, point_rows
+from ..lectures.tables import MAKERS, TABLES, Row, complexity_points, point_rows
+from ..progress import Progress, unheard
 from .parts.result import Result
 
 __all__ = ["Lectures", "compute", "render"]
@@ -72,11 +73,11 @@ def compute(table: str = "six", progress: Progress | None = None) -> Lectures:
 
     Raises Unknown.
     """
+    progress = progress or unheard
     if table not in TABLES:
         raise Unknown("table", table, TABLES)
-    told = progress or (lambda *_: None)
-    points = tuple(complexity_points(told)) if table == "complexity" else ()
-    rows = tuple(point_rows(points) if points else MAKERS[table](told))
+    points = tuple(complexity_points(progress)) if table == "complexity" else ()
+    rows = tuple(point_rows(points) if points else MAKERS[table](progress))
     return Lectures(table, rows, points, {"view": "lectures", "table": table, "versions": versions()})
 
 

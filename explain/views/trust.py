@@ -15,8 +15,9 @@ from ..figure import Chart, Figure, Line, Panel, Pixels
 from ..figure.palette import RIGHT, UNKNOWN, WRONG
 from ..images import colour, overlay, unit_scale
 from ..network.model import Model
+from ..progress import Progress, unheard
 from ..registry import Choices, Range, options_of
-from ..trust import ORDERS, WEIGHTS, Curve, Progress, Question, Stage, Trust, Verdict, check, method_of
+from ..trust import ORDERS, WEIGHTS, Curve, Question, Stage, Trust, Verdict, check, method_of
 from .parts.result import Result, prepare
 
 __all__ = ["TrustResult", "compute", "render"]
@@ -63,11 +64,11 @@ def compute(
 ) -> TrustResult:
     """Everything that can be measured of one map; of it and `options`, which are the method's, as `saliency` has it.
 
-    The method "edges" is a control that no check may pass. `progress` hears the share done and what is being done; what
-    it raises stops the check and leaves all as it was.
+    The method "edges" is a control that no check may pass. What `progress`
+    raises stops the check and leaves all as it was.
     """
-    if progress:
-        progress(0.0, "the picture")
+    progress = progress or unheard
+    progress(0.0, 1.0, "the picture")
     own = options_of(compute)
     portions, check_seed = own["portions"].check(portions), own["check_seed"].check(check_seed)
     stages = own["stages"].check(stages)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import store
-from ..embedding.projection import PROJECTIONS
+from ..embedding.projection import PROJECTIONS, Preview, unseen
 from ..errors import BadFile, ExplainError
 from ..explorer import Thumbs
 from ..figure import VERSION
 from ..index import Index
 from ..index.thumbnails import thumbnails
-from ..progress import unheard
+from ..progress import Progress, unheard
 from ..views import embedding
 from ..views.embedding import Embedding, pack, unpack
 from .folder import prune, root
@@ -31,17 +31,17 @@ def keep_answers(visitor: str, content: bytes) -> Path:
 
 
 def embed(
-    index: Index, method: str = "tsne", *, report: Callable[[int, int, str, Any], object] | None = None, **options: Any
+    index: Index, method: str = "tsne", *, progress: Progress = unheard, preview: Preview = unseen, **options: Any
 ) -> Embedding:
     """The map `explain.embedding` makes of an index, kept in the workspace and taken from there the second time.
 
-    report(done, total, what of, points so far) is called now and then; what it raises ends the work.
+    preview is called with the points so far, now and then; what it or progress raises ends the work.
     """
     path = embedding_path(index, method, **options)
     try:
         return unpack(index, path.read_bytes())
     except (OSError, ExplainError):  # not there, or damaged
-        made = embedding.compute(index, method, **options, report=report or unheard)
+        made = embedding.compute(index, method, **options, progress=progress, preview=preview)
     store.write(path, pack(made))
     prune(path.parent, MOST_EMBEDDINGS)
     return made
@@ -55,9 +55,7 @@ def embedding_path(index: Index, method: str, **options: Any) -> Path:
     return root() / "embeddings" / f"{method}-{store.sha256(repr(of).encode())[:24]}.npz"
 
 
-def thumbnails_of(
-    index: Index, images: Sequence[int], report: Callable[[int, int], object] = lambda *_: None
-) -> Thumbs:
+def thumbnails_of(index: Index, images: Sequence[int], progress: Progress = unheard) -> Thumbs:
     """Thumbnails of an index's pictures, kept in the workspace and taken from there the second time."""
     of = [index.manifest.data_digest, list(images), VERSION]
     folder = root() / "thumbnails" / store.sha256(repr(of).encode())[:24]
@@ -68,7 +66,7 @@ def thumbnails_of(
             raise BadFile("A sheet is damaged.")
         return Thumbs(sheets, card["tile"], card["columns"], card["each"])
     except (OSError, ValueError, KeyError, TypeError, ExplainError):  # not there, or damaged
-        made = thumbnails(index.images, images, report=report)
+        made = thumbnails(index.images, images, progress=progress)
     names = [store.sha256(sheet) for sheet in made.sheets]
     for name, sheet in zip(names, made.sheets, strict=True):
         store.write(folder / name, sheet)

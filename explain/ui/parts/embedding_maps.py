@@ -80,14 +80,19 @@ class Wanted:
     def _make(self, progress: jobs.Progress) -> None:
         stage = Stage("starting", time.monotonic())
 
-        def told(done: int, total: int, what: str, points: Any) -> None:
+        def heard(done: float, total: float, message: str = "") -> None:
             nonlocal stage
-            since = stage.since if what == stage.what else time.monotonic()
-            stage = Stage(what, since, stage.points if points is None else points)
+            since = stage.since if message == stage.what else time.monotonic()
+            stage = Stage(message, since, stage.points)
             progress.show(stage)
             progress(done, total)
 
-        workspace.embed(self.index, self.method, report=told, **self.options)
+        def preview(points: Any) -> None:
+            nonlocal stage
+            stage = replace(stage, points=points)
+            progress.show(stage)
+
+        workspace.embed(self.index, self.method, progress=heard, preview=preview, **self.options)
 
     def watch(self, job: jobs.Job) -> None:
         """How far its job is, and a way to cancel it."""

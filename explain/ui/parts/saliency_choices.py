@@ -8,10 +8,11 @@ from typing import Any
 import streamlit as st
 
 from explain import workspace
-from explain.attribution import METHODS, watched
+from explain.attribution import METHODS
 from explain.data import list_images, load_images
 from explain.errors import NotSupported
 from explain.network.model import Model
+from explain.progress import listening
 from explain.registry import Entry
 from explain.ui import caches, jobs, selection, widgets
 from explain.ui.text import literal
@@ -207,11 +208,11 @@ def ask_all(questions: Sequence[MapRequest]) -> Sequence[Saliency | None]:
 def _work(questions: Sequence[MapRequest], progress: jobs.Progress) -> list[Saliency]:
     found: list[Saliency] = []
 
-    def told(share: float) -> None:
-        progress(int(100 * (len(found) + share) / len(questions)), 100)
+    def heard(done: float, total: float, message: str = "") -> None:
+        progress(int(100 * (len(found) + done / total) / len(questions)), 100)
 
-    told(0.0)
-    with watched(told):
+    heard(0.0, 1.0)
+    with listening(heard):
         for one in questions:
             found.append(one.compute())
     return found

@@ -34,10 +34,10 @@ def show_trust(question: MapRequest) -> None:
 
 def _work(question: MapRequest):
     def work(progress: jobs.Progress) -> TrustResult:
-        def told(share: float, words: str) -> None:
-            progress(int(100 * share), 100, words)
+        def heard(done: float, total: float, message: str = "") -> None:
+            progress(int(100 * done / total), 100, message)
 
-        return trust.compute(question.model, *question.arguments, progress=told, **question.options)
+        return trust.compute(question.model, *question.arguments, progress=heard, **question.options)
 
     return work
 
