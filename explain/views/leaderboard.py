@@ -133,12 +133,12 @@ def compute(
     found: dict[str, dict[str, list[float]]] = {entry.name: {name: [] for name in MEASURES} for entry in entries}
     for done, number in enumerate(chosen):
         question = _question(model, pictures[number], place)
-        stranger = private(model)
-        names = [name for group in stages_of(stranger, question.batch) for name in group]
-        randomise(stranger, names, generator(seed + number))
+        randomised_net = private(model)
+        names = [name for group in stages_of(randomised_net, question.batch) for name in group]
+        randomise(randomised_net, names, generator(seed + number))
         for k, entry in enumerate(entries):
             progress(len(named) + done * len(entries) + k, total, entry.label)
-            for name, value in measure(net, stranger, replace(question, entry=entry), portions).items():
+            for name, value in measure(net, randomised_net, replace(question, entry=entry), portions).items():
                 found[entry.name][name].append(value)
     progress(total, total, "done")
     rows = [

@@ -85,7 +85,7 @@ made = [one.made() for one in wanted]
 first = next(filter(None, made), None) or embedding_maps.first_picture(index)
 thumbs, thumbs_job = embedding_maps.thumbnails(index, first.images.tolist())
 own = caches.cached(lookup.index_of, index, picture)
-stranger = picture if own is None else None
+external_image = picture if own is None else None
 called = uploads.uploaded().get(str(selection.get("picture", "")), "") if own is None else ""
 chosen = str(selection.get("point", "" if own is None else own))
 numbers = {number: k for k, number in enumerate(first.images.tolist())}
@@ -103,7 +103,7 @@ def explore() -> None:
     with st.container(key="map-said"):
         say()
     shown = (
-        embedding_maps.explored(wanted, stranger, called, thumbs)
+        embedding_maps.explored(wanted, external_image, called, thumbs)
         if complete
         else embedding_maps.settling(wanted, thumbs)
     )
@@ -121,7 +121,7 @@ def say() -> None:
     """What to make of the maps; until they are there, their progress, or why there is none."""
     if complete:
         told = first.caveat + map_plot.fidelity_of([one for one in made if one])
-        if stranger is not None and of:
+        if external_image is not None and of:
             told += " The chosen picture is not marked: new pictures have a place on maps of the features only."
         st.caption(widgets.literal(told))
         return
@@ -213,7 +213,7 @@ if made[0] is not None:
     flags = "".join(f" --{name} {value}" for name, value in of.items())
     flags += "".join(f" --option {name}={value}" for name, value in wanted[0].options.items() if name not in of)
     widgets.show_exports(
-        embedding.render(wanted[0].made(stranger, called) or made[0], thumbs, **style),
+        embedding.render(wanted[0].made(external_image, called) or made[0], thumbs, **style),
         f'import explain\n\nmodel = explain.load_model("{model.name}")\n'
         f'index = explain.build_index(model, "{index.manifest.root or index.manifest.data}")\n'
         f'result = explain.embedding(index, "{method.name}", {options})\n'
