@@ -84,7 +84,7 @@ def pairs(name):
     picture = model.batch([explain.load_images("photos")[0]])
     with model.exclusive() as net:
         net = net if name == "efficientnet-lite0" else resnet18(weights=None).eval().requires_grad_(False)
-        ends, layer = model.ends, LAYERS[name]
+        ends, layer = model.input_range, LAYERS[name]
         target = net(picture).argmax(1)
         place, k, size = net.get_submodule(layer), int(target), room(net, picture, gradients=True)
         black, labels = ends[0].expand_as(picture), superpixels(picture[0], ends, SEGMENTS)[None, None]

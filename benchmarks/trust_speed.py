@@ -32,13 +32,13 @@ def measure(check: Any, model: Any, picture: Any, method: str) -> bool:
     start, busy = time.perf_counter(), time.process_time()
     since, part = start, "start"
 
-    def told(_share: float, words: str) -> None:
+    def progress(_done: float, _total: float, message: str = "") -> None:
         nonlocal since, part
         now = time.perf_counter()
         parts[part] = parts.get(part, 0.0) + now - since
-        since, part = now, words
+        since, part = now, message
 
-    level = check(model, picture, method, progress=told).verdict.level
+    level = check(model, picture, method, progress=progress).verdict.level
     seconds, busy = time.perf_counter() - start, (time.process_time() - busy) / THREADS
     print(f"{method}: {seconds:.1f} s, of the processor {busy:.1f} s each; limit {LIMIT} s; {level}")
     for words, took in sorted(parts.items(), key=lambda item: -item[1])[:6]:

@@ -1,8 +1,9 @@
 """A function called in a process of its own: what crashes there is an error here, and what is cancelled is killed.
 
-    points = apart("explain.projections.projection:project", "tsne", vectors, report=progress)
+    points = isolate("explain.projections.projection:project", "tsne", vectors, progress=progress)
 
-The function is called with a `report` of its own, whose calls are repeated here.
+The function is called with a `progress` of its own, whose calls are repeated here; and with a `preview`, for parts of
+its answer, where one is given.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .errors import ExplainError
 
 __all__ = ["Crashed", "isolate"]
 
-PATIENCE = 0.25  # seconds of silence, after which the last report is repeated: a chance to cancel
+PATIENCE = 0.25  # seconds of silence, after which the last progress is repeated: a chance to cancel
 _TAIL = 400  # characters of its log that a crash is told with
 
 
@@ -32,10 +33,16 @@ class Crashed(ExplainError):
     """The process ended without an answer."""
 
 
-def isolate(function: str, *args: Any, report: Callable[..., object] = lambda *_: None, **options: Any) -> Any:
+def isolate(
+    function: str,
+    *args: Any,
+    progress: Callable[..., object] = lambda *_: None,
+    preview: Callable[..., object] | None = None,
+    **options: Any,
+) -> Any:
     """What `module:function` returns for the arguments, which are pickled.
 
-    Whatever report raises ends the process and is raised here. Raises what the function raises, and Crashed.
+    Whatever they raise ends the process and is raised here. Raises what the function raises, and Crashed.
     """
     path = os.pathsep.join(filter(None, [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")]))
     with tempfile.TemporaryFile() as log:
@@ -47,7 +54,9 @@ def isolate(function: str, *args: Any, report: Callable[..., object] = lambda *_
             env={**os.environ, "PYTHONPATH": path},
         )
         said: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-        threading.Thread(target=_listen, args=(process, (function, args, options), said), daemon=True).start()
+        threading.Thread(
+            target=_listen, args=(process, (function, args, options, preview is not None), said), daemon=True
+        ).start()
         last: tuple[Any, ...] | None = None
         try:
             while True:
@@ -55,10 +64,12 @@ def isolate(function: str, *args: Any, report: Callable[..., object] = lambda *_
                     kind, value = said.get(timeout=PATIENCE)
                 except queue.Empty:
                     if last is not None:
-                        report(*last)
+                        progress(*last)
                     continue
-                if kind == "report":
-                    report(*(last := value))
+                if kind == "progress":
+                    progress(*(last := value))
+                elif kind == "preview" and preview is not None:
+                    preview(*value)
                 elif kind == "done":
                     return value
                 elif kind == "raised":
@@ -99,10 +110,13 @@ def _answer() -> None:
         pickle.dump((kind, value), answers)
         answers.flush()
 
-    (name, args, options) = pickle.load(sys.stdin.buffer)
+    name, args, options, previews = pickle.load(sys.stdin.buffer)
     module, _, function = name.partition(":")
+    options["progress"] = lambda *values: say("progress", values)
+    if previews:
+        options["preview"] = lambda *values: say("preview", values)
     try:
-        say("done", getattr(import_module(module), function)(*args, **options, report=lambda *a: say("report", a)))
+        say("done", getattr(import_module(module), function)(*args, **options))
     except ExplainError as error:
         say("raised", error)
     except MemoryError:

@@ -477,17 +477,21 @@ def test_the_oldest_maps_make_room(index, monkeypatch, tmp_path):
 def test_cancelled_work_leaves_nothing(index, monkeypatch, tmp_path):
     """The map is shown by PCA first and then as it settles."""
     monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path))
-    seen = []
+    seen, what = [], ""
 
-    def report(done, total, what, points):
-        seen.append((what, None if points is None else np.array(points)))
-        if what == "steps" and points is not None and done >= 100:
+    def progress(done, total, message=""):
+        nonlocal what
+        what = message
+        if what == "steps" and done >= 100:
             raise KeyboardInterrupt
 
+    def preview(points):
+        seen.append((what, np.array(points)))
+
     with pytest.raises(KeyboardInterrupt):
-        workspace.embed(index, "tsne", report=report)
+        workspace.embed(index, "tsne", progress=progress, preview=preview)
     assert not list(tmp_path.rglob("*.*"))
-    shown = [(what, points) for what, points in seen if points is not None]
+    shown = list(seen)
     assert shown[0][0] == "starting"
     np.testing.assert_array_equal(shown[0][1], project("pca", index.features).points)
     assert len(shown) > 3

@@ -1,4 +1,4 @@
-"""No name of the library is also a package of explain/: importing that would put the package in the function's place."""
+"""No name of the library is also a package of explain/: importing that would put it in the function's place."""
 
 from pathlib import Path
 

@@ -11,10 +11,11 @@ from captum.attr import FeatureAblation, Occlusion
 from torch import nn
 from torchvision import models
 
-from explain.attribution import COMPLETENESS, METHODS, masks, passes, watched
+from explain.attribution import COMPLETENESS, METHODS, masks, passes
 from explain.attribution.shortcuts import onward, optimised_copy
 from explain.attribution.superpixels import superpixels
 from explain.errors import NotSupported
+from explain.progress import listening
 
 ENDS = torch.full((1, 3, 1, 1), -2.0), torch.full((1, 3, 1, 1), 2.0)
 GREY = ENDS[0][:, :1], ENDS[1][:, :1]
@@ -341,7 +342,7 @@ def test_neither_batch_nor_chunks_nor_modes_change_a_map(name, inplace, batch, t
     for module in (passes, masks):
         monkeypatch.setattr(module, "MOST", 3)
     shares = []
-    with watched(shares.append):
+    with listening(lambda done, total, message="": shares.append(done / total)):
         assert torch.allclose(METHODS[name](net, "3", batch, target, ENDS, **options), heat, atol=1e-5)
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1)

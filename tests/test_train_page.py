@@ -238,7 +238,7 @@ def test_a_zip_is_uploaded_and_a_bad_one_is_said():
 @pytest.fixture
 def here(monkeypatch):
     """In this process: another one takes seconds to begin."""
-    monkeypatch.setattr(runs, "isolate", lambda _, folder, report: runs.trained(folder, report))
+    monkeypatch.setattr(runs, "isolate", lambda _, folder, progress: runs.trained(folder, progress))
 
 
 # From its start to its end -------------------------------------------------------------------------------------------
@@ -324,7 +324,7 @@ def test_what_is_cancelled_goes_on_to_the_same_bits(monkeypatch):
             raise Enough
 
     with monkeypatch.context() as patch, pytest.raises(Enough):
-        patch.setattr(runs, "isolate", lambda _, folder, report: runs.trained(folder, report))
+        patch.setattr(runs, "isolate", lambda _, folder, progress: runs.trained(folder, progress))
         runs.go_on(folder, told)
     assert runs.state(folder) == "interrupted"
     assert workspace.model_folder(folder.name) is None

@@ -17,6 +17,5 @@ right, the tests compare.
 from . import gradients, deep_lift, lrp, rectifiers, cams, masks, superpixels
 from .channel import of_channel
 from .methods import COMPLETENESS, METHODS
-from .passes import watched
 
-__all__ = ["COMPLETENESS", "METHODS", "of_channel", "watched"]
+__all__ = ["COMPLETENESS", "METHODS", "of_channel"]

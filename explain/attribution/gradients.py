@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import gaussian_blur
 
+from ..progress import notify
 from ..registry import Choices, Range
 from .methods import METHODS, InputRange, complete
-from .passes import generator, room, score, slopes, tell
+from .passes import generator, room, score, slopes
 from .shortcuts import optimised_copy
 
 __all__ = ["BASELINE", "REDUCE", "SEED", "baseline_of", "reduced", "to_baseline"]
@@ -24,7 +25,7 @@ BASELINE = Annotated[
 ]
 SEED = Annotated[int, Range(0, 2**31 - 1)]
 FEW = 8
-"""Passes that are over before a swift copy of the net is made."""
+"""Passes that are over before an optimised copy of the net is made."""
 
 
 def reduced(values: Tensor, reduce: str) -> Tensor:
@@ -176,6 +177,6 @@ def _summed(
             for slope, (_, factor) in zip(found, some, strict=True):
                 total += slope * factor
             done += len(some)
-            tell((k + done / count) / len(batch))
+            notify((k + done / count) / len(batch), 1.0)
         sums.append(total)
     return torch.stack(sums)

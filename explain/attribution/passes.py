@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..network.trace import asking, calls
+from ..progress import notify
 
-__all__ = ["generator", "outputs_of", "room", "score", "scores_of", "slope", "slopes", "tell", "watched"]
+__all__ = ["generator", "outputs_of", "room", "score", "scores_of", "slope", "slopes"]
 
 MOST = 64
 """Inputs at a time where memory is plenty: more is no faster on the networks measured."""
@@ -22,25 +21,6 @@ MOST_ON_CPU = 16
 """The same on a CPU, where more leave its caches: resnet18 takes a quarter longer with 64 than with 16."""
 SHARE = 0.25
 """Of the free memory, what one batch may take: other sessions work beside this one."""
-
-Watch = Callable[[float], None]
-_watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
-
-
-@contextmanager
-def watched(watch: Watch) -> Iterator[None]:
-    """While open, methods of this thread report the share of work that is done; what `watch` raises stops them."""
-    token = _watch.set(watch)
-    try:
-        yield
-    finally:
-        _watch.reset(token)
-
-
-def tell(share: float) -> None:
-    """Reports the share of work that is done to whoever watches."""
-    if (watch := _watch.get()) is not None:
-        watch(share)
 
 
 def slope(output: Tensor, target: Tensor, source: Tensor) -> Tensor:
@@ -74,18 +54,18 @@ def scores_of(
     """The scores (count,) for one target of inputs that make(start, stop) gives a batch at a time, so that memory does
     not grow with their number. `done` and `of` say which part of the whole work this is."""
     found = []
-    for output, part in _in_batches(net, count, make):
+    for output, share in _in_batches(net, count, make):
         found.append(score(output, target.expand(len(output))))
-        tell(done + of * part)
+        notify(done + of * share, 1.0)
     return torch.cat(found)
 
 
 def outputs_of(net: nn.Module, count: int, make: Callable[[int, int], Tensor]) -> Tensor:
     """All outputs (count, K) of inputs that make(start, stop) gives a batch at a time."""
     found = []
-    for output, part in _in_batches(net, count, make):
+    for output, share in _in_batches(net, count, make):
         found.append(output.float())
-        tell(part)
+        notify(share, 1.0)
     return torch.cat(found)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -30,6 +30,7 @@ from ..network.features import head, vector
 from ..network.layers import Layer
 from ..network.model import Model
 from ..network.trace import calls, inputs, split
+from ..progress import Progress, unheard
 from .files import (
     MANIFEST,
     OWN,
@@ -50,7 +51,6 @@ from .summary import Summary, merge
 
 __all__ = ["build", "default_layers", "gather", "join"]
 
-Progress = Callable[[int, int, str], object]
 SHARD = 512  # images in a shard, at most
 PATIENCE = 60.0  # seconds a shard may take: what an interruption can cost
 INPUT = 16 * 3 * 224 * 224
@@ -75,7 +75,7 @@ def build(
     batch: int | None = None,
     workers: int = 2,
     resume: bool = True,
-    progress: Progress = lambda done, total, message: None,
+    progress: Progress = unheard,
 ) -> None:
     """Make the index of images in folder, or bring the one there up to date.
 

@@ -16,11 +16,11 @@ from ..nets.googlenet import Inception, NaiveInception
 from ..nets.layers import lrn
 from ..network.costs import Counts, activations, count, held, neurons
 from ..network.layers import FLOAT_BYTES
+from ..progress import Progress
 from . import slides
 
-__all__ = ["MAKERS", "SLOW", "TABLES", "Progress", "Row", "complexity_points", "point_rows"]
+__all__ = ["MAKERS", "SLOW", "TABLES", "Row", "complexity_points", "point_rows"]
 
-Progress = Callable[[int, int, str], object]
 TABLES = {
     "six": "Six networks (S2:923-945)",
     "memory": "Memory and MACs of seven networks (S2:916-921)",
@@ -98,12 +98,12 @@ def _activations(name: str) -> int:
     return activations(counts_of(name).layers, channels * side**2)
 
 
-def _printed(table: str, printed: Iterable[slides.Printed], told: Progress) -> Iterable[Row]:
+def _printed(table: str, printed: Iterable[slides.Printed], progress: Progress) -> Iterable[Row]:
     """All rows for all networks that the slide's table has."""
     printed = [*printed, *(slides.Printed(what, "", {}) for what in _MORE.get(table, ()))]
     networks = [name for name in slides.NETWORKS if any(name in line.cells for line in printed)]
     for k, network in enumerate(networks):
-        told(k, len(networks), network)
+        progress(k, len(networks), network)
         counts_of(slides.NETWORKS[network])
     for line in printed:
         for network in networks:
@@ -231,7 +231,7 @@ def _parameters(net: nn.Module) -> int:
     return sum(p.numel() for p in net.parameters())
 
 
-def _sizes(told: Progress) -> Iterable[Row]:
+def _sizes(progress: Progress) -> Iterable[Row]:
     networks = {
         "AlexNet": "alexnet?form=torchvision&size=224",
         "VGG-11": "vgg?config=A",
@@ -242,7 +242,7 @@ def _sizes(told: Progress) -> Iterable[Row]:
         "GoogLeNet, Fashion-MNIST": "googlenet?norm=none&size=96&channels=1&classes=10",
     }
     for k, (network, name) in enumerate(networks.items()):
-        told(k, len(networks), network)
+        progress(k, len(networks), network)
         for what in ("all parameters", "MiB in float32", "MACs", "activations a picture"):
             yield _row("sizes", what, network, "", _COUNTED[what](name), "")
 
@@ -265,9 +265,9 @@ def _published(name: str) -> float:
 
 
 MAKERS: dict[str, Callable[[Progress], Iterable[Row]]] = {
-    "six": lambda told: _printed("six", slides.SIX, told),
-    "memory": lambda told: _printed("memory", slides.MEMORY, told),
-    "summary": lambda told: _printed("summary", slides.SUMMARY, told),
+    "six": lambda progress: _printed("six", slides.SIX, progress),
+    "memory": lambda progress: _printed("memory", slides.MEMORY, progress),
+    "summary": lambda progress: _printed("summary", slides.SUMMARY, progress),
     "vgg": _vgg,
     "alexnet": _alexnet,
     "norms": _norms,
@@ -288,14 +288,14 @@ _TRAINED = {
 }
 
 
-def complexity_points(told: Progress) -> Iterable[tuple[str, int, int, float, bool]]:
+def complexity_points(progress: Progress) -> Iterable[tuple[str, int, int, float, bool]]:
     total = len(_TRAINED) + len(slides.ERRORS)
     for k, (name, (published, ours)) in enumerate(_TRAINED.items()):
-        told(k, total, name)
+        progress(k, total, name)
         found = counts_of(ours)
         yield name, found.macs, found.parameters, _published(published), False
     for k, (name, (_, one_crop)) in enumerate(slides.ERRORS.items(), len(_TRAINED)):
-        told(k, total, name)
+        progress(k, total, name)
         found = counts_of(slides.NETWORKS[name])
         yield name, found.macs, found.parameters, float(one_crop), True
 

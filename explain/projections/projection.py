@@ -1,7 +1,8 @@
 """PROJECTIONS: feature vectors as points of a map in two or three dimensions.
 
-Each is called with vectors (N, D), finite and not all equal, and a `report(done, total, points)`; it returns points
-(N, 2) or (N, 3) and what is to be known of them. The same vectors, options and seed give the same on one machine.
+Each is called with vectors (N, D), finite and not all equal, a `progress` and a `preview`, which hears the points so
+far; it returns points (N, 2) or (N, 3) and what is to be known of them. The same vectors, options and seed give the
+same on one machine.
 
 openTSNE and umap-learn do the work: openTSNE is several times faster than scikit-learn's t-SNE at the same quality.
 It gets exact neighbours from us, sooner than its own approximate search finds them.
@@ -19,16 +20,17 @@ from numpy.typing import NDArray
 
 from ..errors import BadValue
 from ..index.search import nearest_all
+from ..progress import Progress, unheard
 from ..registry import Choices, Range, Registry
 
-__all__ = ["PROJECTIONS", "Projection", "cores", "project"]
+__all__ = ["PROJECTIONS", "Preview", "Projection", "cores", "project", "unseen"]
 
 PROJECTIONS = Registry("projection")
 Floats = NDArray[np.float32]
-Report = Callable[[int, int, Any], object]
+Preview = Callable[[Any], object]  # hears the points so far
 LEAST = 3
 EXAGGERATED = 250  # iterations of t-SNE in which clusters form, before those asked for
-EVERY = 25  # iterations between reports
+EVERY = 25  # iterations between previews
 COMPONENTS = 50  # what "PCA first" keeps
 # Pictures up to which the tree (Barnes and Hut) repels: at 10,000 twice as fast on two cores as openTSNE's own choice
 # of the grid, whose Fourier transforms grow with the map and use one core.
@@ -53,7 +55,13 @@ Seed = Annotated[int, Range(0, 2**31 - 1, help="the same seed gives the same map
 First = Annotated[bool, Choices(True, False, help=f"reduce to {COMPONENTS} principal components before")]
 
 
-def project(method: str, vectors: NDArray[Any], report: Report = lambda *_: None, **options: Any) -> Projection:
+def unseen(points: Any) -> None:
+    """A preview that nobody looks at."""
+
+
+def project(
+    method: str, vectors: NDArray[Any], progress: Progress = unheard, preview: Preview = unseen, **options: Any
+) -> Projection:
     """The map of vectors (N, ...), those of one picture flattened.
 
     Raises Unknown or BadValue for a method, an option or vectors that it cannot map.
@@ -69,7 +77,7 @@ def project(method: str, vectors: NDArray[Any], report: Report = lambda *_: None
     varies = np.ptp(vectors, 0) > 0
     if not varies.any():
         raise BadValue(f"The {len(vectors)} feature vectors are all equal: there is nothing to map.")
-    found = chosen.function(vectors[:, varies], report, **checked)
+    found = chosen.function(vectors[:, varies], progress, preview, **checked)
     axes = None
     if found.axes is not None:
         axes = np.zeros((len(varies), found.axes.shape[1]), np.float32)
@@ -81,7 +89,8 @@ def project(method: str, vectors: NDArray[Any], report: Report = lambda *_: None
 @PROJECTIONS.register(label="PCA", libraries=("scikit-learn",))
 def pca(
     vectors: Floats,
-    report: Report,
+    progress: Progress,
+    preview: Preview,
     *,
     dimensions: Annotated[int, Choices(2, 3, help="of the map")] = 2,
 ) -> Projection:
@@ -90,14 +99,16 @@ def pca(
     Distances on the map are true as far as these axes go; what they leave out is not seen.
     """
     points, shares, axes = _principal(vectors, dimensions)
-    report(1, 1, points)
+    progress(1, 1)
+    preview(points)
     return Projection(points, {"explained_variance": [float(share) for share in shares]}, axes=axes)
 
 
 @PROJECTIONS.register(label="t-SNE", slow=True, libraries=("openTSNE",))
 def tsne(
     vectors: Floats,
-    report: Report,
+    progress: Progress,
+    preview: Preview,
     *,
     perplexity: Annotated[float, Range(2, 500, help="neighbours of a picture, about; at most a third of all")] = 30.0,
     iterations: Annotated[int, Range(50, 5000, help="of the descent, after the early exaggeration")] = 500,
@@ -122,9 +133,10 @@ def tsne(
     def seen(_iteration: int, _error: float, embedding: Any) -> None:
         nonlocal met
         met += EVERY
-        report(min(met, total), total, np.asarray(embedding, np.float32))
+        progress(min(met, total), total)
+        preview(np.asarray(embedding, np.float32))
 
-    report(0, total, None)
+    progress(0, total)
     near = nearest_all(vectors, vectors, min(len(vectors) - 1, int(3 * used)), metric, exclude_self=True)
     found = TSNE(
         perplexity=used,
@@ -144,7 +156,8 @@ def tsne(
 @PROJECTIONS.register(label="UMAP", slow=True, libraries=("umap-learn",))
 def umap(
     vectors: Floats,
-    report: Report,
+    progress: Progress,
+    preview: Preview,
     *,
     neighbours: Annotated[int, Range(2, 200, help="pictures that count as a neighbourhood, at most all others")] = 15,
     spread: Annotated[float, Range(0.0, 1.0, help="how near pictures may come on the map")] = 0.1,
@@ -163,7 +176,7 @@ def umap(
     used = min(neighbours, len(vectors) - 1)
     if used < neighbours:
         facts["neighbours_used"] = used
-    report(0, 1, None)
+    progress(0, 1)
     # The spectral start needs more pictures than dimensions to begin with.
     start = "spectral" if len(vectors) > 2 * LEAST else "random"
     others, distances = nearest_all(vectors, vectors, used, metric, exclude_self=True)
@@ -175,7 +188,8 @@ def umap(
             n_neighbors=used, min_dist=spread, metric=metric, init=start, random_state=seed, precomputed_knn=near
         )
         points = found.fit_transform(vectors)
-    report(1, 1, points)
+    progress(1, 1)
+    preview(points)
     return Projection(points, facts)
 
 

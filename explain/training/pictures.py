@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,13 +18,13 @@ from ..data import ImageSet
 from ..errors import BadValue, ExplainError
 from ..network.model import Preprocess
 from ..network.trace import inputs
+from ..progress import Progress, unheard
 
 __all__ = ["Pictures", "check", "pictures", "split"]
 
 LARGEST = 16 << 30
 """Bytes of pictures that are held at once."""
 AT_ONCE = 64
-Watch = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ class Vectors(Pictures):
         return raw
 
 
-def pictures(images: ImageSet, preprocess: Preprocess, device: torch.device, told: Watch = lambda *_: None) -> Pictures:
+def pictures(images: ImageSet, preprocess: Preprocess, device: torch.device, progress: Progress = unheard) -> Pictures:
     """An image set for a network with this preprocessing.
 
     A set that is held as an array, as large as it is and of the network's channels, is taken as it is and resized in
@@ -87,7 +86,7 @@ def pictures(images: ImageSet, preprocess: Preprocess, device: torch.device, tol
     if array is not None and (1 if array.ndim == 3 else array.shape[3]) == channels and _square(array, preprocess):
         x = torch.from_numpy(array)[:, None] if array.ndim == 3 else torch.from_numpy(array).permute(0, 3, 1, 2)
     else:
-        x = _cropped(images, preprocess, told)
+        x = _cropped(images, preprocess, progress)
     mean, std = (torch.tensor(values, device=device).view(1, -1, 1, 1) for values in (preprocess.mean, preprocess.std))
     y = torch.from_numpy(images.labels).long().to(device)
     return Pictures(x.contiguous().to(device), y, preprocess.size, mean, std)
@@ -136,7 +135,7 @@ def check(images: ImageSet) -> None:
         raise ExplainError(f"Image set {images.name!r} has one class, {images.classes[0]!r}; training needs two.")
 
 
-def _cropped(images: ImageSet, preprocess: Preprocess, told: Watch) -> Tensor:
+def _cropped(images: ImageSet, preprocess: Preprocess, progress: Progress) -> Tensor:
     """(N, C, h, w) uint8. Raises BadFile for a picture that cannot be read."""
     shape = len(images), preprocess.channels, *preprocess.size
     if np.prod(shape, dtype=float) > LARGEST:
@@ -152,5 +151,5 @@ def _cropped(images: ImageSet, preprocess: Preprocess, told: Watch) -> Tensor:
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for done, _ in enumerate(pool.map(read, range(len(images))), 1):
             if done % 64 == 0 or done == len(images):
-                told(done, len(images))
+                progress(done, len(images))
     return torch.from_numpy(x)

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from ..errors import NotSupported
-from ..progress import Progress, unheard
+from ..progress import Progress, part, unheard
 from .consistency import Completeness, Spread, agreement, completeness
 from .consistency import spread as spread_of
 from .curves import Curve, curves, edges_like, moved
-from .question import Floats, Heat, Question, phase, private, within
+from .question import Floats, Heat, Question, phase, private
 from .weights import Stage, randomisation, untrained
 
 __all__ = ["ORDERS", "WEIGHTS", "Trust", "Verdict", "check"]
@@ -181,10 +181,10 @@ def check(
     taken = [iter(each) for each in found]
     deletion, insertion = ({name: tuple(next(t) for _ in some) for name, some in orders.items()} for t in taken)
     complete = completeness(net, question, heat)
-    spread = spread_of(net, question, heat, within(told, 55, 62, 100))
-    agreed, refused = agreement(net, question, heat, within(told, 62, 75, 100))
+    spread = spread_of(net, question, heat, part(told, 55, 62, 100))
+    agreed, refused = agreement(net, question, heat, part(told, 62, 75, 100))
     # Last, since they spoil the copy.
-    stages = randomisation(net, question, heat, seed=seed, cascading=cascading, progress=within(told, 75, 92, 100))
-    others = untrained(net, question, heat, seed=seed, progress=within(told, 92, 100, 100))
+    stages = randomisation(net, question, heat, seed=seed, cascading=cascading, progress=part(told, 75, 92, 100))
+    others = untrained(net, question, heat, seed=seed, progress=part(told, 92, 100, 100))
     told(1, 1, "done")
     return Trust(large, deletion, insertion, stages, others, complete, spread, agreed, refused)

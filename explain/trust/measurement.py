@@ -15,7 +15,7 @@ from .question import Question, spearman
 __all__ = ["measure"]
 
 
-def measure(net: nn.Module, stranger: nn.Module, question: Question, portions: int) -> dict[str, float]:
+def measure(net: nn.Module, randomised_net: nn.Module, question: Question, portions: int) -> dict[str, float]:
     """One method on one picture."""
     question = replace(question, options=question.entry.check({}))
     start = time.perf_counter()
@@ -26,7 +26,7 @@ def measure(net: nn.Module, stranger: nn.Module, question: Question, portions: i
     whole = float(deleted.values[0])
     # Above the whole picture's there is nothing more to find; else one unsure picture would outweigh all others.
     deletion, insertion = (Curve((curve.values / whole).clip(max=1)).area for curve in (deleted, inserted))
-    other = question.large(np.nan_to_num(question.answer(stranger)))
+    other = question.large(np.nan_to_num(question.answer(randomised_net)))
     complete = completeness(net, question, heat)
     return {
         "score": insertion - deletion,

@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..attribution import COMPLETENESS, METHODS, of_channel, watched
+from ..attribution import COMPLETENESS, METHODS, of_channel
 from ..errors import NotSupported
 from ..images import resize
 from ..network.model import Model
-from ..progress import Progress
+from ..progress import Progress, listening, part
 from ..registry import Entry
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "private",
     "similarity",
     "spearman",
-    "within",
 ]
 
 Heat = NDArray[np.float32]
@@ -151,23 +150,10 @@ def _unit(heat: Heat) -> Floats:
     return (heat.astype(np.float64) - low) / (reach or 1.0)
 
 
-def within(progress: Progress, start: float, end: float, whole: float) -> Progress:
-    """The progress of a part of the work, which goes from start to end of a whole."""
-
-    def inner(done: float, total: float, message: str = "") -> None:
-        progress(start + (end - start) * min(done / total, 1.0), whole, message)
-
-    return inner
-
-
 @contextmanager
 def phase(progress: Progress, start: float, end: float, whole: float, message: str) -> Iterator[None]:
     """While open, what methods tell of their work is that of a part of ours."""
-    inner = within(progress, start, end, whole)
+    inner = part(progress, start, end, whole)
     inner(0, 1, message)
-
-    def watch(share: float) -> None:
-        inner(share, 1, message)
-
-    with watched(watch):
+    with listening(lambda done, total, _="": inner(done, total, message)):
         yield

@@ -63,7 +63,7 @@ class Progress:
     def __init__(self, job: "Job") -> None:
         self._job = job
 
-    def __call__(self, done: int, total: int = 0, message: str = "") -> None:
+    def __call__(self, done: float, total: float = 0, message: str = "") -> None:
         job = self._job
         job.speed.saw(done)
         job.done, job.total, job.message = done, total, message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -21,7 +21,7 @@ from ..isolate import isolate
 from ..progress import Progress, unheard
 from ..projections.fidelity import fidelity
 from ..projections.picture_map import PictureMap, Placed
-from ..projections.projection import PROJECTIONS, project
+from ..projections.projection import PROJECTIONS, Preview, project, unseen
 from ..projections.representation import POOLINGS, represent
 from ..registry import Choices, Range
 from ..store import sha256
@@ -64,7 +64,7 @@ def compute(
     measure: Annotated[bool, Choices(True, False, help="how far each point can be trusted")] = True,
     place: Annotated[Sequence[Any], OTHERS] = (),
     progress: Progress = unheard,
-    preview: Callable[[Any], object] = unheard,
+    preview: Preview = unseen,
     kept: Kept | None = None,
     **options: Annotated[Any, EntryOptions(METHOD)],
 ) -> Embedding:
@@ -101,22 +101,22 @@ def _mapped(
     measure: bool,
     options: dict[str, Any],
     progress: Progress,
-    preview: Callable[[Any], object],
+    preview: Preview,
 ) -> Embedding:
     images, vectors = represent(index, layer, pooling, progress)
     chosen = _drawn(len(images), count, options.get("seed", 0))
     images, vectors = images[chosen], vectors[chosen]
     entry = PROJECTIONS[method]
 
-    def settles(done: int, total: int, points: Any) -> None:
-        if points is not None:
-            preview(points)
+    def steps(done: float, total: float, message: str = "") -> None:
         progress(done, total, "steps")
 
     if entry.slow:
         preview(project("pca", vectors).points)  # something to look at
         progress(0, 0, "starting")
-        found = isolate("explain.projections.projection:project", method, vectors, report=settles, **options)
+        found = isolate(
+            "explain.projections.projection:project", method, vectors, progress=steps, preview=preview, **options
+        )
     else:
         found = project(method, vectors, **options)
     facts = {**found.facts, "versions": versions(*entry.libraries)}

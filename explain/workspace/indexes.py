@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..data import ImageSet, load_images
 from ..errors import ExplainError
 from ..index import Index, build, read_manifest
 from ..network.model import Model
-from ..progress import unheard
+from ..progress import Progress, unheard
 from .folder import root
 from .models import load_model, model_folder
 
@@ -38,7 +38,7 @@ def build_index(
     k: int = 16,
     out: str | Path | None = None,
     resume: bool = True,
-    progress: Callable[[int, int, str], object] | None = None,
+    progress: Progress | None = None,
     **options: Any,
 ) -> Index:
     """Run each image through the model once and keep what the views ask for, in folder `out` or the workspace.
@@ -47,9 +47,10 @@ def build_index(
     called after each batch; what it raises ends the pass, and the images done so far are an index. options: limit,
     seed, batch, workers. A second call goes on where the first ended, and takes in what has changed.
     """
+    progress = progress or unheard
     images = load_images(images, options.pop("limit", None))
     folder = Path(out) if out else index_folder(model, images, layers, k, options.get("seed", 0))
-    build(model, images, folder, layers, k=k, resume=resume, progress=progress or unheard, **options)
+    build(model, images, folder, layers, k=k, resume=resume, progress=progress, **options)
     return Index(folder, model)
 
 

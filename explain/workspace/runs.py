@@ -1,7 +1,7 @@
 """Trainings of the workspace: asked for, run in a process of their own, stopped and gone on with, removed.
 
 folder = reserve(Asked("lenet-fashion-mnist", {"epochs": 3}, "fashion-mnist"))
-go_on(folder, told=print)  # what it raises stops the training, which leaves a checkpoint
+go_on(folder, print)  # what it raises stops the training, which leaves a checkpoint
 """
 
 from __future__ import annotations
@@ -80,10 +80,10 @@ def request_of(folder: Path) -> RunRequest | None:
         return None
 
 
-def go_on(folder: Path, told: Callable[[dict[str, Any]], object]) -> None:
+def go_on(folder: Path, on_row: Callable[[dict[str, Any]], object]) -> None:
     """Train in a process of its own, from the beginning or from the checkpoint, until it is done.
 
-    told hears rows of epochs, and what is new every second; what it raises stops the training and is raised here once
+    on_row hears rows of epochs, and what is new every second; what it raises stops the training and is raised here once
     that has left a checkpoint. Raises ExplainError where it fails.
     """
     (folder / STOP).unlink(missing_ok=True)
@@ -94,7 +94,7 @@ def go_on(folder: Path, told: Callable[[dict[str, Any]], object]) -> None:
         nonlocal reason, since
         if reason is None:
             try:
-                told(row)
+                on_row(row)
             except BaseException as error:
                 reason, since = error, time.monotonic()
                 store.write(folder / STOP, "")
@@ -102,7 +102,7 @@ def go_on(folder: Path, told: Callable[[dict[str, Any]], object]) -> None:
             raise reason
 
     try:
-        done = isolate("explain.workspace.runs:trained", str(folder), report=heard)
+        done = isolate("explain.workspace.runs:trained", str(folder), progress=heard)
     except ExplainError as error:
         _note(folder, error)
         raise
@@ -116,21 +116,21 @@ class _Stopped(BaseException):
     """No Exception, so that nothing on its way takes it for a mistake."""
 
 
-def trained(folder: str, report: Callable[[dict[str, Any]], object]) -> bool:
+def trained(folder: str, progress: Callable[[dict[str, Any]], object]) -> bool:
     """The training that was asked for in a folder, in this process; False where it has been stopped."""
     place = Path(folder)
 
-    def told(row: dict[str, Any]) -> None:
-        report(row)
+    def heard(row: dict[str, Any]) -> None:
+        progress(row)
         if (place / STOP).exists():
             raise _Stopped
 
     wanted = RunRequest(**read_json(place / REQUEST))
     try:
-        told({"doing": "starting, and reading the pictures"})
+        heard({"doing": "starting, and reading the pictures"})
         start = load_model(wanted.start, device="cpu") if wanted.start else None
         images = images_of(wanted.data, wanted.limit)
-        train(wanted.recipe, images, start=start, folder=place, progress=told, live=told, **wanted.changes)
+        train(wanted.recipe, images, start=start, folder=place, progress=heard, live=heard, **wanted.changes)
     except _Stopped:
         return False
     return True

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...attribution import watched
 from ...attribution.target import Target, layer_for
 from ...errors import NotSupported
 from ...figure import Pixels, Scale
 from ...images import colour, overlay, resize, unit_scale
 from ...network.model import Model
-from ...progress import Progress, unheard
+from ...progress import Progress, listening, unheard
 from ...registry import Choices, Range
 from ...trust import CHECKED, Question
 from ..inputs import EntryName
@@ -104,10 +103,10 @@ def make_map(question: Question, picture: ModelInput, target: Target, progress: 
     refuses this network, or gives values that are not finite."""
     name, label = question.entry.name, question.entry.label
 
-    def watch(share: float) -> None:
-        progress(int(100 * share), 100, label)
+    def of_the_map(done: float, total: float, message: str = "") -> None:
+        progress(int(100 * done / total), 100, label)
 
-    with question.model.exclusive() as net, watched(watch):
+    with question.model.exclusive() as net, listening(of_the_map):
         raw_map, expected_sum = question.answer(net), question.expected_sum(net)
     if not np.isfinite(raw_map).all():
         raise NotSupported(f"Method {name!r} gives values that are not finite for this network and picture.")
