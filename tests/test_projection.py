@@ -8,10 +8,10 @@ import pytest
 from sklearn.manifold import trustworthiness
 from sklearn.neighbors import KNeighborsClassifier
 
-from explain.projections.fidelity import fidelity
-from explain.projections.projection import PROJECTIONS, project
 from explain.errors import BadValue, ExplainError, Unknown
 from explain.isolate import Crashed, isolate
+from explain.projections.fidelity import fidelity
+from explain.projections.projection import PROJECTIONS, project
 
 QUICK = {"pca": {}, "tsne": {"iterations": 100}, "umap": {}}
 FEW = {"pca": {}, "tsne": {"iterations": 50}, "umap": {}}  # where it only has to end well
