@@ -2,14 +2,14 @@
 
 import os
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # two threads on two cores, of one process or of two, and of what they start
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Two threads on two cores, of one process or of two; what they start has as many, so that its sums are the same.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 
 import explain  # noqa: F401  # isort: skip  # first: it says how torch's threads wait for each other
 import pytest
 import torch
 
-torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import io
 
 import numpy as np
 import pytest
+from near import close
 from scipy.stats import beta
 
 import explain
@@ -20,7 +21,11 @@ def index(tmp_path_factory, lenet):
 
 def test_right_is_what_a_pass_says(index, lenet):
     scores = lenet.scores([index.images[k] for k in range(len(index))])
-    assert np.array_equal(study.correct(index), (scores.argmax(1).numpy() == index.labels).astype(np.int8))
+    best = scores.topk(2).values
+    sure = (best[:, 0] - best[:, 1] > close(scores)).numpy()
+    assert sure.mean() > 0.99
+    right = (scores.argmax(1).numpy() == index.labels).astype(np.int8)
+    assert np.array_equal(study.correct(index)[sure], right[sure])
 
 
 @pytest.mark.parametrize("even", [True, False])
