@@ -5,7 +5,6 @@
 
 import copy
 import functools
-import os
 
 import numpy as np
 import pytest
@@ -171,14 +170,14 @@ def test_a_map_or_a_refusal(method, name):
     assert alike(outcome(method, name).heat, found.heat)
 
 
-# Methods of very many passes take minutes on the deep networks: these too with EXPLAIN_CONTRACT=all.
-DEEP = () if os.environ.get("EXPLAIN_CONTRACT") == "all" else {*PUBLIC, "efficientnet-lite0"} - {"resnet18"}
+# Methods of very many passes take minutes on the deep networks: these only with --all.
+DEEP = {*PUBLIC, "efficientnet-lite0"} - {"resnet18"}
 SMALL = ("lenet", *OWN)
 KEPT = [
-    (method, name)
+    pytest.param(method, name, marks=[pytest.mark.exhaustive] if METHODS[method].slow and name in DEEP else [])
     for method in METHODS
     for name in NAMES
-    if (method, name) not in REFUSED and not (METHODS[method].slow and name in DEEP)
+    if (method, name) not in REFUSED
 ]
 
 

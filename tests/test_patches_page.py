@@ -93,6 +93,27 @@ BAD = [("layer", "nope"), ("channel", "99999"), ("channel", "²"), ("page", "-3"
 BAD += [("ranking", "x"), ("patch", "77"), ("patch", "x"), ("whole", "x"), ("index", "nope"), ("layer", "fc1")]
 
 
+BEYOND = {("page", "999"): "2", ("patch", "77"): "8"}  # there are 2 pages and 9 patches: the last
+
+
+def shown(app: AppTest) -> list[object]:
+    return [
+        app.subheader[0].value,
+        said(app),
+        *(field.value for field in (*app.selectbox, *app.number_input, *app.toggle)),
+    ]
+
+
+@pytest.fixture(scope="module")
+def default(workspace):
+    return shown(open_page(layer="conv2"))
+
+
 @pytest.mark.parametrize(("name", "text"), BAD)
-def test_a_bad_url_is_the_default(name, text):
-    assert open_page(**{"layer": "conv2", name: text}).subheader[0].value.startswith("Channel ")
+def test_a_bad_url_is_the_default(name, text, default):
+    app = open_page(**{"layer": "conv2", name: text})
+    nearest = BEYOND.get((name, text))
+    if nearest is None:
+        assert shown(app) == default
+    else:
+        assert shown(app) == shown(open_page(layer="conv2", **{name: nearest})) != default

@@ -7,7 +7,6 @@ import zipfile
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -46,14 +45,6 @@ def fine(app: AppTest) -> AppTest:
 
 def said(app: AppTest) -> str:
     return " ".join(block.value for kind in (app.caption, app.markdown) for block in kind).replace("\\", "")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def threads():
-    """The same bits come of as many threads: a process of its own takes as many as this one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))
-        yield
 
 
 def finished(name: str) -> None:
@@ -134,9 +125,13 @@ def test_settings_that_do_not_go_together_are_said():
 
 def test_bad_urls_are_the_default():
     for query in ({"recipe": "x"}, {"trainings": "x"}, {"lenet-fashion-mnist.data": "/etc"}, {"start": "x"},
-                  {"lenet-fashion-mnist.limit": "²"}, {"lenet-fashion-mnist.augmentation": "x,flip"},
-                  {"trainings": "runs", "run": "../..", "others": "a,b", "watch": "x", "errors": "x"}):  # fmt: skip
-        fine(open_page(**query))
+                  {"lenet-fashion-mnist.limit": "²"}, {"lenet-fashion-mnist.augmentation": "x"}):  # fmt: skip
+        app = fine(open_page(**query))
+        assert app.selectbox(key="_recipe").value == "lenet-fashion-mnist"
+        assert "As the recipe has it." in said(app), query
+    app = fine(open_page(**{"lenet-fashion-mnist.augmentation": "x,flip"}))
+    assert app.multiselect(key="_lenet-fashion-mnist.augmentation").value == ["flip"]
+    fine(open_page(trainings="runs", run="../..", others="a,b", watch="x", errors="x"))
 
 
 def test_augmentations_are_previewed():

@@ -176,12 +176,12 @@ test_training.run(few, **test_training.WHOLE, folder={folder!r}, live=lambda row
 """
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_killed_at_any_moment(few, tmp_path):
     """kill -9 again and again: each time what is there loads; in the end the weights are those of one whole run."""
     chance, folder = np.random.default_rng(0), tmp_path / "run"
     script = KILLED.format(tests=str(Path(__file__).parent), folder=str(folder))
-    for _ in range(int(os.environ.get("EXPLAIN_KILLS", "3"))):
+    for _ in range(int(os.environ.get("EXPLAIN_KILLS", "20"))):
         process = subprocess.Popen(
             [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
         )
