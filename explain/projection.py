@@ -78,36 +78,37 @@ def project(method: str, vectors: NDArray[Any], report: Report = lambda *_: None
     return Projection(np.ascontiguousarray(found.points, np.float32), facts, vectors.mean(0, np.float64), axes)
 
 
-@PROJECTIONS.register
+@PROJECTIONS.register(label="PCA", libraries=("scikit-learn",))
 def pca(
     vectors: Floats,
     report: Report,
     *,
     dimensions: Annotated[int, Choices(2, 3, help="of the map")] = 2,
 ) -> Projection:
-    """The directions of greatest variance: distances on the map are true, as far as they go (Pearson 1901).
+    """The directions of greatest variance (Pearson 1901); each one's largest weight is positive.
 
-    Each direction's largest weight is positive, so that a map is never mirrored.
+    Distances on the map are true as far as these axes go; what they leave out is not seen.
     """
     points, shares, axes = _principal(vectors, dimensions)
     report(1, 1, points)
     return Projection(points, {"explained_variance": [float(share) for share in shares]}, axes=axes)
 
 
-@PROJECTIONS.register
+@PROJECTIONS.register(label="t-SNE", slow=True, libraries=("openTSNE",))
 def tsne(
     vectors: Floats,
     report: Report,
     *,
-    perplexity: Annotated[float, Range(2, 500, help="about how many neighbours each picture has")] = 30.0,
+    perplexity: Annotated[float, Range(2, 500, help="neighbours of a picture, about; at most a third of all")] = 30.0,
     iterations: Annotated[int, Range(50, 5000, help="of the descent, after the early exaggeration")] = 500,
     metric: Metric = "euclidean",
     pca_first: First = True,
     seed: Seed = 0,
 ) -> Projection:
-    """Near pictures stay near; how far apart groups lie, and how large they are, means little (van der Maaten 2008).
+    """Near pictures stay near (van der Maaten 2008), from a start by PCA (Kobak and Berens 2019).
 
-    It starts from PCA (Kobak and Berens 2019). A perplexity above a third of the pictures is lowered to that.
+    Near means alike, but in t-SNE the distance between groups, their size and their density mean little; another seed
+    or perplexity draws another map.
     """
     from openTSNE import TSNE
     from openTSNE.nearest_neighbors import PrecomputedNeighbors
@@ -140,20 +141,21 @@ def tsne(
     return Projection(np.asarray(found, np.float32), facts | {"divergence": float(f"{found.kl_divergence:.4g}")})
 
 
-@PROJECTIONS.register
+@PROJECTIONS.register(label="UMAP", slow=True, libraries=("umap-learn",))
 def umap(
     vectors: Floats,
     report: Report,
     *,
-    neighbours: Annotated[int, Range(2, 200, help="pictures that count as a neighbourhood")] = 15,
+    neighbours: Annotated[int, Range(2, 200, help="pictures that count as a neighbourhood, at most all others")] = 15,
     spread: Annotated[float, Range(0.0, 1.0, help="how near pictures may come on the map")] = 0.1,
     metric: Metric = "euclidean",
     pca_first: First = False,
     seed: Seed = 0,
 ) -> Projection:
-    """Neighbourhoods as a graph, laid out; distances between groups mean little (McInnes et al. 2018).
+    """Neighbourhoods as a graph, laid out (McInnes et al. 2018).
 
-    More neighbours than there are other pictures are lowered to those.
+    Near means alike, but in UMAP the distance between groups, their size and their density mean little; another seed
+    or number of neighbours draws another map.
     """
     from umap import UMAP
 

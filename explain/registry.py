@@ -98,6 +98,7 @@ class Entry:
     options: Mapping[str, Option]
     label: str = ""
     slow: bool = False
+    libraries: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.label:
@@ -136,18 +137,24 @@ class Registry(Mapping[str, Entry]):
     _entries: dict[str, Entry] = field(default_factory=dict)
 
     def register(
-        self, function: Callable[..., Any] | None = None, *, label: str = "", slow: bool = False
+        self,
+        function: Callable[..., Any] | None = None,
+        *,
+        label: str = "",
+        slow: bool = False,
+        libraries: tuple[str, ...] = (),
     ) -> Callable[..., Any]:
         """A decorator, with or without a label; without one the label is made of the function's name.
 
-        What is slow takes more than a moment: pages leave it to a job.
+        What is slow takes more than a moment: it is left to a job or to a process of its own. The libraries are the
+        packages that do the work, whose versions belong in the facts.
         """
         if function is None:
-            return lambda function: self.register(function, label=label, slow=slow)
+            return lambda function: self.register(function, label=label, slow=slow, libraries=libraries)
         name = function.__name__
         if name in self._entries:
             raise ValueError(f"{self.kind} {name!r} is registered twice")
-        self._entries[name] = Entry(name, function, options_of(function), label, slow)
+        self._entries[name] = Entry(name, function, options_of(function), label, slow, libraries)
         return function
 
     def __getitem__(self, name: str) -> Entry:

@@ -13,6 +13,7 @@ from explain import workspace
 from explain.errors import ExplainError
 from explain.explorer import Cloud, Thumbs
 from explain.index import Index
+from explain.projection import PROJECTIONS
 from explain.ui import jobs, session
 from explain.ui.text import literal
 from explain.views import cloud, embedding, neighbours
@@ -56,7 +57,7 @@ class Wanted:
 
     @property
     def name(self) -> str:
-        return embedding.NAMES[self.method]
+        return PROJECTIONS[self.method].label
 
     def made(self, picture: Any = None, called: str = "") -> Embedding | None:
         """The map, if it has been made; with the place of a picture, where the map has one for it."""

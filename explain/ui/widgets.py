@@ -206,7 +206,7 @@ def option(spec: Option, name: str | None = None, label: str | None = None) -> A
     return session.controlled(st.selectbox, label, name, value, list(spec.bounds.values), help=help)
 
 
-def choose_entry(registry: Any, name: str, label: str, names: dict[str, str] | None = None) -> Entry:
+def choose_entry(registry: Any, name: str, label: str) -> Entry:
     chosen = session.get(name, next(iter(registry)))
     if chosen not in registry:
         session.choose(name, chosen := next(iter(registry)))
@@ -216,7 +216,7 @@ def choose_entry(registry: Any, name: str, label: str, names: dict[str, str] | N
         name,
         chosen,
         list(registry),
-        format_func=lambda key: (names or {}).get(key) or registry[key].label,
+        format_func=lambda key: registry[key].label,
     )
     return registry[chosen]
 

@@ -27,18 +27,10 @@ from ..search import nearest
 from . import cloud
 from .result import Result, asked, file_name, seen
 
-__all__ = ["CAVEATS", "Embedding", "Placed", "compute", "pack", "place", "render", "unpack"]
+__all__ = ["Embedding", "Placed", "compute", "pack", "place", "render", "unpack"]
 
 SAME = 1e-6  # of its length, by which a vector may differ and still be of the same picture
 NEIGHBOURS = 5  # of which fidelity speaks, and among which a new picture is placed
-LIBRARIES = {"tsne": ("openTSNE",), "umap": ("umap-learn",), "pca": ("scikit-learn",)}
-CAVEATS = {
-    "pca": "Distances on the map are true as far as these axes go; what they leave out is not seen.",
-    "tsne": "Near means alike, but in t-SNE the distance between groups, their size and their density mean little; "
-    "another seed or perplexity draws another map.",
-    "umap": "Near means alike, but in UMAP the distance between groups, their size and their density mean little; "
-    "another seed or number of neighbours draws another map.",
-}
 Report = Callable[[int, int, str, Any], object]  # done, total, what of, points so far or None
 
 
@@ -118,7 +110,7 @@ class Embedding(Result):
 
     @property
     def caveat(self) -> str:
-        return CAVEATS[self.facts["method"]]
+        return PROJECTIONS[self.facts["method"]].caveat
 
     def figure(self, thumbs: Thumbs | None = None, **style: Any) -> Figure:
         return render(self, thumbs, **style)
@@ -135,13 +127,14 @@ def compute(
     report: Report = lambda *_: None,
     **options: Any,
 ) -> Embedding:
-    """A map of the index's pictures by a projection: pca, tsne or umap, with that method's options.
+    """A map of the index's pictures by one of PROJECTIONS (pca, tsne, umap), with that method's options.
 
     Of the features that the index keeps, or of another layer's output, averaged (pooling="mean") or "flat"; of all
-    pictures or of `count` drawn by the seed. measure=False leaves out how far the map can be trusted. All but PCA is
+    pictures or of `count` drawn by the seed. measure=False leaves out how far the map can be trusted. What is slow is
     computed in a process of its own. Raises Unknown, BadValue.
     """
-    checked = PROJECTIONS[method].check(options)
+    entry = PROJECTIONS[method]
+    checked = entry.check(options)
     images, vectors = represent(
         index, layer or None, pooling, lambda done, total: report(done, total, "pictures", None)
     )
@@ -152,7 +145,7 @@ def compute(
         report(done, total, "steps", points)
 
     found: Projection
-    if method == "pca":
+    if not entry.slow:
         found = project(method, vectors, **checked)
     else:
         report(0, 0, "starting", project("pca", vectors).points)  # something to look at
@@ -164,7 +157,7 @@ def compute(
         **({} if count is None else {"count": len(images)}),
         **found.facts,
     }
-    facts["versions"] = {**index.facts["versions"], **versions(*LIBRARIES[method])}
+    facts["versions"] = {**index.facts["versions"], **versions(*entry.libraries)}
     made = Embedding(index, found.points, images, facts, mean=found.mean, axes=found.axes)
     return measured(made, vectors, report) if measure else made
 
@@ -227,7 +220,6 @@ def render(
         "tilt": tilt,
     }
     style = {name: option.check(given[name]) for name, option in options_of(render).items()}
-    method = PROJECTIONS[result.facts["method"]]
     known = result.facts
     note = [result.caveat]
     if "explained_variance" in known:
@@ -242,7 +234,8 @@ def render(
     if result.placed:
         facts["placed"] = [one.facts for one in result.placed]
     of = known.get("layer", "features")
-    title = f"{NAMES[method.name]} of {len(result.points):,} pictures of {known['data']} by {of} of {known['model']}"
+    label = PROJECTIONS[known["method"]].label
+    title = f"{label} of {len(result.points):,} pictures of {known['data']} by {of} of {known['model']}"
     panel: Plot | Any = cloud.plot(result, style)
     if style["thumbnails"]:
         panel = cloud.picture_map(result, style, thumbs)
@@ -261,9 +254,6 @@ def render(
         bundle=cloud.tensorboard(result),
         page=lambda: cloud.offline(result, thumbs, title, note_text, facts),
     )
-
-
-NAMES = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 
 
 # Kept maps -----------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ with controls[0]:
 if index is None:
     session.stop()
 with controls[1]:
-    method = widgets.choose_entry(PROJECTIONS, "projection", "Map", embedding.NAMES)
+    method = widgets.choose_entry(PROJECTIONS, "projection", "Map")
 with controls[2]:
     layers = [FEATURES, *(layer.name for layer in model.layers)]
     layer = session.get("embed_layer", FEATURES)
@@ -60,6 +60,8 @@ with controls[3]:
 
 def choose_options(turn: str, before: dict) -> dict:
     """The method's options in a row; a second map begins as the one before, with another seed."""
+    if not method.options:
+        return {}
     with widgets.row(f"controls-options{turn}"):
         cells = st.columns(len(method.options), vertical_alignment="bottom")
     chosen = {}
@@ -72,7 +74,7 @@ def choose_options(turn: str, before: dict) -> dict:
     return chosen
 
 
-with st.expander(f"Options of {embedding.NAMES[method.name]}", icon=":material/tune:", expanded=beside):
+with st.expander(f"Options of {method.label}", icon=":material/tune:", expanded=beside):
     wanted = [maps.Wanted(index, method.name, {**of, **choose_options("", {})})]
     if beside:
         st.caption("The second map, of the same pictures")
