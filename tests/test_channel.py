@@ -20,11 +20,6 @@ from explain.workspace import open_picture
 
 
 @pytest.fixture(scope="module")
-def clothes(lenet, tmp_path_factory):
-    return explain.build_index(lenet, "fashion-mnist", out=tmp_path_factory.mktemp("clothes"), limit=200)
-
-
-@pytest.fixture(scope="module")
 def maps(clothes):
     """(N, C, H, W) of conv2 for all pictures."""
     held = []
@@ -45,7 +40,7 @@ def test_the_numbers_are_those_of_the_data(clothes, maps):
             assert result.numbers[name] == pytest.approx(float(value), rel=1e-3, abs=1e-4)
         peaks = own.max((1, 2))
         assert result.numbers["silent"] == (peaks <= 0).mean()
-        assert result.counts.sum() == 200
+        assert result.counts.sum() == 300
         assert result.ends == pytest.approx((float(peaks.min()), float(peaks.max())), rel=1e-4, abs=1e-5)
 
 
@@ -119,7 +114,7 @@ def test_a_channel_is_printed_with_its_filter(clothes, tmp_path):
     assert len(channel.without_patches(figure).panels) == 3
     with clothes.model.exclusive() as net:
         assert np.array_equal(figure.arrays["weight"], net.conv2.weight[5].detach().numpy())
-    assert figure.arrays["counts"].sum() == 200
+    assert figure.arrays["counts"].sum() == 300
     assert len(figure.arrays["edges"]) == len(figure.arrays["counts"]) + 1
     for name in ("c.png", "c.csv", "c.npz", "c.html"):
         assert result.save(tmp_path / name).stat().st_size > 500
@@ -157,8 +152,8 @@ BAD = [
     ({"layer": "nope"}, Unknown, "conv1, conv2"),
     ({"channel": 6}, BadValue, "0 to 5"),
     ({"replace": "noise"}, Unknown, "mean, zero"),
-    ({"image": 200}, BadValue, "0 to 199"),
-    ({"image": -1}, BadValue, "0 to 199"),
+    ({"image": 300}, BadValue, "0 to 299"),
+    ({"image": -1}, BadValue, "0 to 299"),
 ]
 
 

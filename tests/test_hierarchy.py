@@ -51,11 +51,6 @@ def index(tmp_path_factory):
     return explain.build_index(five(), place, layers=layers, k=5, out=tmp_path_factory.mktemp("index"))
 
 
-@pytest.fixture(scope="module")
-def clothes(lenet, tmp_path_factory):
-    return explain.build_index(lenet, "fashion-mnist", out=tmp_path_factory.mktemp("clothes"), limit=100)
-
-
 PICTURES = {"index": 3, "clothes": "fashion-mnist/5000"}
 
 

@@ -21,9 +21,8 @@ COUNT = 300
 
 
 @pytest.fixture(scope="module")
-def index(lenet, tmp_path_factory):
-    """The shipped LeNet over the first pictures of Fashion-MNIST."""
-    return explain.build_index(lenet, "fashion-mnist", limit=COUNT, out=tmp_path_factory.mktemp("index"))
+def index(clothes):
+    return clothes
 
 
 @pytest.fixture

@@ -46,11 +46,6 @@ def index(folder, tmp_path_factory):
     return explain.build_index(tiny(), folder, k=5, out=tmp_path_factory.mktemp("index"))
 
 
-@pytest.fixture(scope="module")
-def clothes(lenet, tmp_path_factory):
-    return explain.build_index(lenet, "fashion-mnist", out=tmp_path_factory.mktemp("clothes"), limit=200)
-
-
 def outputs(index, layer):
     """(N, C, H, W) of all pictures, one after the other."""
     held = []

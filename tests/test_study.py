@@ -8,15 +8,14 @@ import pytest
 from near import close
 from scipy.stats import beta
 
-import explain
 from explain.errors import BadValue
 from explain.views import study
 from explain.views.study import Answer, Rate, Trial
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory, lenet):
-    return explain.build_index(lenet, "fashion-mnist", limit=300, out=tmp_path_factory.mktemp("index"))
+def index(clothes):
+    return clothes
 
 
 def test_right_is_what_a_pass_says(index, lenet):

@@ -168,8 +168,8 @@ def test_how_many_and_which_part(two, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def index(lenet, tmp_path_factory):
-    return explain.build_index(lenet, "fashion-mnist", ["conv1"], limit=300, out=tmp_path_factory.mktemp("index"))
+def index(clothes):
+    return clothes
 
 
 @pytest.fixture(scope="module")
