@@ -71,7 +71,7 @@ def test_every_page_shows_its_demo(model, page):
     assert app.query_params["model"] == model
 
 
-@pytest.mark.parametrize(("model", "step"), [("lenet-fashion-mnist", 1), ("efficientnet-lite0", 6)])
+@pytest.mark.parametrize(("model", "step"), [("lenet-fashion-mnist", 1), ("efficientnet-lite0", 12)])
 def test_every_layer_can_be_chosen(model, step):
     """V10: each layer by the select box, with its first channel shown large."""
     app = open_app("activations", model=model)

@@ -1,6 +1,6 @@
 """Every saliency method on every kind of network: a map that keeps the contract, or a refusal with its reason.
 
-`python -m tests.test_contract` prints the matrix.
+`PYTHONPATH=tests python -m tests.test_contract` prints the matrix.
 """
 
 import copy
