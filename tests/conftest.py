@@ -16,22 +16,35 @@ def pytest_addoption(parser):
     parser.addoption("--all", action="store_true", help="the exhaustive tests too")
 
 
-# Whole files stay together; those of a browser are one group, which shares a server, and waits more than it works. What
-# takes longest begins first, so that no worker is left alone with it.
+# What takes longest begins first, so that no worker is left alone with it.
 LONGEST = ("browser", "test_contract", "test_training", "test_redraw", "test_app", "test_trust", "test_geometry")
+
+
+def group_of(nodeid):
+    """What stays on one worker: a file, or those of a browser, which share a server and wait more than they work."""
+    path = nodeid.partition("::")[0]
+    return "browser" if "/browser/" in path else path.rpartition("/")[2].removesuffix(".py")
 
 
 def pytest_collection_modifyitems(config, items):
     left = [] if config.getoption("--all") else [item for item in items if item.get_closest_marker("exhaustive")]
     config.hook.pytest_deselected(items=left)
-    kept = [(group_of(item), item) for item in items if item not in set(left)]
-    for group, item in kept:
-        item.add_marker(pytest.mark.xdist_group(group))
-    items[:] = [item for _, item in sorted(kept, key=lambda pair: (*LONGEST, pair[0]).index(pair[0]))]
+    kept = [item for item in items if item not in set(left)]
+    items[:] = sorted(kept, key=lambda item: (*LONGEST, group_of(item.nodeid)).index(group_of(item.nodeid)))
 
 
-def group_of(item):
-    return "browser" if item.path.parent.name == "browser" else item.path.stem
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """By groups; loadgroup of pytest-xdist 3.8 leaves the groups out under pytest 9.2, and says nothing."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Grouped(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return group_of(nodeid)
+
+    return Grouped(config, log)
 
 
 @pytest.fixture(scope="session")
