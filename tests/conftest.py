@@ -2,14 +2,49 @@
 
 import os
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # two threads on two cores, of one process or of two, and of what they start
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Two threads on two cores, of one process or of two; what they start has as many, so that its sums are the same.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 
 import explain  # noqa: F401  # isort: skip  # first: it says how torch's threads wait for each other
 import pytest
 import torch
 
-torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--all", action="store_true", help="the exhaustive tests too")
+
+
+# What takes longest begins first, so that no worker is left alone with it.
+LONGEST = ("browser", "test_contract", "test_training", "test_redraw", "test_app", "test_trust", "test_geometry")
+
+
+def group_of(nodeid):
+    """What stays on one worker: a file, or those of a browser, which share a server and wait more than they work."""
+    path = nodeid.partition("::")[0]
+    return "browser" if "/browser/" in path else path.rpartition("/")[2].removesuffix(".py")
+
+
+def pytest_collection_modifyitems(config, items):
+    left = [] if config.getoption("--all") else [item for item in items if item.get_closest_marker("exhaustive")]
+    config.hook.pytest_deselected(items=left)
+    kept = [item for item in items if item not in set(left)]
+    items[:] = sorted(kept, key=lambda item: (*LONGEST, group_of(item.nodeid)).index(group_of(item.nodeid)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """By groups; loadgroup of pytest-xdist 3.8 leaves the groups out under pytest 9.2, and says nothing."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Grouped(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            return group_of(nodeid)
+
+    return Grouped(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +59,14 @@ def lite():
     from explain.network.zoo import load_model
 
     return load_model("efficientnet-lite0")
+
+
+@pytest.fixture(scope="session")
+def clothes(lenet, tmp_path_factory):
+    """An index of the shipped LeNet over the first 300 pictures of Fashion-MNIST, which nobody may change."""
+    from explain import build_index
+
+    return build_index(lenet, "fashion-mnist", limit=300, out=tmp_path_factory.mktemp("clothes"))
 
 
 @pytest.fixture

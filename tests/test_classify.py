@@ -24,7 +24,8 @@ def test_the_lectures_three_functions(few):
     said = explain.predict(model, [few[int(k)] for k in np.flatnonzero(chosen)])
     assert np.mean(np.array(said) == names[chosen]) > 0.8
     assert explain.classify_image(few[int(np.flatnonzero(chosen)[0])], model) == said[0]
-    assert explain.predict("lenet-fashion-mnist", "fashion-mnist")[1] == "Pullover"
+    assert explain.predict("lenet-fashion-mnist", few)[1] == "Pullover"
+    assert explain.predict("efficientnet-lite0", "photos")[:2] == ["Egyptian cat", "espresso"], "pictures by name"
     assert explain.classify_image("photos") == "Egyptian cat", "the first of the shipped photographs"
 
 

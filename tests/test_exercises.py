@@ -9,7 +9,7 @@ from explain.training import RECIPES, train
 from explain.views import activations
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_lenet_reaches_its_window():
     """X01, within what 127 published runs of these settings gave (D1 in the requirements)."""
     try:

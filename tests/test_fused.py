@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from near import is_peak
 from torch import nn
 from torch.nn import functional as F
 
@@ -86,22 +87,29 @@ NETS = {
 
 
 def responses(net, layers, batch, tails):
+    """Of each call: its responses, and the maps that they were found in."""
     found = {}
 
     def seen(name, call, output):
-        found[name, call] = respond(output, tail=tails.get(name))
+        maps = output.clone()  # a tail overwrites them
+        found[name, call] = respond(output, tail=tails.get(name)), maps
 
     with torch.inference_mode(), calls(net, {name.partition(":")[0] for name in layers}, seen):
-        found["", 0] = respond(net(batch))
+        seen("", 0, net(batch))
     return found
 
 
 def agree(net, private, layers, tails, batch):
     one, other = responses(net, layers, batch, {}), responses(private, layers, batch, tails)
     assert one.keys() == other.keys()
-    for key in one:
-        for mine, theirs in zip(one[key], other[key], strict=True):
-            np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4 * max(1, abs(mine).max()), err_msg=key)
+    for key, (wanted, maps) in one.items():
+        found, _ = other[key]
+        for name in ("peak", "least", "total", "squares"):
+            mine, theirs = getattr(wanted, name), getattr(found, name)
+            np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-4 * max(1, abs(mine).max()), err_msg=str(key))
+        maps = maps if maps.dim() == 4 else maps[:, :, None, None]
+        for n, c in np.ndindex(wanted.peak.shape):  # by value: which of two near-ties is the first is rounding
+            assert is_peak(maps[n, c], (found.row[n, c], found.column[n, c]), 1e-4), (key, n, c)
 
 
 @pytest.mark.parametrize("name", NETS)

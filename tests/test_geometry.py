@@ -187,7 +187,7 @@ def test_boxes_of_a_known_net_are_its_gradients_support(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SLOW)
+@pytest.mark.parametrize("name", [pytest.param("resnet50", marks=pytest.mark.exhaustive), *list(SLOW)[1:]])
 def test_boxes_of_a_larger_net_are_its_gradients_support(name):
     shape, layers = SLOW[name]
     prefix = "features." if name == "densenet121" else ""

@@ -62,7 +62,7 @@ def test_views(name):
     size = (*model.preprocess.size, 3) if model.preprocess.channels == 3 else model.preprocess.size
     picture = np.random.default_rng(0).integers(0, 256, size, np.uint8)
     assert len(model.predict(picture, k=3)[0]) == 3
-    assert anatomy.compute(model).figure()
+    assert anatomy.compute(model).figure().table["layer"]
     assert saliency.compute(model, picture, "gradient").heat.any()
     assert filters.compute(model).looks_at_pixels
 

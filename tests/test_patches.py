@@ -47,11 +47,6 @@ def index(folder, tmp_path_factory):
     return explain.build_index(tiny(), folder, k=5, out=tmp_path_factory.mktemp("index"))
 
 
-@pytest.fixture(scope="module")
-def clothes(lenet, tmp_path_factory):
-    return explain.build_index(lenet, "fashion-mnist", out=tmp_path_factory.mktemp("clothes"), limit=200)
-
-
 def outputs(index, layer):
     """(N, C, H, W) of all pictures, one after the other."""
     held = []
@@ -148,7 +143,8 @@ def test_random_rows_are_random_and_repeatable(index):
     first, second = (patches.compute(index, "0", [0, 1], "random") for _ in range(2))
     assert first.table == second.table
     scores = [first.table["score"][k] for k in first.cuts.where(channel=0)]
-    assert scores != sorted(scores, reverse=True) or scores != patches.compute(index, "0", 0).table["score"]
+    assert len(scores) > 3
+    assert scores not in (sorted(scores), sorted(scores, reverse=True))
 
 
 def test_a_figure_has_a_row_a_neuron_with_the_value_under_each(clothes, tmp_path):

@@ -131,6 +131,11 @@ def test_dots_shrink_as_they_become_more_and_as_the_map_becomes_narrow():
     assert sizes == sorted(sizes, reverse=True)
     assert bare([[0, 0]]).dot(150) < bare([[0, 0]]).dot(400)
     assert bare([[0, 0]], size=2.0).dot(150) == 2
+    for size in (0.5, 99.9):
+        assert bare([[0, 0]], size=size).dot(150) == size
+    for size in (0.0, -1.0, 100.0, float("nan")):
+        with pytest.raises(ValueError, match="above 0, below 100"):
+            bare([[0, 0]], size=size)
 
 
 # Files

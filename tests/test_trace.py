@@ -1,6 +1,9 @@
+import copy
+
 import pytest
 import torch
 from captum.attr import LayerActivation
+from near import alike
 from torch import nn
 from torch.nn import functional as F
 from torchvision import models
@@ -31,7 +34,8 @@ class AddsInPlace(nn.Module):
 
 
 def plain(net):
-    """The same net without in-place layers: what a hook sees there is the truth."""
+    """A copy of the net without in-place layers: what a hook sees there is the truth."""
+    net = copy.deepcopy(net)
     for module in net.modules():
         if hasattr(module, "inplace"):
             module.inplace = False
@@ -66,9 +70,9 @@ def test_outputs_are_those_of_a_net_without_inplace_layers(net):
         _, held = record(net, batch, names)
         expected = hooked(plain(net), batch, names)
         for name in names:
-            assert torch.equal(held[name], expected[name]), name
+            assert alike(held[name], expected[name]), name
     _, held = record(net, batch, names, gradients=True)
-    assert all(torch.equal(held[name], expected[name]) for name in names)
+    assert all(alike(held[name], expected[name]) for name in names)
 
 
 def test_agrees_with_captum_where_modules_are_not_reused():
@@ -76,21 +80,20 @@ def test_agrees_with_captum_where_modules_are_not_reused():
     net = models.alexnet(weights=None).eval()
     batch = torch.randn(1, 3, 96, 96)
     for name in ("features.0", "features.8", "classifier.4"):
-        oracle = LayerActivation(net, net.get_submodule(name)).attribute(batch)
-        if not getattr(net.get_submodule(name.rsplit(".")[0])[int(name.rsplit(".")[1]) + 1], "inplace", False):
-            assert torch.equal(record(net, batch, [name])[1][name], oracle)
-    oracle = LayerActivation(plain(net), net.features[0]).attribute(batch)
-    assert torch.equal(record(net, batch, ["features.0"])[1]["features.0"], oracle)
+        twin = plain(net)  # in place, captum's oracle is what the next layer makes of it
+        oracle = LayerActivation(twin, twin.get_submodule(name)).attribute(batch)
+        assert oracle.min() < 0
+        assert alike(record(net, batch, [name])[1][name], oracle)
 
 
 def test_each_call_of_a_reused_module_has_its_own_address():
     net, batch = Reused().eval(), torch.randn(2, 3, 9, 9)
     output, held = record(net, batch, ["relu:0", "relu:1", "relu"])
     first = F.relu(net.a(batch))
-    assert torch.equal(held["relu:0"], first)
-    assert torch.equal(held["relu:1"], F.relu(net.b(first)))
+    assert alike(held["relu:0"], first)
+    assert alike(held["relu:1"], F.relu(net.b(first)))
     assert torch.equal(held["relu"], held["relu:1"])
-    assert torch.equal(output, held["relu:1"].mean((2, 3)))
+    assert alike(output, held["relu:1"].mean((2, 3)))
     assert call_counts(net, batch)["relu"] == 2
 
 
@@ -99,7 +102,7 @@ def test_functional_inplace_operations_do_not_spoil_what_is_held():
     truth = F.conv2d(batch, net.conv.weight, net.conv.bias, padding=1)
     for gradients in (False, True, False):
         held = record(net, batch, ["conv"], gradients=gradients)[1]["conv"]
-        assert torch.equal(held, truth)
+        assert alike(held, truth)
 
 
 def test_a_layer_without_one_tensor_is_refused():
@@ -124,7 +127,7 @@ def test_gradients_reach_a_layer_under_no_grad_and_inference_mode(mode):
         output, held = record(net, batch, ["relu:0"], gradients=True)
         with torch.inference_mode(False), torch.enable_grad():
             (slope,) = torch.autograd.grad(output[0, 1], held["relu:0"])
-    assert torch.equal(slope, truth)
+    assert alike(slope, truth)
 
 
 def test_no_hook_stays_behind_even_after_an_exception():

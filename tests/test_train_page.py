@@ -7,7 +7,6 @@ import zipfile
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -47,14 +46,6 @@ def fine(app: AppTest) -> AppTest:
 
 def said(app: AppTest) -> str:
     return " ".join(block.value for kind in (app.caption, app.markdown) for block in kind).replace("\\", "")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def threads():
-    """The same bits come of as many threads: a process of its own takes as many as this one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))
-        yield
 
 
 def finished(name: str) -> None:
@@ -135,9 +126,13 @@ def test_settings_that_do_not_go_together_are_said():
 
 def test_bad_urls_are_the_default():
     for query in ({"recipe": "x"}, {"trainings": "x"}, {"lenet-fashion-mnist.data": "/etc"}, {"start": "x"},
-                  {"lenet-fashion-mnist.limit": "²"}, {"lenet-fashion-mnist.augmentation": "x,flip"},
-                  {"trainings": "runs", "run": "../..", "watch": "x", "confusion.part": "x"}):  # fmt: skip
-        fine(open_page(**query))
+                  {"lenet-fashion-mnist.limit": "²"}, {"lenet-fashion-mnist.augmentation": "x"}):  # fmt: skip
+        app = fine(open_page(**query))
+        assert app.selectbox(key="_recipe").value == "lenet-fashion-mnist"
+        assert "As the recipe has it." in said(app), query
+    app = fine(open_page(**{"lenet-fashion-mnist.augmentation": "x,flip"}))
+    assert app.multiselect(key="_lenet-fashion-mnist.augmentation").value == ["flip"]
+    fine(open_page(**{"trainings": "runs", "run": "../..", "watch": "x", "confusion.part": "x"}))
 
 
 def test_augmentations_are_previewed():
@@ -312,7 +307,7 @@ def test_mistakes_are_shown_and_become_the_picture_of_all_pages(done, monkeypatc
 
 
 def test_what_is_cancelled_goes_on_to_the_same_bits(monkeypatch):
-    longer = {**TINY, "epochs": 30}
+    longer = {**TINY, "epochs": 6}
     folder = runs.reserve(RunRequest("edges-fashion-mnist", longer, "fashion-mnist", 200))
     assert runs.state(folder) == "interrupted", "its server died before it began"
 
@@ -330,8 +325,8 @@ def test_what_is_cancelled_goes_on_to_the_same_bits(monkeypatch):
     assert workspace.model_folder(folder.name) is None
     app = fine(open_page(trainings="runs", run=folder.name))
     epochs = training_curves.run_of(folder).rows[-1]["epoch"]
-    assert 1 <= epochs < 30
-    assert f"was interrupted after {epochs} of 30 epochs" in app.warning[0].value.replace("\\", "")
+    assert 1 <= epochs < 6
+    assert f"was interrupted after {epochs} of 6 epochs" in app.warning[0].value.replace("\\", "")
     fine(app.button(key="resume").click().run())
     finished(folder.name)
     same = explain.train("edges-fashion-mnist", load_images("fashion-mnist", 200), **longer)

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from near import alike, close, is_peak
 from safetensors.torch import load_file
 from torch import nn
 
@@ -92,9 +93,12 @@ def test_accuracy(name, least):
     images, model = load_images("fashion-mnist"), load_model(name)
     with model.exclusive() as net, torch.no_grad():
         x = torch.from_numpy(images.array)[:, None].float() / 255
-        hits = torch.cat([net(some).argmax(1) for some in x.split(500)]).numpy() == images.labels
+        scores = torch.cat([net(some) for some in x.split(500)])
+    hits = scores.argmax(1).numpy() == images.labels
     assert len(hits) == 10_000
-    assert model.about["accuracy"]["test"] == hits.mean()
+    best = scores.topk(2).values
+    ties = int((best[:, 0] - best[:, 1] <= close(scores)).sum())  # whose class may be another on another processor
+    assert abs(model.about["accuracy"]["test"] - hits.mean()) * len(hits) <= ties + 1e-6
     assert hits.mean() >= least
     assert model.classes == images.classes
     recipe, history = model.about["recipe"], model.about["history"]
@@ -124,8 +128,9 @@ def test_accuracy_through_predict(lenet):
     """Preprocessing changes nothing for pictures of the network's own size: predict agrees with the raw pass."""
     images = load_images("fashion-mnist", limit=300)
     with lenet.exclusive() as net, torch.no_grad():
-        wanted = net(torch.from_numpy(images.array)[:, None].float() / 255).argmax(1)
-    assert [lenet.classes.index(rows[0][0]) for rows in lenet.predict(images, k=1)] == wanted.tolist()
+        scores = net(torch.from_numpy(images.array)[:, None].float() / 255)
+    for row, ((name, _),) in zip(scores, lenet.predict(images, k=1), strict=True):
+        assert is_peak(row, lenet.classes.index(name))
 
 
 def test_lite_weights(lite):
@@ -174,7 +179,7 @@ def test_round_trip(lenet, folder):
     assert (again.name, again.classes, again.preprocess) == (lenet.name, lenet.classes, lenet.preprocess)
     assert again.about["accuracy"] == lenet.about["accuracy"]
     picture = load_images("fashion-mnist")[3]
-    assert torch.equal(again.scores(picture), lenet.scores(picture))
+    assert alike(again.scores(picture), lenet.scores(picture))
     assert same(load_file(folder / "weights.safetensors"), state(lenet))
 
 

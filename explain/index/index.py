@@ -261,7 +261,10 @@ class Index:
     # ------------------------------------------------------------ neighbours
 
     def neighbours(self, image: Any, k: int = 8, space: str = "features", metric: str = "euclidean") -> list[Neighbour]:
-        """The k nearest pictures, nearest first, to one of the index (its number; it is left out itself) or another."""
+        """The k nearest pictures, nearest first, to one of the index (its number; it is left out itself) or another.
+
+        What could not be read is near to nothing.
+        """
         if space not in SPACES:
             raise Unknown("space", space, SPACES)
         vectors = self.features if space == "features" else self.pixels
@@ -270,7 +273,7 @@ class Index:
             raise BadValue(f"Image {image} is not in this index; it has 0 to {len(self) - 1}.")
         query = vectors[image] if own else self.vector(image, space)
         found = nearest(vectors, query, k, metric, norms=self._norms(space), exclude=int(image) if own else None)
-        return [Neighbour(int(at), float(distance)) for at, distance in zip(*found, strict=True)]
+        return [Neighbour(int(at), float(far)) for at, far in zip(*found, strict=True) if np.isfinite(far)]
 
     def vector(self, image: Any, space: str = "features") -> NDArray[np.float32]:
         """Any picture in one of the two spaces, (D,)."""

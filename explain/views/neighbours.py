@@ -143,7 +143,7 @@ def compute(
     by, known = ("prediction", prediction) if label is None else ("label", label)
 
     def ranked(space: str) -> Ranking:
-        found = [row for row in index.neighbours(image, k, space, metric) if np.isfinite(row.distance)]
+        found = index.neighbours(image, k, space, metric)
         numbers = [row.image for row in found]
         labels, predictions = tuple(map(index.label, numbers)), tuple(map(index.prediction, numbers))
         compared = labels if by == "label" else predictions

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from visits import settle
 
+import explain
 from explain.data import load_images
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,14 +73,22 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., st
             server.kill()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def workspace(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("workspace")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def index(workspace, lenet):
+    """500 pictures of Fashion-MNIST, where the app finds them instead of building all 10,000."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPLAIN_WORKSPACE", str(workspace))
+        return explain.build_index(lenet, "fashion-mnist", limit=500)
+
+
+@pytest.fixture(scope="session")
 def address(workspace, tmp_path_factory):
-    """The app as `python -m explain serve` starts it, over a workspace of this module's own."""
+    """The app as `python -m explain serve` starts it, over a workspace that all files here share."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -131,7 +140,7 @@ def visit(browser, address):
     assert not errors
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def photograph() -> bytes:
     """A shipped photograph as a camera would hand it over: a JPEG lying on its side."""
     images = load_images("photos")

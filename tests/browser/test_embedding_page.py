@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from visits import choose, query, settle, wait_for_url
 
-import explain
 from explain.figure import read_facts
 
-pytestmark = pytest.mark.browser
-N = 400
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("index")]
+N = 500
 LENET = "/embedding?model=lenet-fashion-mnist&index=fashion-mnist"
 TSNE = f"{LENET}&projection=tsne&tsne_iterations=50"
 
@@ -25,14 +24,6 @@ STAR = """canvas => {
   const ratio = width / canvas.clientWidth;
   return [left / ratio + 11, (Math.min(...rows) + Math.max(...rows)) / 2 / ratio];
 }"""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def index(workspace, lenet):
-    """Few pictures of Fashion-MNIST, where the app finds them instead of building all 10,000."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EXPLAIN_WORKSPACE", str(workspace))
-        return explain.build_index(lenet, "fashion-mnist", limit=N)
 
 
 def dots(page, times: int = 1) -> float:

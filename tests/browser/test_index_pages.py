@@ -9,17 +9,9 @@ from visits import choose, query, settle, wait_for_url
 import explain
 from explain.views import channel, neighbours, patches
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("index")]
 LENET = "model=lenet-fashion-mnist"
 ROW = 9  # patches of a channel
-
-
-@pytest.fixture(scope="module", autouse=True)
-def index(workspace, lenet):
-    """500 pictures of Fashion-MNIST, where the app finds them instead of building all 10,000."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EXPLAIN_WORKSPACE", str(workspace))
-        return explain.build_index(lenet, "fashion-mnist", limit=500)
 
 
 class Wall:
