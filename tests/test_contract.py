@@ -190,7 +190,7 @@ def test_the_contract(method, name):
         generator = torch.Generator().manual_seed(1)
         # A picture's worth of correlation: on plain noise all maps of a random net are alike.
         coarse = torch.randn(8, model.preprocess.channels, 8, 8, generator=generator)
-        batch = F.interpolate(coarse, model.preprocess.size, mode="bicubic").double()
+        batch = F.interpolate(coarse, model.preprocess.size, mode="bicubic").double().to(model.device)
         ends = tuple(end.double() for end in model.ends)
         target = torch.arange(8) % len(model.classes)
         before = _state(net)
