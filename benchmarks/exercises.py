@@ -3,7 +3,7 @@
 Results go to benchmarks/results/exercises.json, by name and device. Without a GPU only LeNet is run: the others take
 8 to 21 hours on two cores.
 
-    python benchmarks/exercises.py
+    python benchmarks/exercises.py [--only lenet-fashion-mnist ...]
 """
 
 import argparse
@@ -28,6 +28,7 @@ WINDOWS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition(".")[0])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", nargs="+", default=list(WINDOWS), choices=WINDOWS, metavar="RECIPE")
     given = parser.parse_args()
     import torch
 
@@ -35,7 +36,8 @@ def main() -> None:
     device = torch.cuda.get_device_name(0) if cuda else "CPU"
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     print(machine())
-    for name, windows in WINDOWS.items():
+    for name in given.only:
+        windows = WINDOWS[name]
         if not cuda and name != "lenet-fashion-mnist":
             print(f"{name:<26} not run here: no GPU")
             continue

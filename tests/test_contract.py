@@ -199,7 +199,7 @@ def test_the_contract(method, name):
         # A picture's worth of correlation: on plain noise all maps of a random net are alike.
         coarse = torch.randn(count, model.preprocess.channels, 8, 8, generator=generator)
         side = SIDE // 2 if METHODS[method].slow and name == "resnet18" else model.preprocess.size
-        batch = F.interpolate(coarse, side, mode="bicubic").double()
+        batch = F.interpolate(coarse, side, mode="bicubic").double().to(model.device)
         input_range = tuple(end.double() for end in model.input_range)
         target = torch.arange(count) % len(model.classes)
         before = _state(net)

@@ -111,7 +111,7 @@ def check(index, model, images):
         with model.exclusive() as net:
             _, held = record(net, model.batch(image), index.layers)
         for layer, output in held.items():
-            outputs[layer].append(output[0])
+            outputs[layer].append(output[0].cpu())
         features.append(index.embed(image))
     np.testing.assert_allclose(index.features, features, rtol=1e-4, atol=1e-5)
     scores = model.scores(list(images))

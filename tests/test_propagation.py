@@ -115,7 +115,7 @@ def test_deep_lift_is_complete_for_networks(name):
 
 def test_deep_lift_is_complete_for_lenet(lenet):
     with lenet.exclusive() as net:
-        net = copy.deepcopy(net).double()
+        net = copy.deepcopy(net).double().cpu()
     batch = picture(3, 28, 1).sigmoid()
     input_range = tuple(end.double() for end in (torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)))
     heat = METHODS["deep_lift"](net, "", batch, torch.tensor([1, 2, 3]), input_range)

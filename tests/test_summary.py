@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from explain.index.build import _Later
 from explain.index.responses import respond
 from explain.index.summary import NOBODY, RANKINGS, Summary, edges, merge
 
@@ -141,3 +142,24 @@ def test_large_maps_keep_their_digits(layout):
     np.testing.assert_allclose(found.total, exact.sum((2, 3)).numpy(), rtol=1e-7)
     np.testing.assert_allclose(found.squares, exact.square().sum((2, 3)).numpy(), rtol=1e-7)
     assert (found.peak == maps.amax((2, 3)).numpy()).all()
+
+
+def test_what_a_gpu_sends_in_one_piece_is_what_a_cpu_finds():
+    """On the CPU here: maps with ties, infinities and a NaN, vectors, and the tensors behind them."""
+    chance = torch.Generator().manual_seed(0)
+    maps, vectors = torch.randn(5, 7, 9, 6, generator=chance).round(decimals=1), torch.randn(5, 11, generator=chance)
+    maps[0, 0, 3, 2], maps[1, 1, 0, 5] = float("nan"), float("inf")
+    scores, later = torch.randn(5, 3, generator=chance), _Later()
+    for name, output in (("maps", maps), ("vectors", vectors)):
+        later.add(name, output)
+    later.send(vectors, scores)
+    assert [torch.equal(*pair) for pair in zip(later.received(), (vectors, scores), strict=True)] == [True, True]
+    for (name, found, positions), output in zip(later.found(), (maps, vectors), strict=True):
+        assert positions == (54 if name == "maps" else 1)
+        expected = respond(output)
+        sound = ~np.isnan(expected.peak)
+        np.testing.assert_array_equal(found.peak, expected.peak)
+        for part in ("row", "column", "least"):
+            np.testing.assert_array_equal(getattr(found, part)[sound], getattr(expected, part)[sound])
+        for part in ("total", "squares"):
+            np.testing.assert_allclose(getattr(found, part), getattr(expected, part), rtol=1e-5, atol=1e-5)

@@ -26,7 +26,7 @@ from explain.nets import NETS
 from explain.network.zoo import load_model
 from explain.training import RECIPES, read_run, recipe, train
 from explain.training import checkpoint as checkpoints
-from explain.training.chance import order
+from explain.training.chance import at_step, order
 from explain.training.metrics import hits
 from explain.training.network import initialise
 from explain.training.optimisers import OPTIMISERS
@@ -69,7 +69,7 @@ def run(few, **changes):
 
 def weights(model):
     with model.exclusive() as net:
-        return torch.cat([value.detach().reshape(-1).double() for value in net.state_dict().values()])
+        return torch.cat([value.detach().reshape(-1).double().cpu() for value in net.state_dict().values()])
 
 
 def rows(model):
@@ -79,7 +79,7 @@ def rows(model):
 
 def test_it_is_the_plain_loop(few):
     """O01: the same weights, to the bit, as a loop written down here."""
-    model = run(few, epochs=2, learning_rate=0.1, options={"activation": "relu"})
+    model = run(few, epochs=2, learning_rate=0.1, options={"activation": "relu"}, device="cpu")
     net = NETS["lenet"](activation="relu").to(memory_format=torch.channels_last)
     initialise(net, torch.Generator().manual_seed(0))
     x, y = torch.from_numpy(few.array)[:, None].float() / 255, torch.from_numpy(few.labels)
@@ -322,7 +322,7 @@ def test_it_stops_where_the_gradient_ends():
     assert "norm is below 1e-05" in model.about["ended"]
     oracle = LogisticRegression(C=np.inf, tol=1e-10, max_iter=10_000).fit(array.reshape(60, 4) / 255, labels)
     with model.exclusive() as net:
-        found = np.hstack([net.fc1.weight.numpy(), net.fc1.bias.numpy()[:, None]])
+        found = np.hstack([net.fc1.weight.cpu().numpy(), net.fc1.bias.cpu().numpy()[:, None]])
     expected = np.hstack([oracle.coef_, oracle.intercept_[:, None]])
     np.testing.assert_allclose(found - found.mean(0), expected - expected.mean(0), atol=5e-3)
 
@@ -493,7 +493,7 @@ def test_auxiliary_heads_learn(few):
     before = NETS["googlenet"](**options)
     initialise(before, torch.Generator().manual_seed(0))
     with model.exclusive() as net:
-        assert not torch.equal(net.heads.aux1[-1].weight, before.heads.aux1[-1].weight)
+        assert not torch.equal(net.heads.aux1[-1].weight.cpu(), before.heads.aux1[-1].weight)
 
 
 # ------------------------------------------------------------ transfer
@@ -647,7 +647,7 @@ def test_no_memory_is_said_with_what_fits(few, monkeypatch):
 
     monkeypatch.setattr("explain.training.step.F.cross_entropy", small)
     with pytest.raises(ExplainError, match="no memory for batch_size=128 on cpu; batch_size=32 fits"):
-        run(few)
+        run(few, device="cpu")
 
 
 # ------------------------------------------------------------ parts
@@ -691,3 +691,14 @@ def test_hits(k):
     assert hits(scores, labels, k).tolist() == expected
     assert torch.equal(hits(scores, labels), scores.argmax(1) == labels)
     assert not hits(torch.full((1, 3), torch.nan), torch.tensor([0])).any()
+
+
+def test_layers_draw_what_torchs_own_seed_would_give():
+    before = torch.get_rng_state()
+    at_step(3, 5, torch.device("cpu"))
+    found = torch.rand(4)
+    torch.manual_seed(torch.initial_seed())
+    assert torch.equal(torch.rand(4), found)
+    at_step(3, 6, torch.device("cpu"))
+    assert not torch.equal(torch.rand(4), found)
+    torch.set_rng_state(before)

@@ -44,7 +44,7 @@ def refused(kind, *parts):
 
 def state(model):
     with model.exclusive() as net:
-        return {key: tensor.clone() for key, tensor in net.state_dict().items()}
+        return {key: tensor.cpu().clone() for key, tensor in net.state_dict().items()}
 
 
 def same(first, second):
@@ -90,7 +90,7 @@ def test_list():
 )
 def test_accuracy(name, least):
     """The card's accuracy is that of the shipped weights on all 10,000 test images; the card says how they came."""
-    images, model = load_images("fashion-mnist"), load_model(name)
+    images, model = load_images("fashion-mnist"), load_model(name, device="cpu")  # where the card was written
     with model.exclusive() as net, torch.no_grad():
         x = torch.from_numpy(images.array)[:, None].float() / 255
         scores = torch.cat([net(some) for some in x.split(500)])
@@ -109,7 +109,7 @@ def test_accuracy(name, least):
 
 def test_edges_are_no_noise():
     """The filters that are shipped to be looked at are smooth: most of their power lies at low frequencies."""
-    with load_model("edges-fashion-mnist").exclusive() as net:
+    with load_model("edges-fashion-mnist", device="cpu").exclusive() as net:
         first = next(module for module in net.modules() if isinstance(module, torch.nn.Conv2d)).weight.detach()
     assert first.shape[1:] == (1, 7, 7)
 
@@ -128,7 +128,7 @@ def test_accuracy_through_predict(lenet):
     """Preprocessing changes nothing for pictures of the network's own size: predict agrees with the raw pass."""
     images = load_images("fashion-mnist", limit=300)
     with lenet.exclusive() as net, torch.no_grad():
-        scores = net(torch.from_numpy(images.array)[:, None].float() / 255)
+        scores = net(torch.from_numpy(images.array)[:, None].to(lenet.device).float() / 255).cpu()
     for row, ((name, _),) in zip(scores, lenet.predict(images, k=1), strict=True):
         assert is_peak(row, lenet.classes.index(name))
 

@@ -7,9 +7,10 @@ by threads a batch ahead.
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -26,6 +27,7 @@ from .. import store
 from ..data import ImageSet
 from ..errors import BadFile, BadValue, ExplainError, NotSupported, shorten
 from ..figure import versions
+from ..network.exact import exact
 from ..network.features import head, vector
 from ..network.layers import Layer
 from ..network.model import Model
@@ -47,10 +49,14 @@ from .files import (
     write_arrays,
 )
 from .fused import private
+from .responses import Responses, packed, unpacked
 from .summary import Summary, merge
 
 __all__ = ["build", "default_layers", "gather", "join"]
 
+_Read = tuple[int, Tensor | ExplainError]
+_Batch = tuple[list[_Read], Tensor | None]
+_counters = ThreadPoolExecutor(4, "counts")  # one thread counts more slowly than a GPU answers
 SHARD = 512  # images in a shard, at most
 PATIENCE = 60.0  # seconds a shard may take: what an interruption can cost
 INPUT = 16 * 3 * 224 * 224
@@ -73,7 +79,7 @@ def build(
     k: int = 16,
     seed: int = 0,
     batch: int | None = None,
-    workers: int = 2,
+    workers: int | None = None,
     resume: bool = True,
     progress: Progress = unheard,
 ) -> None:
@@ -82,8 +88,12 @@ def build(
     progress(done, total, message) is called after every batch; whatever it raises ends the pass, and what is complete
     stays usable. Raises BadValue when folder holds an index of something else.
     """
-    if batch is None:  # as many small pictures as make the work of 16 large ones
-        batch = min(max(INPUT // (model.preprocess.channels * math.prod(model.preprocess.size)), 16), 256)
+    if batch is None:  # as many small pictures as make the work of 16 large ones, of 128 on a GPU
+        least = 16 if model.device.type == "cpu" else 128
+        size = model.preprocess.channels * math.prod(model.preprocess.size)
+        batch = min(max(INPUT * least // 16 // size, least), 256)
+    if workers is None:  # a CPU that computes has no more to spare
+        workers = 2 if model.device.type == "cpu" else min(os.cpu_count() or 2, 16)
     for name, value in {"k": k, "batch": batch, "workers": workers}.items():
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 4096:
             raise BadValue(f"{name}={shorten(value)} is not a whole number from 1 to 4096.")
@@ -307,58 +317,110 @@ class _Pass:
         errors: dict[int, str] = {}
         rows: list[tuple[Tensor, Tensor]] = []
         read: list[int] = []
+        ended: Callable[[], tuple[Tensor, Tensor]] | None = None
         count, ends = 0, time.monotonic() + PATIENCE
         coming = loaded(positions)
-        while pictures := list(islice(coming, batch)):
+        batches = self._batches(coming, batch)
+        for pictures, stacked in batches:
             good = [(at, tensor) for at, tensor in pictures if isinstance(tensor, Tensor)]
             errors |= {at: str(error) for at, error in pictures if not isinstance(error, Tensor)}
-            if good:
+            if stacked is not None:
                 numbers = np.arange(count, count + len(pictures), dtype=np.int32)[
                     [isinstance(t, Tensor) for _, t in pictures]
                 ]
-                rows.append(self._batch(summaries, torch.stack([tensor for _, tensor in good]), numbers, good))
+                begun = self._batch(summaries, stacked, numbers, good)
+                if ended is not None:  # on a GPU this one runs while what the last one found is counted
+                    rows.append(ended())
+                ended = begun
                 read += [at for at, _ in good]
             count += len(pictures)
             progress(done + count, len(self.images), f"{len(errors)} unreadable" if errors else "")
             if time.monotonic() > ends:
                 break
+        batches.close()
         coming.close()  # type: ignore[attr-defined]
+        if ended is not None:
+            rows.append(ended())
         return self._rows(positions[:count], read, rows, errors), summaries, count
+
+    def _batches(self, coming: Iterator[_Read], batch: int) -> Generator[_Batch, None, None]:
+        """So many pictures at a time, and those that could be read as one tensor; for a GPU one batch ahead."""
+        cuda = self.model.device.type == "cuda"
+
+        def stacked() -> Iterator[_Batch]:
+            while pictures := list(islice(coming, batch)):
+                good = [tensor for _, tensor in pictures if isinstance(tensor, Tensor)]
+                # From memory that is not paged, nobody waits for the way to the GPU.
+                out = torch.empty(len(good), *good[0].shape, pin_memory=True) if good and cuda else None
+                yield pictures, torch.stack(good, out=out) if good else None
+
+        if not cuda:
+            yield from stacked()
+            return
+        source = stacked()
+        with ThreadPoolExecutor(1, "batches") as pool:
+            ahead = pool.submit(next, source, None)
+            while (found := ahead.result()) is not None:
+                ahead = pool.submit(next, source, None)
+                yield found
 
     def _batch(
         self,
         summaries: dict[str, Summary],
-        batch: Tensor,
+        pictures: Tensor,
         numbers: NDArray[np.int32],
         good: list[tuple[int, Any]],
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Callable[[], tuple[Tensor, Tensor]]:
+        """Send a batch through the net; what comes back waits for it, and gives features and scores."""
         lots = np.array([_lot(self.images.files[at], self.seed) for at, _ in good], np.float32)
         peaks: dict[str, NDArray[np.float32]] = {}
+        later = _Later()
         by_module: dict[str, dict[int | None, str]] = {}
         for name in self.layers:
             module, call = split(name)
             by_module.setdefault(module, {})[call] = name
         taken: list[Tensor] = []
+        device = self.model.device
 
         def seen(module: str, call: int, output: Any) -> None:
             wanted = by_module[module]
             name = wanted.get(call, wanted.get(None))
-            if name is not None:
+            if name is None:
+                return
+            if device.type == "cpu":
                 peaks[name] = summaries[name].add(output, numbers, lots, self.tails.get(name))
+            else:
+                later.add(name, output)
 
         with ExitStack() as stack:
+            stack.enter_context(exact(device))
             stack.enter_context(torch.inference_mode())
             stack.enter_context(calls(self.net, by_module, seen))
             stack.enter_context(inputs(self.net, self.head, lambda value: taken.append(vector(value))))
-            batch = batch.to(self.model.device).contiguous(memory_format=self.layout)
-            scores = self.net(batch).float()
-        if self.labelled:
-            classes = np.array([_label(self.images, at) for at, _ in good])
-        else:
-            classes = scores.argmax(1).cpu().numpy()
-        for name, found in peaks.items():
-            summaries[name].add_classes(found, classes)
-        return taken[-1].cpu(), scores.cpu()
+            sent = pictures.to(device, non_blocking=True)
+            scores = self.net(sent.contiguous(memory_format=self.layout)).float()
+            features = taken[-1]
+            if device.type != "cpu":
+                later.send(features, scores)
+
+        def ended() -> tuple[Tensor, Tensor]:
+            ours, theirs = (features, scores) if device.type == "cpu" else later.received()
+            if self.labelled:
+                classes = np.array([_label(self.images, at) for at, _ in good])
+            else:
+                classes = theirs.argmax(1).numpy()
+
+            def count(name: str, found: Responses, positions: int) -> None:
+                summaries[name].count(found, positions, numbers, lots)
+                summaries[name].add_classes(found.peak, classes)
+
+            for name, each in peaks.items():
+                summaries[name].add_classes(each, classes)
+            for counted in [_counters.submit(count, *each) for each in later.found()]:
+                counted.result()
+            return ours, theirs
+
+        return ended
 
     def _rows(
         self, positions: list[int], read: list[int], rows: list[tuple[Tensor, Tensor]], errors: dict[int, str]
@@ -387,3 +449,44 @@ class _Pass:
             loss = nn.functional.cross_entropy(scores, target.clamp(min=0), reduction="none")
             arrays["loss"][at] = torch.where(target >= 0, loss, torch.nan).numpy()
         return arrays
+
+
+class _Later:
+    """What a batch leaves on another device than the CPU, fetched in one piece."""
+
+    def __init__(self) -> None:
+        self._names: list[tuple[str, tuple[int, ...]]] = []
+        self._parts: list[Tensor] = []
+
+    def add(self, name: str, output: Tensor) -> None:
+        self._names.append((name, tuple(output.shape)))
+        self._parts.append(packed(output))
+
+    def send(self, *wholes: Tensor) -> None:
+        """Start fetching all that was added, and these tensors behind it."""
+        self._shapes = [tuple(whole.shape) for whole in wholes]
+        behind = [whole.float().contiguous().view(torch.int32) for whole in wholes]
+        content = torch.cat([part.flatten() for part in (*self._parts, *behind)])
+        self._event = torch.cuda.Event() if content.is_cuda else None  # type: ignore[no-untyped-call]
+        self._content = torch.empty(content.shape, dtype=torch.int32, pin_memory=content.is_cuda)
+        self._content.copy_(content, non_blocking=content.is_cuda)
+        if self._event:
+            self._event.record()
+        self._parts.clear()
+
+    def received(self) -> list[Tensor]:
+        """The tensors behind, once they are here."""
+        if self._event:
+            self._event.synchronize()
+        sizes = [math.prod(shape) for shape in self._shapes]
+        behind = self._content[len(self._content) - sum(sizes) :].clone().split(sizes)  # type: ignore[no-untyped-call]
+        return [part.view(torch.float32).view(shape) for part, shape in zip(behind, self._shapes, strict=True)]
+
+    def found(self) -> Iterator[tuple[str, Responses, int]]:
+        """Name, responses and positions of each layer; after `received`."""
+        start = 0
+        for name, shape in self._names:
+            size = 5 * shape[0] * shape[1]
+            bits = self._content[start : start + size].view(5, *shape[:2]).numpy()
+            yield name, unpacked(bits, shape), math.prod(shape[2:])
+            start += size

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Responses", "Sought", "Tail", "respond"]
+__all__ = ["Responses", "Sought", "Tail", "packed", "respond", "unpacked"]
 
 # Neither NaN nor infinity is assumed away: they are found, counted and ranked last.
 _FASTMATH = {"reassoc", "contract", "nsz"}
@@ -63,13 +63,13 @@ class Tail(NamedTuple):
 
 def respond(output: Tensor, sought: Sought | None = None, tail: Tail | None = None) -> Responses:
     """The responses of maps (N, C, H, W) or of a vector (N, C), which the tail then overwrites."""
-    maps = output.detach() if output.dim() == 4 else output.detach()[:, :, None, None]
+    maps = _maps(output)
+    count, channels = maps.shape[:2]
     if maps.device.type != "cpu":
-        found = _by_torch(maps)
+        found = unpacked(packed(output).cpu().numpy(), tuple(output.shape))
         if tail is not None:
             tail.apply(output)
         return found
-    count, channels = maps.shape[:2]
     if sought is None:
         everywhere = np.full(channels, np.nan, np.float32)
         sought = Sought(everywhere, everywhere, np.ones(count, np.bool_))
@@ -99,15 +99,26 @@ def _compiled(positions: NDArray[np.float32], sought: Sought, tail: Tail | None)
     return Responses(*found)
 
 
-def _by_torch(maps: Tensor) -> Responses:
-    maps = maps.float()
-    rows = maps.amax(3)
-    peak, row = rows.amax(2), rows.argmax(2)
-    column = maps.gather(2, row[:, :, None, None].expand(-1, -1, 1, maps.shape[3])).argmax(3)[:, :, 0]
-    total = maps.sum(3).double().sum(2)
-    squares = maps.square().sum(3).double().sum(2)
-    found = (peak, row.int(), column.int(), maps.amin((2, 3)), total, squares)
-    return Responses(*(array.cpu().numpy() for array in found))
+def packed(output: Tensor) -> Tensor:
+    """The responses as bits where the output is, (5, N, C), so that nobody has to wait for them there: see `unpacked`.
+
+    As few operations as can be: a GPU ends each sooner than Python asks for the next.
+    """
+    flat = _maps(output).float().flatten(2)
+    peak, at = flat.max(2)
+    found = (peak, flat.amin(2), flat.sum(2), torch.linalg.vector_norm(flat, dim=2), at.int())
+    return torch.stack([each.view(torch.int32) for each in found])
+
+
+def unpacked(bits: NDArray[np.int32], shape: tuple[int, ...]) -> Responses:
+    """What `packed` made of an output of this shape, on the CPU."""
+    peak, least, total, norm = bits[:4].view(np.float32)
+    row, column = np.divmod(bits[4], np.int32(shape[3] if len(shape) == 4 else 1))
+    return Responses(peak, row, column, least, total.astype(np.float64), np.square(norm, dtype=np.float64))
+
+
+def _maps(output: Tensor) -> Tensor:
+    return output.detach() if output.dim() == 4 else output.detach()[:, :, None, None]
 
 
 @numba.njit(nogil=True, fastmath=_FASTMATH, cache=True, error_model="numpy")

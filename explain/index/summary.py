@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .responses import Sought, Tail, respond
+from .responses import Responses, Sought, Tail, respond
 
 __all__ = ["NOBODY", "RANKINGS", "Ranked", "Summary", "edges", "merge"]
 
@@ -114,14 +114,18 @@ class Summary:
         """
         best, lowest, drawn = (self.ranked[kind].bar for kind in RANKINGS)
         found = respond(output, Sought(best, -lowest, ~(lots <= drawn[0])), tail)
-        for kind, bar, sign in zip(RANKINGS, (best, lowest, drawn), (1, -1, 0), strict=True):
+        self.count(found, int(np.prod(output.shape[2:])), images, lots)
+        return found.peak
+
+    def count(self, found: Responses, positions: int, images: NDArray[np.int32], lots: NDArray[np.float32]) -> None:
+        """The same of responses that are there already, with all their columns."""
+        for kind, sign in zip(RANKINGS, (1, -1, 0), strict=True):
             held = self.ranked[kind]
-            _offer(held.key, held.score, held.place, bar, sign, lots, found.peak, found.row, found.column, images)
+            _offer(held.key, held.score, held.place, held.bar, sign, lots, found.peak, found.row, found.column, images)
         self.images += len(images)
-        self.positions = int(np.prod(output.shape[2:]))
+        self.positions = positions
         sums = self.total, self.squares, self.least, self.most, self.silent, self.broken, self.counts
         _count(found.peak, found.peak.view(np.int32), found.least, found.total, found.squares, sums)
-        return found.peak
 
     def add_classes(self, peaks: NDArray[np.float32], classes: NDArray[np.int64]) -> None:
         """Count the peaks (N, C) of a batch towards the images' classes (N,); -1 is none."""

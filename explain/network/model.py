@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ..errors import BadValue, NotSupported, Unknown, shorten
 from ..figure import versions
 from ..images import as_image, unturned
+from .exact import exact
 from .layers import Layer, scan
 
 __all__ = ["Box", "Layer", "Model", "Preprocess", "choose_device"]
@@ -159,9 +160,9 @@ class Model:
 
     @contextmanager
     def exclusive(self) -> Iterator[nn.Module]:
-        """The net for one thread at a time, in eval mode with its weights frozen; modes, gradients, hooks and
-        requires_grad are put back afterwards, also after an exception."""
-        with self._lock:
+        """The net for one thread at a time, in eval mode with its weights frozen, in full float32; modes, gradients,
+        hooks and requires_grad are put back afterwards, also after an exception."""
+        with self._lock, exact(_device_of(self._net)):
             modules, parameters = list(self._net.modules()), list(self._net.parameters())
             training = [module.training for module in modules]
             hooks = [[(table, dict(table)) for table in _hook_tables(module)] for module in modules]
@@ -184,7 +185,7 @@ class Model:
 
     @cached_property
     def device(self) -> torch.device:
-        return next(self._net.parameters(), torch.empty(0)).device
+        return _device_of(self._net)
 
     @cached_property
     def digest(self) -> str:
@@ -321,6 +322,10 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
         valid = ["auto", "cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
         raise Unknown("device", str(device), valid) from None
     return place
+
+
+def _device_of(net: nn.Module) -> torch.device:
+    return next(net.parameters(), torch.empty(0)).device
 
 
 def _hook_tables(module: nn.Module) -> list[dict[int, Any]]:

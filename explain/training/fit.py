@@ -15,6 +15,7 @@ from torch import nn
 from .. import store
 from ..data import ImageSet, from_arrays, load_images
 from ..errors import BadFile, BadValue, ExplainError
+from ..network.exact import repeatable
 from ..figure import versions
 from ..network.model import Model, choose_device
 from ..network.zoo import save_model
@@ -75,7 +76,7 @@ def train(
     begun = begin(plan, images, start)
     held_out = None if test is None else _like(load_images(test), images)
     kept = None if folder is None else Record(Path(folder), plan, images, begun)
-    with store.lock(kept.folder, kept.busy) if kept else nullcontext(), forked(place):
+    with store.lock(kept.folder, kept.busy) if kept else nullcontext(), forked(place), repeatable(place):
         run = _Run(plan, begun, images, held_out, place)
         if kept:
             kept.begin()
@@ -281,7 +282,7 @@ class _Run:
             "data": {"name": images.name, "digest": images.digest},
             "history": self.history,
             "accuracy": found,
-            "machine": {"device": _device(self.place), "threads": torch.get_num_threads()},  # bits are theirs
+            "machine": {"threads": torch.get_num_threads(), **_machine(self.place)},  # bits are theirs
             "versions": versions(),
         }
         if self.done:
@@ -296,8 +297,12 @@ def _like(test: ImageSet, images: ImageSet) -> ImageSet:
     return test
 
 
-def _device(place: torch.device) -> str:
-    return torch.cuda.get_device_name(place) if place.type == "cuda" else place.type
+def _machine(place: torch.device) -> dict[str, Any]:
+    """The device; on CUDA also whether torch is set to let float32 convolutions round to TF32, as it is by default."""
+    if place.type != "cuda":
+        return {"device": place.type}
+    cudnn: Any = torch.backends.cudnn
+    return {"device": torch.cuda.get_device_name(place), "tf32": cudnn.conv.fp32_precision == "tf32"}
 
 
 def _unheard(_row: dict[str, Any]) -> None:

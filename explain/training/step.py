@@ -44,7 +44,7 @@ class Stepper:
         plan = self.plan
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        at_step(plan.seed, number)
+        at_step(plan.seed, number, self.place)
         x, y = self.own.raw(chosen), self.own.y[chosen]
         target: Tensor = y
         if plan.augmentation:

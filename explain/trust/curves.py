@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..attribution.gradients import baseline_of
 from ..attribution.passes import outputs_of
+from ..network.exact import exact
 from .question import Floats, Heat, Question, edges
 
 __all__ = ["Curve", "curves", "edges_like", "moved"]
@@ -60,7 +61,8 @@ def curves(
         first = ranks[order] < round((step + 1) * count / steps)
         return torch.where(first, batch, blurred) if inserting else torch.where(first, grey, batch)
 
-    outputs = outputs_of(question.target_module(net), total, make)
+    with exact(batch.device):
+        outputs = outputs_of(question.target_module(net), total, make)
     values = (outputs if question.unit else outputs.softmax(1))[:, question.target].double().cpu().numpy()
     (whole, nothing, start), steps_of = values[:3], values[3:].reshape(2, len(orders), inner)
     return (

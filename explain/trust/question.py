@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..attribution import COMPLETENESS, METHODS, of_channel
 from ..errors import NotSupported
+from ..network.exact import exact
 from ..images import resize
 from ..network.model import Model
 from ..progress import Progress, listening, part
@@ -56,7 +57,8 @@ class Question:
         """The raw map (h, w) of this net; with an entry that of another method, with options those in place."""
         entry = entry or self.entry
         given = {**(self.options if entry is self.entry else entry.check({})), **options}
-        heat = entry.function(*self._given(net), **given)[0]
+        with exact(self.batch.device):  # a private copy is asked without `exclusive`
+            heat = entry.function(*self._given(net), **given)[0]
         return np.asarray(heat.detach().float().cpu().numpy(), np.float32)
 
     def expected_sum(self, net: nn.Module) -> float | None:
@@ -64,7 +66,8 @@ class Question:
         if self.entry.name not in COMPLETENESS or METHODS.get(self.entry.name) is not self.entry:
             return None
         of, _, *given = self._given(net)
-        return float(COMPLETENESS[self.entry.name](of, *given, **self.options)[0])
+        with exact(self.batch.device):
+            return float(COMPLETENESS[self.entry.name](of, *given, **self.options)[0])
 
     def target_module(self, net: nn.Module) -> nn.Module:
         """The net whose outputs hold the target."""
