@@ -67,8 +67,8 @@ def ratio(ours, theirs) -> str:
 def index(given) -> None:
     import torch
 
-    from explain.network.exact import exact
     from explain.index.build import _Pass, default_layers
+    from explain.network.exact import exact
 
     model = explain.load_model("torchvision:resnet18", device=given.device)
     place, cuda = model.device, given.device == "cuda"

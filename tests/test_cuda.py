@@ -18,19 +18,20 @@ import threading
 import numpy as np
 import pytest
 import torch
+from explain.backprop import UNIT_METHODS
+from explain.model import Model, Preprocess
+from explain.redrawing import VIEWS, redraw
+from explain.trace import record
+from explain.views.target import layer_for
 from PIL import Image
 
 import explain
 from explain.attribution import METHODS
 from explain.attribution.masks import _Grids
-from explain.backprop import UNIT_METHODS
 from explain.data import load_images
 from explain.errors import BadValue, ExplainError, NotSupported
-from explain.network.exact import exact
 from explain.figure import read_facts
-from explain.model import Model, Preprocess
-from explain.redrawing import VIEWS, redraw
-from explain.trace import record
+from explain.network.exact import exact
 from explain.training import fit, train
 from explain.views import (
     activations,
@@ -53,7 +54,6 @@ from explain.views import (
     trust,
     unit,
 )
-from explain.views.target import layer_for
 from explain.workspace import open_picture
 
 DEVICE = os.environ.get("EXPLAIN_TEST_DEVICE", "cuda")

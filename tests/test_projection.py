@@ -8,9 +8,9 @@ import pytest
 from sklearn.manifold import trustworthiness
 from sklearn.neighbors import KNeighborsClassifier
 
-from explain.projections import projection
 from explain.errors import BadValue, ExplainError, Unknown
 from explain.isolate import Crashed, isolate
+from explain.projections import projection
 from explain.projections.fidelity import fidelity
 from explain.projections.projection import PROJECTIONS, project
 

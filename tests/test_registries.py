@@ -16,7 +16,7 @@ import explain
 from explain import workspace
 from explain.errors import BadValue, Unknown
 from explain.figure import read_facts
-from explain.projection import PROJECTIONS, Projection
+from explain.projections.projection import PROJECTIONS, Projection
 from explain.registry import Choices, Range, options_of
 from explain.views import embedding
 

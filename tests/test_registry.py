@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explain.attribution import METHODS
-from explain.attribution.units import UNIT_METHODS
 from explain.errors import BadValue, ExplainError, Unknown, enumerate_some, shorten
 from explain.registry import Choices, Option, Range, Registry
 

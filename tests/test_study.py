@@ -8,6 +8,7 @@ import pytest
 from near import close
 from scipy.stats import beta
 
+import explain
 from explain.errors import BadValue
 from explain.figure import read_facts
 from explain.views import study

@@ -15,8 +15,8 @@ from torch import nn
 from .. import store
 from ..data import ImageSet, from_arrays, load_images
 from ..errors import BadFile, BadValue, ExplainError
-from ..network.exact import repeatable
 from ..figure import versions
+from ..network.exact import repeatable
 from ..network.model import Model, choose_device
 from ..network.zoo import save_model
 from . import checkpoint

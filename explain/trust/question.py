@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from ..attribution import COMPLETENESS, METHODS, of_channel
 from ..errors import NotSupported
-from ..network.exact import exact
 from ..images import resize
+from ..network.exact import exact
 from ..network.model import Model
 from ..progress import Progress, listening, part
 from ..registry import Entry
