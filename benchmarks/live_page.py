@@ -30,7 +30,7 @@ def main() -> None:
             page.set_default_timeout(60_000)
             page.goto(f"{address}/train?recipe={RECIPE}&{RECIPE}.epochs={EPOCHS}")
             page.get_by_role("button", name="Start").click()
-            page.wait_for_url("**run=*")
+            page.wait_for_url("**training_curves.runs=*")
             watched, run = page.url, Path(folder) / "runs" / f"{RECIPE}-1" / "run.json"
             for epoch in range(EPOCHS):
                 if epoch % TURN == 0:

@@ -348,25 +348,30 @@ def test_a_bad_url_of_the_neighbours_is_the_default(lenet, name, text):
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("projection", "magic"),
-        ("pca_dimensions", "9"),
-        ("embed_layer", "nonsense"),
+        ("embedding.method", "magic"),
+        ("embedding.pca.dimensions", "9"),
+        ("embedding.count", "0"),
+        ("embedding.place", "/etc/passwd"),
+        ("embedding.layer", "nonsense"),
         ("point", "9" * 9),
-        ("pooling", "x"),
+        ("embedding.pooling", "x"),
     ],
 )
 def test_a_bad_url_of_the_embedding_is_the_default(lenet, name, text):
     explain.build_index(lenet, "fashion-mnist", limit=50)
     app = open_app("embedding", model="lenet-fashion-mnist", **{name: text})
     assert not errors(app)
-    assert (value(app, "projection"), value(app, "embed_layer"), value(app, "pca_dimensions")) == ("pca", "features", 2)
+    shown = tuple(value(app, f"embedding.{name}") for name in ("method", "layer", "pca.dimensions"))
+    assert shown == ("pca", "features", 2)
 
 
 def test_the_embedding_and_the_report_show_themselves(lenet):
     explain.build_index(lenet, "fashion-mnist", limit=50)
-    app = open_app("embedding", model="lenet-fashion-mnist", projection="tsne", tsne_perplexity="1e9")
+    app = open_app(
+        "embedding", model="lenet-fashion-mnist", **{"embedding.method": "tsne", "embedding.tsne.perplexity": "1e9"}
+    )
     assert not errors(app)
-    assert (app.title[0].value, value(app, "tsne_perplexity")) == ("Embedding", 30.0)
+    assert (app.title[0].value, value(app, "embedding.tsne.perplexity")) == ("Embedding", 30.0)
     fine(app.switch_page("explain/ui/pages/report.py").run())
     assert app.title[0].value == "Report"
     assert not errors(app)

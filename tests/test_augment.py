@@ -1,5 +1,7 @@
 """augment: each augmentation against an oracle or a property, and one contract over all of them; and averaging."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -12,13 +14,15 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as V
 
 from explain.data import load_images
-from explain.errors import BadFile, BadValue, NotSupported, Unknown
+from explain.errors import BadFile, BadValue, ExplainError, NotSupported, Unknown
 from explain.figure import read_facts
 from explain.network.model import Model, Preprocess
 from explain.training import augment
 from explain.training.augment import AUGMENTATIONS, augmented, check_plan
 from explain.training.averaging import averaged, ten_crop_scores
 from explain.views import augmentations
+from explain.views.facts import Facts
+from explain.views.inputs import PLAN
 from explain.workspace.redraw import redraw
 
 ONLY_COLOUR = {"pca_colour"}
@@ -570,23 +574,25 @@ def test_pictures_of_several_sizes_are_cut_alike():
     odd = [Image.new("RGB", (30, 20), colour) for colour in ("red", "blue")]
     assert preview(["mixup"], odd).drawn.shape == (2, 3, 20, 30, 3)
     assert preview(["mixup"], odd).labels == ("picture 1", "picture 2")
-    assert augmentations.compute(odd, ["mixup"], ["x", "y"]).labels == ("x", "y")
-    assert preview(images=photos).facts["images"][0] == "photos/chelsea.png"
+    assert augmentations.compute(odd, ["mixup"], labels=["x", "y"]).labels == ("x", "y")
+    assert preview(images=photos).table["file"][0] == "photos/chelsea.png"
 
 
 def test_facts_of_a_file_name_no_place(tmp_path):
-    for name in "ab":
-        Image.new("RGB", (8, 8), "red").save(tmp_path / f"{name}.png")
-    assert preview(["shift"], tmp_path).facts["images"] == ["a.png", "b.png"]
-    assert preview(["shift"], [str(tmp_path / "b.png")]).facts["images"] == ["b.png"]
-    figure = preview(["shift"], tmp_path, seed=3).figure()
-    facts = read_facts(figure.encode("png", width_mm=80, dpi=60))
-    with pytest.raises(BadFile, match=r"2 pictures; 'a.png' is not kept here"):
-        redraw(facts)
+    for name, colour in (("a", "red"), ("b", "green")):
+        Image.new("RGB", (8, 8), colour).save(tmp_path / f"{name}.png")
     files = [tmp_path / "a.png", tmp_path / "b.png"]
-    assert redraw(facts, image=files).encode("npz") == figure.encode("npz")
+    for images, named in ((tmp_path, tmp_path.name), (files, "'a.png'")):
+        figure = preview(["shift"], images, seed=3).figure()
+        assert figure.table["file"][0] == "a.png"
+        facts = read_facts(figure.encode("png", width_mm=80, dpi=60))
+        assert str(tmp_path) not in str(facts)
+        with pytest.raises(BadFile, match=rf"{named}.*not kept here"):
+            redraw(facts)
+        given = load_images(images) if images is tmp_path else images
+        assert redraw(facts, image=given).encode("npz") == figure.encode("npz")
     Image.new("RGB", (8, 8), "blue").save(files[0])
-    with pytest.raises(BadValue, match="other pictures"):
+    with pytest.raises(BadValue, match="other pixels"):
         redraw(facts, image=files)
 
 
@@ -596,14 +602,54 @@ def test_facts_of_a_file_name_no_place(tmp_path):
         (("fashion-mnist", ["pca_colour"]), NotSupported, "3 channels, not 1"),
         (("fashion-mnist", ["flop"]), Unknown, "augmentation 'flop'"),
         (("nope", ["flip"]), Unknown, "image set 'nope'"),
-        (([], ["flip"]), BadValue, "empty"),
-        (("fashion-mnist", ["flip"], ["Coat"]), BadValue, "each of the 8 pictures"),
+        (([], ["flip"]), BadValue, "no pictures"),
         (([3], ["flip"]), BadValue, "cannot be a int"),
     ],
 )
 def test_bad_previews_are_refused(arguments, kind, said):
     with pytest.raises(kind, match=said):
         augmentations.compute(*arguments)
+
+
+def test_there_is_a_label_for_each_picture():
+    with pytest.raises(BadValue, match="each of the 4 pictures"):
+        preview(labels=["Coat"])
+
+
+PLANS = {
+    "none": (),
+    "flip": ("flip",),
+    "crop:padding=8,flip": (("crop", {"padding": 8}), "flip"),
+    "crop:padding=8,fill=reflect,erase:area=0.25,flip,flip": (
+        ("crop", {"padding": 8, "fill": "reflect"}), ("erase", {"area": 0.25}), "flip", "flip",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", PLANS)
+def test_a_plan_is_a_text_python_and_facts(text):
+    plan = check_plan(PLANS[text])
+    assert PLAN.parse(text, {}) == plan
+    assert PLAN.text(plan) == text
+    assert check_plan(eval(PLAN.python(plan))) == plan
+    facts = Facts(json.loads(json.dumps({"plan": PLAN.facts(plan, {})})))
+    assert PLAN.read(facts, "plan", {}, None) == plan
+
+
+@pytest.mark.parametrize("text", ["padding=8", "flip:chance=1", "flip:probability", "crop:padding=often", "flop,flip"])
+def test_a_bad_plan_is_refused_in_words(text):
+    with pytest.raises(ExplainError):
+        PLAN.parse(text, {})
+
+
+@pytest.mark.parametrize(
+    "plan",
+    ["flip", [["flip"]], [[["flip"], {}]], [["flip", 3]], [["flip", {"probability": 10**400}]], [3],
+     [["flip", {}]] * 21],
+)  # fmt: skip
+def test_a_bad_plan_in_facts_is_refused(plan):
+    with pytest.raises(ExplainError):
+        PLAN.read(Facts({"plan": plan}), "plan", {}, None)
 
 
 @pytest.mark.parametrize(

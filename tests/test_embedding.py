@@ -39,7 +39,7 @@ def own_workspace(tmp_path_factory):
     """A workspace for all tests here, so that a map is computed once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPLAIN_WORKSPACE", str(tmp_path_factory.mktemp("workspace")))
-        yield workspace.root() / "embeddings"
+        yield workspace.root()
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def pca(index):
 
 @pytest.fixture(scope="module")
 def tsne(index):
-    return workspace.embed(index, "tsne", **QUICK)
+    return embedding.compute(index, "tsne", **QUICK, kept=kept.Kept())
 
 
 @pytest.fixture(scope="module")
@@ -210,16 +210,21 @@ def test_a_picture_of_the_index_lies_at_its_own_point(index, pca):
 
 def test_without_axes_a_place_is_amid_the_nearest(index, tsne):
     picture = explain.open_picture(OTHER)
-    placed = embedding.project_point(tsne, picture)
+    marked = embedding.compute(index, "tsne", **QUICK, kept=kept.Kept(), place=[picture])
+    (placed,) = marked.placed
     near, _ = nearest(index.features, index.embed(picture), 5)
     np.testing.assert_array_equal(placed.nearest, near)
     np.testing.assert_array_equal(placed.place, np.median(tsne.points[near], axis=0))
     assert placed.facts["image"] == OTHER
-    figure = replace(tsne, placed=(placed,)).figure()
+    figure = marked.figure()
     assert figure.panels[0].marks[0][2] == placed.name
-    assert read_facts(figure.encode("svg"))["placed"] == [placed.facts]
+    assert read_facts(figure.encode("svg"))["place"] == [placed.facts]
+    with pytest.raises(BadValue, match="not of layer 'conv1'"):
+        embedding.compute(index, "pca", layer="conv1", place=[picture])
     with pytest.raises(BadValue, match="not of layer 'conv1'"):
         embedding.project_point(embedding.compute(index, "pca", layer="conv1"), picture)
+    with pytest.raises(BadValue, match="0 to 20"):
+        embedding.compute(index, "pca", place=[picture] * 21)
 
 
 # ------------------------------------------------------------ layers and counts
@@ -235,7 +240,7 @@ def test_a_layers_vectors_are_the_maps_that_activations_shows(index, photos, whi
         seen = []
         images, vectors = represent(chosen, layer, pooling, lambda *r: seen.append(r))
         assert images.tolist() == list(range(len(chosen)))
-        assert seen[-1] == (len(chosen), len(chosen))
+        assert seen[-1] == (len(chosen), len(chosen), "pictures")
         for number in (0, 3):
             maps = activations.compute(chosen.model, chosen.images[number], layer).maps
             wanted = maps.reshape(len(maps), -1).mean(1) if pooling == "mean" else maps.ravel()
@@ -254,7 +259,7 @@ def test_a_layer_too_large_is_refused_with_its_size(index, monkeypatch):
 
 def test_some_pictures_are_drawn_by_the_seed(index, pca):
     assert embedding.compute(index, "pca", count=999).images.tolist() == pca.images.tolist()
-    some = embedding.compute(index, "pca", count=30)
+    some = embedding.compute(index, "pca", count="30")
     assert some.facts["count"] == 30
     assert some.images.tolist() == sorted(set(some.images.tolist()))
     assert some.images.tolist() == embedding.compute(index, "pca", count=30).images.tolist()
@@ -262,9 +267,9 @@ def test_some_pictures_are_drawn_by_the_seed(index, pca):
     np.testing.assert_allclose(some.points, project("pca", index.features[some.images]).points)
 
 
-@pytest.mark.parametrize("count", [0, -3, True, "7", 2.5])
+@pytest.mark.parametrize("count", [0, -3, True, "seven", 2.5])
 def test_a_count_that_is_none_is_refused(index, count):
-    with pytest.raises(BadValue, match="is not a whole number of at least 1"):
+    with pytest.raises(BadValue, match="Option count="):
         embedding.compute(index, "pca", count=count)
 
 
@@ -283,9 +288,9 @@ def test_a_count_that_is_none_is_refused(index, count):
     ],
 )
 def test_mistakes_are_named(index, method, options, words):
-    for make in (embedding.compute, workspace.embed):
+    for store in (None, kept.Kept()):
         with pytest.raises(ExplainError, match=words):
-            make(index, method, **options)
+            embedding.compute(index, method, **options, kept=store)
 
 
 def test_a_figures_mistakes_are_named(pca):
@@ -326,7 +331,7 @@ class Stub:
 
 @pytest.fixture
 def stub(monkeypatch):
-    monkeypatch.setattr(embedding, "index_facts", lambda index: index.facts)
+    monkeypatch.setattr("explain.views.parts.result.index_facts", lambda index: index.facts)
 
     def stub(labels, predictions=None, features=None, **options):
         features = np.random.default_rng(1).normal(size=(len(labels), 6)) if features is None else features
@@ -449,53 +454,59 @@ def test_a_damaged_file_is_refused_and_never_raises_another_error(index, pca):
 
 def test_a_map_is_computed_once_and_again_where_it_is_damaged(index, tsne, monkeypatch):
     calls = []
-    real = embedding.compute
-    monkeypatch.setattr(embedding, "compute", lambda *a, **o: calls.append(1) or real(*a, **o))
-    same(workspace.embed(index, "tsne", **QUICK), tsne)
+    real = embedding._mapped
+    monkeypatch.setattr(embedding, "_mapped", lambda *a: calls.append(1) or real(*a))
+    store = kept.Kept()
+    same(embedding.compute(index, "tsne", **QUICK, kept=store), tsne)
     everything = embedding.PROJECTIONS["tsne"].check(QUICK)
-    same(workspace.embed(index, "tsne", **everything, layer=None), tsne)
+    same(embedding.compute(index, "tsne", **everything, layer=None, kept=store), tsne)
     assert not calls, "options left out are their defaults"
-    first = workspace.embed(index, "pca", count=50)
-    path = workspace.embedding_path(index, "pca", count=50)
-    content = path.read_bytes()
+    first = embedding.compute(index, "pca", count=50, kept=store)
+    name = embedding.kept_name({"index": index, "method": "pca", "count": 50})
+    assert name in store
+    content = store.get(name)
     for damaged in (content[:-9], b"", content.replace(b"points", b"paints")):
-        path.write_bytes(damaged)
-        same(workspace.embed(index, "pca", count=50), first)
-        assert path.read_bytes() == content
+        store.put(name, damaged)
+        same(embedding.compute(index, "pca", count=50, kept=store), first)
+        assert store.get(name) == content
     assert len(calls) == 4
 
 
-def test_the_oldest_maps_make_room(index, monkeypatch, tmp_path):
+def test_a_maps_name_says_all_it_depends_on_but_what_is_placed(index, folder):
+    given = {"index": index, "method": "tsne"}
+    changes = [{}, {"method": "pca"}, {"layer": "conv1"}, {"pooling": "flat"}, {"count": 7}, {"measure": False}]
+    changes += [{"options": {"seed": 1}}, {"options": {"perplexity": 9}}, {"index": folder}]
+    names = [embedding.kept_name({**given, **change}) for change in changes]
+    assert len(set(names)) == len(names)
+    assert embedding.kept_name({**given, "place": [explain.open_picture(OTHER)]}) == names[0]
+
+
+def test_the_oldest_that_is_kept_makes_room(index, monkeypatch, tmp_path):
     monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path))
-    monkeypatch.setattr(kept, "MOST_EMBEDDINGS", 3)
+    monkeypatch.setattr(kept, "MOST_KEPT", 3)
     for count in range(10, 15):
-        workspace.embed(index, "pca", count=count)
-    assert len(list((tmp_path / "embeddings").glob("*"))) == 3
-    assert workspace.embedding_path(index, "pca", count=14).exists()
+        embedding.compute(index, "pca", count=count, kept=kept.Kept())
+    assert len(list((tmp_path / "kept").glob("*"))) == 3
+    assert embedding.kept_name({"index": index, "method": "pca", "count": 14}) in kept.Kept()
 
 
 def test_cancelled_work_leaves_nothing(index, monkeypatch, tmp_path):
     """The map is shown by PCA first and then as it settles."""
     monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path))
-    seen, what = [], ""
+    shown, told = [], []
 
-    def progress(done, total, message=""):
-        nonlocal what
-        what = message
-        if what == "steps" and done >= 100:
+    def progress(done, total, message):
+        told.append(message)
+        if message == "steps" and done >= 100:
             raise KeyboardInterrupt
 
-    def preview(points):
-        seen.append((what, np.array(points)))
-
     with pytest.raises(KeyboardInterrupt):
-        workspace.embed(index, "tsne", progress=progress, preview=preview)
+        embedding.compute(index, "tsne", progress=progress, preview=shown.append, kept=kept.Kept())
     assert not list(tmp_path.rglob("*.*"))
-    shown = list(seen)
-    assert shown[0][0] == "starting"
-    np.testing.assert_array_equal(shown[0][1], project("pca", index.features).points)
+    assert list(dict.fromkeys(told)) == ["starting", "steps"]
+    np.testing.assert_array_equal(shown[0], project("pca", index.features).points)
     assert len(shown) > 3
-    assert all(points.shape == (COUNT, 2) for _, points in shown)
+    assert all(points.shape == (COUNT, 2) for points in shown)
 
 
 # ------------------------------------------------------------ thumbnails
@@ -558,7 +569,7 @@ def test_the_command_line_says_and_saves_the_same(run, index, tmp_path):
         assert out.startswith("pca: 40 points\n")
         assert f"wrote {tmp_path / name}" in err
         facts = read_facts(tmp_path / name)
-        assert (facts["count"], facts["style"]["colour"], facts["placed"][0]["image"]) == (40, "right", OTHER)
+        assert (facts["count"], facts["style"]["colour"], facts["place"][0]["image"]) == (40, "right", OTHER)
     assert run(*line, "--layer", "conv2", "--pooling", "flat", "--out", tmp_path / "y.npz")[0] == 0
     assert read_facts(tmp_path / "y.npz")["pooling"] == "flat"
 

@@ -38,6 +38,10 @@ def open_page(**query: str) -> AppTest:
     return app.run()
 
 
+def runs_page(names: str, **query: str) -> AppTest:
+    return open_page(**{"trainings": "runs", "training_curves.runs": names, **query})
+
+
 def fine(app: AppTest) -> AppTest:
     assert not app.exception, app.exception
     assert not app.error, app.error[0].value
@@ -132,7 +136,10 @@ def test_bad_urls_are_the_default():
         assert "As the recipe has it." in said(app), query
     app = fine(open_page(**{"lenet-fashion-mnist.augmentation": "x,flip"}))
     assert app.multiselect(key="_lenet-fashion-mnist.augmentation").value == ["flip"]
-    fine(open_page(**{"trainings": "runs", "run": "../..", "watch": "x", "confusion.part": "x"}))
+    for query in ({"trainings": "runs", "training_curves.runs": "../..,a,b", "training_curves.part": "x"},
+                  {"trainings": "runs", "confusion.part": "x"},
+                  {"trainings": "augmentations", "augmentations.plan": "x"}):  # fmt: skip
+        fine(open_page(**query))
 
 
 def test_augmentations_are_previewed():
@@ -141,6 +148,15 @@ def test_augmentations_are_previewed():
     assert "draw 1" in said(app)
     assert "augmentation=(('flip'" in app.code[-2].value
     assert "test pictures, so nothing is left" in said(app)
+    fine(app.button(key="draws").click().run())
+    assert (app.query_params["trainings"], app.query_params["augmentations.plan"]) == ("augmentations", "flip,crop")
+    assert said(app).count("draw 6") == 8
+    app.text_input(key="_augmentations.plan").set_value("crop:padding=3,fill=reflect,flop").run()
+    assert "Did you mean 'flip'" in said(app)
+    fine(app.text_input(key="_augmentations.plan").set_value("crop:padding=3,fill=reflect").run())
+    assert any("[(\"crop\", {'padding': 3, 'fill': 'reflect'})]" in code.value for code in app.code)
+    app.text_input(key="_augmentations.images").set_value("/etc").run()
+    assert "Unknown set of pictures '/etc'" in said(app), "an address opens no folder"
 
 
 # Pictures of one's own -----------------------------------------------------------------------------------------------
@@ -249,13 +265,13 @@ def done(place):
         **{f"edges-fashion-mnist.{name}": str(value) for name, value in TINY.items()},
     }))  # fmt: skip
     fine(app.button(key="start").click().run())
-    name = app.query_params["run"]
+    name = app.query_params["training_curves.runs"]
     finished(name)
     return name
 
 
 def test_a_training_is_done_and_its_model_is_known(done):
-    app = fine(open_page(trainings="runs", run=done))
+    app = fine(runs_page(done))
     assert "2 epochs" in said(app)
     fine(app.button(key="use").click().run())
     assert app.query_params["model"] == done
@@ -269,7 +285,7 @@ def test_a_training_is_done_and_its_model_is_known(done):
 
 
 def test_snapshots_are_looked_back_at(done):
-    app = fine(open_page(trainings="runs", run=done))
+    app = fine(runs_page(done))
     assert "after epoch 2" in said(app)
     fine(app.select_slider(key="_epoch").set_value("1").run())
     assert "after epoch 1" in said(app)
@@ -279,15 +295,21 @@ def test_snapshots_are_looked_back_at(done):
 
 @pytest.mark.parametrize("part", training_curves.PARTS)
 def test_curves_with_another_run_over_them(done, part):
-    app = fine(open_page(trainings="runs", run=done, others="lenet-fashion-mnist", watch=part))
+    app = fine(runs_page(f"{done},lenet-fashion-mnist", **{"training_curves.part": part}))
     assert app.multiselect(key="_others").value == ["lenet-fashion-mnist"]
-    assert f'part="{part}"' in " ".join(block.value for block in app.code)
+    code = " ".join(block.value for block in app.code)
+    assert f'open_run("{done}"), explain.open_run("lenet-fashion-mnist")' in code
+    assert (f'part="{part}"' in code) == (part != "curves")
+    fine(app.selectbox(key="_run").set_value("edges-fashion-mnist").run())
+    assert app.query_params["training_curves.runs"] == "edges-fashion-mnist,lenet-fashion-mnist"
+    fine(app.multiselect(key="_others").set_value([done]).run())
+    assert app.query_params["training_curves.runs"] == f"edges-fashion-mnist,{done}"
 
 
 def test_mistakes_are_shown_and_become_the_picture_of_all_pages(done, monkeypatch):
     from explain.ui import widgets
 
-    app = fine(open_page(trainings="runs", **{"training_curves.runs": done, "confusion.part": "mistakes"}))
+    app = fine(runs_page(done, **{"confusion.part": "mistakes"}))
     since = time.monotonic()
     while not any(metric.label == "Right" for metric in app.metric):
         assert time.monotonic() - since < 300
@@ -323,8 +345,8 @@ def test_what_is_cancelled_goes_on_to_the_same_bits(monkeypatch):
         runs.go_on(folder, told)
     assert runs.state(folder) == "interrupted"
     assert workspace.model_folder(folder.name) is None
-    app = fine(open_page(trainings="runs", run=folder.name))
-    epochs = training_curves.run_of(folder).rows[-1]["epoch"]
+    app = fine(runs_page(folder.name))
+    epochs = explain.open_run(folder).rows[-1]["epoch"]
     assert 1 <= epochs < 6
     assert f"was interrupted after {epochs} of 6 epochs" in app.warning[0].value.replace("\\", "")
     fine(app.button(key="resume").click().run())
@@ -338,7 +360,7 @@ def test_a_failure_is_said_as_it_is(here):
     folder = runs.reserve(RunRequest("edges-fashion-mnist", {**TINY, "learning_rate": 1e6}, "fashion-mnist", 200))
     with pytest.raises(ExplainError, match="no longer finite"):
         runs.go_on(folder, lambda row: None)
-    app = open_page(trainings="runs", run=folder.name)
+    app = runs_page(folder.name)
     assert "The loss is no longer finite" in app.error[0].value.replace("\\", "")
     assert not [button for button in app.button if button.key == "resume"]
     fine(app.button(key="delete").click().run())
@@ -385,7 +407,7 @@ def test_a_zip_trains_a_new_head(here):
     assert model.classes == ("dry", "wet")
     assert model.about["start"]["name"] == "lenet-fashion-mnist"
     assert [row["epoch"] for row in rows if "loss" in row and "step" not in row][-1] == 2
-    fine(open_page(trainings="runs", run=folder.name))
+    fine(runs_page(folder.name))
 
 
 def test_images_of_odd_kinds(tmp_path):

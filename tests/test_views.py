@@ -134,6 +134,16 @@ CASES = {
         "portions": 3,
         "options": {},
     },
+    "gallery": lambda model, index: {
+        "model": model,
+        "images": explain.load_images("fashion-mnist"),
+        "method": "hires_cam",
+        "which": "mistakes",
+        "count": 5,
+        "target": 4,
+        "layer": "conv1",
+        "options": {"positive": False},
+    },  # fmt: skip
     "leaderboard": lambda model, index: {
         "model": model,
         "images": explain.load_images("fashion-mnist"),

@@ -8,7 +8,7 @@ show(view, given, style, session.cached(view, given).figure(**style))
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import streamlit as st
@@ -25,9 +25,9 @@ from explain.views.inputs import EntryOptions, Input, Plain
 __all__ = ["chosen", "entry_options", "more", "option", "show", "typed"]
 
 
-def option(view: View, name: str, label: str | None = None) -> Any:
+def option(view: View, name: str, label: str | None = None, said: Callable[[Any], str] = str) -> Any:
     """A widget for an option of render, or for a parameter that is one."""
-    return widgets.option(_option(view, name), view.key(name), label or name.replace("_", " ").capitalize())
+    return widgets.option(_option(view, name), view.key(name), label or name.replace("_", " ").capitalize(), said)
 
 
 def chosen(view: View, name: str) -> Any:

@@ -3,7 +3,7 @@
 import html
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -205,8 +205,11 @@ def chosen(spec: Option, name: str) -> Any:
         return spec.default
 
 
-def option(spec: Option, name: str | None = None, label: str | None = None) -> Any:
-    """The widget that a registered option's type and bounds ask for; its value is part of the permalink."""
+def option(spec: Option, name: str | None = None, label: str | None = None, said: Callable[[Any], str] = str) -> Any:
+    """The widget that a registered option's type and bounds ask for; its value is part of the permalink.
+
+    said: how one of its choices is written.
+    """
     name, label = name or spec.name, label or spec.name.replace("_", " ").capitalize()
     value = chosen(spec, name)
     help = spec.help or None
@@ -219,7 +222,7 @@ def option(spec: Option, name: str | None = None, label: str | None = None) -> A
                 st.number_input, label, name, value, low, high, help=help, placeholder="by default"
             )
         return selection.controlled(st.slider, label, name, value, low, high, help=help)
-    return selection.controlled(st.selectbox, label, name, value, list(spec.bounds.values), help=help)
+    return selection.controlled(st.selectbox, label, name, value, list(spec.bounds.values), help=help, format_func=said)
 
 
 def choose_entry(registry: Any, name: str, label: str) -> Entry:

@@ -208,9 +208,7 @@ def kept_name(given: Mapping[str, Any]) -> str:
 
     given: by the names of the view's parameters; those left out are their defaults.
     """
-    from . import VIEWS
-
-    asked = VIEWS["embedding"].check(given)
+    asked = declared_in(__name__).check(given)
     known = asked.pop("index").manifest
     del asked["place"]
     of = [known.model_digest, known.data_digest, sum(shard.images for shard in known.shards), sorted(asked.items())]

@@ -492,7 +492,8 @@ class PlanInput(Input):
         return [[name, dict(options)] for name, options in value]
 
     def read(self, facts: Facts, name: str, given: Given, open: Opener) -> Any:
-        steps = [Facts(dict(zip(("name", "options"), one, strict=False))) for one in facts.lists(name)]
+        pairs = facts.lists(name)
+        steps = [Facts({"name": one[0], "options": one[1]} if len(one) == 2 else {}) for one in pairs]
         return self.check([(step.text("name"), step.options("options")) for step in steps], given)
 
     def text(self, value: Any, given: Given | None = None) -> str:

@@ -276,16 +276,20 @@ class View:
         return {name: value for name, value in style.items() if not _same(value, self.style[name].default)}
 
 
+def declared_in(module: str) -> View:
+    """The view whose compute and render a module holds."""
+    from . import VIEWS
+
+    return VIEWS[module.rpartition(".")[2]]
+
+
 def view(compute: Callable[P, R]) -> Callable[P, R]:
     """compute with what it is given checked by its parameters' kinds, and the facts of its result written by them."""
-    name = compute.__module__.rpartition(".")[2]
     order = inspect.signature(compute)
 
     @wraps(compute)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        from . import VIEWS
-
-        declared, bound = VIEWS[name], order.bind(*args, **kwargs)
+        declared, bound = declared_in(compute.__module__), order.bind(*args, **kwargs)
         handed = {key: bound.arguments.pop(key) for key in RESERVED if key in bound.arguments}
         given = declared.check(bound.arguments)
         result = compute(**declared.flat(given), **handed)  # type: ignore[call-arg]
@@ -296,13 +300,10 @@ def view(compute: Callable[P, R]) -> Callable[P, R]:
 
 def drawn(render: Callable[P, Figure]) -> Callable[P, Figure]:
     """render with its style checked, and recorded in the figure's facts."""
-    name = render.__module__.rpartition(".")[2]
 
     @wraps(render)
     def checked(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        from . import VIEWS
-
-        declared = VIEWS[name]
+        declared = declared_in(render.__module__)
         values = {key: option.default for key, option in declared.style.items()} | declared.check_style(kwargs)
         figure = render(*args, **values)
         return replace(figure, facts={**figure.facts, "style": values})

@@ -13,7 +13,7 @@ from explain.figure import read_facts
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("index")]
 N = 500
 LENET = "/embedding?model=lenet-fashion-mnist&index=fashion-mnist"
-TSNE = f"{LENET}&projection=tsne&tsne_iterations=50"
+TSNE = f"{LENET}&embedding.method=tsne&embedding.tsne.iterations=50"
 
 STAR = """canvas => {
   const { width, height } = canvas;
@@ -52,7 +52,7 @@ def pick_all(page) -> None:
 
 
 def test_tsne_settles_from_pca_in_the_explorer_that_stays(visit):
-    page = visit(f"{TSNE}&tsne_perplexity=20")
+    page = visit(f"{TSNE}&embedding.tsne.perplexity=20")
     dots(page)
     page.locator(".explorer").evaluate("node => { node.dataset.kept = 'yes'; }")
     whole(page)
@@ -90,7 +90,7 @@ def test_tsne_settles_from_pca_in_the_explorer_that_stays(visit):
 
 
 def test_a_cancelled_map_leaves_pca_and_can_be_tried_again(visit):
-    page = visit(f"{LENET}&projection=tsne&tsne_iterations=5000")
+    page = visit(f"{LENET}&embedding.method=tsne&embedding.tsne.iterations=5000")
     dots(page)
     said(page).get_by_role("button", name="Cancel").click()
     again = said(page).get_by_role("button", name="Try again")
@@ -111,7 +111,7 @@ def test_two_seeds_are_named_and_share_a_selection(visit):
 
 
 def test_an_uploaded_picture_is_marked_by_its_name(visit, photograph):
-    page = visit(f"{LENET}&projection=pca")
+    page = visit(f"{LENET}&embedding.method=pca")
     page.locator("input[type=file]").set_input_files(
         {"name": "my cat.jpg", "mimeType": "image/jpeg", "buffer": photograph}
     )
@@ -125,7 +125,9 @@ def test_an_uploaded_picture_is_marked_by_its_name(visit, photograph):
 
 
 def test_another_layer_in_three_dimensions(visit):
-    page = visit(f"{LENET}&projection=pca&embed_layer=conv1&pooling=flat&pca_dimensions=3")
+    page = visit(
+        f"{LENET}&embedding.method=pca&embedding.layer=conv1&embedding.pooling=flat&embedding.pca.dimensions=3"
+    )
     whole(page)
     before = page.locator(".explorer .frame canvas").first.screenshot()
     box = page.locator(".explorer .over").bounding_box()
@@ -135,12 +137,12 @@ def test_another_layer_in_three_dimensions(visit):
     page.mouse.up()
     assert page.locator(".explorer .frame canvas").first.screenshot() != before
     choose(page, "Of which layer", "^features")
-    page.wait_for_function("!new URLSearchParams(location.search).get('pooling')")
+    page.wait_for_function("!new URLSearchParams(location.search).get('embedding.pooling')")
     settle(page, "Embedding")
 
 
 def test_a_saved_map_opens_its_view_again(visit, tmp_path):
-    page = visit(f"{TSNE}&tsne_perplexity=12&tsne_metric=cosine&colour=confidence")
+    page = visit(f"{TSNE}&embedding.tsne.perplexity=12&embedding.tsne.metric=cosine&embedding.colour=confidence")
     whole(page)
     page.get_by_test_id("stExpander").filter(has_text="Export and reproduce").locator("summary").click()
     saved = []
@@ -159,15 +161,17 @@ def test_a_saved_map_opens_its_view_again(visit, tmp_path):
         other.goto(re.sub(r"/[a-z]*\?.*", "/?model=efficientnet-lite0", other.url))
         settle(other)
         other.locator("input[type=file]").set_input_files(file)
-        wait_for_url(other, model="lenet-fashion-mnist", projection="tsne", colour="confidence")
+        wait_for_url(
+            other, model="lenet-fashion-mnist", **{"embedding.method": "tsne", "embedding.colour": "confidence"}
+        )
         settle(other, "Embedding")
         given = query(other)
-        assert (float(given["tsne_perplexity"]), given["tsne_metric"]) == (12.0, "cosine")
-        assert given["tsne_iterations"] == "50"
+        assert (float(given["embedding.tsne.perplexity"]), given["embedding.tsne.metric"]) == (12.0, "cosine")
+        assert given["embedding.tsne.iterations"] == "50"
 
 
 @pytest.mark.parametrize("width", [1440, 900, 390])
 def test_the_page_is_not_wider_than_the_window(visit, width):
-    page = visit(f"{LENET}&projection=pca", width)
+    page = visit(f"{LENET}&embedding.method=pca", width)
     dots(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

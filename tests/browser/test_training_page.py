@@ -15,7 +15,7 @@ def test_a_training_is_watched_to_its_end_and_its_model_is_shown_on_other_pages(
     query = "&".join(f"{recipe}.{name}={value}" for name, value in SMALL.items())
     page = visit(f"/train?recipe={recipe}&{query}")
     page.get_by_role("button", name="Start").click()
-    wait_for_url(page, run=f"{recipe}-1", trainings="runs")
+    wait_for_url(page, trainings="runs", **{"training_curves.runs": f"{recipe}-1"})
     page.wait_for_function("/of 4 epochs/.test(document.body.innerText)")
     page.get_by_test_id("stVegaLiteChart").first.wait_for()
     use = page.get_by_role("button", name=re.compile("Use this model"))

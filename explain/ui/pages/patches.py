@@ -32,7 +32,7 @@ model, picture = caches.model(), caches.picture()
 st.title("Patches")
 
 with widgets.row("controls"):
-    controls = st.columns([4, 3, 2, 2, 2], vertical_alignment="bottom")
+    controls = st.columns([4, 3, 2, 2, 3], vertical_alignment="bottom")
 with controls[0]:
     index = widgets.choose_index(model)
 if index is None:
@@ -46,7 +46,7 @@ with controls[1]:
 view = VIEWS["patches"]
 given, style = {"index": index, "layer": layer}, {}
 with controls[2]:
-    given["ranking"] = choices.option(view, "ranking", "Patches")
+    given["ranking"] = choices.option(view, "ranking", "Patches", str.capitalize)
 count = model.layer(layer).channels
 chosen = selection.number("channel", -1, -1, count)
 with controls[3]:

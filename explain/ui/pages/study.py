@@ -34,7 +34,7 @@ with cells[1]:
 with cells[2]:
     given["seed"] = choices.option(view, "seed")
 with cells[3]:
-    given["even"] = choices.option(view, "even", "Half of them mistakes")
+    given["even"] = choices.option(view, "even", "Half mistakes")
 
 asked = caches.identity(**given)
 answers = study_answers.answers(asked)
