@@ -13,7 +13,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import explain
-from explain import workspace
 from explain.errors import BadValue, Unknown
 from explain.figure import read_facts
 from explain.projections.projection import PROJECTIONS, Projection
@@ -145,14 +144,15 @@ def dial(monkeypatch):
     monkeypatch.setattr(PROJECTIONS, "_entries", dict(PROJECTIONS._entries))
 
     @PROJECTIONS.register(label="Dial", libraries=("packaging",))
-    def dial(vectors, report, *, radius: Annotated[float, Range(1, 9, help="of the dial")] = 2.0):
+    def dial(vectors, progress, preview, *, radius: Annotated[float, Range(1, 9, help="of the dial")] = 2.0):
         """All pictures on a circle.
 
         Where a picture lies means nothing.
         """
         angles = 2 * np.pi * np.arange(len(vectors)) / len(vectors)
         points = radius * np.stack([np.cos(angles), np.sin(angles)], 1)
-        report(1, 1, points)
+        progress(1, 1)
+        preview(points)
         return Projection(points, {"turns": 1})
 
     return dial
@@ -164,13 +164,13 @@ def bare(monkeypatch):
     monkeypatch.setattr(PROJECTIONS, "_entries", dict(PROJECTIONS._entries))
 
     @PROJECTIONS.register
-    def first_two(vectors, report):
+    def first_two(vectors, progress, preview):
         """The first two numbers of each vector."""
         return Projection(vectors[:, :2], {})
 
 
 def test_a_new_projection_is_in_the_library(index, dial, tmp_path):
-    result = workspace.embed(index, "dial", radius="3")
+    result = explain.embedding(index, "dial", radius="3")
     np.testing.assert_allclose(np.hypot(*result.points.T), 3, rtol=1e-6)
     assert result.caveat == "Where a picture lies means nothing."
     figure = result.figure()
@@ -182,16 +182,16 @@ def test_a_new_projection_is_in_the_library(index, dial, tmp_path):
     assert all(figure.encode(name, width_mm=60, dpi=60) for name in figure.formats)
     again = embedding.unpack(index, embedding.pack(result))
     np.testing.assert_array_equal(again.points, result.points)
-    assert embedding.place(result, explain.open_picture("fashion-mnist/777")).place.shape == (2,)
+    assert embedding.project_point(result, explain.open_picture("fashion-mnist/777")).place.shape == (2,)
     with pytest.raises(Unknown, match="dial"):
         embedding.compute(index, "dail")
 
 
 def test_a_new_projection_is_in_the_shell(index, dial, run, tmp_path):
     out = tmp_path / "map.csv"
-    status, _, said = run("embed", index.folder, "--method", "dial", "--option", "radius=4", "--out", out)
+    status, _, said = run("embedding", index.folder, "--method", "dial", "--option", "radius=4", "--out", out)
     assert (status, out.exists()) == (0, True), said
-    status, _, said = run("embed", index.folder, "--method", "dial", "--option", "radius=40")
+    status, _, said = run("embedding", index.folder, "--method", "dial", "--option", "radius=40")
     assert status == 2
     assert "outside 1 to 9" in said
 
@@ -199,7 +199,7 @@ def test_a_new_projection_is_in_the_shell(index, dial, run, tmp_path):
 @pytest.mark.parametrize(("name", "label"), [("dial", "Dial"), ("first_two", "First two")])
 def test_a_new_projection_is_in_the_app(index, dial, bare, name, label):
     app = AppTest.from_file("../app.py", default_timeout=60)
-    app.query_params.update({"model": "lenet-fashion-mnist", "projection": name})
+    app.query_params.update({"model": "lenet-fashion-mnist", "embedding.method": name})
     app.switch_page("explain/ui/pages/embedding.py")
     app.run()
     for _ in range(100):
@@ -208,7 +208,7 @@ def test_a_new_projection_is_in_the_app(index, dial, bare, name, label):
         app.run()
     assert not app.exception, app.exception
     assert not app.error, app.error
-    assert app.query_params["projection"] == name
-    assert label in app.selectbox(key="_projection").options
+    assert app.query_params["embedding.method"] == name
+    assert label in app.selectbox(key="_embedding.method").options
     assert any(one.label == f"Options of {label}" for one in app.expander)
     assert any(f"--method {name}" in block.value for block in app.code)

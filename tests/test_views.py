@@ -143,7 +143,7 @@ CASES = {
         "target": 4,
         "layer": "conv1",
         "options": {"positive": False},
-    },  # fmt: skip
+    },
     "leaderboard": lambda model, index: {
         "model": model,
         "images": explain.load_images("fashion-mnist"),

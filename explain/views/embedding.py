@@ -28,7 +28,7 @@ from ..store import sha256
 from .inputs import INDEX, PICTURE, EntryName, EntryOptions, Layer, Several
 from .parts import map_explorer, map_plot, tensorboard
 from .parts.result import Result, prepare
-from .view import Kept, drawn, view
+from .view import Kept, declared_in, drawn, view
 
 __all__ = ["Embedding", "Placed", "compute", "kept_name", "pack", "project_point", "render", "unpack"]
 
