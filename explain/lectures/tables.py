@@ -16,11 +16,11 @@ from ..nets.googlenet import Inception, NaiveInception
 from ..nets.layers import lrn
 from ..network.costs import Counts, activations, count, held, neurons
 from ..network.layers import FLOAT_BYTES
+from ..progress import Progress
 from . import slides
 
-__all__ = ["MAKERS", "SLOW", "TABLES", "Progress", "Row", "complexity_points", "point_rows"]
+__all__ = ["MAKERS", "SLOW", "TABLES", "Row", "complexity_points", "point_rows"]
 
-Progress = Callable[[int, int, str], object]
 TABLES = {
     "six": "Six networks (S2:923-945)",
     "memory": "Memory and MACs of seven networks (S2:916-921)",
