@@ -352,11 +352,15 @@ def test_a_second_model_has_a_layer_of_its_own(lenet):
 
 def test_of_a_pair_the_one_with_fewer_pages_stays_at_its_last(monkeypatch):
     monkeypatch.setattr(filters, "MAX_SLICES", 10)
-    pair = replace(made(random(8, 4, 1, 1), pixels=False), second=made(random(12, 1, 3, 3)))
-    names = [[panel.names for panel in render(pair, page=page).panels] for page in (1, 2, 3, 4)]
-    assert [{name.partition(":")[0] for name in left} for left, _ in names] == [
-        {str(2 * k), str(2 * k + 1)} for k in range(4)
-    ]
-    assert [right for _, right in names[1:]] == [("10", "11")] * 3
-    with pytest.raises(BadValue, match="has 4"):
-        render(pair, page=5)
+    four, two = made(random(8, 4, 1, 1), pixels=False), made(random(12, 1, 3, 3))
+    for pair in (replace(four, second=two), replace(two, second=four)):
+        shown = [[panel.names for panel in render(pair, page=page).panels] for page in (1, 2, 3, 4)]
+        long, short = (
+            zip(*shown, strict=True) if pair.second is two else zip(*(row[::-1] for row in shown), strict=True)
+        )
+        assert [{name.partition(":")[0] for name in names} for names in long] == [
+            {str(2 * k), str(2 * k + 1)} for k in range(4)
+        ]
+        assert list(short[1:]) == [("10", "11")] * 3
+        with pytest.raises(BadValue, match="has 4"):
+            render(pair, page=5)

@@ -42,7 +42,8 @@ def _argument(sub: Parser, name: str, one: Parameter) -> None:
         return
     words: dict[str, Any] = {"nargs": kind.words} if kind.words else {}
     if one.required and kind.positional:
-        sub.add_argument(name, metavar=kind.metavar, help=help, **words)
+        metavar = kind.metavar if kind.own in ("", name) else name.upper()
+        sub.add_argument(name, metavar=metavar, help=help, **words)
     else:
         sub.add_argument(flag, dest=name, metavar=kind.metavar, required=one.required, help=help, **words)
 

@@ -149,7 +149,7 @@ def render(
         raise BadValue(f"Page {page} of {result.layer!r} does not exist; it has {pages}.")
 
     def sheet(one: Filters, title: str = "") -> Panel:
-        rows, at = _rows(one), min(page, count_pages(one)) - 1
+        rows, at = _rows(one), min(page, _pages(one)) - 1
         shown = ordering(one.tiles, sort)[at * rows : (at + 1) * rows]
         return _sheet(one, shown, title, scale=scale, polarity=polarity, factor=factor)
 
@@ -236,8 +236,11 @@ def pick(result: Filters, index: int) -> Filters:
 
 def count_pages(result: Filters) -> int:
     """Of two models, of the one that has more."""
-    both = (one for one in (result, result.second) if one)
-    return max(-(-len(one.tiles) // _rows(one)) for one in both)
+    return max(_pages(one) for one in (result, result.second) if one)
+
+
+def _pages(result: Filters) -> int:
+    return -(-len(result.tiles) // _rows(result))
 
 
 def _rows(result: Filters) -> int:

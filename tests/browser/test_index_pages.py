@@ -184,7 +184,7 @@ def test_channels_are_paged(visit):
     assert second.sheet != before
     heading(page, "Channel 1")
     second.click(ROW + 3)
-    wait_for_url(page, page="2", channel="13", patch="3")
+    wait_for_url(page, channel="13", patch="3")
     heading(page, "Channel 13")
     assert second.selected == [ROW + 3]
 

@@ -43,7 +43,7 @@ def choose_section() -> str:
     return str(section)
 
 
-def show_layers(result: anatomy.Anatomy, figure) -> None:
+def show_layers(result: anatomy.Anatomy) -> None:
     with widgets.row("controls"):
         batch, _ = st.columns([1, 4])
     with batch:
@@ -93,7 +93,7 @@ def show_part(part: str) -> None:
     result = caches.computed(view, given)
     figure = result.figure(**style)
     if part == "layers":
-        show_layers(result, figure)
+        show_layers(result)
     elif part == "shares":
         for words in result.words:
             st.markdown(f"- {literal(words)}")
