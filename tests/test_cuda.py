@@ -18,43 +18,48 @@ import threading
 import numpy as np
 import pytest
 import torch
-from explain.backprop import UNIT_METHODS
-from explain.model import Model, Preprocess
-from explain.redrawing import VIEWS, redraw
-from explain.trace import record
-from explain.views.target import layer_for
 from PIL import Image
 
 import explain
 from explain.attribution import METHODS
 from explain.attribution.masks import _Grids
+from explain.attribution.target import layer_for
+from explain.attribution.units import UNIT_METHODS
 from explain.data import load_images
 from explain.errors import BadValue, ExplainError, NotSupported
 from explain.figure import read_facts
+from explain.index.agreement import mirror_ranks
 from explain.network.exact import exact
+from explain.network.model import Model, Preprocess
+from explain.network.trace import record
 from explain.training import fit, train
+from explain.trust import CHECKED
 from explain.views import (
+    VIEWS,
     activations,
     agreement,
     anatomy,
     augmentations,
-    batches,
-    beside,
-    census,
+    batch_costs,
     channel,
+    channel_health,
+    compare,
     confusion,
     embedding,
+    faithfulness,
     filters,
     hierarchy,
     leaderboard,
     neighbours,
     patches,
     saliency,
-    training,
-    trust,
+    saliency_grid,
+    study,
+    training_curves,
     unit,
 )
 from explain.workspace import open_picture
+from explain.workspace.redraw import redraw
 
 DEVICE = os.environ.get("EXPLAIN_TEST_DEVICE", "cuda")
 pytestmark = pytest.mark.skipif(DEVICE == "cuda" and not torch.cuda.is_available(), reason="needs a GPU")
@@ -147,7 +152,7 @@ def test_model(name):
     near(there.scores(picture), here.scores(picture))
     (mine,), (theirs,) = here.predict(picture), there.predict(picture)
     assert [kind for kind, _ in mine[:3]] == [kind for kind, _ in theirs[:3]]
-    for one, other in zip(here.ends, there.ends, strict=True):
+    for one, other in zip(here.input_range, there.input_range, strict=True):
         assert torch.equal(one, other.cpu())
 
 
@@ -236,7 +241,7 @@ def test_unit(name, method):
 
 def options_of(method, model):
     quick = QUICK | {"window": model.preprocess.size[0] // 4, "stride": model.preprocess.size[0] // 8}
-    return {name: value for name, value in quick.items() if name in METHODS[method].options}
+    return {name: value for name, value in quick.items() if name in CHECKED[method].options}
 
 
 def place_of(method, model):
@@ -247,17 +252,17 @@ def place_of(method, model):
 
 
 def asked(model, name, method, target=3):
-    place = place_of(method, model) if METHODS[method].takes("layer") else None
+    place = place_of(method, model) if CHECKED[method].takes("layer") else None
     try:
         return saliency.compute(model, open_picture(PICTURES[name]), method, target, place, **options_of(method, model))
     except NotSupported as error:
         return str(error)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", CHECKED)
 @pytest.mark.parametrize("name", PICTURES)
 def test_saliency(name, method):
-    if METHODS[method].slow and name == LITE:
+    if CHECKED[method].slow and name == LITE:
         pytest.skip("minutes on the CPU; resnet18 stands for it")
     here, there = both(name)
     before = state(there)
@@ -266,10 +271,11 @@ def test_saliency(name, method):
     if isinstance(mine, str):
         assert theirs == mine
         return
-    alike(theirs.coarse, mine.coarse)
+    alike(theirs.raw_map, mine.raw_map)
     assert theirs.facts == mine.facts
-    if mine.promise is not None:
-        near(np.array([theirs.promise]), np.array([mine.promise]))
+    assert (theirs.expected_sum is None) == (mine.expected_sum is None)
+    if mine.expected_sum is not None:
+        near(np.array([theirs.expected_sum]), np.array([mine.expected_sum]))
     np.testing.assert_array_equal(asked(there, name, method).heat, theirs.heat)
 
 
@@ -281,10 +287,11 @@ def test_methods_in_float64(name, method):
     layer = place_of(method, both(name)[0])
     for model in doubled(name):
         batch = model.batch([open_picture(PICTURES[name])]).double()
-        ends = tuple(end.double() for end in model.ends)
+        input_range = tuple(end.double() for end in model.input_range)
         with model.exclusive() as net:
             try:
-                maps.append(METHODS[method](net, layer, batch, torch.tensor([3]), ends, **options_of(method, model)))
+                options = options_of(method, model)
+                maps.append(METHODS[method](net, layer, batch, torch.tensor([3]), input_range, **options))
             except NotSupported as error:
                 maps.append(str(error))
     if isinstance(maps[0], str):
@@ -310,12 +317,47 @@ def test_a_channel_as_target(target):
     alike(theirs.heat, mine.heat)
 
 
+def test_saliency_grid():
+    """Each map is the one that it is alone, to the bit, also with another network beside it."""
+    names, targets = ["gradient", "grad_cam", "edges"], [3, 7]
+    grids = []
+    for model, other in zip(both(SMALL), both(LENET), strict=True):
+        picture = open_picture(PICTURES[SMALL])
+        grid = saliency_grid.compute(model, picture, names, targets, second_model=other)
+        for method, row in zip(names, grid.rows, strict=True):
+            asked = itertools.product(targets, (model, other))
+            for one, (target, of) in zip(row, asked, strict=True):
+                alone = saliency.compute(of, picture, method, target)
+                assert one.target == alone.target
+                np.testing.assert_array_equal(one.raw_map, alone.raw_map)
+        grids.append(grid)
+    mine, theirs = grids
+    assert (theirs.facts, theirs.columns, theirs.refused) == (mine.facts, mine.columns, mine.refused)
+    for one, other in zip(itertools.chain(*mine.rows), itertools.chain(*theirs.rows), strict=True):
+        alike(other.raw_map, one.raw_map)
+
+
+@pytest.mark.skipif("gallery" not in VIEWS, reason="there is no such view")
+@pytest.mark.parametrize(("which", "target"), [("spread", None), ("mistakes", 4)])
+def test_gallery(which, target):
+    some = load_images("fashion-mnist", limit=COUNT)
+    mine, theirs = (
+        explain.gallery(model, some, "grad_cam", which=which, target=target, count=5) for model in both(SMALL)
+    )
+    assert [tile.number for tile in theirs.tiles] == [tile.number for tile in mine.tiles]
+    assert [tile.name for tile in theirs.tiles] == [tile.name for tile in mine.tiles]
+    assert theirs.facts == mine.facts
+    for one, other in zip(mine.tiles, theirs.tiles, strict=True):
+        near(np.array([other.said.score]), np.array([one.said.score]))
+        alike(other.map.raw_map, one.map.raw_map)
+
+
 @pytest.mark.parametrize(("name", "method"), [(LENET, "gradient"), (SMALL, "grad_cam"), (SMALL, "smooth_grad")])
-def test_trust(name, method):
+def test_faithfulness(name, method):
     """Curves to 1e-3 of a probability; rank correlations, in which rounding changes the ranks of equals, to 0.02."""
     options = {"samples": 8} if method == "smooth_grad" else {}
     mine, theirs = (
-        trust.compute(model, open_picture(PICTURES[name]), method, portions=8, **options) for model in both(name)
+        faithfulness.compute(model, open_picture(PICTURES[name]), method, portions=8, **options) for model in both(name)
     )
     assert theirs.trust.numbers.keys() == mine.trust.numbers.keys()
     for key, value in mine.trust.numbers.items():
@@ -328,7 +370,7 @@ def test_trust(name, method):
 
 def test_leaderboard():
     names = ["gradient", "grad_cam", "input_x_gradient", "edges"]
-    mine, theirs = (leaderboard.compute(model, "fashion-mnist", names, images=4, portions=8) for model in both(SMALL))
+    mine, theirs = (leaderboard.compute(model, "fashion-mnist", names, count=4, portions=8) for model in both(SMALL))
     assert {row.method for row in theirs.rows} == {row.method for row in mine.rows}
     own = {row.method: row for row in mine.rows}
     for row in theirs.rows:
@@ -340,7 +382,7 @@ def test_counts():
     one, other = (both(name) for name in (LENET, RESNET))
     tables = [anatomy.compute(model).table for model in other]
     assert tables[0] == tables[1]
-    assert beside.compute(one[0], other[0]).table == beside.compute(one[1], other[1]).table
+    assert compare.compute(one[0], other[0]).table == compare.compute(one[1], other[1]).table
 
 
 def test_augmentations_do_not_care():
@@ -356,15 +398,16 @@ def test_augmentations_do_not_care():
 def test_memory_is_measured(training):
     model = both(RESNET)[1]
     before = state(model)
-    result = batches.compute(model, [1, 8, 32], training=training)
+    result = batch_costs.compute(model, [1, 8, 32], training=training)
     assert same_state(before, state(model))
-    assert result.how == "measured on the GPU"
+    costs = result.costs
+    assert costs.how == "measured on the GPU"
     assert "measured on the GPU" in result.figure().note
     with model.exclusive() as net:
         weights = sum(value.nbytes for value in net.parameters()) / 2**20
-    assert weights < result.mebibytes[0] < result.mebibytes[1] < result.mebibytes[2]
+    assert weights < costs.mebibytes[0] < costs.mebibytes[1] < costs.mebibytes[2]
     # The largest layer's input and output, or all that training keeps, has to be there; cuDNN takes room of its own.
-    for found, least in zip(result.mebibytes, result.estimates, strict=True):
+    for found, least in zip(costs.mebibytes, costs.estimates, strict=True):
         assert found >= 0.9 * least
 
 
@@ -376,10 +419,10 @@ def test_what_does_not_fit_is_one_sentence():
     torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 2**30) / whole)
     try:
         before = state(model)
-        result = batches.compute(model, [1, 2048])
-        assert (result.sizes, result.refused) == ((1,), "A batch of 2048 does not fit into the GPU's memory.")
+        costs = batch_costs.compute(model, [1, 2048]).costs
+        assert (costs.sizes, costs.refused) == ([1], "A batch of 2048 does not fit into the GPU's memory.")
         with pytest.raises(BadValue, match="A batch of 2048 does not fit"):
-            batches.compute(model, [2048], training=True)
+            batch_costs.compute(model, [2048], training=True)
         assert same_state(before, state(model))
         assert torch.cuda.memory_reserved() < 2**29  # what did not fit is given back
         big = load_images("fashion-mnist", limit=1024)
@@ -409,7 +452,7 @@ def two(workspace):
     ]
 
 
-def compare(there, here):
+def same_index(there, here):
     assert there.manifest.model_digest == here.manifest.model_digest
     assert there.manifest.data_digest == here.manifest.data_digest
     near(there.features, here.features)
@@ -434,7 +477,7 @@ def compare(there, here):
 
 
 def test_index(two):
-    compare(two[1], two[0])
+    same_index(two[1], two[0])
 
 
 def test_maxima_are_where_the_index_says(two):
@@ -457,7 +500,7 @@ def test_index_of_photographs(name, workspace):
         explain.build_index(model, "photos", limit=5, out=workspace / f"{name[:6]}{k}", k=3, batch=2)
         for k, model in enumerate(both(name))
     )
-    compare(there, here)
+    same_index(there, here)
 
 
 def test_an_index_goes_on_where_it_was(two, tmp_path, monkeypatch):
@@ -475,11 +518,11 @@ def test_an_index_goes_on_where_it_was(two, tmp_path, monkeypatch):
         explain.build_index(model, "fashion-mnist", limit=COUNT, out=tmp_path, k=8, batch=16, progress=stop)
     index = explain.build_index(model, "fashion-mnist", limit=COUNT, out=tmp_path, k=8, batch=16)
     assert len(index.manifest.shards) > 1
-    compare(index, two[0])
+    same_index(index, two[0])
     begun_here = explain.build_index(both(SMALL)[0], "fashion-mnist", limit=60, out=tmp_path / "mixed", k=8)
     assert len(begun_here) == 60
     mixed = explain.build_index(model, "fashion-mnist", limit=COUNT, out=tmp_path / "mixed", k=8)  # goes on over there
-    compare(mixed, two[0])
+    same_index(mixed, two[0])
 
 
 def test_views_of_an_index(two):
@@ -491,7 +534,7 @@ def test_views_of_an_index(two):
         mine, theirs = (channel.compute(index, layer, one, image=3) for index in two)
         near(theirs.map, mine.map)
         near(np.array([p for _, p in theirs.after]), np.array([p for _, p in mine.after]))
-    mine, theirs = (census.compute(index, layer) for index in two)
+    mine, theirs = (channel_health.compute(index, layer) for index in two)
     assert (theirs.dead, theirs.duplicates) == (mine.dead, mine.duplicates)
     mine, theirs = (hierarchy.compute(index, open_picture("fashion-mnist/777")) for index in two)
     assert [level.layer.name for level in theirs.levels] == [level.layer.name for level in mine.levels]
@@ -502,8 +545,15 @@ def test_views_of_an_index(two):
     same_but(theirs.table, mine.table, "distance", share=FORWARD)
     mine, theirs = (confusion.compute(index) for index in two)
     np.testing.assert_array_equal(theirs.counts, mine.counts)
-    assert abs(agreement.agreement(there) - agreement.agreement(here)) <= 0.01
-    np.testing.assert_array_equal(agreement.mirror_ranks(there, 10), agreement.mirror_ranks(here, 10))
+    np.testing.assert_array_equal(mirror_ranks(there, 10), mirror_ranks(here, 10))
+    mine, theirs = (agreement.compute(index, mirrored=10) for index in two)
+    assert theirs.shares["pixels"] == mine.shares["pixels"]
+    assert abs(theirs.shares["features"] - mine.shares["features"]) <= 0.01
+    assert (theirs.ranks, theirs.said, theirs.facts) == (mine.ranks, mine.said, mine.facts)
+    mine, theirs = (study.compute(index, method="grad_cam", count=6, answers=[[True, 2.5]]) for index in two)
+    assert theirs.trials == mine.trials
+    assert theirs.table == mine.table
+    assert theirs.facts == mine.facts
 
 
 def test_embeddings(two):
@@ -515,7 +565,7 @@ def test_embeddings(two):
     # t-SNE leaves equal beginnings on other ways: as good, not the same.
     mine, theirs = (embedding.compute(index, "tsne", perplexity=15, iterations=250) for index in two)
     assert abs(float(np.nanmean(theirs.trust)) - float(np.nanmean(mine.trust))) < 0.05
-    placed = embedding.place(theirs, open_picture("fashion-mnist/777"))
+    placed = embedding.project_point(theirs, open_picture("fashion-mnist/777"))
     assert placed is not None
 
 
@@ -524,30 +574,43 @@ def test_embeddings(two):
 
 def test_figures_redraw_on_the_other_device(two, tmp_path):
     """Facts of a figure made on one device lead to it on the other; pixels may differ in the last step of a colour."""
-    layer = two[0].layers[1]
-    made = {
-        "filters": lambda m, i: filters.compute(m),
-        "activations": lambda m, i: activations.compute(m, open_picture("fashion-mnist/7"), layer),
-        "saliency": lambda m, i: saliency.compute(m, open_picture("fashion-mnist/7"), "grad_cam", 2),
-        "unit": lambda m, i: unit.compute(m, open_picture("fashion-mnist/7"), layer, 1, method="gradient"),
-        "anatomy": lambda m, i: anatomy.compute(m),
-        "trust": lambda m, i: trust.compute(m, open_picture("fashion-mnist/7"), "grad_cam", portions=4),
-        "patches": lambda m, i: patches.compute(i, layer, [0, 3]),
-        "channel": lambda m, i: channel.compute(i, layer, 2),
-        "census": lambda m, i: census.compute(i, layer),
-        "hierarchy": lambda m, i: hierarchy.compute(i, open_picture("fashion-mnist/777")),
-        "neighbours": lambda m, i: neighbours.compute(i, open_picture("fashion-mnist/777")),
-        "confusion": lambda m, i: confusion.compute(i),
+    layer, picture, unseen = two[0].layers[1], open_picture("fashion-mnist/7"), open_picture("fashion-mnist/777")
+    some = load_images("fashion-mnist", limit=COUNT)
+    of_a_model = {
+        "filters": filters.compute,
+        "activations": lambda m: activations.compute(m, picture, layer),
+        "saliency": lambda m: saliency.compute(m, picture, "grad_cam", 2),
+        "saliency_grid": lambda m: saliency_grid.compute(m, picture, ["gradient", "grad_cam"], [2, 3], second=unseen),
+        "faithfulness": lambda m: faithfulness.compute(m, picture, "grad_cam", portions=4),
+        "leaderboard": lambda m: leaderboard.compute(m, some, ["gradient", "edges"], count=3, portions=4),
+        "gallery": lambda m: explain.gallery(m, some, count=4),
+        "unit": lambda m: unit.compute(m, picture, layer, 1, method="gradient"),
+        "anatomy": anatomy.compute,
+        "compare": lambda m: compare.compute(m, both(LENET)[0]),
+        "batch_costs": lambda m: batch_costs.compute(m, [1, 2]),
     }
-    assert made.keys() <= VIEWS.keys()
-    for name, make in made.items():
+    of_an_index = {
+        "patches": lambda i: patches.compute(i, layer, [0, 3]),
+        "channel": lambda i: channel.compute(i, layer, 2),
+        "channel_health": lambda i: channel_health.compute(i, layer),
+        "hierarchy": lambda i: hierarchy.compute(i, unseen),
+        "neighbours": lambda i: neighbours.compute(i, unseen),
+        "agreement": lambda i: agreement.compute(i, mirrored=10),
+        "study": lambda i: study.compute(i, count=6, answers=[[True, 2.5]]),
+        "embedding": lambda i: embedding.compute(i, "pca"),
+        "confusion": confusion.compute,
+    }
+    for name in VIEWS.keys() - {"output_size", "lecture_tables", "training_curves", "augmentations"}:
+        make = of_a_model.get(name) or of_an_index[name]
+        of = both(SMALL) if name in of_a_model else two
         for mine, other in ((0, 1), (1, 0)):
-            figure = make(both(SMALL)[mine], two[mine]).figure()
+            given = {"model": both(SMALL)[other], "index": None if name in of_a_model else two[other], "image": some}
+            figure = make(of[mine]).figure()
             kind = "png" if figure.panels else "csv"
             facts = read_facts(figure.save(tmp_path / f"{name}{mine}.{kind}"))
-            index = None if name in ("filters", "activations", "saliency", "unit", "anatomy", "trust") else two[other]
-            again = redraw(facts, model=both(SMALL)[other], index=index)
+            again = redraw(facts, **given)
             assert again.facts["model_digest"] == facts["model_digest"]
+            assert again.table.keys() == figure.table.keys()
             if figure.panels:
                 first, second = drawn(figure), drawn(again)
                 assert first.shape == second.shape, name
@@ -607,7 +670,7 @@ def test_a_training_goes_on_to_the_bit(few, tmp_path, monkeypatch, kind):
     resumed = run(folder=tmp_path / "run")
     assert torch.equal(weights(resumed), weights(whole))
     assert explain.load_model(tmp_path / "run", device="cpu").digest == resumed.digest == whole.digest
-    assert training.compute(tmp_path / "run").figure().panels
+    assert training_curves.compute(tmp_path / "run").figure().panels
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
