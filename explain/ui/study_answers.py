@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+
 import streamlit as st
 
 
