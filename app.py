@@ -15,6 +15,7 @@ page = st.navigation(
         st.Page("explain/ui/pages/activations.py", title="Activations", icon=":material/layers:"),
         st.Page("explain/ui/pages/patches.py", title="Patches", icon=":material/apps:"),
         st.Page("explain/ui/pages/saliency.py", title="Saliency", icon=":material/center_focus_strong:"),
+        st.Page("explain/ui/pages/gallery.py", title="Gallery", icon=":material/photo_library:"),
         st.Page("explain/ui/pages/neighbours.py", title="Neighbours", icon=":material/compare:"),
         st.Page("explain/ui/pages/embedding.py", title="Embedding", icon=":material/scatter_plot:"),
         st.Page("explain/ui/pages/train.py", title="Training", icon=":material/model_training:"),

@@ -107,14 +107,15 @@ def alike(found, expected, share=MAPS):
 
 
 def same_but(found, expected, *numbers, share=1e-3):
-    """Tables: equal, but for columns of numbers that are near."""
+    """Tables: equal, but for columns of numbers that are near where there are any."""
     assert found.keys() == expected.keys()
     for name in expected:
         if name not in numbers:
             assert found[name] == expected[name], name
             continue
         pairs = [(f, e) for f, e in zip(found[name], expected[name], strict=True) if e is not None]
-        near(*(np.array(side) for side in zip(*pairs, strict=True)), share)
+        if pairs:
+            near(*(np.array(side) for side in zip(*pairs, strict=True)), share)
 
 
 def drawn(figure):
@@ -600,7 +601,7 @@ def test_figures_redraw_on_the_other_device(two, tmp_path):
         "embedding": lambda i: embedding.compute(i, "pca"),
         "confusion": confusion.compute,
     }
-    for name in VIEWS.keys() - {"output_size", "lecture_tables", "training_curves", "augmentations"}:
+    for name in sorted(VIEWS.keys() - {"output_size", "lecture_tables", "training_curves", "augmentations"}):
         make = of_a_model.get(name) or of_an_index[name]
         of = both(SMALL) if name in of_a_model else two
         for mine, other in ((0, 1), (1, 0)):
@@ -610,8 +611,9 @@ def test_figures_redraw_on_the_other_device(two, tmp_path):
             facts = read_facts(figure.save(tmp_path / f"{name}{mine}.{kind}"))
             again = redraw(facts, **given)
             assert again.facts["model_digest"] == facts["model_digest"]
-            assert again.table.keys() == figure.table.keys()
-            if figure.panels:
+            if not figure.panels:
+                same_but(again.table, figure.table, "mean", "std", "min", "max", "silent")
+            else:
                 first, second = drawn(figure), drawn(again)
                 assert first.shape == second.shape, name
                 assert np.abs(first - second).mean() < 0.5, name

@@ -160,7 +160,7 @@ def channel_of(layer: Layer, channel: Any) -> int:
     """A layer's channel as a number. Raises BadValue."""
     try:
         number = int(channel)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = -1
     if isinstance(channel, bool) or not 0 <= number < layer.channels:
         valid = f"0 to {layer.channels - 1}"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import Any
 
 import streamlit as st
 
 
-def answers(asked: str) -> list[Any]:
-    """This visitor's answers to a study so far."""
-    kept: list[Any] = st.session_state.setdefault("answers", {}).setdefault(asked, [])
+def answers(asked: str) -> list[tuple[bool, float]]:
+    """This visitor's answers to a study so far, each with its seconds."""
+    kept: list[tuple[bool, float]] = st.session_state.setdefault("answers", {}).setdefault(asked, [])
     return kept
 
 

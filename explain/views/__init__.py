@@ -33,6 +33,7 @@ VIEWS: dict[str, View] = {
             {"asked": "", "check": "true", "saliency_grid.second": "", "saliency_grid.second_model": ""},
             shares="saliency",
         ),
+        View("gallery", "the maps of one method for many pictures: of a set, or its surest mistakes", "gallery"),
         View("leaderboard", "which saliency methods can be trusted on a network, as a ranking"),
         View("patches", "the patches of many pictures that channels respond to most", "patches"),
         View("channel", "all that an index knows of a channel, and the prediction without it", "patches"),

@@ -80,7 +80,7 @@ def test_a_shared_url_and_the_back_button(visit):
 
 
 def test_an_exported_figure_carries_its_facts(visit):
-    page = visit("/saliency?model=lenet-fashion-mnist&picture=fashion-mnist/7&method=grad_cam")
+    page = visit("/saliency?model=lenet-fashion-mnist&picture=fashion-mnist/7&saliency.method=grad_cam")
     page.get_by_test_id("stExpander").filter(has_text="Export and reproduce").locator("summary").click()
     with page.expect_download() as coming:
         page.get_by_role("button", name=re.compile("Download PNG")).click()

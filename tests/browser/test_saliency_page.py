@@ -16,10 +16,10 @@ def test_methods_are_added_and_taken_away(visit):
     box.fill("Grad-CAM")
     page.get_by_role("option", name="Grad-CAM", exact=True).click()
     page.keyboard.press("Escape")  # the open list hides the page from roles
-    wait_for_url(page, method="gradient,grad_cam")
+    wait_for_url(page, **{"saliency.method": "gradient,grad_cam"})
     page.get_by_text("One scale for each", exact=False).first.wait_for()
     box.press("Backspace")
-    wait_for_url(page, method="gradient")
+    wait_for_url(page, **{"saliency.method": "gradient"})
     page.get_by_role("heading", name="Can it be trusted?").wait_for()
 
 
@@ -67,12 +67,12 @@ def test_a_map_is_not_checked_until_it_is(visit):
     page.get_by_role("radio", name="Deletion and insertion").or_(
         page.get_by_role("button", name="Deletion and insertion")
     ).first.click()
-    wait_for_url(page, evidence="curves")
+    wait_for_url(page, **{"faithfulness.part": "curves"})
     page.get_by_alt_text(re.compile("verdict")).wait_for()
 
 
 @pytest.mark.parametrize("width", [390, 1440])
 def test_the_page_is_not_wider_than_the_window(visit, width):
-    page = visit(f"{LENET}&method=grad_cam,gradient&asked=five", width=width)
+    page = visit(f"{LENET}&saliency.method=grad_cam,gradient&asked=five", width=width)
     settle(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width

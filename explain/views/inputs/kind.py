@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ...network.model import Model
 
 Given = Mapping[str, Any]
+LARGEST = 1 << 20  # characters of what was measured
 NONE = "none"
 
 
@@ -110,7 +111,11 @@ class MeasuredInput(Input):
 
     def read(self, facts: Facts, name: str, given: Given, open: Opener) -> Any:
         value = facts.all.get(name)
-        if value is not None and len(json.dumps(value, default=str)) > 1 << 20:
+        try:
+            size = len(json.dumps(value, default=str))
+        except ValueError:  # a number of thousands of digits
+            size = LARGEST + 1
+        if size > LARGEST:
             raise BadValue(f"{shorten(name)} in the facts is too large.")
         return value
 

@@ -1,0 +1,377 @@
+"""The maps of one method for many pictures: those of a set, or the mistakes that the network is surest of."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..attribution.target import Target, class_of, layer_for
+from ..data import ImageSet
+from ..errors import BadFile, BadValue, NotSupported, shorten
+from ..figure import VERSION, Figure, Grid, Panel, Pixels
+from ..images import contact_sheet, png
+from ..network.model import Model
+from ..progress import Progress, unheard
+from ..registry import Choices, Range
+from ..store import sha256
+from ..trust import CHECKED
+from .inputs import IMAGES, MODEL, EntryOptions, Layer, TargetInput, shown
+from .parts.result import ModelInput, Result, prepare
+from .parts.saliency_map import (
+    CAVEAT,
+    CLIP,
+    COLOURS,
+    METHOD,
+    MODE,
+    OPACITY,
+    SaliencyMap,
+    ask,
+    draw,
+    make_map,
+    scale_for,
+)
+from .view import Kept, drawn, view
+
+__all__ = ["Gallery", "Tile", "compute", "render"]
+
+WHICH = {
+    "first": "the first pictures",
+    "spread": "pictures spread evenly over the set",
+    "mistakes": "the mistakes it is surest of",
+}
+AT_ONCE, CHUNK = 32, 512  # pictures that are predicted in one pass, and kept in one file
+SHEET = 12_000_000  # pixels of a contact sheet, about: beyond, its tiles shrink
+GAP, GROUND = 4, (255, 255, 255)
+NAMED = 10  # unreadable files, at most
+ASKED = TargetInput("a class by number or name, for all pictures; by default each one's likeliest", url="")
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """A picture's number in the set, its file, what it is where that is known, what the network says, and the map."""
+
+    number: int
+    file: str
+    label: str | None
+    said: Target
+    map: SaliencyMap
+
+    @property
+    def wrong(self) -> bool:
+        return self.label not in (None, self.said.name)
+
+    @property
+    def name(self) -> str:
+        """What the network says; in brackets what it is, where that is something else."""
+        return f"{self.said.name} ({self.label})" if self.wrong else self.said.name
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery(Result):
+    """`tiles` in the order asked for; `unreadable` files were left out."""
+
+    tiles: tuple[Tile, ...]
+    unreadable: tuple[str, ...]
+    facts: dict[str, Any]
+
+    @property
+    def table(self) -> dict[str, list[Any]]:
+        """One row a picture; `min` and `max` are the raw values of its map."""
+        ranges = [one.map.range for one in self.tiles]
+        return {
+            "picture": [one.number for one in self.tiles],
+            "file": [one.file for one in self.tiles],
+            "label": [one.label for one in self.tiles],
+            "prediction": [one.said.name for one in self.tiles],
+            "confidence": [one.said.probability for one in self.tiles],
+            "target": [one.map.target.name for one in self.tiles],
+            "probability": [one.map.target.probability for one in self.tiles],
+            "min": [low for low, _ in ranges],
+            "max": [high for _, high in ranges],
+        }
+
+
+@view
+def compute(
+    model: Annotated[Model, MODEL],
+    images: Annotated[ImageSet, IMAGES],
+    method: Annotated[str, METHOD] = "grad_cam",
+    *,
+    which: Annotated[str, Choices(*WHICH, help="mistakes: those it is surest of, of pictures with labels")] = "first",
+    count: Annotated[int, Range(1, 1000, help="pictures")] = 24,
+    target: Annotated[int | str | None, ASKED] = None,
+    layer: Annotated[str | None, Layer("for methods that look into one", url="")] = None,
+    progress: Progress = unheard,
+    kept: Kept | None = None,
+    **options: Annotated[Any, EntryOptions(METHOD)],
+) -> Gallery:
+    """The maps of some pictures of a set, each for its own predicted class, or all for one class.
+
+    What is finished is `kept`, so that work which was interrupted goes on where it was. Files that cannot be read are
+    left out and said. Raises BadFile where none can be, BadValue for mistakes of pictures without labels, NotSupported
+    where there is no mistake.
+    """
+    wanted = None if target in (None, "") else model.target(target, None)
+    place = layer_for(model, layer) if CHECKED[method].takes("layer") else None
+    labels = _labels(model, images)
+    numbers: Sequence[int] = range(min(count, len(images)))
+    if which == "spread":
+        numbers = np.unique(np.linspace(0, len(images) - 1, count).round().astype(int)).tolist()
+    elif which == "mistakes":
+        numbers = _mistakes(model, images, labels, progress, kept)[:count]
+    tiles, unreadable = [], []
+    for done, number in enumerate(numbers):
+        file = _file(images, number)
+        progress(done, len(numbers), file)
+        try:
+            picture = prepare(model, images[number])
+        except BadFile:
+            unreadable.append(file)
+            continue
+        of = [model.digest, picture.facts["pixels"], method, sorted(options.items()), wanted, place, VERSION]
+        still = partial(_still, progress, done, len(numbers), file)
+        make = partial(_made, model, picture, method, options, wanted, place, still)
+        said, one = _remembered(picture, method, f"map-{sha256(repr(of).encode())[:32]}.npz", make, kept)
+        label = None if images.labels is None or images.labels[number] < 0 else images.classes[images.labels[number]]
+        tiles.append(Tile(number, file, label, said, one))
+    if not tiles:
+        raise BadFile(f"None of the pictures of {images.name!r} can be read: {_some(unreadable)}.")
+    progress(len(numbers), len(numbers), "done")
+    return Gallery(
+        tiles=tuple(tiles),
+        unreadable=tuple(unreadable),
+        facts={
+            "target": None if wanted is None else Target(wanted, model.classes[wanted], 0.0, None),
+            "layer": place,
+            "pictures": [one.number for one in tiles],
+        },
+    )
+
+
+def _still(progress: Progress, at: int, of: int, file: str, done: float, total: float, message: str = "") -> None:
+    """While a picture's map is made, its work is told as the gallery's."""
+    progress(at, of, file)
+
+
+def _labels(model: Model, images: ImageSet) -> NDArray[np.int64]:
+    """What pictures are, as classes of the model (N,); -1 where that is not known, or none of them."""
+    if images.labels is None:
+        return np.full(len(images), -1)
+    number = {name: k for k, name in enumerate(model.classes)}
+    own = np.array([*(number.get(name, -1) for name in images.classes), -1])
+    return own[images.labels]
+
+
+def _mistakes(
+    model: Model, images: ImageSet, labels: NDArray[np.int64], progress: Progress, kept: Kept | None
+) -> list[int]:
+    """The pictures that the network takes for something else, the surest first."""
+    known = np.flatnonzero(labels >= 0)
+    if not len(known):
+        raise BadValue(
+            f"The pictures of {images.name!r} have no labels that are classes of {model.name!r}; a mistake is a "
+            "prediction that differs from the label."
+        )
+    found = []
+    for start in range(0, len(known), CHUNK):
+        some = known[start : start + CHUNK].tolist()
+        of = [model.digest, images.digest, some[0], some[-1], VERSION]
+        name = f"predictions-{sha256(repr(of).encode())[:32]}.npy"
+        made = _array(kept.get(name), (2, len(some))) if kept is not None else None
+        if made is None:
+
+            def told(done: int, start: int = start) -> None:
+                progress(start + done, len(known), "predicted, to find the mistakes")
+
+            made = _predicted(model, images, some, told)
+            if kept is not None:
+                kept.put(name, _npy(made))
+        found.append(made)
+    said, sure = np.concatenate(found, 1)
+    wrong = np.flatnonzero((said >= 0) & (said != labels[known]))
+    if not len(wrong):
+        raise NotSupported(f"{model.name!r} makes no mistake on the {len(known):,} pictures of {images.name!r}.")
+    return [int(k) for k in known[wrong[np.argsort(-sure[wrong], kind="stable")]]]
+
+
+def _predicted(
+    model: Model, images: ImageSet, numbers: Sequence[int], told: Callable[[int], object]
+) -> NDArray[np.float64]:
+    """The likeliest class of each picture, -1 of one that cannot be read, and its probability (2, N)."""
+    found = np.full((2, len(numbers)), -1.0)
+    for start in range(0, len(numbers), AT_ONCE):
+        told(start)
+        pictures = {}
+        for k in range(start, min(start + AT_ONCE, len(numbers))):
+            try:
+                pictures[k] = images[numbers[k]]
+            except BadFile:
+                continue
+        if pictures:
+            best = model.scores(list(pictures.values())).softmax(1).max(1)
+            found[0, list(pictures)], found[1, list(pictures)] = best.indices.numpy(), best.values.numpy()
+    return found
+
+
+def _made(
+    model: Model,
+    picture: ModelInput,
+    method: str,
+    options: Mapping[str, Any],
+    wanted: int | None,
+    layer: str | None,
+    progress: Progress,
+) -> tuple[Target, SaliencyMap]:
+    """What the network says of a picture, and the map."""
+    scores = model.ask(picture.batch)[0]
+    said = class_of(model, scores, int(scores.argmax()))
+    target = said if wanted is None else class_of(model, scores, wanted)
+    return said, make_map(ask(model, picture, target, method, options, layer), picture, target, progress)
+
+
+# What is kept --------------------------------------------------------------------------------------------------------
+
+
+def _remembered(
+    picture: ModelInput,
+    method: str,
+    name: str,
+    make: Callable[[], tuple[Target, SaliencyMap]],
+    kept: Kept | None,
+) -> tuple[Target, SaliencyMap]:
+    content = kept.get(name) if kept is not None else None
+    if content:
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
+                said, target = (Target(*one) for one in json.loads(str(file["card"])))
+                return said, SaliencyMap(method, file["raw_map"], target, None, picture.crop)
+        except Exception:  # damaged, by whatever: numpy and zipfile raise a dozen kinds
+            pass
+    said, made = make()
+    if kept is not None:
+        file = io.BytesIO()
+        np.savez(file, raw_map=made.raw_map, card=np.array(json.dumps([said, made.target])))
+        kept.put(name, file.getvalue())
+    return said, replace(made, expected_sum=None)
+
+
+def _array(content: bytes | None, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+    """None where it is damaged."""
+    try:
+        found: NDArray[np.float64] = np.load(io.BytesIO(content or b""), allow_pickle=False)
+    except (ValueError, OSError, EOFError):
+        return None
+    return found if found.shape == shape else None
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+# Drawn ---------------------------------------------------------------------------------------------------------------
+
+
+@drawn
+def render(
+    result: Gallery,
+    *,
+    mode: Annotated[str, MODE] = "absolute",
+    opacity: Annotated[float, OPACITY] = 0.5,
+    clip: Annotated[float, CLIP] = 99.5,
+    colours: Annotated[str, COLOURS] = "inferno",
+    scale: Annotated[str, Choices("each", "all", help="maps that have one scale")] = "each",
+    pair: Annotated[bool, Choices(True, False, help="the picture itself beside each map")] = False,
+    columns: Annotated[int, Range(1, 40)] = 6,
+) -> Figure:
+    """A contact sheet of the maps over their pictures. Its zip has each of them as a file of its own, in the network's
+    input size: the picture with the map as PNG, the raw values as NPY, and the table."""
+    maps = [one.map for one in result.tiles]
+    shared = scale_for(maps, mode, clip, colours) if scale == "all" else None
+
+    def over(one: SaliencyMap) -> Pixels:
+        own = shared if scale == "all" else scale_for([one], mode, clip, colours)
+        made = draw(one, own, mode, opacity)[1]
+        return np.concatenate([one.crop, made], 1) if pair else made
+
+    def overlaid(one: SaliencyMap) -> bytes:
+        return png(over(one))
+
+    height, width = maps[0].crop.shape[0], maps[0].crop.shape[1] * (2 if pair else 1)
+    factor = min(1.0, (SHEET / (len(maps) * height * width)) ** 0.5)
+    tiles = np.stack([_shrunk(over(one), factor) for one in maps])
+    columns = min(columns, len(tiles))
+    label, data, model = maps[0].label, result.facts["images"]["data"], result.facts["model"]
+    whose = {
+        "first": f"the first {len(tiles)} pictures of {data}",
+        "spread": f"{len(tiles)} pictures of {data}",
+        "mistakes": f"the {len(tiles)} mistakes that {model} is surest of, on {data}",
+    }[result.facts["which"]]
+    asked = f", for {maps[0].target.name}" if "target" in result.facts else ""
+    title = f"{label} on {whose}{asked}"
+    table = result.table
+    files: dict[str, Callable[[], bytes] | bytes] = {}
+    for k, one in enumerate(result.tiles, 1):
+        name = f"{k:04}-{re.sub(r'[^A-Za-z0-9]+', '-', Path(one.file).stem).strip('-')[:60]}"
+        files |= {f"{name}.png": partial(overlaid, one.map), f"{name}.npy": partial(_npy, one.map.heat)}
+    figure = Figure(
+        title=title,
+        panels=(
+            Panel(
+                contact_sheet(tiles, columns, GAP, background=GROUND),
+                scale=shared,
+                names=tuple(f"{one.said.confidence_text} {one.name}" for one in result.tiles),
+                grid=Grid(columns, tiles.shape[1], tiles.shape[2], GAP),
+            ),
+        ),
+        columns=1,
+        facts=result.facts,
+        note=_note(result, scale, asked),
+        arrays={"maps": np.stack([one.raw_map for one in maps]), "pictures": np.array(table["picture"])},
+        table=table,
+        alt=f"Contact sheet: {title}",
+    )
+    return replace(figure, bundle={**files, "maps.csv": partial(figure.encode, "csv")})
+
+
+def _note(result: Gallery, scale: str, asked: str) -> str:
+    words = "Under each map stands how sure the network is, and of what"
+    words += "; in brackets what it is." if any(one.wrong for one in result.tiles) else "."
+    words += f" All maps are{asked}." if asked else " Each map is for the class that the network sees."
+    empty = sum(one.map.range[1] <= 0 for one in result.tiles)
+    words += f" No positive evidence: {empty} of {len(result.tiles)} maps." if empty else ""
+    words += " One scale for all." if scale == "all" else " Each has a scale of its own."
+    if result.unreadable:
+        files = "One file" if len(result.unreadable) == 1 else f"{len(result.unreadable)} files"
+        words += f" {files} could not be read: {_some(result.unreadable)}."
+    return f"{words} {CAVEAT}"
+
+
+def _shrunk(tile: Pixels, factor: float) -> Pixels:
+    if factor == 1:
+        return tile
+    height, width = (max(1, round(side * factor)) for side in tile.shape[:2])
+    return np.asarray(Image.fromarray(tile).resize((width, height), Image.Resampling.BOX))
+
+
+def _file(images: ImageSet, number: int) -> str:
+    """A name that does not say where this machine keeps the file."""
+    file = images.files[number]
+    return shown(file) if images.root is None else Path(os.path.relpath(file, images.root)).as_posix()
+
+
+def _some(files: Sequence[str]) -> str:
+    more = f" and {len(files) - NAMED} more" if len(files) > NAMED else ""
+    return ", ".join(shorten(file) for file in files[:NAMED]) + more
