@@ -26,7 +26,9 @@ def add(page, caption: str) -> None:
 
 
 def test_two_figures_become_a_report_and_one_of_them_its_view_again(visit, browser, tmp_path):
-    page = visit("/saliency?model=lenet-fashion-mnist&picture=fashion-mnist/7&saliency.method=grad_cam&saliency.mode=signed")
+    page = visit(
+        "/saliency?model=lenet-fashion-mnist&picture=fashion-mnist/7&saliency.method=grad_cam&saliency.mode=signed"
+    )
     add(page, "Where <it> looks")
     go(page, "Filters")
     add(page, "What it looks for")
