@@ -59,8 +59,9 @@ def test_help_says_what_each_parameter_may_be(capsys):
         out = " ".join(capsys.readouterr().out.split())
         for key, one in view.parameters.items():
             if not one.kind.hidden and not one.is_options:
-                flag = one.kind.metavar if one.required and one.kind.positional else f"--{key.replace('_', '-')}"
-                assert flag in out, (name, key)
+                positional = one.required and one.kind.positional
+                flags = (one.kind.metavar, key.upper()) if positional else (f"--{key.replace('_', '-')}",)
+                assert any(flag in out for flag in flags), (name, key)
                 option = getattr(one.kind, "option", None)
                 assert option is None or option.allowed in out, (name, key)
         for key, option in view.style.items():

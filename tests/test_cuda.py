@@ -48,6 +48,7 @@ from explain.views import (
     embedding,
     faithfulness,
     filters,
+    gallery,
     hierarchy,
     leaderboard,
     neighbours,
@@ -338,12 +339,11 @@ def test_saliency_grid():
         alike(other.raw_map, one.raw_map)
 
 
-@pytest.mark.skipif("gallery" not in VIEWS, reason="there is no such view")
 @pytest.mark.parametrize(("which", "target"), [("spread", None), ("mistakes", 4)])
 def test_gallery(which, target):
     some = load_images("fashion-mnist", limit=COUNT)
     mine, theirs = (
-        explain.gallery(model, some, "grad_cam", which=which, target=target, count=5) for model in both(SMALL)
+        gallery.compute(model, some, "grad_cam", which=which, target=target, count=5) for model in both(SMALL)
     )
     assert [tile.number for tile in theirs.tiles] == [tile.number for tile in mine.tiles]
     assert [tile.name for tile in theirs.tiles] == [tile.name for tile in mine.tiles]
@@ -584,7 +584,7 @@ def test_figures_redraw_on_the_other_device(two, tmp_path):
         "saliency_grid": lambda m: saliency_grid.compute(m, picture, ["gradient", "grad_cam"], [2, 3], second=unseen),
         "faithfulness": lambda m: faithfulness.compute(m, picture, "grad_cam", portions=4),
         "leaderboard": lambda m: leaderboard.compute(m, some, ["gradient", "edges"], count=3, portions=4),
-        "gallery": lambda m: explain.gallery(m, some, count=4),
+        "gallery": lambda m: gallery.compute(m, some, count=4),
         "unit": lambda m: unit.compute(m, picture, layer, 1, method="gradient"),
         "anatomy": anatomy.compute,
         "compare": lambda m: compare.compute(m, both(LENET)[0]),

@@ -63,7 +63,8 @@ def restored(facts: Mapping[str, Any]) -> Restored:
         style |= view.read_style(checked)
     except ExplainError as error:
         notes.append(str(error))
-    chosen = view.keys(given, style)
+    unread = {view.key(name) for name in view.parameters if name not in given}  # stays as it is
+    chosen = {key: text for key, text in view.keys(given, style).items() if key not in unread}
     if "/" in chosen.get("query", ""):  # of a set that we ship: chosen for all pages, as any picture is
         chosen |= {"picture": chosen["query"], "query": ""}
     order = [name for name in ("model", "index", "picture", "layer") if name in chosen]  # each lets go of what is its
@@ -90,4 +91,8 @@ def _given(view: View, facts: Facts) -> tuple[dict[str, Any], list[str]]:
             if isinstance(one.kind, PictureInput) and open.knows_picture(named := str(facts.all.get("image"))):
                 with suppress(ExplainError):
                     given[name] = open.picture(named)
+    if {"model", "index"} & view.parameters.keys() and not {"model", "index"} & given.keys():
+        kinds = {name: one.kind for name, one in view.parameters.items()}
+        of_another = [name for name in given if "model" in kinds[name].follows]
+        given = {name: given[name] for name in given if name not in of_another or hasattr(given[name], "info")}
     return given, notes

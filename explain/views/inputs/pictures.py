@@ -103,7 +103,7 @@ class QueryInput(PictureInput):
 class ImagesInput(Input):
     """A set of pictures, whose facts are its name and digest."""
 
-    metavar, own, opened, positional = "DATA", "data", True, True
+    metavar, own, opened, positional = "DATA", "images", True, True
     help = "a name from `data`, a folder, or a picture"
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:
