@@ -313,7 +313,7 @@ def render(
     factor = min(1.0, (SHEET / (len(maps) * height * width)) ** 0.5)
     tiles = np.stack([_shrunk(over(one), factor) for one in maps])
     columns = min(columns, len(tiles))
-    label, data, model = maps[0].label, result.facts["images"]["data"], result.facts["model"]
+    label, data, model = maps[0].label, result.facts["data"], result.facts["model"]
     whose = {
         "first": f"the first {len(tiles)} pictures of {data}",
         "spread": f"{len(tiles)} pictures of {data}",

@@ -345,6 +345,7 @@ class TargetInput(Input):
         return {"target": value.name, "target_index": value.number}
 
     def read(self, facts: Facts, name: str, given: Given, open: Opener) -> int:
+        _model(given)  # without it a number says nothing
         return (facts if name == self.own else facts.part(name)).number("target_index")
 
     def present(self, facts: Facts, name: str) -> bool:
@@ -393,7 +394,7 @@ class RunInput(Input):
 class ImagesInput(Input):
     """A set of pictures, whose facts are its name and digest."""
 
-    metavar, own, opened, positional = "DATA", "data", True, True
+    metavar, own, opened, positional = "DATA", "images", True, True
     help = "a name from `data`, a folder, or a picture"
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:

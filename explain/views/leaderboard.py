@@ -183,7 +183,7 @@ def _remembered(measured: Facts, found: Mapping[str, dict[str, list[float]]]) ->
 @drawn
 def render(result: Leaderboard) -> Figure:
     """Scores, and what is left of each method's maps on untrained networks, with 95 % intervals over the pictures."""
-    count, data = len(result.facts["pictures"]), result.facts["images"]["data"]
+    count, data = len(result.facts["pictures"]), result.facts["data"]
     title = f"Saliency methods for {result.facts['model']}, on {count} pictures of {data}"
     return Figure(
         title=title,
