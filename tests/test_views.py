@@ -143,7 +143,7 @@ CASES = {
         "target": 4,
         "layer": "conv1",
         "options": {"positive": False},
-    },  # fmt: skip
+    },
     "leaderboard": lambda model, index: {
         "model": model,
         "images": explain.load_images("fashion-mnist"),
@@ -395,6 +395,9 @@ QUICK = [
     "activations: one",
     "unit",
     "anatomy",
+    "embedding: layer",
+    "training_curves",
+    "augmentations",
 ]
 
 
