@@ -136,8 +136,8 @@ def render(
     panels = []
     for k, picture in enumerate(result.pictures):
         panels.append(Panel(picture, result.labels[k], "as it is"))
-        for d, drawn in enumerate(result.drawn[k]):
-            panels.append(Panel(drawn, f"draw {d + 1}", _mixture(result, k, d) if mixtures else ""))
+        for d, one in enumerate(result.drawn[k]):
+            panels.append(Panel(one, f"draw {d + 1}", _mixture(result, k, d) if mixtures else ""))
     said = ", then ".join(step.label for step in steps) or "none"
     harms = list(dict.fromkeys(f"{step.label}: {step.caveat}" for step in steps))
     return Figure(

@@ -28,7 +28,7 @@ from ..store import sha256
 from .inputs import INDEX, PICTURE, EntryName, EntryOptions, Layer, Several
 from .parts import map_explorer, map_plot, tensorboard
 from .parts.result import Result, prepare
-from .view import Kept, drawn, view
+from .view import Kept, View, drawn, view
 
 __all__ = ["Embedding", "Placed", "compute", "kept_name", "pack", "project_point", "render", "unpack"]
 
@@ -76,16 +76,12 @@ def compute(
     """
     if place and layer:
         raise BadValue(f"Pictures can be placed on maps of features, not of layer {layer!r}.")
-    if kept:
-        name = kept_name(
-            {
-                "index": index, "method": method, "layer": layer, "pooling": pooling, "count": count,
-                "measure": measure, "options": options,
-            }
-        )  # fmt: skip
+    given: dict[str, Any] = {"index": index, "method": method, "layer": layer, "pooling": pooling, "count": count}
+    given |= {"measure": measure, "options": options}
+    name = kept_name(given) if kept else ""
     result = _unpacked(index, kept.get(name)) if kept else None
     if result is None:
-        result = _mapped(index, method, layer, pooling, count, measure, options, progress, preview)
+        result = _mapped(**given, progress=progress, preview=preview)
         if kept:
             kept.put(name, pack(result))
     placed = tuple(project_point(result, picture) for picture in place)
@@ -208,9 +204,7 @@ def kept_name(given: Mapping[str, Any]) -> str:
 
     given: by the names of the view's parameters; those left out are their defaults.
     """
-    from . import VIEWS
-
-    asked = VIEWS["embedding"].check(given)
+    asked = View("embedding", "").check(given)  # VIEWS stands above
     known = asked.pop("index").manifest
     del asked["place"]
     of = [known.model_digest, known.data_digest, sum(shard.images for shard in known.shards), sorted(asked.items())]
