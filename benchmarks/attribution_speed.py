@@ -33,8 +33,8 @@ sys.path.insert(0, {root!r})
 import torch
 from torchvision.models import resnet18
 from explain.attribution import METHODS
-net, ends = resnet18().eval().requires_grad_(False), (torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1))
-METHODS["rise"](net, "", torch.rand(1, 3, 64, 64), torch.tensor([1]), ends, samples=int(sys.argv[1]))
+net, input_range = resnet18().eval().requires_grad_(False), (torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1))
+METHODS["rise"](net, "", torch.rand(1, 3, 64, 64), torch.tensor([1]), input_range, samples=int(sys.argv[1]))
 print(int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1]) * 1024)
 """
 
@@ -84,14 +84,14 @@ def pairs(name):
     picture = model.batch([explain.load_images("photos")[0]])
     with model.exclusive() as net:
         net = net if name == "efficientnet-lite0" else resnet18(weights=None).eval().requires_grad_(False)
-        ends, layer = model.input_range, LAYERS[name]
+        input_range, layer = model.input_range, LAYERS[name]
         target = net(picture).argmax(1)
         place, k, size = net.get_submodule(layer), int(target), room(net, picture, gradients=True)
-        black, labels = ends[0].expand_as(picture), superpixels(picture[0], ends, SEGMENTS)[None, None]
+        black, labels = input_range[0].expand_as(picture), superpixels(picture[0], input_range, SEGMENTS)[None, None]
         wanted = [ClassifierOutputTarget(k)]
 
         def ours(method, **options):
-            return lambda: METHODS[method](net, layer, picture, target, ends, **options)
+            return lambda: METHODS[method](net, layer, picture, target, input_range, **options)
 
         def captum(kind, method="attribute", of=(), **options):
             made = getattr(attr, kind)(net, *of)

@@ -5,7 +5,7 @@
 2. gradient, Grad-CAM, integrated gradients, SmoothGrad of resnet18 take at most 1.05 of captum's time at equal
    settings, RISE at most 1.10 of the bare passes it asks for;
 3. training takes at most 1.05 of the time of a bare loop over tensors on the GPU, the exercises' networks;
-4. the memory that `batches` tells is what torch counts when the same is done by hand.
+4. the memory that `batch_costs` tells is what torch counts when the same is done by hand.
 
     python benchmarks/gpu.py --parts index methods training memory
 """
@@ -127,11 +127,12 @@ def methods(given) -> None:
     except ImportError:
         attr = None
     with model.exclusive() as net, exact(model.device):
-        target, ends, black = net(picture).argmax(1), model.ends, model.ends[0].expand_as(picture)
+        target, input_range = net(picture).argmax(1), model.input_range
+        black = input_range[0].expand_as(picture)
         many = picture.repeat(64, 1, 1, 1)
 
         def ours(name, **options):
-            return lambda: METHODS[name](net, "layer4", picture, target, ends, **options).cpu()
+            return lambda: METHODS[name](net, "layer4", picture, target, input_range, **options).cpu()
 
         def slopes(count):
             """The bare passes forward and back, at once."""
@@ -241,12 +242,10 @@ def training(given) -> None:
 
 
 def memory(given) -> None:
-    from explain.views import batches
-
     model = explain.load_model("torchvision:resnet18", device=given.device)
     sizes = (1, 8, 64) if given.device == "cuda" else (1, 2)
     for training in (False, True):
-        told = batches.compute(model, sizes, training=training)
+        told = explain.batch_costs(model, sizes, training=training).costs
         for size, found, estimate in zip(sizes, told.mebibytes, told.estimates, strict=True):
             counted = by_hand(model, size, training) if given.device == "cuda" else float("nan")
             print(

@@ -43,7 +43,7 @@ def measured(name: str) -> dict[str, list[float]]:
     pictures = [pictures[k % len(pictures)].roll(k, 2) for k in range(IMAGES)]
     batches = [torch.stack(pictures[k : k + BATCH]) for k in range(0, IMAGES, BATCH)]
     with model.exclusive() as net:
-        plain, swift = copy.deepcopy(net), copy.deepcopy(net).to(memory_format=torch.channels_last)
+        plain, own = copy.deepcopy(net), copy.deepcopy(net).to(memory_format=torch.channels_last)
     layers = {layer: model.layer(layer) for layer in default_layers(model)}
     images = load_images([photos.files[k % len(photos)] for k in range(IMAGES)])
     whole = _Pass(model, layers, images, 16, 0)
@@ -59,7 +59,7 @@ def measured(name: str) -> dict[str, list[float]]:
     runs: dict[str, Callable[[], object]] = {
         "index": lambda: whole.shard(ready, list(range(IMAGES)), BATCH, 0, lambda *_: None),
         "bare": lambda: bare(plain, torch.contiguous_format),
-        "own layout": lambda: bare(swift, torch.channels_last),
+        "own layout": lambda: bare(own, torch.channels_last),
     }
     times: dict[str, list[float]] = {key: [] for key in runs}
     for number in range(-WARM_UP, ROUNDS):

@@ -455,7 +455,7 @@ def test_a_damaged_file_is_refused_and_never_raises_another_error(index, pca):
 def test_a_map_is_computed_once_and_again_where_it_is_damaged(index, tsne, monkeypatch):
     calls = []
     real = embedding._mapped
-    monkeypatch.setattr(embedding, "_mapped", lambda *a: calls.append(1) or real(*a))
+    monkeypatch.setattr(embedding, "_mapped", lambda **given: calls.append(1) or real(**given))
     store = kept.Kept()
     same(embedding.compute(index, "tsne", **QUICK, kept=store), tsne)
     everything = embedding.PROJECTIONS["tsne"].check(QUICK)

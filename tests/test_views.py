@@ -395,6 +395,9 @@ QUICK = [
     "activations: one",
     "unit",
     "anatomy",
+    "embedding: layer",
+    "training_curves",
+    "augmentations",
 ]
 
 

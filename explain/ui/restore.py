@@ -91,8 +91,4 @@ def _given(view: View, facts: Facts) -> tuple[dict[str, Any], list[str]]:
             if isinstance(one.kind, PictureInput) and open.knows_picture(named := str(facts.all.get("image"))):
                 with suppress(ExplainError):
                     given[name] = open.picture(named)
-    if {"model", "index"} & view.parameters.keys() and not {"model", "index"} & given.keys():
-        kinds = {name: one.kind for name, one in view.parameters.items()}
-        of_another = [name for name in given if "model" in kinds[name].follows]
-        given = {name: given[name] for name in given if name not in of_another or hasattr(given[name], "info")}
     return given, notes

@@ -46,6 +46,9 @@ STYLE = """
 [class*="st-key-row-split"] > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] >
   [data-testid="stColumn"] { min-width: min(300px, 100%); }
 [class*="st-key-row-panels"] [data-testid="stColumn"] { min-width: 150px; }
+/* Draws beside their picture: what does not fit goes on below, as large as the others. */
+[class*="st-key-row-panels-Augmentation"] [data-testid="stColumn"] { min-width: 0;
+  flex: 0 0 clamp(92px, 7.6vw, 112px); }
 /* A map's progress gives way to what is said of it, and nothing below moves. */
 .st-key-map-said { min-height: 3.2rem; justify-content: center; }
 .bar { height: 10px; border-radius: 3px; }

@@ -76,16 +76,12 @@ def compute(
     """
     if place and layer:
         raise BadValue(f"Pictures can be placed on maps of features, not of layer {layer!r}.")
-    if kept:
-        name = kept_name(
-            {
-                "index": index, "method": method, "layer": layer, "pooling": pooling, "count": count,
-                "measure": measure, "options": options,
-            }
-        )  # fmt: skip
+    given: dict[str, Any] = {"index": index, "method": method, "layer": layer, "pooling": pooling, "count": count}
+    given |= {"measure": measure, "options": options}
+    name = kept_name(given) if kept else ""
     result = _unpacked(index, kept.get(name)) if kept else None
     if result is None:
-        result = _mapped(index, method, layer, pooling, count, measure, options, progress, preview)
+        result = _mapped(**given, progress=progress, preview=preview)
         if kept:
             kept.put(name, pack(result))
     placed = tuple(project_point(result, picture) for picture in place)

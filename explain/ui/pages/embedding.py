@@ -75,13 +75,13 @@ own = caches.cached(lookup.index_of, index, picture)
 stranger = picture if own is None else None
 with st.expander(f"Options of {method.label}", icon=":material/tune:", expanded=beside):
     given["options"] = choices.entry_options(view, given)
-    second = second_options(given["options"]) if beside else {}
     for cell, name in widgets.in_rows("of-map", ["count", "measure", *(["place"] if not given["layer"] else [])]):
         with cell:
             if name == "place":
                 placed = choices.typed(view, name, given, "Pictures placed on it")
             else:
                 given[name] = choices.option(view, name, LABELS[name])
+    second = second_options(given["options"]) if beside else {}
 wanted = [embedding_maps.Wanted({**given})]
 if beside:
     wanted.append(embedding_maps.Wanted({**given, "options": second}))

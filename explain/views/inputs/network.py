@@ -109,6 +109,7 @@ class TargetInput(Input):
         return {"target": value.name, "target_index": value.number}
 
     def read(self, facts: Facts, name: str, given: Given, open: Opener) -> int:
+        model_in(given)  # without it a number says nothing
         return (facts if name == self.own else facts.part(name)).number("target_index")
 
     def present(self, facts: Facts, name: str) -> bool:
