@@ -377,6 +377,27 @@ def test_the_embedding_and_the_report_show_themselves(lenet):
     assert not errors(app)
 
 
+def test_the_picture_of_all_pages_has_its_place_on_the_map_unless_others_are_named(lenet):
+    explain.build_index(lenet, "fashion-mnist", limit=50)
+
+    def placed(app):
+        facts = next(json.loads(code.value) for code in app.code if code.language == "json")
+        return [one["image"] for one in facts["place"]]
+
+    wanted = {"model": "lenet-fashion-mnist", "picture": "fashion-mnist/777"}
+    app = open_app("embedding", **wanted)
+    since = time.monotonic()
+    while not app.code:
+        assert time.monotonic() - since < 60
+        fine(app.run())
+    assert placed(app) == ["fashion-mnist/777"]
+    assert placed(open_app("embedding", **wanted, **{"embedding.place": "none"})) == []
+    app = open_app("embedding", **wanted, **{"embedding.place": "fashion-mnist/778,fashion-mnist/3"})
+    assert placed(app) == ["fashion-mnist/778", "fashion-mnist/3"]
+    fine(app.selectbox(key="_picture").set_value("fashion-mnist/3").run())
+    assert placed(app) == [], "another picture lets go of them, and this one is of the index"
+
+
 def test_a_bad_picture_is_mended_by_choosing_another():
     app = open_app("overview", model="lenet-fashion-mnist", picture="photos/nope")
     assert errors(app)

@@ -145,6 +145,7 @@ def test_files_that_cannot_be_read_are_left_out_and_said(lenet, folder):
     found = gallery.compute(lenet, folder, "gradient")
     assert (len(found.tiles), found.unreadable) == (6, ("Coat/broken.png",))
     assert "One file could not be read: 'Coat/broken.png'." in found.figure().note
+    assert "Coat/broken.png: could not be read" in found.summary
     assert str(folder) not in str(found.table), "where files lie is nobody's business"
     assert str(folder) not in str(found.facts)
     assert {one.label for one in found.tiles} <= {path.name for path in folder.iterdir()}

@@ -159,6 +159,7 @@ def test_methods_that_refuse_are_left_out_with_the_reason(lenet):
     assert [row[0].method for row in grid.rows] == ["gradient"]
     assert list(grid.refused) == ["guided_backprop", "cam"]
     assert "Without Guided backprop: " in grid.figure().note
+    assert "cam: CAM needs" in grid.summary
     with pytest.raises(NotSupported, match="CAM: "):
         saliency_grid.compute(lenet, picture, ["cam"])
 

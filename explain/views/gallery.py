@@ -27,7 +27,7 @@ from ..registry import Choices, Range
 from ..store import sha256
 from ..trust import CHECKED
 from .inputs import IMAGES, MODEL, EntryOptions, Layer, TargetInput, shown
-from .parts.result import ModelInput, Result, prepare
+from .parts.result import ModelInput, Result, aligned, prepare
 from .parts.saliency_map import (
     CAVEAT,
     CLIP,
@@ -100,6 +100,10 @@ class Gallery(Result):
             "min": [low for low, _ in ranges],
             "max": [high for _, high in ranges],
         }
+
+    @property
+    def summary(self) -> str:
+        return "\n".join([aligned(self.table), *(f"{file}: could not be read" for file in self.unreadable)])
 
 
 @view

@@ -14,7 +14,7 @@ from ..progress import Progress, unheard
 from ..registry import Choices
 from ..trust import CHECKED
 from .inputs import MODEL, PICTURE, TARGET, EntryOptions, Layer, Several
-from .parts.result import ModelInput, Result, prepare
+from .parts.result import ModelInput, Result, aligned, prepare
 from .parts.saliency_map import (
     CAVEAT,
     CLIP,
@@ -80,6 +80,10 @@ class SaliencyGrid(Result):
             "min": [one.range[0] for one, _ in every],
             "max": [one.range[1] for one, _ in every],
         }
+
+    @property
+    def summary(self) -> str:
+        return "\n".join([aligned(self.table), *(f"{name}: {why}" for name, why in self.refused.items())])
 
 
 @view

@@ -17,7 +17,7 @@ from .folder import prune, root
 
 __all__ = ["Kept", "keep_answers", "thumbnails_of"]
 
-MOST_KEPT = 1000
+MOST_KEPT = 2500  # a gallery alone has up to 1000
 MOST_THUMBNAILS = 20
 
 

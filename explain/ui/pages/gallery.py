@@ -45,7 +45,7 @@ def choose_target() -> int | None:
         key,
         chosen,
         names,
-        format_func=lambda number: model.classes[int(number)] if number else "the predicted one of each",
+        format_func=lambda number: model.classes[int(number)] if number else "the predicted one",
     )
     return int(chosen) if chosen else None
 
