@@ -116,7 +116,7 @@ def costs(images) -> None:
         began = time.perf_counter()
         model = explain.train(
             "lenet-fashion-mnist", images, epochs=2, device="cpu", folder=Path(folder) / "run",
-            live=lambda row: None,
+            on_step=lambda row: None,
         )  # fmt: skip
         whole = time.perf_counter() - began
     checkpoint.save = real

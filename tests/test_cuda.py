@@ -668,7 +668,7 @@ def test_a_training_goes_on_to_the_bit(few, tmp_path, monkeypatch, kind):
             raise Enough
 
     with pytest.raises(Enough):
-        run(folder=tmp_path / "run", live=stop, progress=stop)
+        run(folder=tmp_path / "run", on_step=stop, on_epoch=stop)
     resumed = run(folder=tmp_path / "run")
     assert torch.equal(weights(resumed), weights(whole))
     assert explain.load_model(tmp_path / "run", device="cpu").digest == resumed.digest == whole.digest

@@ -120,7 +120,7 @@ def test_an_interrupted_training_goes_on_to_the_bit(few, whole, tmp_path, monkey
             raise Enough
 
     with pytest.raises(Enough):
-        run(few, **WHOLE, folder=tmp_path, live=stop, progress=stop)
+        run(few, **WHOLE, folder=tmp_path, on_step=stop, on_epoch=stop)
     assert read_run(tmp_path)["state"] == "interrupted"
     again = run(few, **WHOLE, folder=tmp_path)
     assert torch.equal(weights(again), weights(whole))
@@ -139,7 +139,7 @@ def test_interrupted_again_and_again(few, whole, tmp_path, monkeypatch):
 
     for _ in range(20):
         try:
-            again = run(few, **WHOLE, folder=tmp_path, live=stop, progress=stop)
+            again = run(few, **WHOLE, folder=tmp_path, on_step=stop, on_epoch=stop)
             break
         except KeyboardInterrupt:
             continue
@@ -174,7 +174,7 @@ import test_training
 fit.LIVE = fit.KEEP = 0
 few = load_images("fashion-mnist", limit=512)
 print("begun", flush=True)
-test_training.run(few, **test_training.WHOLE, folder={folder!r}, live=lambda row: print(row["step"], flush=True))
+test_training.run(few, **test_training.WHOLE, folder={folder!r}, on_step=lambda row: print(row["step"], flush=True))
 """
 
 
@@ -293,7 +293,7 @@ def test_stops(few):
         seen.append(row)
         return len(seen) == 2
 
-    model = run(few, epochs=9, progress=progress)
+    model = run(few, epochs=9, on_epoch=progress)
     assert len(model.about["history"]) == 2
     assert model.about["ended"] == "stopped"
 
@@ -345,7 +345,7 @@ def test_lbfgs_goes_on_to_the_bit(few, tmp_path):
             raise Enough
 
     with pytest.raises(Enough):
-        run(few, epochs=3, **changes, folder=tmp_path, progress=stop)
+        run(few, epochs=3, **changes, folder=tmp_path, on_epoch=stop)
     assert torch.equal(weights(run(few, epochs=3, **changes, folder=tmp_path)), weights(whole))
 
 
@@ -385,7 +385,7 @@ def test_the_rate_of_each_step(few):
     """O16: the warm-up, then the schedule counted from its end; the recipe of T04 in small."""
     seen = []
     settings = {"epochs": 4, "learning_rate": 0.1, "warmup": 2, "schedule": "step", "schedule_options": {"every": 1}}
-    constant = run(few, **settings, warmup_shape="constant", warmup_factor=0.1, progress=lambda row: seen.append(row))
+    constant = run(few, **settings, warmup_shape="constant", warmup_factor=0.1, on_epoch=lambda row: seen.append(row))
     np.testing.assert_allclose([row["learning_rate"] for row in seen], [0.01, 0.01, 0.1, 0.01])
     assert [row.get("first_fall") for row in constant.about["history"]] == [None, None, None, True]
     linear = run(few, **settings, warmup_factor=0.0)

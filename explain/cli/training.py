@@ -65,10 +65,10 @@ def _sweep(given: argparse.Namespace) -> None:
     over = {key: value.split(",") for key, value in pairs(given.over).items()}
     changes = [{**pairs(given.set), **each} for each in grid(over)]
 
-    def progress(_done: int, row: dict[str, Any]) -> None:
+    def on_row(row: dict[str, Any]) -> None:
         print("  ".join(f"{key} {value}" for key, value in row.items() if value != ""), file=sys.stderr)
 
-    rows = sweep(recipe(given.recipe), given.data, changes, test=given.test, progress=progress)
+    rows = sweep(recipe(given.recipe), given.data, changes, test=given.test, on_row=on_row)
     names = list(dict.fromkeys(key for row in rows for key in row if key != "error"))
     cells = [names, *([str(row.get(name, "")) for name in names] for row in rows)]
     widths = [max(len(row[k]) for row in cells) for k in range(len(names))]
@@ -106,19 +106,19 @@ def _train(given: argparse.Namespace) -> None:
     data = None if given.data is None and given.limit is None else load_images(given.data or original.data, given.limit)
     with tqdm(unit=" steps", file=sys.stderr, disable=None, leave=False) as bar:
 
-        def live(row: dict[str, Any]) -> None:
+        def on_step(row: dict[str, Any]) -> None:
             bar.total = row["steps"]
             bar.set_postfix_str(f"epoch {row['epoch']}, loss {row['loss']:.4g}", refresh=False)
             bar.update(row["step"] - bar.n)
 
-        def progress(row: dict[str, Any]) -> None:
+        def on_epoch(row: dict[str, Any]) -> None:
             words = [f"epoch {row['epoch']:3}", *(f"{key} {row[key]:.4g}" for key in SHOWN if key in row)]
             tqdm.write("  ".join(words), file=sys.stderr)
 
         start = None if given.start is None else load_model(given.start, device="cpu")
         model = train(
             original, data, test=given.test, start=start, device=given.device, folder=folder, resume=not given.anew,
-            progress=progress, live=live, **changes,
+            on_epoch=on_epoch, on_step=on_step, **changes,
         )  # fmt: skip
     found = model.about["accuracy"]
     numbers = {"accuracy": found, "ended": model.about.get("ended", ""), "folder": str(folder)}

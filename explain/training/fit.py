@@ -36,7 +36,7 @@ PROBE = 256  # pictures on which dead units are looked for
 LIVE = 1.0  # seconds between two reports within an epoch
 KEEP = 60.0  # and between two checkpoints within one, or so many that they cost at most a hundredth
 
-Report = Callable[[dict[str, Any]], object]
+Callback = Callable[[dict[str, Any]], object]
 
 
 def train(
@@ -48,8 +48,8 @@ def train(
     device: str = "auto",
     folder: str | Path | None = None,
     resume: bool = True,
-    progress: Report | None = None,
-    live: Report | None = None,
+    on_epoch: Callback | None = None,
+    on_step: Callback | None = None,
     **changes: Any,
 ) -> Model:
     """Train by a recipe, with some of its settings changed, and return the model with its history in `about`.
@@ -60,7 +60,7 @@ def train(
     start: a trained model or its name, whose last layer is replaced, in the place of a new network.
     folder: where model.json, weights, history, snapshots and a checkpoint are kept, and whose name the model has; what
     was interrupted there goes on as if it had not been, unless resume=False.
-    progress is called with one row an epoch, and ends the training by returning True; live is called about every
+    on_epoch is called with one row an epoch, and ends the training by returning True; on_step is called about every
     second. What either raises, as what interrupts the process, leaves a checkpoint.
     Raises ExplainError for pictures without labels, settings that cannot be, and when the loss is no longer finite.
     """
@@ -83,7 +83,7 @@ def train(
             if resume and (state := checkpoint.load(kept.folder)):
                 run.restore(kept.checked(state))
         try:
-            run.fit(kept, progress or _unheard, live or _unheard)
+            run.fit(kept, on_epoch or _unheard, on_step or _unheard)
         except BaseException as error:
             if kept:
                 with suppress(BadFile):  # on a full disk what was wrong first is what is said
@@ -133,10 +133,10 @@ class _Run:
         self.whole = True  # not in the middle of a step, where an interrupt leaves halves
         self.watched: dict[str, dict[str, float]] = {}
 
-    def fit(self, kept: Any, progress: Report, live: Report) -> None:
+    def fit(self, kept: Any, on_epoch: Callback, on_step: Callback) -> None:
         """Epoch by epoch, from wherever it is."""
         while self.epoch < self.plan.epochs and not self.done:
-            self._epoch(kept, live)
+            self._epoch(kept, on_step)
             row = self._measured()
             self.whole = False
             self.history.append(row)
@@ -150,12 +150,12 @@ class _Run:
                 if self.epoch in self.plan.snapshot_epochs():
                     kept.snapshot(self.epoch, self.net)
                 self.keep(kept)
-            if progress(row) is True:
+            if on_epoch(row) is True:
                 self.done = "stopped"
         if self.best is not None:
             self.net.load_state_dict(self.best["weights"])
 
-    def _epoch(self, kept: Any, live: Report) -> None:
+    def _epoch(self, kept: Any, on_step: Callback) -> None:
         """The steps that are left of an epoch; the last is watched: how large its parts are."""
         plan = self.plan
         self._mode()
@@ -178,7 +178,7 @@ class _Run:
             self.seconds = before + now - began
             if now - told >= LIVE and not last:
                 told = now
-                live(self._live())
+                on_step(self._so_far())
                 if kept and now - saved >= max(KEEP, 100 * cost):
                     self.keep(kept)
                     saved = time.perf_counter()
@@ -213,7 +213,7 @@ class _Run:
             self.best = {"epoch": row["epoch"], "loss": row["validation_loss"], "weights": weights}
         return bool(row["epoch"] - self.best["epoch"] >= self.plan.patience)
 
-    def _live(self) -> dict[str, Any]:
+    def _so_far(self) -> dict[str, Any]:
         self._check_loss()
         loss, right = (self.sums / self._seen).tolist()
         return {

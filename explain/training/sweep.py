@@ -31,13 +31,13 @@ def sweep(
     changes: Sequence[Row],
     *,
     test: str | ImageSet | None = None,
-    progress: Callable[[int, Row], object] = lambda _done, _row: None,
+    on_row: Callable[[Row], object] = lambda _: None,
     **same: Any,
 ) -> list[Row]:
     """Train once for each row of changes and return the rows with accuracies, parameters and seconds.
 
     `limit` among the changes takes that many pictures: the learning curve. What cannot be trained has its reason as
-    `error`. progress(done, row) is called after each.
+    `error`. on_row hears each.
     """
     plan, found = recipe_of(recipe), list[Row]()
     for row in changes:
@@ -54,7 +54,7 @@ def sweep(
             found.append({**row, **accuracies, "parameters": parameters, "seconds": round(seconds, 2), "error": ""})
         except ExplainError as error:
             found.append({**row, "error": str(error)})
-        progress(len(found), found[-1])
+        on_row(found[-1])
     return found
 
 

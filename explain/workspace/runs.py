@@ -130,7 +130,7 @@ def trained(folder: str, progress: Callable[[dict[str, Any]], object]) -> bool:
         heard({"doing": "starting, and reading the pictures"})
         start = load_model(wanted.start, device="cpu") if wanted.start else None
         images = images_of(wanted.data, wanted.limit)
-        train(wanted.recipe, images, start=start, folder=place, progress=heard, live=heard, **wanted.changes)
+        train(wanted.recipe, images, start=start, folder=place, on_epoch=heard, on_step=heard, **wanted.changes)
     except _Stopped:
         return False
     return True
