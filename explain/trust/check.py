@@ -157,12 +157,12 @@ def check(
     Raises ExplainError where the method refuses this network.
     """
 
-    def told(done: float, total: float, message: str = "") -> None:
+    def percent(done: float, total: float, message: str = "") -> None:
         progress(int(100 * done / total), 100, message)
 
-    told(0, 1, "copying the network")
+    percent(0, 1, "copying the network")
     net = private(question.model)
-    with phase(told, 1, 3, 100, "the map"):
+    with phase(percent, 1, 3, 100, "the map"):
         heat = question.answer(net)
     if not np.isfinite(heat).all():
         raise NotSupported(
@@ -176,15 +176,15 @@ def check(
         "edges": [edges_like(question, heat.shape)],
         "random": [chance.random(large.shape, np.float32)],
     }
-    with phase(told, 3, 55, 100, "deletion and insertion"):
+    with phase(percent, 3, 55, 100, "deletion and insertion"):
         found = curves(net, question, [one for some in orders.values() for one in some], steps)
     taken = [iter(each) for each in found]
     deletion, insertion = ({name: tuple(next(t) for _ in some) for name, some in orders.items()} for t in taken)
     complete = completeness(net, question, heat)
-    spread = spread_of(net, question, heat, part(told, 55, 62, 100))
-    agreed, refused = agreement(net, question, heat, part(told, 62, 75, 100))
+    spread = spread_of(net, question, heat, part(percent, 55, 62, 100))
+    agreed, refused = agreement(net, question, heat, part(percent, 62, 75, 100))
     # Last, since they spoil the copy.
-    stages = randomisation(net, question, heat, seed=seed, cascading=cascading, progress=part(told, 75, 92, 100))
-    others = untrained(net, question, heat, seed=seed, progress=part(told, 92, 100, 100))
-    told(1, 1, "done")
+    stages = randomisation(net, question, heat, seed=seed, cascading=cascading, progress=part(percent, 75, 92, 100))
+    others = untrained(net, question, heat, seed=seed, progress=part(percent, 92, 100, 100))
+    percent(1, 1, "done")
     return Trust(large, deletion, insertion, stages, others, complete, spread, agreed, refused)

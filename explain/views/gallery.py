@@ -195,10 +195,10 @@ def _mistakes(
         made = _array(kept.get(name), (2, len(some))) if kept is not None else None
         if made is None:
 
-            def told(done: int, start: int = start) -> None:
+            def predicted(done: int, start: int = start) -> None:
                 progress(start + done, len(known), "predicted, to find the mistakes")
 
-            made = _predicted(model, images, some, told)
+            made = _predicted(model, images, some, predicted)
             if kept is not None:
                 kept.put(name, _npy(made))
         found.append(made)
@@ -210,12 +210,12 @@ def _mistakes(
 
 
 def _predicted(
-    model: Model, images: ImageSet, numbers: Sequence[int], told: Callable[[int], object]
+    model: Model, images: ImageSet, numbers: Sequence[int], on_batch: Callable[[int], object]
 ) -> NDArray[np.float64]:
     """The likeliest class of each picture, -1 of one that cannot be read, and its probability (2, N)."""
     found = np.full((2, len(numbers)), -1.0)
     for start in range(0, len(numbers), AT_ONCE):
-        told(start)
+        on_batch(start)
         pictures = {}
         for k in range(start, min(start + AT_ONCE, len(numbers))):
             try:

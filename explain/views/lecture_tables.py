@@ -15,11 +15,11 @@ from ..registry import Choices
 from .parts.result import Result, aligned
 from .view import drawn, view
 
-__all__ = ["Lectures", "compute", "render"]
+__all__ = ["LectureTables", "compute", "render"]
 
 
 @dataclass(frozen=True, eq=False)
-class Lectures(Result):
+class LectureTables(Result):
     """One of TABLES. points: of the chart, (name, MACs, parameters, top-5 error, by the lectures)."""
 
     name: str
@@ -76,16 +76,15 @@ def _cell(row: Row) -> str:
 
 
 @view
-def compute(table: Annotated[str, Choices(*TABLES)] = "six", *, progress: Progress | None = None) -> Lectures:
+def compute(table: Annotated[str, Choices(*TABLES)] = "six", *, progress: Progress = unheard) -> LectureTables:
     """One of TABLES. Networks are built and run without memory for their values; each is counted once."""
-    told = progress or unheard
-    points = tuple(complexity_points(told)) if table == "complexity" else ()
-    rows = tuple(point_rows(points) if points else MAKERS[table](told))
-    return Lectures(table, rows, points, facts={})
+    points = tuple(complexity_points(progress)) if table == "complexity" else ()
+    rows = tuple(point_rows(points) if points else MAKERS[table](progress))
+    return LectureTables(table, rows, points, facts={})
 
 
 @drawn
-def render(result: Lectures) -> Figure:
+def render(result: LectureTables) -> Figure:
     """The table; for "complexity" a chart of it."""
     differing = " ".join(
         f"{row.network}, {row.what}: {row.slide} on the slide, {row.ours} counted. {row.why}"
@@ -102,7 +101,7 @@ def render(result: Lectures) -> Figure:
     )
 
 
-def _bubbles(result: Lectures) -> Chart:
+def _bubbles(result: LectureTables) -> Chart:
     """Top-5 error over MACs; a dot's area is the number of parameters, the largest at the bottom."""
     lines, labels = [], []
     for name, macs, parameters, error, lectured in sorted(result.points, key=lambda point: -point[2]):

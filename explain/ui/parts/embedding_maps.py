@@ -79,7 +79,7 @@ class Wanted:
     def _make(self, progress: jobs.Progress) -> None:
         stage = Stage("starting", time.monotonic())
 
-        def told(done: int, total: int, what: str) -> None:
+        def heard(done: int, total: int, what: str) -> None:
             nonlocal stage
             if what != stage.what:
                 stage = replace(stage, what=what, since=time.monotonic())
@@ -90,7 +90,7 @@ class Wanted:
             nonlocal stage
             stage = replace(stage, points=points)
 
-        VIEW(**VIEW.flat(self.given), progress=told, preview=seen, kept=Kept())
+        VIEW(**VIEW.flat(self.given), progress=heard, preview=seen, kept=Kept())
 
     def watch(self, job: jobs.Job) -> None:
         """How far its job is, and a way to cancel it."""

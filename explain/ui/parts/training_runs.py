@@ -72,7 +72,7 @@ def _work(folder: Path) -> Callable[[jobs.Progress], None]:
         epochs = wanted.plan().epochs if wanted else 0
         progress.show(live)
 
-        def told(row: dict[str, Any]) -> None:
+        def on_row(row: dict[str, Any]) -> None:
             if "doing" in row:
                 progress(0, 0, row["doing"])
             elif "steps" in row:
@@ -87,7 +87,7 @@ def _work(folder: Path) -> Callable[[jobs.Progress], None]:
                     progress.log(_line(row))
                 progress(row["epoch"], epochs, f"loss {row['loss']:.4g}, {row['train_accuracy']:.1%} right")
 
-        runs.go_on(folder, told)
+        runs.go_on(folder, on_row)
 
     return work
 
