@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from .workspace import open_index as open_index
     from .workspace import open_picture as open_picture
     from .workspace import open_run as open_run
-    from .workspace.classify import classify_image as classify_image
-    from .workspace.classify import predict as predict
+    from .workspace.lecture_classifier import classify_image as classify_image
+    from .workspace.lecture_classifier import predict as predict
     from .workspace.redraw import redraw as redraw
 
 __version__ = "0.1.0"
@@ -51,7 +51,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
 _HOMES = {
     "ExplainError": "errors",
     "build_index": "workspace",
-    "classify_image": "workspace.classify",
+    "classify_image": "workspace.lecture_classifier",
     "cover": "images",
     "list_images": "data",
     "list_models": "workspace",
@@ -61,7 +61,7 @@ _HOMES = {
     "open_index": "workspace",
     "open_picture": "workspace",
     "open_run": "workspace",
-    "predict": "workspace.classify",
+    "predict": "workspace.lecture_classifier",
     "read_facts": "figure",
     "redraw": "workspace.redraw",
     "save_model": "network.zoo",

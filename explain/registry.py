@@ -10,108 +10,14 @@ nothing about an option is written a second time.
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Any
 
-from .errors import BadValue, Unknown, shorten
+from .errors import Unknown
+from .options import Option, options_of
 
-__all__ = ["Choices", "Entry", "Option", "Range", "Registry", "options_of"]
-
-
-_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-
-
-@dataclass(frozen=True)
-class Range:
-    """Lowest and highest value allowed, both included."""
-
-    low: float
-    high: float
-    help: str = ""
-
-
-@dataclass(frozen=True)
-class Choices:
-    """The values allowed, in the order shown."""
-
-    values: tuple[Any, ...]
-    help: str = ""
-
-    def __init__(self, *values: Any, help: str = "") -> None:
-        object.__setattr__(self, "values", values)
-        object.__setattr__(self, "help", help)
-
-
-@dataclass(frozen=True)
-class Option:
-    """One keyword-only parameter of a registered function."""
-
-    name: str
-    type: type
-    default: Any
-    bounds: Range | Choices | None = None
-    optional: bool = False  # None, or no text, is a value too
-
-    @classmethod
-    def of(cls, name: str, hint: Any, default: Any) -> Option:
-        """As an annotation says: int, int | None, Annotated[int, Range(1, 9)]."""
-        bounds = None
-        if get_origin(hint) is Annotated:
-            hint, bounds = get_args(hint)[:2]
-        kinds = [kind for kind in get_args(hint) if kind is not type(None)]
-        if len(kinds) == 1 and len(get_args(hint)) == 2:
-            return cls(name, kinds[0], default, bounds, optional=True)
-        return cls(name, hint, default, bounds)
-
-    @property
-    def help(self) -> str:
-        return self.bounds.help if self.bounds else ""
-
-    @property
-    def required(self) -> bool:
-        return self.default is inspect.Parameter.empty
-
-    @property
-    def allowed(self) -> str:
-        """Its valid values in words."""
-        if isinstance(self.bounds, Range):
-            return f"{self.bounds.low:,} to {self.bounds.high:,}"
-        return ", ".join(map(str, self.bounds.values)) if self.bounds and self.type is not bool else ""
-
-    def check(self, value: Any) -> Any:
-        """The value in the option's own type; text is parsed, as the command line and the URL need.
-
-        Raises BadValue naming the option, the value and what is allowed.
-        """
-        if self.optional and value in (None, ""):
-            return None
-        try:
-            parsed = self._parse(value)
-        except (KeyError, TypeError, ValueError, OverflowError):
-            raise BadValue(f"Option {self.name}={shorten(value)} is not {self._wanted()}.") from None
-        if isinstance(self.bounds, Range) and not self.bounds.low <= parsed <= self.bounds.high:
-            raise BadValue(f"Option {self.name}={parsed} is outside {self.bounds.low} to {self.bounds.high}.")
-        if isinstance(self.bounds, Choices) and parsed not in self.bounds.values:
-            raise Unknown(f"value for option {self.name}:", value, self.bounds.values)
-        return parsed
-
-    def _parse(self, value: Any) -> Any:
-        if self.type is bool:
-            return _BOOLEANS[str(value).lower()]
-        if self.type in (int, float):
-            if isinstance(value, bool):
-                raise TypeError
-            number = float(value)
-            if not math.isfinite(number) or (self.type is int and number != int(number)):
-                raise ValueError
-            return self.type(number)
-        return self.type(value)
-
-    def _wanted(self) -> str:
-        names = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-        return names.get(self.type, self.type.__name__)
+__all__ = ["Entry", "Registry"]
 
 
 @dataclass(frozen=True)
@@ -196,13 +102,3 @@ class Registry(Mapping[str, Entry]):
 
     def __len__(self) -> int:
         return len(self._entries)
-
-
-def options_of(function: Callable[..., Any]) -> dict[str, Option]:
-    """The keyword-only parameters of a function as options."""
-    hints = get_type_hints(function, include_extras=True)
-    options = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-            options[name] = Option.of(name, hints[name], parameter.default)
-    return options

@@ -12,7 +12,7 @@ from torch import nn
 import explain
 from explain.cli import main
 from explain.errors import BadFile, BadValue, ExplainError, NotSupported
-from explain.index.channels import dead
+from explain.index.dead_channels import dead
 from explain.network.model import Model, Preprocess
 from explain.network.trace import record
 from explain.views import hierarchy

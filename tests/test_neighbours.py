@@ -15,7 +15,7 @@ import explain
 from explain import cli, workspace
 from explain.errors import BadFile, BadValue, ExplainError, NotSupported, Unknown
 from explain.figure import read_facts
-from explain.index import agreement, lookup
+from explain.index import agreement, references
 from explain.network import trace
 from explain.network.features import head, vector
 from explain.views import neighbours
@@ -161,13 +161,13 @@ def test_an_upload_of_a_file_of_the_index_is_that_file(folder, tmp_path, monkeyp
     monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path))
     content = Path(folder.images.files[3]).read_bytes()
     same = explain.open_picture(workspace.keep_upload(content, "other-name.png"))
-    assert lookup.index_of(folder, same) == 3
+    assert references.index_of(folder, same) == 3
     assert same.info["name"].startswith("upload/")
     edited = Image.new("L", (28, 28), 7)
     file = io.BytesIO()
     edited.save(file, "PNG")
     stranger = explain.open_picture(workspace.keep_upload(file.getvalue(), "new.png"))
-    assert lookup.index_of(folder, stranger) is None
+    assert references.index_of(folder, stranger) is None
 
 
 def test_a_vanished_neighbour_keeps_its_place(folder):
@@ -184,18 +184,18 @@ def test_a_vanished_neighbour_keeps_its_place(folder):
 
 def test_an_image_has_one_number_by_whatever_name(index, folder, lite, tmp_path):
     for name in (17, "17", np.int64(17), "fashion-mnist/17", explain.open_picture("fashion-mnist/17")):
-        assert lookup.index_of(index, name) == 17
-    assert lookup.reference(index, 17) == "fashion-mnist/17"
+        assert references.index_of(index, name) == 17
+    assert references.reference(index, 17) == "fashion-mnist/17"
     for other in ("photos/17", f"fashion-mnist/{COUNT}", index.images[17], np.zeros((28, 28), np.uint8), "upload/17"):
-        assert lookup.index_of(index, other) is None
-    assert lookup.index_of(folder, folder.images.root / "d.png") == 3
-    assert lookup.index_of(folder, "fashion-mnist/0") is None
-    assert lookup.reference(folder, 0) is None
+        assert references.index_of(index, other) is None
+    assert references.index_of(folder, folder.images.root / "d.png") == 3
+    assert references.index_of(folder, "fashion-mnist/0") is None
+    assert references.reference(folder, 0) is None
     photos = explain.build_index(lite, "photos", limit=2, out=tmp_path / "photos")
-    assert lookup.reference(photos, 1) == "photos/coffee.png"
+    assert references.reference(photos, 1) == "photos/coffee.png"
     for name in ("photos/1", "photos/coffee.png", "photos/coffee", explain.open_picture("photos/coffee.png")):
-        assert lookup.index_of(photos, name) == 1
-    assert lookup.index_of(photos, "photos/astronaut.png") is None
+        assert references.index_of(photos, name) == 1
+    assert references.index_of(photos, "photos/astronaut.png") is None
     assert neighbours.compute(photos, 1).features.files == ("chelsea.png",)
 
 

@@ -11,7 +11,7 @@ from torch import nn
 import explain
 from explain.errors import BadValue, Unknown
 from explain.index import open_index
-from explain.index.channels import dead, duplicates
+from explain.index.dead_channels import dead, duplicates
 from explain.network.model import Model, Preprocess
 from explain.views import channel_health, patches
 from explain.views.parts import cut

@@ -15,8 +15,8 @@ from streamlit.testing.v1 import AppTest
 import explain
 from explain.errors import BadValue, Unknown
 from explain.figure import read_facts
+from explain.options import Choices, Range, options_of
 from explain.projections.projection import PROJECTIONS, Projection
-from explain.registry import Choices, Range, options_of
 from explain.views import embedding
 
 ROOT = Path(explain.__file__).parent

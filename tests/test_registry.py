@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from explain.attribution import METHODS
 from explain.errors import BadValue, ExplainError, Unknown, enumerate_some, shorten
-from explain.registry import Choices, Option, Range, Registry
+from explain.options import Choices, Option, Range
+from explain.registry import Registry
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from explain.attribution import METHODS
 from explain.errors import BadValue, ExplainError, NotSupported, Unknown
 from explain.network.model import Model, Preprocess
-from explain.registry import Range
+from explain.options import Range
 from explain.views import activations, saliency, saliency_grid, unit
 from explain.workspace import open_picture
 

@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 import explain
 from explain import cli, store
 from explain.figure import read_facts
-from explain.registry import Choices
+from explain.options import Choices
 from explain.ui import jobs
 from explain.views import VIEWS
 from explain.views.inputs import EntryOptions

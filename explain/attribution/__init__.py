@@ -16,6 +16,6 @@ right, the tests compare.
 # Each family registers its methods; this is the order in which they are shown.
 from . import gradients, deep_lift, lrp, rectifiers, cams, masks, superpixels
 from .channel import of_channel
-from .methods import COMPLETENESS, METHODS
+from .registry import COMPLETENESS, METHODS
 
 __all__ = ["COMPLETENESS", "METHODS", "of_channel"]

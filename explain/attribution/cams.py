@@ -11,11 +11,11 @@ from torch.overrides import TorchFunctionMode
 from ..errors import NotSupported
 from ..network.features import head
 from ..network.trace import inputs, record
-from ..registry import Choices
+from ..options import Choices
 from .gradients import REDUCE, reduced
-from .methods import METHODS, InputRange
 from .passes import slope
 from .rectifiers import run_back
+from .registry import METHODS, InputRange
 
 __all__ = ["POSITIVE", "maps_of"]
 

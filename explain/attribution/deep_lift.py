@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from ..errors import NotSupported
 from ..network.trace import asking
 from .gradients import BASELINE, baseline_of, to_baseline
-from .methods import METHODS, InputRange, complete
 from .propagation import Call, Ruled, Rules, multipliers, scaled, shared
+from .registry import METHODS, InputRange, complete
 
 __all__ = ["deep_lift"]
 

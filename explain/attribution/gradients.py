@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2.functional import gaussian_blur
 
+from ..options import Choices, Range
 from ..progress import notify
-from ..registry import Choices, Range
-from .methods import METHODS, InputRange, complete
 from .passes import generator, room, score, slopes
+from .registry import METHODS, InputRange, complete
 from .shortcuts import optimised_copy
 
 __all__ = ["BASELINE", "REDUCE", "SEED", "baseline_of", "reduced", "to_baseline"]

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
-from ..registry import Range
-from .methods import METHODS, InputRange
+from ..options import Range
 from .propagation import MOVING, SUMS, Call, Rules, kind_of, multipliers, scaled, shared
+from .registry import METHODS, InputRange
 
 __all__ = ["lrp"]
 

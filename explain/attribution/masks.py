@@ -8,11 +8,11 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from ..registry import Range
+from ..options import Range
 from .cams import POSITIVE, maps_of
 from .gradients import BASELINE, SEED, baseline_of
-from .methods import METHODS, InputRange
 from .passes import MOST, generator, score, scores_of
+from .registry import METHODS, InputRange
 from .shortcuts import onward, optimised_copy
 
 __all__: list[str] = []

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from ..network.trace import asking
 from .gradients import REDUCE, reduced
-from .methods import METHODS, InputRange
 from .passes import score, slope
+from .registry import METHODS, InputRange
 from .units import RULES, rectifying, refuse_other_activations
 
 __all__ = ["run_back"]

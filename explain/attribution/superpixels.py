@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..registry import Range
+from ..options import Range
 from .gradients import BASELINE, SEED, baseline_of, to_baseline
-from .methods import METHODS, InputRange, complete
 from .passes import generator, scores_of
+from .registry import METHODS, InputRange, complete
 from .shortcuts import optimised_copy
 
 __all__ = ["superpixels"]

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from typing import Any
 
-from ..registry import Option
+from ..options import Option
 from ..views import VIEWS, Parameter, View
 from .command import Commands, Parser, add_model, bar, pairs, say
 

@@ -16,7 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import BadFile, BadValue, NotSupported, Unknown
-from ..registry import Option, Range
+from ..options import Option, Range
 from ..store import write
 from .chart import Chart
 from .facts import Facts

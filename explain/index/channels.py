@@ -1,28 +1,21 @@
-"""A layer's channels beyond one picture: their weights, which are dead or equal to others, and the net without some."""
+"""A layer's channels beyond one picture: their weights, and the net without some."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..errors import NotSupported
 from ..network.model import Model
-from ..network.trace import calls, inputs, split
-from .index import Index
+from ..network.trace import calls, split
 
-__all__ = ["Kernel", "dead", "duplicates", "kernel", "replaced"]
+__all__ = ["Kernel", "call_of", "kernel", "replaced"]
 
-TOLERANCE = 1e-6  # of the largest weight: what saving and loading in another order of bytes leaves equal
-_RECTIFIERS = (nn.ReLU, nn.ReLU6)
-_dead: WeakKeyDictionary[Index, dict[str, dict[int, str]]] = WeakKeyDictionary()  # by layer: asked at every page
 _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
@@ -37,7 +30,7 @@ class Kernel(NamedTuple):
 def kernel(model: Model, layer: str) -> Kernel | None:
     """The weights of a convolution or fully connected layer; None for other layers."""
     with model.exclusive() as net:
-        module = net.get_submodule(_call(net, model.layer(layer).name)[0])
+        module = net.get_submodule(call_of(net, model.layer(layer).name)[0])
         if not isinstance(module, _WEIGHTED):
             return None
         weight = module.weight.detach().float().cpu().numpy().copy()
@@ -50,7 +43,7 @@ def kernel(model: Model, layer: str) -> Kernel | None:
 @contextmanager
 def replaced(net: nn.Module, layer: str, values: Mapping[int, float]) -> Iterator[None]:
     """While open, these channels of a layer call give a constant, whatever the picture."""
-    module, wanted = _call(net, layer)
+    module, wanted = call_of(net, layer)
 
     def on_output(_module: str, call: int, output: Any) -> Tensor | None:
         if wanted not in (None, call):
@@ -66,121 +59,6 @@ def replaced(net: nn.Module, layer: str, values: Mapping[int, float]) -> Iterato
         yield
 
 
-def dead(index: Index, layer: str) -> dict[int, str]:
-    """Channels that say nothing about any picture of the index, each with the reason.
-
-    They are constant, or a ReLU behind the layer (perhaps after a batch norm) never lets them through.
-    """
-    kept = _dead.setdefault(index, {})
-    if layer not in kept:
-        kept[layer] = _find_dead(index, layer)
-    return dict(kept[layer])
-
-
-def _find_dead(index: Index, layer: str) -> dict[int, str]:
-    known = index.statistics(layer)
-    low, high = known["min"].astype(np.float64), known["max"].astype(np.float64)
-    found = {int(c): f"constant at {low[c]:.4g}" for c in np.flatnonzero(low == high)}
-    with index.model.exclusive() as net, torch.no_grad():
-        noise = _noise(index.model)
-        gate = _gate(net, noise, layer)
-        if gate is None:
-            return found
-        at_relu = np.maximum(gate[0] * low + gate[1], gate[0] * high + gate[1])
-        shut = [int(c) for c in np.flatnonzero((at_relu <= 0) & (low < high)) if c not in found]
-        if not shut:
-            return found
-        # Something besides the ReLU may read the layer: then the channels' values matter, and they are not dead.
-        outputs = []
-        for values in (low, high):
-            with replaced(net, layer, {c: values[c] for c in shut}):
-                outputs.append(net(noise))
-    if all(isinstance(output, Tensor) for output in outputs) and torch.equal(*outputs):
-        found |= dict.fromkeys(shut, "never above 0 at the ReLU behind it")
-    return dict(sorted(found.items()))
-
-
-def duplicates(index: Index, layer: str) -> dict[int, int]:
-    """Channels equal to an earlier one, which is named; dead ones are left out.
-
-    Equal are weights and bias, or without such all that the index keeps: extremes, means, first scores.
-    """
-    gone = dead(index, layer)
-    own = kernel(index.model, layer)
-    if own is None:
-        known, ranked = index.statistics(layer), index.summary(layer).ranked
-        columns = [known[name][:, None] for name in ("mean", "std", "min", "max")]
-        rows = np.concatenate([*columns, ranked["best"].score, ranked["lowest"].score], 1)
-        groups = 1
-    else:
-        rows, groups = np.concatenate([own.weight.reshape(len(own.weight), -1), own.bias[:, None]], 1), own.groups
-    found: dict[int, int] = {}
-    size = len(rows) // groups  # filters of different groups look at different channels: equal weights say nothing
-    for first in range(0, len(rows), size) if size > 1 else ():
-        found |= _equal(rows, [c for c in range(first, first + size) if c not in gone])
-    return found
-
-
-def _equal(rows: NDArray[Any], numbers: list[int]) -> dict[int, int]:
-    """Those of the numbered rows that equal an earlier one, and which."""
-    chosen = np.nan_to_num(rows[numbers].astype(np.float64))
-    norms = np.square(chosen).sum(1)
-    near = norms[:, None] + norms - 2 * chosen @ chosen.T <= 1e-9 * np.maximum(norms[:, None], norms)
-    found: dict[int, int] = {}
-    for later, earlier in np.argwhere(np.tril(near, -1)).tolist():
-        gap = np.abs(chosen[later] - chosen[earlier]).max()
-        if numbers[later] not in found and gap <= TOLERANCE * np.abs(chosen[earlier]).max():
-            found[numbers[later]] = numbers[earlier]
-    return found
-
-
-def _gate(net: nn.Module, batch: Tensor, layer: str) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Gain and shift of each channel on its way to a ReLU that takes the layer's very output; None without one."""
-    module, wanted = _call(net, layer)
-    modules = dict(net.named_modules())
-    norms = [name for name, one in modules.items() if isinstance(one, _BatchNorm)]
-    left: dict[str, Tensor] = {}
-    readers: dict[int, tuple[str, Any]] = {}  # by the tensor, which is held so that no other gets its id
-
-    def read(name: str) -> Callable[[Any], object]:
-        return lambda tensor: readers.setdefault(id(tensor), (name, tensor))
-
-    def on_output(name: str, call: int, output: Any) -> None:
-        if name != module or wanted in (None, call):
-            left[name] = output
-
-    with ExitStack() as stack:
-        for name in [*norms, *(name for name, one in modules.items() if isinstance(one, _RECTIFIERS))]:
-            stack.enter_context(inputs(net, name, read(name)))
-        stack.enter_context(calls(net, [module, *norms], on_output))
-        net(batch)
-    output = left[module]
-    gain, shift = np.ones(output.shape[1]), np.zeros(output.shape[1])
-    reader = modules.get(readers.get(id(output), ("?", None))[0])
-    if isinstance(reader, _BatchNorm):
-        name = readers[id(output)][0]
-        gain, shift = _affine(reader)
-        if isinstance(getattr(reader, "act", None), _RECTIFIERS):  # timm's norm has its activation inside
-            return gain, shift
-        reader = modules.get(readers.get(id(left[name]), ("?", None))[0])
-    return (gain, shift) if isinstance(reader, _RECTIFIERS) else None
-
-
-def _affine(norm: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    if norm.running_mean is None:  # it measures each batch: nothing is fixed
-        return np.full(norm.num_features, np.nan), np.full(norm.num_features, np.nan)
-    mean, variance = (t.double().cpu().numpy() for t in (norm.running_mean, norm.running_var))
-    gain, shift = 1 / np.sqrt(variance + norm.eps), np.zeros(len(mean))
-    if norm.weight is not None:
-        gain, shift = gain * norm.weight.double().cpu().numpy(), norm.bias.double().cpu().numpy()
-    return gain, shift - mean * gain
-
-
-def _noise(model: Model) -> Tensor:
-    shape = 1, model.preprocess.channels, *model.preprocess.size
-    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(model.device)
-
-
-def _call(net: nn.Module, layer: str) -> tuple[str, int | None]:
+def call_of(net: nn.Module, layer: str) -> tuple[str, int | None]:
     """Module and call of a layer; a module's own name may have a colon."""
     return (layer, None) if layer in dict(net.named_modules()) else split(layer)

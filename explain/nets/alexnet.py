@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 
 from torch import nn
 
-from ..registry import Choices
+from ..options import Choices
 from .layers import CHANNELS, CLASSES, DROPOUT, SIZE, lrn, shrunk
 from .registry import NETS
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from ..registry import Choices, Range
+from ..options import Choices, Range
 from .layers import CHANNELS, CLASSES, MEANT, lrn, unit
 from .registry import NETS
 

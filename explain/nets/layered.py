@@ -8,7 +8,7 @@ from typing import Annotated
 from torch import nn
 
 from ..errors import BadValue
-from ..registry import Choices, Range
+from ..options import Choices, Range
 from .layers import ACTIVATIONS, CHANNELS, CLASSES, POOLINGS, SIZE, shrunk
 from .registry import NETS
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import BadValue
-from ..registry import Range
+from ..options import Range
 
 __all__ = [
     "ACTIVATIONS",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from torch import nn
 
-from ..registry import Choices, Range
+from ..options import Choices, Range
 from .layers import ACTIVATIONS, CHANNELS, CLASSES, DROPOUT, POOLINGS, SIZE, shrunk
 from .registry import NETS
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from torch import nn
 
-from ..registry import Choices, Range
+from ..options import Choices, Range
 from .layers import ACTIVATIONS, CHANNELS, CLASSES, SIZE
 from .registry import NETS
 

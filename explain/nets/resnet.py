@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import BadValue
-from ..registry import Choices, Range
+from ..options import Choices, Range
 from .layers import CHANNELS, CLASSES, MEANT
 from .registry import NETS
 

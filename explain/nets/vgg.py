@@ -7,7 +7,7 @@ from typing import Annotated
 
 from torch import nn
 
-from ..registry import Choices, Range
+from ..options import Choices, Range
 from .layers import CHANNELS, CLASSES, DROPOUT, SIZE, lrn, shrunk
 from .registry import NETS
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..index import Index
-from ..index.lookup import file_name
+from ..index.references import file_name
 
 __all__ = ["PictureMap", "Placed"]
 

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from ..errors import BadValue
 from ..index.search import nearest_all
+from ..options import Choices, Range
 from ..progress import Progress, unheard
-from ..registry import Choices, Range, Registry
+from ..registry import Registry
 
 __all__ = ["PROJECTIONS", "Preview", "Projection", "cores", "project", "unseen"]
 

@@ -20,7 +20,8 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from ..errors import BadValue, NotSupported, shorten
-from ..registry import Choices, Range, Registry
+from ..options import Choices, Range
+from ..registry import Registry
 
 __all__ = ["AUGMENTATIONS", "Plan", "augmented", "check_plan"]
 

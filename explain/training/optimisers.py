@@ -10,7 +10,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..errors import BadValue
-from ..registry import Choices, Range, Registry
+from ..options import Choices, Range
+from ..registry import Registry
 
 __all__ = ["OPTIMISERS"]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from ..errors import BadValue, Unknown, shorten
 from ..nets import NETS
-from ..registry import Choices, Option, Range
+from ..options import Choices, Option, Range
 from .augment import check_plan
 from .optimisers import OPTIMISERS
 from .schedules import SCHEDULES, scaled_rate

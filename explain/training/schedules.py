@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from ..errors import BadValue
-from ..registry import Range, Registry
+from ..options import Range
+from ..registry import Registry
 
 __all__ = ["SCHEDULES", "scaled_rate"]
 

@@ -11,8 +11,8 @@ from torch import nn
 
 from ..attribution import METHODS
 from ..errors import ExplainError
+from ..options import Choices
 from ..progress import Progress
-from ..registry import Choices
 from .question import Heat, Question, phase, spearman
 
 __all__ = ["Completeness", "Spread", "agreement", "completeness", "spread"]

@@ -3,7 +3,7 @@
 view = VIEWS["hierarchy"]
 given, style = {"index": index, "image": picture}, {}
 more(view, given, style)  # widgets for the rest
-show(view, given, style, session.cached(view, given).figure(**style))
+show(view, given, style, caches.computed(view, given).figure(**style))
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import streamlit as st
 
 from explain.errors import ExplainError
 from explain.figure import Figure
-from explain.registry import Option
+from explain.options import Option
 from explain.ui import selection, widgets
 from explain.ui.caches import SessionOpener
 from explain.ui.text import literal

@@ -9,7 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from ..explorer import CSS, HTML, SCRIPT, Cloud, describe
-from .address import address
+from .media import address
 
 _mount = st.components.v2.component("explain_explorer", html=HTML, css=CSS, js=SCRIPT)
 

@@ -15,7 +15,7 @@ from typing import Any
 import streamlit as st
 
 from explain.errors import ExplainError, shorten
-from explain.ui import selection, uploads
+from explain.ui import dropped, selection
 from explain.ui.caches import SessionOpener
 from explain.ui.text import literal
 from explain.views import VIEWS, View
@@ -37,7 +37,7 @@ class Restored:
 
 def follow() -> None:
     """Go where the figure uploaded last came from; then say what was not found. Raises ExplainError for no view."""
-    if facts := uploads.dropped():
+    if facts := dropped.dropped():
         found = restored(facts)
         selection.restore(found.page, found.selection, found.notes)
     notes = selection.restored()

@@ -20,9 +20,10 @@ from explain.images import VISIONS, enlarge, png, seen_as
 from explain.index import Index
 from explain.nets import NETS
 from explain.network.model import Layer, Model
-from explain.registry import Entry, Option, Range
+from explain.options import Option, Range
+from explain.registry import Entry
 from explain.store import sha256
-from explain.ui import caches, jobs, report_items, selection, uploads
+from explain.ui import caches, dropped, jobs, report_items, selection
 from explain.ui.gallery import gallery
 from explain.ui.text import literal
 
@@ -82,7 +83,7 @@ def choose_model_and_picture() -> None:
         )
         model = caches.model(name)
         choose_picture(model, "picture", "Picture")
-        refused = uploads.upload("Or upload one, or a figure saved here", UPLOADS)
+        refused = dropped.upload("Or upload one, or a figure saved here", UPLOADS)
         if refused:  # the page goes on with the earlier picture
             show_error(refused)
         seen = model.preprocess.crop(caches.picture())
@@ -99,7 +100,7 @@ def choose_model_and_picture() -> None:
 
 def choose_picture(model: Model, name: str, label: str) -> None:
     """A select box over the shipped pictures that suit the model, and this visitor's uploads."""
-    uploaded = uploads.uploaded()
+    uploaded = dropped.uploaded()
     chosen = selection.get(name, caches.demo_picture(model, name))
     options = list(dict.fromkeys([*uploaded, *demo_references(model.preprocess.channels), chosen]))
     selection.controlled(

@@ -16,10 +16,11 @@ from ..network.geometry import Status
 from ..network.layers import channel_of
 from ..network.model import Box, Layer, Model
 from ..network.trace import record
-from ..registry import Choices, Range
+from ..options import Choices, Range
 from .inputs import LAYER, MODEL, PICTURE
 from .parts.maps import colours_of, limits_of, scale_of, upsample
-from .parts.result import BOX_COLOUR, SHARED, ModelInput, Result, cells, prepare
+from .parts.picture import PreparedPicture, prepare
+from .parts.result import BOX_COLOUR, SHARED, Result, cells
 from .view import drawn, view
 
 __all__ = ["Activations", "compute", "render"]
@@ -91,7 +92,7 @@ def compute(
     return replace(first, facts=pictures, second=others[0] if others else None)
 
 
-def _maps(model: Model, picture: ModelInput, layer: Layer) -> Activations:
+def _maps(model: Model, picture: PreparedPicture, layer: Layer) -> Activations:
     with model.exclusive() as net:
         _, held = record(net, picture.batch, [layer.name])
     maps = held[layer.name][0].float().cpu().numpy()

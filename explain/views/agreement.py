@@ -12,8 +12,8 @@ from ..figure import RIGHT, WRONG, Figure, bars
 from ..index import SPACES, Index
 from ..index.agreement import agreement, labelled, mirror_ranks
 from ..index.search import METRICS
+from ..options import Choices, Range
 from ..progress import Progress, unheard
-from ..registry import Choices, Range
 from .inputs import INDEX
 from .parts.result import Result
 from .view import drawn, view

@@ -12,7 +12,7 @@ from ..figure import RIGHT, UNKNOWN, WRONG, Chart, Figure, Line, bars
 from ..network.costs import QUANTITIES, Share, activations, neurons, shares
 from ..network.layers import FLOAT_BYTES
 from ..network.model import Layer, Model
-from ..registry import Choices
+from ..options import Choices
 from .inputs import MODEL
 from .parts.result import Result, aligned
 from .view import drawn, view

@@ -18,7 +18,7 @@ from ..errors import BadValue, shorten
 from ..figure import Figure, Panel
 from ..images import to_bytes
 from ..network.model import Preprocess
-from ..registry import Choices, Option, Range
+from ..options import Choices, Option, Range
 from ..training.augment import AUGMENTATIONS, Plan, augmented
 from .inputs import PICTURES, PLAN, Plain, Several, shown
 from .parts.result import Result

@@ -13,8 +13,8 @@ from ..errors import BadValue
 from ..figure import RIGHT, WRONG, Chart, Figure, Line
 from ..network.batch_costs import PATIENCE, SIZES, estimated_mebibytes, time_and_peak
 from ..network.model import Model
+from ..options import Choices, Range
 from ..progress import Progress, unheard
-from ..registry import Choices, Range
 from .facts import Facts
 from .inputs import MEASURED, MODEL, Several
 from .parts.result import Result, aligned

@@ -13,15 +13,17 @@ from ..errors import BadFile, NotSupported
 from ..figure import Figure, Grid, Panel, Scale
 from ..images import contact_sheet, enlarge, overlay, to_bytes, unit_scale
 from ..index import RANKINGS, Index
-from ..index.channels import Kernel, dead, kernel, replaced
+from ..index.channels import Kernel, kernel, replaced
+from ..index.dead_channels import dead
 from ..network.model import Layer, Model, check_scores
 from ..network.trace import record
-from ..registry import Choices, Range
+from ..options import Choices, Range
 from .inputs import CHANNEL, INDEX, LAYER, QUERY
 from .parts import effective
 from .parts.cut import GAP, GROUND, Cuts, cut, pictured, printed, row_panel, sight
 from .parts.maps import colours_of, limits_of, scale_of, upsample
-from .parts.result import SHARED, ModelInput, Result
+from .parts.picture import PreparedPicture
+from .parts.result import SHARED, Result
 from .view import drawn, view
 
 __all__ = ["Channel", "Classes", "compute", "render", "without_patches"]
@@ -142,7 +144,7 @@ def compute(
     )
 
 
-def _picture(index: Index, image: Any) -> ModelInput:
+def _picture(index: Index, image: Any) -> PreparedPicture:
     """The picture asked for; of several numbers the first that can still be read."""
     if isinstance(image, list):
         for number in image[:-1]:
@@ -155,7 +157,7 @@ def _picture(index: Index, image: Any) -> ModelInput:
 
 
 def _ablated(
-    model: Model, picture: ModelInput, layer: str, channel: int, value: float
+    model: Model, picture: PreparedPicture, layer: str, channel: int, value: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """The channel's map (h, w), and the classes' probabilities with it and without."""
     with model.exclusive() as net:

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from ..figure import Figure
 from ..index import Index
-from ..index.channels import dead, duplicates, kernel
+from ..index.channels import kernel
+from ..index.dead_channels import dead, duplicates
 from .inputs import INDEX, LAYER
 from .parts.result import Result
 from .view import drawn, view

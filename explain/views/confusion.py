@@ -13,8 +13,8 @@ from ..errors import BadFile, BadValue
 from ..figure import RIGHT, WRONG, Chart, Figure, Grid, Line, Panel, bars
 from ..images import contact_sheet, resize, to_bytes
 from ..index import Index
-from ..index.lookup import file_name
-from ..registry import Choices, Range
+from ..index.references import file_name
+from ..options import Choices, Range
 from .inputs import INDEX, Several
 from .parts.result import Result, as_rgb
 from .view import drawn, view

@@ -18,16 +18,17 @@ from ..figure import VERSION, Figure, Plot, versions
 from ..index import Index
 from ..index.search import nearest
 from ..isolate import isolate
+from ..options import Choices, Range
 from ..progress import Progress, unheard
 from ..projections.fidelity import fidelity
 from ..projections.picture_map import PictureMap, Placed
 from ..projections.projection import PROJECTIONS, Preview, project, unseen
 from ..projections.representation import POOLINGS, represent
-from ..registry import Choices, Range
 from ..store import sha256
 from .inputs import INDEX, PICTURE, EntryName, EntryOptions, Layer, Several
 from .parts import map_explorer, map_plot, tensorboard
-from .parts.result import Result, prepare
+from .parts.picture import prepare
+from .parts.result import Result
 from .view import Kept, declared_in, drawn, view
 
 __all__ = ["Embedding", "Placed", "compute", "kept_name", "pack", "project_point", "render", "unpack"]

@@ -15,11 +15,12 @@ from ..figure import Chart, Figure, Line, Panel, Pixels
 from ..figure.palette import RIGHT, UNKNOWN, WRONG
 from ..images import colour, overlay, unit_scale
 from ..network.model import Model
+from ..options import Choices, Range
 from ..progress import Progress, unheard
-from ..registry import Choices, Range
 from ..trust import CHECKED, ORDERS, WEIGHTS, Curve, Stage, Trust, Verdict, check
 from .inputs import MODEL, PICTURE, TARGET, EntryOptions, Layer
-from .parts.result import Result, prepare
+from .parts.picture import prepare
+from .parts.result import Result
 from .parts.saliency_map import METHOD, OPACITY, ask, looked_into
 from .view import drawn, view
 

@@ -15,7 +15,7 @@ from ..figure import Figure, Grid, Panel, Scale
 from ..images import contact_sheet, resize, to_bytes
 from ..network.model import Layer, Model
 from ..network.trace import split
-from ..registry import Choices, Range
+from ..options import Choices, Range
 from .inputs import LAYER, MODEL
 from .inputs import Layer as LayerOf
 from .parts.result import Result

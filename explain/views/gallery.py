@@ -22,12 +22,13 @@ from ..errors import BadFile, BadValue, NotSupported, shorten
 from ..figure import VERSION, Figure, Grid, Panel, Pixels
 from ..images import contact_sheet, png
 from ..network.model import Model
+from ..options import Choices, Range
 from ..progress import Progress, unheard
-from ..registry import Choices, Range
 from ..store import sha256
 from ..trust import CHECKED
 from .inputs import IMAGES, MODEL, EntryOptions, Layer, TargetInput, shown
-from .parts.result import ModelInput, Result, aligned, prepare
+from .parts.picture import PreparedPicture, prepare
+from .parts.result import Result, aligned
 from .parts.saliency_map import (
     CAVEAT,
     CLIP,
@@ -230,7 +231,7 @@ def _predicted(
 
 def _made(
     model: Model,
-    picture: ModelInput,
+    picture: PreparedPicture,
     method: str,
     options: Mapping[str, Any],
     wanted: int | None,
@@ -248,7 +249,7 @@ def _made(
 
 
 def _remembered(
-    picture: ModelInput,
+    picture: PreparedPicture,
     method: str,
     name: str,
     make: Callable[[], tuple[Target, SaliencyMap]],

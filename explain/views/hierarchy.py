@@ -13,10 +13,11 @@ from ..errors import NotSupported
 from ..figure import Figure, Grid, Panel
 from ..images import contact_sheet, draw_box, enlarge, overlay, to_bytes, unit_scale
 from ..index import Index
-from ..index.channels import Kernel, dead, kernel
+from ..index.channels import Kernel, kernel
+from ..index.dead_channels import dead
 from ..network.model import Layer, Model
 from ..network.trace import record
-from ..registry import Range
+from ..options import Range
 from .inputs import INDEX, QUERY
 from .parts import effective
 from .parts.cut import GAP, GROUND, Cuts, blank, cut, pictured

@@ -17,15 +17,16 @@ from ..errors import BadValue
 from ..figure import Chart, Figure, Line
 from ..figure.palette import RIGHT, UNKNOWN, WRONG
 from ..network.model import Model
+from ..options import Range
 from ..progress import Progress, unheard
-from ..registry import Range
 from ..trust import CHECKED, EDGES, WEIGHTS, Question, private, randomise, stages_of
 from ..trust.admission import admit
 from ..trust.bootstrap import Mean, bootstrap
 from ..trust.measurement import measure
 from .facts import Facts
 from .inputs import IMAGES, MEASURED, MODEL, Layer, Several
-from .parts.result import Result, prepare
+from .parts.picture import prepare
+from .parts.result import Result
 from .parts.saliency_map import METHOD
 from .view import drawn, view
 

@@ -10,8 +10,8 @@ import numpy as np
 from ..figure import RIGHT, WRONG, Chart, Figure, Line
 from ..lectures import slides
 from ..lectures.tables import MAKERS, TABLES, Row, complexity_points, point_rows
+from ..options import Choices
 from ..progress import Progress, unheard
-from ..registry import Choices
 from .parts.result import Result, aligned
 from .view import drawn, view
 

@@ -14,9 +14,9 @@ from ..errors import BadFile, BadValue
 from ..figure import Figure, Grid, Panel, Pixels
 from ..images import contact_sheet, enlarge
 from ..index import SPACES, Index
-from ..index.lookup import file_name
+from ..index.references import file_name
 from ..index.search import METRICS
-from ..registry import Choices, Range
+from ..options import Choices, Range
 from .inputs import INDEX, QUERY
 from .parts.cut import pictured
 from .parts.result import Result, as_rgb

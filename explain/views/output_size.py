@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import BadValue
 from ..figure import Figure, Panel
 from ..lectures.arithmetic import conv_macs, conv_parameters, output_size, same_padding
-from ..registry import Choices, Range
+from ..options import Choices, Range
 from .parts.result import Result
 from .view import drawn, view
 

@@ -13,9 +13,9 @@ from ..errors import BadValue
 from ..figure import Figure, Grid, Panel
 from ..images import contact_sheet
 from ..index import RANKINGS, Index
-from ..index.channels import dead
+from ..index.dead_channels import dead
 from ..network.model import Layer
-from ..registry import Choices, Range
+from ..options import Choices, Range
 from .inputs import CHANNEL, INDEX, LAYER, Several
 from .parts.cut import GAP, GROUND, Cuts, blank, cut, printed, row_panel, sight
 from .parts.result import Result

@@ -12,7 +12,8 @@ from ..figure import Figure, Panel
 from ..network.model import Model
 from ..progress import Progress, unheard
 from .inputs import MODEL, PICTURE, TARGET, EntryOptions, Layer
-from .parts.result import Result, cells, prepare
+from .parts.picture import prepare
+from .parts.result import Result, cells
 from .parts.saliency_map import (
     CAVEAT,
     CLIP,

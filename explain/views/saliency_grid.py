@@ -10,11 +10,12 @@ from ..attribution.target import Target, layer_for, target_of
 from ..errors import BadValue, NotSupported
 from ..figure import Figure, Panel
 from ..network.model import Model
+from ..options import Choices
 from ..progress import Progress, unheard
-from ..registry import Choices
 from ..trust import CHECKED
 from .inputs import MODEL, PICTURE, TARGET, EntryOptions, Layer, Several
-from .parts.result import ModelInput, Result, aligned, prepare
+from .parts.picture import PreparedPicture, prepare
+from .parts.result import Result, aligned
 from .parts.saliency_map import (
     CAVEAT,
     CLIP,
@@ -47,7 +48,7 @@ class _Asked(NamedTuple):
     """What the maps of a column are asked."""
 
     model: Model
-    picture: ModelInput
+    picture: PreparedPicture
     target: Target
     layer: str | None
     unit: str | None

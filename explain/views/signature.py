@@ -19,7 +19,7 @@ from typing import Any
 
 __all__ = ["Signature", "constant", "read_signature"]
 
-LIGHT = ("collections.abc", "typing", "explain.errors", "explain.progress", "explain.registry", "explain.views.inputs")
+LIGHT = ("collections.abc", "typing", "explain.errors", "explain.options", "explain.progress", "explain.views.inputs")
 """Modules that may be imported to evaluate a signature."""
 
 

@@ -17,8 +17,8 @@ from scipy.stats import binomtest
 from ..errors import BadValue, shorten
 from ..figure import Figure
 from ..index import Index
-from ..index.lookup import file_name
-from ..registry import Choices, Range
+from ..index.references import file_name
+from ..options import Choices, Range
 from .inputs import INDEX, MEASURED, EntryName
 from .parts.result import Result
 from .view import drawn, view

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..figure import Chart, Figure, Line
 from ..figure.palette import CLASSES
 from ..images import colour
-from ..registry import Choices
+from ..options import Choices
 from ..training.history import Run
 from .inputs import RUN, Several
 from .parts.result import Result

@@ -16,9 +16,10 @@ from ..images import draw_box, enlarge, to_bytes, unit_scale
 from ..network.geometry import Status
 from ..network.model import Box, Layer, Model
 from ..network.trace import record
-from ..registry import Range
+from ..options import Range
 from .inputs import CHANNEL, LAYER, MODEL, PICTURE, POSITION, EntryName, EntryOptions
-from .parts.result import BOX_COLOUR, Result, prepare
+from .parts.picture import prepare
+from .parts.result import BOX_COLOUR, Result
 from .view import drawn, view
 
 __all__ = ["Unit", "compute", "render"]

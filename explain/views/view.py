@@ -1,5 +1,7 @@
 """What a view is: `compute` and `render` of one file, and all that follows from their two signatures.
 
+A new view is such a file and a line of VIEWS, in this folder's __init__.
+
     @view
     def compute(index: Annotated[Index, INDEX], *, k: Annotated[int, Range(1, 50)] = 8) -> Neighbours: ...
 
@@ -21,7 +23,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, Protocol, TypeVar, get_args, get_origin
 
 from ..errors import Unknown
-from ..registry import Option
+from ..options import Option
 from .facts import Facts
 from .inputs import EntryOptions, Input, Opener, Plain, literal
 from .signature import Signature, read_signature

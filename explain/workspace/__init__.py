@@ -4,7 +4,8 @@ from .folder import root
 from .indexes import build_index, index_folder, list_indexes, open_index
 from .kept import keep_answers, thumbnails_of
 from .models import list_models, list_runs, load_model, model_folder, open_run, run_folder
-from .pictures import keep_upload, open_picture, prune_uploads
+from .pictures import open_picture
+from .uploads import keep_upload, prune_uploads
 
 __all__ = [
     "build_index",

@@ -2,7 +2,7 @@
 
     redraw(read_facts("cat.png")).save("cat.pdf")
 
-Facts are written by others: each parameter of a view reads and checks its own (views/inputs.py), none is taken for a
+Facts are written by others: each parameter of a view reads and checks its own (views/inputs/), none is taken for a
 path, and what is loaded is compared with the digests that the facts name.
 """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from explain.ui.address import address
+from explain.ui.media import address
 
 _HERE = Path(__file__).parent
 _mount = st.components.v2.component(

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from explain.ui.address import address
+from explain.ui.media import address
 
 _HERE = Path(__file__).parent
 _mount = st.components.v2.component(

@@ -5,7 +5,7 @@ import streamlit as st
 from explain import workspace
 from explain.errors import Unknown
 from explain.lectures import tables
-from explain.registry import Option, Range
+from explain.options import Option, Range
 from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.text import literal
 from explain.views import VIEWS, anatomy, batch_costs

@@ -6,7 +6,7 @@ import streamlit as st
 
 from explain.figure import Figure
 from explain.images import png
-from explain.index import lookup
+from explain.index import references
 from explain.projections.projection import PROJECTIONS
 from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.explorer import explorer
@@ -71,7 +71,7 @@ def second_options(before: dict) -> dict:
     return chosen
 
 
-own = caches.cached(lookup.index_of, index, picture)
+own = caches.cached(references.index_of, index, picture)
 stranger = picture if own is None else None
 with st.expander(f"Options of {method.label}", icon=":material/tune:", expanded=beside):
     given["options"] = choices.entry_options(view, given)

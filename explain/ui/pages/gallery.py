@@ -6,7 +6,7 @@ import streamlit as st
 from explain import workspace
 from explain.data import ImageSet, is_here, list_images
 from explain.trust import CHECKED
-from explain.ui import caches, choices, jobs, selection, uploads, widgets
+from explain.ui import caches, choices, dropped, jobs, selection, widgets
 from explain.ui.parts import saliency_choices
 from explain.ui.text import literal
 from explain.views import VIEWS
@@ -64,7 +64,7 @@ def take(images: ImageSet, number: int) -> None:
         selection.choose("picture", known)
     else:
         file = Path(images.files[number])
-        uploads.take_picture(workspace.keep_upload(file.read_bytes(), file.name), file.name)
+        dropped.take_picture(workspace.keep_upload(file.read_bytes(), file.name), file.name)
 
 
 with widgets.row("controls-what"):

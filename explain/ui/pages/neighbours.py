@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from explain.index import SPACES, lookup
+from explain.index import SPACES, references
 from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.text import literal
 from explain.views import VIEWS, neighbours
@@ -23,13 +23,13 @@ with controls[1]:
     given["metric"] = choices.option(view, "metric", "Distance")
 
 # A picture of a set that we ship is chosen for all pages; one of another index is a query here alone.
-shipped = lookup.reference(index, 0) is not None
+shipped = references.reference(index, 0) is not None
 trail = "picture" if shipped else "query"
 if controls[2].button("Back", icon=":material/arrow_back:", disabled=not selection.can_return(trail)):
     selection.back(trail)
     st.rerun()
 query = None if shipped else selection.get("query")
-number = lookup.index_of(index, picture if query is None else query)
+number = references.index_of(index, picture if query is None else query)
 given["image"] = picture if number is None else number
 choices.more(view, given, style)
 result = caches.computed(view, given)
@@ -49,7 +49,7 @@ for space, panel in zip(SPACES, figure.panels, strict=True):
     )
     if clicked:
         chosen = int(ranking.images[clicked - 1])
-        selection.follow(trail, lookup.reference(index, chosen) or chosen)
+        selection.follow(trail, references.reference(index, chosen) or chosen)
         st.rerun()
 st.caption(literal(figure.note))
 

@@ -11,11 +11,11 @@ import streamlit as st
 
 from explain import workspace
 from explain.explorer import Cloud, Thumbs
-from explain.index import Index, lookup
+from explain.index import Index, references
 from explain.projections.picture_map import Placed
 from explain.projections.projection import PROJECTIONS
 from explain.store import sha256
-from explain.ui import caches, jobs, selection, uploads
+from explain.ui import caches, dropped, jobs, selection
 from explain.ui.text import literal
 from explain.views import VIEWS
 from explain.views.embedding import Embedding, kept_name
@@ -136,7 +136,7 @@ def _said(name: str, value: Any) -> str:
 
 def explored(wanted: Sequence[Wanted], place: Sequence[Any], thumbs: Thumbs | None) -> Cloud:
     """The maps, all made, for the explorer; kept, since its bytes are. Uploads have the names of their files."""
-    names = uploads.uploaded()
+    names = dropped.uploaded()
     called = [names.get(str(one.info.get("name", "")), "") for one in place]
     maps = [list(one.given.items()) for one in wanted]
     index = wanted[0].given["index"]
@@ -203,12 +203,12 @@ def first_picture(index: Index) -> Embedding:
 
 def take(index: Index, number: int) -> None:
     """A picture of the index as the one of all pages; one of the user's own files is kept as an upload."""
-    reference = lookup.reference(index, number)
+    reference = references.reference(index, number)
     if reference is not None:
         selection.choose("picture", reference)
         return
     file = Path(index.images.files[number])
-    uploads.take_picture(workspace.keep_upload(file.read_bytes(), file.name), file.name)
+    dropped.take_picture(workspace.keep_upload(file.read_bytes(), file.name), file.name)
 
 
 def thumbnails(index: Index, images: list[int]) -> tuple[Thumbs | None, jobs.Job]:

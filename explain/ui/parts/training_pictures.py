@@ -8,7 +8,7 @@ from explain import workspace
 from explain.data import ImageSet, is_here
 from explain.errors import ExplainError
 from explain.training import Recipe
-from explain.ui import selection, uploads, widgets
+from explain.ui import dropped, selection, widgets
 from explain.ui.parts.training_settings import Form
 from explain.ui.text import literal
 from explain.workspace import zips
@@ -56,7 +56,7 @@ def choose_pictures(form: Form) -> tuple[str, int]:
         if chosen == "fashion-mnist":
             st.caption(TEN_THOUSAND)
     with right:
-        refused = uploads.given("Or your own: a ZIP of class folders", ["zip"], "zip", lambda file: _take(file, key))
+        refused = dropped.given("Or your own: a ZIP of class folders", ["zip"], "zip", lambda file: _take(file, key))
         st.caption(FORM + f" At most {zips.MOST_BYTES >> 20} MB. Folders of this machine: by the command line.")
     if refused:
         widgets.show_error(refused)

@@ -8,7 +8,8 @@ import streamlit as st
 
 from explain.errors import ExplainError
 from explain.nets import NETS
-from explain.registry import Choices, Entry, Option
+from explain.options import Choices, Option
+from explain.registry import Entry
 from explain.training import AUGMENTATIONS, OPTIMISERS, RECIPES, SCHEDULES, SETTINGS, Recipe
 from explain.ui import selection, widgets
 from explain.ui.text import literal

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from ...errors import Unknown
-from ...registry import Option
+from ...options import Option
 from ..facts import Facts
 from .kind import Given, Input, Opener
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...errors import BadValue, shorten
-from ...registry import Choices, Option, Range
+from ...options import Choices, Option, Range
 from ..facts import Facts
 
 if TYPE_CHECKING:

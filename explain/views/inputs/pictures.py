@@ -24,7 +24,7 @@ class PictureInput(Input):
         return open.picture(text)
 
     def facts(self, value: Any, given: Given) -> dict[str, Any]:
-        from ..parts.result import prepare
+        from ..parts.picture import prepare
 
         known = value if hasattr(value, "facts") else prepare(model_in(given), value)
         return dict(known.facts)
@@ -73,7 +73,7 @@ class QueryInput(PictureInput):
         return self.check(text if text.isdecimal() else open.picture(text), given)
 
     def check(self, value: Any, given: Given) -> Any:
-        from ...index.lookup import index_of
+        from ...index.references import index_of
 
         if "covered" in getattr(value, "info", {}):
             return value
@@ -90,7 +90,7 @@ class QueryInput(PictureInput):
         return self.check(number, given)
 
     def text(self, value: Any, given: Given) -> str:
-        from ...index.lookup import reference
+        from ...index.references import reference
 
         if isinstance(value, int):
             return reference(given["index"], value) or str(value)

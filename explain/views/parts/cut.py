@@ -13,10 +13,11 @@ from ...errors import BadFile, BadValue
 from ...figure import Grid, Panel
 from ...images import contact_sheet, draw_box
 from ...index import Index, Row
-from ...index.lookup import file_name
+from ...index.references import file_name
 from ...network.geometry import Axis, Status
 from ...network.model import Box, Layer
-from .result import BOX_COLOUR, EFFECTIVE_COLOUR, ModelInput, as_rgb, prepare
+from .picture import PreparedPicture, prepare
+from .result import BOX_COLOUR, EFFECTIVE_COLOUR, as_rgb
 
 __all__ = ["GAP", "GROUND", "Cuts", "blank", "cut", "extent", "pictured", "printed", "row_panel", "sight"]
 
@@ -133,7 +134,7 @@ def cut(index: Index, layer: Layer, rows: Iterable[tuple[int, str, int, Row]]) -
     )
 
 
-def pictured(index: Index, image: Any) -> ModelInput:
+def pictured(index: Index, image: Any) -> PreparedPicture:
     """Any picture, or by its number one of the index. Raises BadValue, BadFile."""
     if not isinstance(image, int | np.integer) or isinstance(image, bool):
         return prepare(index.model, image)

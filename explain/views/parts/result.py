@@ -6,31 +6,24 @@ import sys
 from abc import ABC
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from torch import Tensor
 
-from ...data import list_images
 from ...figure import Figure
 from ...index import Index
 from ...index.build import default_layers
-from ...network.model import Model
-from ...store import sha256
 
 __all__ = [
     "BOX_COLOUR",
     "EFFECTIVE_COLOUR",
     "SHARED",
-    "ModelInput",
     "Result",
     "aligned",
     "as_rgb",
     "cells",
     "index_facts",
-    "prepare",
 ]
 
 BOX_COLOUR = (255, 64, 64)
@@ -63,25 +56,6 @@ class Result(ABC):
         return self.figure(**style).save(path, width_mm=width_mm, dpi=dpi)
 
 
-class ModelInput(NamedTuple):
-    """A picture as the net takes it: its pixels to look at (H, W, 3), its batch of one, and its facts."""
-
-    crop: NDArray[np.uint8]
-    batch: Tensor
-    facts: dict[str, Any]
-
-
-def prepare(model: Model, image: Any) -> ModelInput:
-    """The picture prepared once. Its facts are its name where it has one, and the digest of the pixels."""
-    crop = model.preprocess.crop(image)
-    name = str(image) if isinstance(image, (str, Path)) else str(_info(image).get("name", ""))
-    kept = name.partition("/")[0] in ("upload", *list_images())
-    shown = name if kept else Path(name).name  # where a file lies is nobody's business
-    batch = model.preprocess.scaled(crop)[None].to(model.device)
-    covered = {"covered": _info(image)["covered"]} if "covered" in _info(image) else {}
-    return ModelInput(as_rgb(crop), batch, {"image": shown, "pixels": sha256(crop.tobytes()), **covered})
-
-
 def index_facts(index: Index) -> dict[str, Any]:
     """The facts of an index, with the options that build one like it; its layers where they are not the default."""
     known = index.manifest
@@ -89,10 +63,6 @@ def index_facts(index: Index) -> dict[str, Any]:
     if index.layers != default_layers(index.model):
         options["layers"] = index.layers
     return {**index.facts, "index": options}
-
-
-def _info(image: Any) -> dict[Any, Any]:
-    return image.info if isinstance(image, Image.Image) else {}
 
 
 def cells(values: NDArray[np.float32]) -> dict[str, list[Any]]:

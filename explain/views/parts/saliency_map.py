@@ -15,11 +15,11 @@ from ...errors import NotSupported
 from ...figure import Pixels, Scale
 from ...images import colour, overlay, resize, unit_scale
 from ...network.model import Model
+from ...options import Choices, Range
 from ...progress import Progress, listening, unheard
-from ...registry import Choices, Range
 from ...trust import CHECKED, Question
 from ..inputs import EntryName
-from .result import ModelInput
+from .picture import PreparedPicture
 
 __all__ = [
     "CAVEAT",
@@ -80,7 +80,7 @@ class SaliencyMap:
 
 def ask(
     model: Model,
-    picture: ModelInput,
+    picture: PreparedPicture,
     target: Target,
     method: str,
     options: Mapping[str, Any],
@@ -98,7 +98,7 @@ def looked_into(question: Question) -> str | None:
     return question.layer if question.entry.takes("layer") else None
 
 
-def make_map(question: Question, picture: ModelInput, target: Target, progress: Progress = unheard) -> SaliencyMap:
+def make_map(question: Question, picture: PreparedPicture, target: Target, progress: Progress = unheard) -> SaliencyMap:
     """The answer. `progress` hears percents, where the method tells of its work. Raises NotSupported where the method
     refuses this network, or gives values that are not finite."""
     name, label = question.entry.name, question.entry.label

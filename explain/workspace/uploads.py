@@ -1,0 +1,51 @@
+"""Pictures that users uploaded: each under the digest of its content, until nobody has used it for some days."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from PIL.Image import Image
+
+from .. import store
+from ..errors import BadFile, shorten
+from ..images import decode
+from .folder import prune, root
+
+__all__ = ["is_upload", "keep_upload", "open_upload", "prune_uploads"]
+
+UPLOAD_DAYS = 7
+MOST_UPLOADS = 2000
+_UPLOAD = re.compile(r"upload/[0-9a-f]{64}")
+
+
+def is_upload(reference: str) -> bool:
+    return _UPLOAD.fullmatch(reference) is not None
+
+
+def open_upload(reference: str) -> Image:
+    """The picture upright; its file's size is info["bytes"]. Raises BadFile where it is no longer kept."""
+    path = root() / "uploads" / reference.removeprefix("upload/")
+    if not path.is_file():
+        raise BadFile(f"Upload {shorten(reference)} is no longer kept; uploads expire after {UPLOAD_DAYS} days.")
+    os.utime(path)
+    image = decode(path, reference)
+    image.info["bytes"] = path.stat().st_size
+    return image
+
+
+def keep_upload(content: bytes, name: str) -> str:
+    """Store a user's picture under its digest and return its reference; refused when it cannot be decoded."""
+    decode(content, name)
+    reference = store.sha256(content)
+    folder = root() / "uploads"
+    if not (folder / reference).is_file():
+        prune_uploads(folder)
+        store.write(folder / reference, content)
+    return f"upload/{reference}"
+
+
+def prune_uploads(folder: Path) -> None:
+    """Remove uploads not used for UPLOAD_DAYS, and the oldest beyond MOST_UPLOADS."""
+    prune(folder, MOST_UPLOADS, UPLOAD_DAYS)
