@@ -228,7 +228,7 @@ def test_any_name_can_be_drawn(text):
 
 def test_a_page_of_its_own_replaces_the_plain_one():
     own = f'<p>own</p>{FACTS_OPEN}{{"a": 1}}</script>'.encode()
-    shown = figure(page=lambda: own)
+    shown = figure(page=lambda _: own)
     assert shown.encode("html") == own
     assert read_facts(own) == {"a": 1}
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explain import store
+from explain import store, workspace
 from explain.data import load_images
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
-from explain.workspace import keep_upload, open_picture, prune_uploads, root, uploads
+from explain.workspace import keep_upload, open_picture, prune_uploads, root
 
 DAY = 86400
 
@@ -116,7 +116,7 @@ def test_expiry(home):
 
 def test_most(home, monkeypatch):
     """Beyond the limit the oldest go; stray temporary files of a killed writer age away too."""
-    monkeypatch.setattr(uploads, "MOST_UPLOADS", 3)
+    monkeypatch.setattr(workspace.uploads, "MOST_UPLOADS", 3)
     folder = home / "uploads"
     folder.mkdir(parents=True)
     for k in range(6):

@@ -43,7 +43,7 @@ def test_from_a_photograph_to_its_heat_map_and_back_by_url(visit, photograph):
     box.fill("Grad-CAM")
     page.get_by_role("option", name="Grad-CAM", exact=True).click()
     page.keyboard.press("Escape")  # the open list hides the page from roles
-    wait_for_url(page, method="gradient,grad_cam")
+    wait_for_url(page, **{"saliency.method": "gradient,grad_cam"})
     assert [image.get_attribute("src") for image in plain.all()] != before
     after = [image.get_attribute("alt") for image in plain.all()]
     assert all(after)

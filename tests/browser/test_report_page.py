@@ -58,7 +58,7 @@ def test_two_figures_become_a_report_and_one_of_them_its_view_again(visit, brows
     (figure,) = (tmp_path / "figures").glob("*saliency.svg")
     other = visit("/?model=efficientnet-lite0")
     other.locator("input[type=file]").set_input_files(figure)
-    wait_for_url(other, method="grad_cam", mode="signed", model="lenet-fashion-mnist")
+    wait_for_url(other, **{"saliency.method": "grad_cam", "saliency.mode": "signed", "model": "lenet-fashion-mnist"})
     settle(other, "Saliency")
     assert query(other)["picture"] == "fashion-mnist/7"
     assert re.search(r"/saliency\?", other.url)
