@@ -60,12 +60,12 @@ def served(workspace: str) -> Iterator[str]:
 
 
 def settle(page: Page) -> None:
-    """Wait until the script has run to its end, and no job is left whose bar is shown."""
+    """Wait until the script has run to its end, and no job is left that could be cancelled."""
     page.get_by_role("heading", level=1).first.wait_for(timeout=120_000)
-    for _ in range(600):
+    for _ in range(240):
         page.wait_for_timeout(500)
         running = page.locator("[data-testid=stApp]").get_attribute("data-test-script-state") != "notRunning"
-        if not running and not page.get_by_test_id("stProgress").count():
+        if not running and not page.get_by_role("button", name="Cancel").count():
             break
     page.wait_for_timeout(1500)  # pictures arrive after the script's end
     if page.get_by_test_id("stException").count():
