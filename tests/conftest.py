@@ -17,13 +17,15 @@ def pytest_addoption(parser):
 
 
 # What takes longest begins first, so that no worker is left alone with it.
-LONGEST = ("browser", "test_contract", "test_training", "test_redraw", "test_app", "test_trust", "test_geometry")
+LONGEST = ("browser", "browser of jobs", "test_views", "test_contract", "test_training", "test_redraw", "test_restore")
+OF_JOBS = ("test_embedding_page", "test_jobs_page", "test_training_page", "test_pages")  # half of the browser's time
 
 
 def group_of(nodeid):
-    """What stays on one worker: a file, or those of a browser, which share a server and wait more than they work."""
+    """What stays on one worker: a file, or half of those of a browser, which share a server and mostly wait."""
     path = nodeid.partition("::")[0]
-    return "browser" if "/browser/" in path else path.rpartition("/")[2].removesuffix(".py")
+    name = path.rpartition("/")[2].removesuffix(".py")
+    return name if "/browser/" not in path else "browser of jobs" if name in OF_JOBS else "browser"
 
 
 def pytest_collection_modifyitems(config, items):
