@@ -15,8 +15,6 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .views import VIEWS
-
 if TYPE_CHECKING:
     from .data import list_images as list_images
     from .data import load_images as load_images
@@ -68,19 +66,22 @@ _HOMES = {
     "train": "training",
 }
 
-__all__ = [*_HOMES, *VIEWS, "VIEWS", "__version__"]
-
 
 def __getattr__(name: str) -> Any:
-    if name in VIEWS:
-        value = VIEWS[name].compute
-    elif name in _HOMES:
+    if name in _HOMES:
         value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
     else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .views import VIEWS  # not before it is asked for: most of the import's time
+
+        if name == "__all__":
+            return sorted([*_HOMES, *VIEWS, "VIEWS", "__version__"])
+        if name != "VIEWS" and name not in VIEWS:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = VIEWS if name == "VIEWS" else VIEWS[name].compute
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    names: list[str] = __getattr__("__all__")
+    return names
