@@ -17,7 +17,6 @@ from explain.store import sha256
 from explain.ui.selection import get
 from explain.views import View
 from explain.views.facts import Facts
-from explain.workspace.kept import Kept
 from explain.workspace.opener import Opener, find_index
 from explain.workspace.runs import images_of
 
@@ -83,7 +82,7 @@ def cached(compute: Callable[..., Any], chosen: Model | Index, *args: Any, **opt
 def computed(view: View, given: Mapping[str, Any]) -> Any:
     """A view's result; computed once for what is given, models, indexes and pictures by their content."""
     key = f"{view.name} {identity(**view.flat(given))}"
-    return _computed(key, lambda: view(**view.flat(given), **({"kept": Kept()} if view.takes("kept") else {})))
+    return _computed(key, lambda: view(**view.flat(given), **SessionOpener().handed(view)))
 
 
 class SessionOpener(Opener):

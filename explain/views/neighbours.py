@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import BadFile, BadValue
-from ..figure import Figure, Grid, Panel, Pixels
+from ..figure import RIGHT, UNKNOWN, WRONG, Figure, Grid, Panel, Pixels
 from ..images import contact_sheet, enlarge
 from ..index import SPACES, Index
 from ..index.references import file_name
@@ -25,8 +25,7 @@ from .view import drawn, view
 __all__ = ["Neighbours", "Ranking", "compute", "render", "written"]
 
 TILE, GAP, COLUMNS = 112, 4, 11  # pixels of a tile's longer side, about; pixels between tiles; most in a row
-# Blue and orange of Okabe and Ito: apart for every kind of colour vision, and in brightness.
-SAME, OTHER, UNKNOWN, ASKED = (0, 114, 178), (230, 159, 0), (127, 127, 127), (0, 0, 0)
+ASKED = (0, 0, 0)
 CAVEAT = "Distances of the two rows are in units of their own. Near in features is alike to this network."
 
 
@@ -226,7 +225,7 @@ def _tile(crop: Pixels) -> Pixels:
 def _row(result: Neighbours, space: str, title: str, frame: int, names: bool) -> Panel:
     ranking = result.ranking(space)
     tiles = np.concatenate([result.tile[None], ranking.tiles])
-    colours = [ASKED, *({True: SAME, False: OTHER, None: UNKNOWN}[one] for one in ranking.same)]
+    colours = [ASKED, *({True: RIGHT, False: WRONG, None: UNKNOWN}[one] for one in ranking.same)]
     framed = np.empty((len(tiles), tiles.shape[1] + 2 * frame, tiles.shape[2] + 2 * frame, 3), np.uint8)
     framed[...] = np.array(colours, np.uint8)[:, None, None]
     framed[:, frame : frame + tiles.shape[1], frame : frame + tiles.shape[2]] = tiles
