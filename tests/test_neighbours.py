@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 import explain
 from explain import cli, workspace
 from explain.errors import BadFile, BadValue, ExplainError, NotSupported, Unknown
-from explain.figure import read_facts
+from explain.figure import RIGHT, WRONG, read_facts
 from explain.index import agreement, references
 from explain.network import trace
 from explain.network.features import head, vector
@@ -210,7 +210,7 @@ def test_frames_tell_who_agrees_and_names_how_far(index):
     assert len(panel.tiles) == 7
     for (name, tile), distance, same in zip(panel.tiles[1:], ranking.distances, ranking.same, strict=True):
         assert name.startswith(neighbours.written(distance))
-        assert tuple(tile[0, 0]) == tuple(tile[-1, -1]) == (neighbours.SAME if same else neighbours.OTHER)
+        assert tuple(tile[0, 0]) == tuple(tile[-1, -1]) == (RIGHT if same else WRONG)
     assert np.array_equal(panel.tiles[0][1][3:-3, 3:-3], result.tile)
     assert [float(name) for name in neighbours.render(result, names=False).panels[1].names[1:]] == pytest.approx(
         result.pixels.distances, rel=5e-3
