@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .images import cover as cover
     from .index import Index as Index
     from .index import merge_indexes as merge_indexes
+    from .network.model import Model as Model
+    from .network.model import Preprocess as Preprocess
+    from .network.wrap import wrap as wrap
     from .network.zoo import save_model as save_model
     from .training import train as train
     from .workspace import build_index as build_index
@@ -48,6 +51,8 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 _HOMES = {
     "ExplainError": "errors",
+    "Model": "network.model",
+    "Preprocess": "network.model",
     "build_index": "workspace",
     "classify_image": "workspace.lecture_classifier",
     "cover": "images",
@@ -64,6 +69,7 @@ _HOMES = {
     "redraw": "workspace.redraw",
     "save_model": "network.zoo",
     "train": "training",
+    "wrap": "network.wrap",
 }
 
 

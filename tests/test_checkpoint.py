@@ -14,7 +14,8 @@ from torch import nn
 
 from explain.errors import BadFile
 from explain.network import checkpoint
-from explain.network.checkpoint import apply_weights, read_json, read_weights
+from explain.network.checkpoint import read_json, read_weights
+from explain.network.fitting import apply_weights
 
 
 @pytest.fixture

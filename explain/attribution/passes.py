@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..network.behaviour import is_alone
 from ..network.trace import asking, calls
 from ..progress import notify
 
@@ -81,7 +82,10 @@ def _in_batches(net: nn.Module, count: int, make: Callable[[int, int], Tensor]) 
 
 
 def room(net: nn.Module, picture: Tensor, gradients: bool = False) -> int:
-    """How many inputs like this one (1, C, H, W) fit into a share of the free memory, at least one, at most MOST."""
+    """How many inputs like this one (1, C, H, W) fit into a share of the free memory, at least one, at most MOST; one
+    where pictures of a batch meet."""
+    if is_alone(net):
+        return 1
     sizes = [picture.nbytes]
 
     def on_output(_name: str, _call: int, output: Any) -> None:

@@ -16,7 +16,7 @@ __all__ = ["Target", "class_of", "layer_for", "target_of"]
 
 
 class Target(NamedTuple):
-    """`score` is what the network gives for it; a channel has no probability."""
+    """`score` is what the network gives for it; a channel and a regressed number have no probability."""
 
     number: int
     name: str
@@ -43,8 +43,9 @@ def target_of(model: Model, batch: Tensor, target: int | str | None, unit: str |
 
 
 def class_of(model: Model, scores: Tensor, number: int) -> Target:
-    """A class by number, with its share of the scores (classes,)."""
-    return Target(number, model.classes[number], float(scores[number]), float(scores.softmax(0)[number]))
+    """A class by number, with its probability by the scores (classes,), where they have one."""
+    chances = model.head.probabilities(scores)
+    return Target(number, model.classes[number], float(scores[number]), None if chances is None else float(chances[number]))
 
 
 def layer_for(model: Model, layer: str | None, unit: str | None = None) -> str:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import ExplainError
-from . import figures, index, names, service, training, views
+from . import figures, index, names, project, service, training, views
 from .command import Commands
 
 __all__ = ["declared", "main"]
@@ -37,6 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def declared(words: Sequence[str] = ()) -> Commands:
     """All commands, the one in these words with its arguments."""
     commands = Commands(words)
-    for family in (names, views, index, figures, training, service):
+    for family in (names, views, index, figures, training, project, service):
         family.add(commands)
     return commands

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from ..errors import BadValue, shorten
+from ..errors import BadFile, BadValue, shorten
 from ..progress import Progress
 
-__all__ = ["Commands", "Parser", "add_model", "bar", "pairs", "say"]
+__all__ = ["Commands", "Parser", "add_model", "bar", "model_options", "pairs", "say"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -53,8 +55,42 @@ class Commands:
 def add_model(sub: Parser) -> None:
     """How the model that is named is loaded."""
     sub.add_argument("--weights", metavar="W", help="DEFAULT for the published ones, or a file")
-    sub.add_argument("--architecture", metavar="A", help="what a checkpoint file belongs to")
+    sub.add_argument("--architecture", metavar="A", help="what a checkpoint file or a saved folder belongs to")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    sub.add_argument("--classes", metavar="C", nargs="+", help="names, or a file with one a line or a JSON list")
+    sub.add_argument("--output", metavar="O", help="what its output means: softmax, sigmoid, logits, out:segmentation ...")
+    sub.add_argument("--arg", metavar="KEY=VALUE", action="append", help="of a factory such as file.py:build")
+    sub.add_argument("--size", metavar="N", type=int, nargs="+", help="height and width of its input, or one for both")
+    sub.add_argument("--mean", metavar="X", type=float, nargs="+", help="subtracted from values of 0 to 1, a channel each")
+    sub.add_argument("--std", metavar="X", type=float, nargs="+", help="divided by")
+
+
+def model_options(given: argparse.Namespace) -> dict[str, Any]:
+    """What was given of those, as `load_model` takes it."""
+    found = {name: getattr(given, name, None) for name in ("weights", "architecture", "device", "output")}
+    if size := getattr(given, "size", None):
+        if len(size) > 2:
+            raise BadValue(f"--size takes one number or two, not {len(size)}.")
+        found["preprocess"] = {"size": tuple(size) if len(size) == 2 else size[0]}
+    for name in ("mean", "std"):
+        if values := getattr(given, name, None):
+            found["preprocess"] = {**(found.get("preprocess") or {}), name: tuple(values)}
+    if getattr(given, "arg", None):
+        found["arguments"] = pairs(given.arg)
+    if names := getattr(given, "classes", None):
+        found["classes"] = _class_names(names)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _class_names(given: list[str]) -> Any:
+    """Those given, or those of the one file that was given: a JSON list or object, or one a line."""
+    if len(given) != 1 or not os.path.isfile(given[0]):
+        return given
+    try:
+        text = Path(given[0]).read_text(encoding="utf-8")
+        return json.loads(text) if given[0].endswith(".json") else [line for line in text.splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise BadFile(f"Cannot read the classes in {given[0]!r}: {error}.") from None
 
 
 @contextmanager

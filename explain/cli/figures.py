@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadValue
-from .command import Commands, Parser, say
+from .command import Commands, Parser, add_model, model_options, say
 
 __all__ = ["add"]
 
@@ -42,8 +42,7 @@ def _sources(sub: Parser) -> None:
     sub.add_argument("--image", metavar="PICTURE", action="append", help="its picture, where it was a file of your own")
     sub.add_argument("--index", metavar="FOLDER", help="its index, where that is not in the workspace")
     sub.add_argument("--model", help="its model, where the name alone does not lead to it")
-    sub.add_argument("--weights", metavar="W", help="of that model: DEFAULT for the published ones, or a file")
-    sub.add_argument("--architecture", metavar="A", help="what that model's checkpoint file belongs to")
+    add_model(sub)
 
 
 def _show(given: argparse.Namespace) -> None:
@@ -92,6 +91,7 @@ def _report(given: argparse.Namespace) -> None:
 def _opener(given: argparse.Namespace) -> Any:
     from ..workspace.opener import Opener
 
-    if (given.weights or given.architecture) and not given.model:
-        raise BadValue("Weights and an architecture are given with a model: --model NAME.")
-    return Opener(given.model, given.index, given.image, weights=given.weights, architecture=given.architecture)
+    how = model_options(given)
+    if how.keys() - {"device"} and not given.model:
+        raise BadValue("Weights, architecture and the like are given with a model: --model NAME.")
+    return Opener(given.model, given.index, given.image, **how)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .command import Commands, Parser, add_model, bar, say
+from .command import Commands, Parser, add_model, bar, model_options, say
 
 __all__ = ["add"]
 
@@ -39,7 +39,7 @@ def _index(given: argparse.Namespace) -> None:
 
     names = ("layers", "k", "out", "limit", "workers", "batch", "seed")
     options = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
-    model = load_model(given.model, given.weights, given.device, architecture=given.architecture)
+    model = load_model(given.model, **model_options(given))
     with bar("images", quiet=False) as progress:
         index = build_index(model, given.data, resume=not given.anew, progress=progress, **options)
     for file, reason in list(index.skipped.items())[:20]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .command import Commands, Parser, add_model, say
+from .command import Commands, Parser, add_model, model_options, say
 
 __all__ = ["add"]
 
@@ -42,6 +42,6 @@ def _predict(given: argparse.Namespace) -> None:
     """the likeliest classes of a picture"""
     from ..workspace import load_model, open_picture
 
-    model = load_model(given.model, given.weights, given.device, architecture=given.architecture)
+    model = load_model(given.model, **model_options(given))
     ranked = model.predict(open_picture(given.image), given.k)[0]
     say(given, {"classes": ranked}, "\n".join(f"{probability:7.2%}  {name}" for name, probability in ranked))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from ..errors import ExplainError
+from ..project import project
 from .command import Commands, say
 
 __all__ = ["add"]
@@ -25,7 +27,8 @@ def _serve(given: argparse.Namespace) -> None:
     app = Path(__file__).resolve().parents[2] / "app.py"
     print(f"explain: http://127.0.0.1:{given.port}", file=sys.stderr)
     command = [sys.executable, "-m", "streamlit", "run", str(app), f"--server.port={given.port}"]
-    status = subprocess.run(command, cwd=app.parent).returncode
+    env = {**os.environ, "EXPLAIN_PROJECT": str(project().folder or "")}
+    status = subprocess.run(command, cwd=app.parent, env=env).returncode
     if status:
         raise ExplainError(f"The app ended with status {status}; is port {given.port} taken?")
 

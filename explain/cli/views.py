@@ -9,7 +9,7 @@ from typing import Any
 
 from ..options import Option
 from ..views import VIEWS, Parameter, View
-from .command import Commands, Parser, add_model, bar, pairs, say
+from .command import Commands, Parser, add_model, bar, model_options, pairs, say
 
 __all__ = ["add"]
 
@@ -25,7 +25,9 @@ def _arguments(view: View, sub: Parser) -> None:
             sub.add_argument("--option", metavar="KEY=VALUE", action="append", default=[], help=one.kind.help)
         elif not one.kind.hidden:
             _argument(sub, name, one)
-    if "model" in view.parameters:
+    if "index" in view.parameters:
+        sub.add_argument("--model", metavar="MODEL", help="what the index was made with, where its name does not lead there")
+    if "model" in view.parameters or "index" in view.parameters:
         add_model(sub)
     sub.add_argument("--out", metavar="FILE", help="figure: png, svg, pdf, csv, npz, html, parquet or zip")
     if view.style:
@@ -62,8 +64,8 @@ def _run(view: View, given: argparse.Namespace) -> None:
         from ..figure import check_format
 
         check_format(given.out)  # before work that may take minutes
-    how = {name: getattr(given, name) for name in ("weights", "architecture", "device") if name in given}
-    open = Opener(**how)
+    named = getattr(given, "model", None) if "index" in view.parameters else None
+    open = Opener(named, **model_options(given))
     texts: dict[str, Any] = {name: _text(getattr(given, name, None)) for name in view.parameters}
     texts |= {name: pairs(given.option) for name, one in view.parameters.items() if one.is_options}
     values = view.parse({name: text for name, text in texts.items() if text is not None}, open)

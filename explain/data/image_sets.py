@@ -9,7 +9,7 @@ import operator
 import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, SupportsIndex, overload
@@ -20,6 +20,7 @@ from PIL.Image import Image
 
 from ..errors import BadFile, BadValue, Unknown, shorten
 from ..images import decode, from_array
+from ..project import project
 from ..store import sha256
 
 __all__ = ["EXTENSIONS", "FASHION_CLASSES", "ImageSet", "from_arrays", "is_here", "list_images", "load_images"]
@@ -58,6 +59,16 @@ PHOTOS = {
 }
 
 
+_TRAIN = {"train": {"train": True}, "test": {"train": False}}
+_SPLIT = {split: {"split": split} for split in ("train", "test")}
+CLASSIFIED: dict[str, dict[str, dict[str, Any]]] = {
+    **dict.fromkeys(("CIFAR10", "CIFAR100", "MNIST", "FashionMNIST", "KMNIST", "QMNIST", "USPS"), _TRAIN),
+    **dict.fromkeys(("SVHN",), _SPLIT),
+    "STL10": {split: {"split": split} for split in ("train", "test", "unlabeled")},
+}
+"""torchvision's sets of pictures of one size by name and split, with how each split is asked for."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageSet(Sequence[Image]):
     """Pictures in a fixed order: `images[i]` reads one, as `images.decode` returns them; a slice is an ImageSet.
@@ -66,6 +77,7 @@ class ImageSet(Sequence[Image]):
     labels   (N,) int64, the position in `classes`, -1 where unknown; None when there are none
     array    (N, H, W) or (N, H, W, 3) uint8 when all pixels are held in memory, else None
     root     the folder by which `digest` names the files; None when it is to read them, as for pictures we ship
+    columns  what else a table says of each picture, N values a column
 
     It holds no open file and no cache of pictures, so threads may share it and it can be pickled.
     """
@@ -76,6 +88,7 @@ class ImageSet(Sequence[Image]):
     classes: tuple[str, ...] = ()
     array: NDArray[np.uint8] | None = None
     root: Path | None = None
+    columns: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -92,6 +105,7 @@ class ImageSet(Sequence[Image]):
                 files=self.files[index],
                 labels=None if self.labels is None else self.labels[index],
                 array=None if self.array is None else self.array[index],
+                columns={name: values[index] for name, values in self.columns.items()},
             )
         at = range(len(self))[operator.index(index)]
         return decode(Path(self.files[at])) if self.array is None else from_array(self.array[at])
@@ -128,8 +142,8 @@ class ImageSet(Sequence[Image]):
 
 
 def list_images() -> list[str]:
-    """The names load_images knows."""
-    return list(_SETS)
+    """The names load_images knows: those of explain.toml, and those shipped."""
+    return list(dict.fromkeys([*project().images, *_SETS]))
 
 
 def is_here(name: str) -> bool:
@@ -140,13 +154,24 @@ def is_here(name: str) -> bool:
     return family is None or any((place / file).is_file() for place in _places(family))
 
 
-def load_images(source: str | Path | Sequence[str | Path] | ImageSet, limit: int | None = None) -> ImageSet:
+def load_images(
+    source: Any, limit: int | None = None, *, image: str = "", label: str = "", split: str = ""
+) -> ImageSet:
     """An ImageSet, or the first `limit` pictures of it.
 
-    source is a name of list_images(); a folder, whose sub-folders are the classes if it has any with pictures in them;
-    a picture's path or a list of them; or an ImageSet. Raises Unknown, BadValue or BadFile.
+    source is a name of list_images(); `torchvision:CIFAR10/test` and the like; a folder, whose sub-folders are the
+    classes if it has any with pictures in them; a table (.csv, .tsv, .parquet) whose rows name pictures; a picture's
+    path or a list of them; a map-style torch dataset of pictures; or an ImageSet.
+    image, label, split: of a table, as `tables.from_table` takes them. Raises Unknown, BadValue or BadFile.
     """
-    images = _load(source)
+    from .tables import TABLES, from_table
+
+    if isinstance(source, str | Path) and str(source).lower().endswith(TABLES) and os.path.isfile(source):
+        images = from_table(source, image, label, split)
+    elif image or label or split:
+        raise BadValue(f"image, label and split say which columns of a table are meant; {shorten(source)} is none.")
+    else:
+        images = _load(source)
     return images if limit is None else images.head(limit)
 
 
@@ -168,8 +193,12 @@ def from_arrays(images: Any, labels: Any, name: str = "pictures") -> ImageSet:
 def _load(source: Any) -> ImageSet:
     if isinstance(source, ImageSet):
         return source
+    if isinstance(source, str) and source in project().images:
+        return replace(load_images(**project().images[source]), name=source)
     if isinstance(source, str) and source in _SETS:
         return _SETS[source]()
+    if isinstance(source, str) and source.startswith("torchvision:"):
+        return _torchvision(source)
     if isinstance(source, str | Path):
         if os.path.isdir(source):
             return _folder(Path(source))
@@ -178,9 +207,42 @@ def _load(source: Any) -> ImageSet:
         raise Unknown("image set", str(source), list_images(), "The path of a folder or of a picture works too.")
     if isinstance(source, list | tuple):
         return _list(source)
+    if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
+        from .tables import from_dataset
+
+        return from_dataset(source, type(source).__name__)
     raise BadValue(
-        f"Images cannot be a {type(source).__name__}; give a name, a folder, a list of files or an ImageSet."
+        f"Images cannot be a {type(source).__name__}; give a name, a folder, a table, a list of files, a dataset or an "
+        "ImageSet."
     )
+
+
+def _torchvision(source: str) -> ImageSet:
+    """`torchvision:NAME/SPLIT`: one of torchvision's classification sets, from $EXPLAIN_DATA or its own download."""
+    from torchvision import datasets
+
+    from .tables import from_dataset
+
+    name, _, split = source.removeprefix("torchvision:").partition("/")
+    if name not in CLASSIFIED:
+        raise Unknown("torchvision set", name, CLASSIFIED)
+    words = CLASSIFIED[name]
+    if split not in words:
+        raise Unknown(f"split of torchvision:{name}:", split, words)
+    root, called = Path(os.environ.get("EXPLAIN_DATA") or _cache()), f"{name}-{split}"
+    try:
+        return from_dataset(getattr(datasets, name)(root, **words[split]), called)
+    except RuntimeError:
+        pass  # it is not there
+    try:
+        return from_dataset(getattr(datasets, name)(root, download=True, **words[split]), called)
+    except BadValue:
+        raise
+    except Exception as error:
+        raise BadFile(
+            f"{source} is not here: put torchvision's files below {shorten(str(root))}, or connect to the internet to let "
+            f"torchvision download them (it could not: {shorten(str(error))})."
+        ) from error
 
 
 def _count(n: Any) -> int:

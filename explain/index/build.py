@@ -31,7 +31,7 @@ from ..network.exact import exact
 from ..network.features import head, vector
 from ..network.layers import Layer
 from ..network.model import Model
-from ..network.trace import calls, inputs, split
+from ..network.trace import call_of, calls, inputs
 from ..progress import Progress, unheard
 from .files import (
     MANIFEST,
@@ -65,8 +65,8 @@ UNREADABLE = -1
 
 
 def default_layers(model: Model) -> list[str]:
-    """Every convolution's output; for a net without, every layer of vectors."""
-    convolutions = [layer.name for layer in model.layers if "Conv" in layer.kind and layer.spatial]
+    """The output of every convolution that depends on the picture; for a net without, every layer of vectors."""
+    convolutions = [layer.name for layer in model.layers if "Conv" in layer.kind and layer.spatial and layer.field]
     return convolutions or [layer.name for layer in model.layers if len(layer.shape) == 1]
 
 
@@ -88,6 +88,8 @@ def build(
     progress(done, total, message) is called after every batch; whatever it raises ends the pass, and what is complete
     stays usable. Raises BadValue when folder holds an index of something else.
     """
+    if model.behaviour.alone:
+        batch = 1  # pictures of a batch would change each other
     if batch is None:  # as many small pictures as make the work of 16 large ones, of 128 on a GPU
         least = 16 if model.device.type == "cpu" else 128
         size = model.preprocess.channels * math.prod(model.preprocess.size)
@@ -101,6 +103,12 @@ def build(
         raise BadValue(f"The image set {images.name!r} is empty; an index needs at least one picture.")
     wanted = [_indexable(model, name) for name in (default_layers(model) if layers is None else layers)]
     source = _Pass(model, {layer.name: layer for layer in wanted}, images, k, seed)
+    misfits = source.misfits()
+    if layers is not None and misfits:
+        raise NotSupported(f"An index cannot take layer {next(iter(misfits))!r}: {next(iter(misfits.values()))}.")
+    for name, why in misfits.items():
+        progress(0, len(images), f"without layer {name}: {why}")
+        del source.layers[name]
     manifest = source.manifest()
     with store.lock(folder, lambda: progress(0, len(images), "waiting for another process to finish this index")):
         manifest = _resumed(manifest, folder) if resume else manifest
@@ -158,6 +166,14 @@ def _indexable(model: Model, name: str) -> Layer:
     if len(layer.shape) not in (1, 3):
         raise NotSupported(f"Layer {name!r} gives {layer.shape}; an index takes maps (C, H, W) or vectors (C,).")
     return layer
+
+
+def _misfit(output: Any, shape: tuple[int, ...]) -> str:
+    if not isinstance(output, Tensor):
+        return f"it gives a {type(output).__name__}, not one tensor"
+    if tuple(output.shape) != shape:
+        return f"for {shape[0]} pictures it gives {tuple(output.shape)}, not {shape}"
+    return "" if output.is_floating_point() else f"it gives {output.dtype}, which is not ranked"
 
 
 def _resumed(fresh: Manifest, folder: Path) -> Manifest:
@@ -294,6 +310,26 @@ class _Pass:
         # Where the data's classes are the model's, a label has a loss.
         self.classes = np.array([names.get(name, -1) for name in self.images.classes] or [-1])
 
+    def misfits(self) -> dict[str, str]:
+        """Layers that do not give one output a picture, of the kind that is counted here, and why."""
+        many = 1 if self.model.behaviour.alone else 2
+        noise = torch.randn(many, self.model.preprocess.channels, *self.model.preprocess.size)
+        found: dict[str, str] = {}
+
+        def on_output(module: str, call: int, output: Any) -> None:
+            for name, layer in self.layers.items():
+                if call_of(self.net, name) in ((module, call), (module, None)):
+                    why = _misfit(output, (many, *layer.shape))
+                    if why:
+                        found[name] = why
+
+        with ExitStack() as stack:
+            stack.enter_context(exact(self.model.device))
+            stack.enter_context(torch.inference_mode())
+            stack.enter_context(calls(self.net, {call_of(self.net, name)[0] for name in self.layers}, on_output))
+            self.net(noise.to(self.model.device).contiguous(memory_format=self.layout))
+        return found
+
     def manifest(self) -> Manifest:
         return Manifest(
             model=self.model.name,
@@ -377,7 +413,7 @@ class _Pass:
         later = _Later()
         by_module: dict[str, dict[int | None, str]] = {}
         for name in self.layers:
-            module, call = split(name)
+            module, call = call_of(self.net, name)
             by_module.setdefault(module, {})[call] = name
         taken: list[Tensor] = []
         device = self.model.device
@@ -442,11 +478,11 @@ class _Pass:
         }
         if rows:
             scores = torch.cat([score for _, score in rows])
-            best = scores.softmax(1).topk(top)
+            best = self.model.chances(scores).topk(top)
             arrays["features"][at] = features
             arrays["classes"][at], arrays["probabilities"][at] = best.indices.numpy(), best.values.numpy()
             target = torch.from_numpy(np.where(labels[at] >= 0, self.classes[labels[at]], -1))
-            loss = nn.functional.cross_entropy(scores, target.clamp(min=0), reduction="none")
+            loss = self.model.head.loss(scores, target.clamp(min=0))
             arrays["loss"][at] = torch.where(target >= 0, loss, torch.nan).numpy()
         return arrays
 

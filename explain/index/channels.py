@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from ..errors import NotSupported
 from ..network.model import Model
-from ..network.trace import calls, split
+from ..network.trace import call_of, calls
 
-__all__ = ["Kernel", "call_of", "kernel", "replaced"]
+__all__ = ["Kernel", "kernel", "replaced"]
 
 _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
@@ -57,8 +57,3 @@ def replaced(net: nn.Module, layer: str, values: Mapping[int, float]) -> Iterato
 
     with calls(net, [module], on_output):
         yield
-
-
-def call_of(net: nn.Module, layer: str) -> tuple[str, int | None]:
-    """Module and call of a layer; a module's own name may have a colon."""
-    return (layer, None) if layer in dict(net.named_modules()) else split(layer)

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..network.model import Model
-from ..network.trace import calls, inputs
-from .channels import call_of, kernel, replaced
+from ..network.trace import call_of, calls, inputs
+from .channels import kernel, replaced
 from .index import Index
 
 __all__ = ["dead", "duplicates"]

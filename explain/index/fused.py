@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..network.trace import calls
+from ..network.trace import call_of, calls
 from .responses import Responses, Tail, respond
 
 __all__ = ["Private", "fuse", "pad_within", "private"]
@@ -207,7 +207,7 @@ def _responses(
     def on_output(name: str, call: int, output: Tensor) -> None:
         found[name, call] = respond(output, tail=tails.get(name))
 
-    with torch.inference_mode(), calls(net, {name.partition(":")[0] for name in layers}, on_output):
+    with torch.inference_mode(), calls(net, {call_of(net, name)[0] for name in layers}, on_output):
         found["", 0] = respond(net(batch))
     return found
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..data import ImageSet, list_images, load_images
-from ..errors import BadFile, BadValue, Unknown, shorten
+from ..errors import BadFile, BadValue, ExplainError, Unknown, shorten
 from ..network.features import vector
 from ..network.model import Box, Layer, Model
 from ..network.trace import inputs
@@ -90,7 +90,14 @@ class Index:
     @cached_property
     def model(self) -> Model:
         """The model it was made with, loaded by its name unless one was given."""
-        return self._same(load_model(self.manifest.model))
+        try:
+            found = load_model(self.manifest.model)
+        except ExplainError:
+            raise BadFile(
+                f"The index {str(self.folder)!r} was made with {self.manifest.model!r}, which no name leads to here; "
+                "open it with that model: open_index(folder, model), or --model."
+            ) from None
+        return self._same(found)
 
     def _same(self, model: Model) -> Model:
         if model.digest != self.manifest.model_digest:

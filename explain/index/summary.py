@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..errors import NotSupported
 from .responses import Responses, Sought, Tail, respond
 
 __all__ = ["NOBODY", "RANKINGS", "Ranked", "Summary", "edges", "merge"]
@@ -112,13 +113,18 @@ class Summary:
 
         images (N,) are ascending numbers, lots (N,) what the random ranking goes by.
         """
+        if output.shape[:2] != (len(images), len(self.total)):
+            raise NotSupported(f"A layer gave {tuple(output.shape)} for {len(images)} pictures of {len(self.total)} channels.")
         best, lowest, drawn = (self.ranked[kind].bar for kind in RANKINGS)
         found = respond(output, Sought(best, -lowest, ~(lots <= drawn[0])), tail)
         self.count(found, int(np.prod(output.shape[2:])), images, lots)
         return found.peak
 
     def count(self, found: Responses, positions: int, images: NDArray[np.int32], lots: NDArray[np.float32]) -> None:
-        """The same of responses that are there already, with all their columns."""
+        """The same of responses that are there already, with all their columns. Raises NotSupported for those of other
+        pictures or channels: compiled code reads what it is told is there."""
+        if any(one.shape != (len(images), len(self.total)) for one in found) or len(lots) != len(images):
+            raise NotSupported(f"{found.peak.shape} responses are not those of {len(images)} x {len(self.total)}.")
         for kind, sign in zip(RANKINGS, (1, -1, 0), strict=True):
             held = self.ranked[kind]
             _offer(held.key, held.score, held.place, held.bar, sign, lots, found.peak, found.row, found.column, images)

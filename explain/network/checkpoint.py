@@ -1,32 +1,54 @@
-"""Weights from a file nobody vouches for: what does not fit the network exactly is refused, with the reason.
+"""Weights from a file nobody vouches for, as tensors by name.
 
-Nothing here runs code from the file (safetensors, or torch's weights_only loader), and no arithmetic touches a tensor
-before its shape, its storage and its dtype were compared with the network's own.
+Nothing here runs code from the file (safetensors, or torch's weights_only loader), and no arithmetic touches a tensor:
+`fitting` compares shapes, storage and dtypes with a network's own first. What was chosen in a file that holds more than
+weights is said in `Weights.notes`.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import pathlib
+import re
 import struct
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..errors import BadFile, enumerate_some, shorten
+from ..errors import BadFile, Unknown, enumerate_some, shorten
 
-__all__ = ["apply_weights", "read_weights"]
+__all__ = ["Weights", "read_json", "read_weights"]
 
 LARGEST_FILE = 8 << 30
 MOST_TENSORS = 20_000
 LARGEST_HEADER = 50 << 20
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")
+DEEPEST = 3  # mappings within mappings in which weights are looked for
+_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights", "params", "student", "teacher")
+"""Under which programs save weights, those that are asked about first come first."""
+_AVERAGED = re.compile(r"(^|_)(ema|swa|averaged)(_|$)")
+_WAY = "save `model.state_dict()` instead, best as safetensors"
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file or a saved state dict, by name. Raises BadFile."""
+class Weights(dict[str, Tensor]):
+    """Tensors by name. `notes` say what was chosen and left out, each a sentence."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], notes: Iterable[str] = ()) -> None:
+        super().__init__(tensors)
+        self.notes = list(notes)
+
+
+def read_weights(path: Path) -> Weights:
+    """The tensors of a safetensors file or a saved state dict, by name. FILE#KEY says which of a file's several are
+    meant. Raises BadFile, Unknown."""
+    entry = ""
+    if not path.exists() and "#" in path.name:
+        path, entry = path.with_name(path.name.rpartition("#")[0]), path.name.rpartition("#")[2]
     name = repr(path.name)
     try:
         size = path.stat().st_size
@@ -37,21 +59,54 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise BadFile(f"Weights {name} are {'empty' if path.is_file() else 'no file'}.")
     if size > LARGEST_FILE:
         raise BadFile(f"Weights {name} have {size >> 20} MiB; at most {LARGEST_FILE >> 20} MiB are read.")
+    if other := _other_format(path):
+        raise BadFile(f"Weights {name} are {other}.")
     try:
         if _is_safetensors(path, size):
             from safetensors.torch import load_file
 
-            tensors: Any = load_file(path)
+            content: Any = load_file(path)
         else:
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals(_harmless()):
+                content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         if "GLOBAL" in str(error):  # how torch's loader calls a class or function that a pickle names
+            named = re.search(r"GLOBAL ([\w.]{1,100})", str(error))
+            which = f" ({named[1]})" if named else ""
             raise BadFile(
-                f"Weights {name} hold a pickled object, and loading it would run code from the file; "
-                "save `model.state_dict()` instead, best as safetensors."
+                f"Weights {name} hold a pickled object{which}, and loading it would run code from the file; {_WAY}."
             ) from None
         raise BadFile(f"Weights {name} are neither safetensors nor a state dict saved by torch.") from None
-    return _plain(tensors, name)
+    return _chosen(content, name, entry)
+
+
+def _harmless() -> list[Any]:
+    """What training programs put beside the weights, and what builds nothing but itself."""
+    scalars = [np.dtype, np._core.multiarray.scalar, *(type(np.dtype(kind)) for kind in "fdiqlLQ?")]
+    return [argparse.Namespace, pathlib.PosixPath, pathlib.PurePosixPath, *scalars]
+
+
+def _other_format(path: Path) -> str:
+    """What a file is that holds no weights by name, with the way in; nothing for others."""
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start == b"\x89HDF\r\n\x1a\n" or path.suffix in (".h5", ".hdf5"):
+        return "of Keras (HDF5); save the PyTorch network's state dict, there is no way from Keras"
+    if path.suffix == ".onnx":
+        return "an ONNX graph; convert it to a module (onnx2torch) and give that to explain.wrap"
+    if start[:4] == b"PK\x03\x04":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+        except (zipfile.BadZipFile, OSError, ValueError):
+            return ""
+        if any(name.endswith("constants.pkl") for name in names):
+            return "TorchScript; give explain.wrap what torch.jit.load makes of it, or a state dict with its architecture"
+        if any(name.endswith(("archive_format", "serialized_exported_program.json", "models/model.json")) for name in names):
+            return "an exported program (.pt2), which torch opens unsafely; save the network's state dict"
+        if "config.json" in names or any(name.endswith(".weights.h5") for name in names):
+            return "of Keras; save the PyTorch network's state dict, there is no way from Keras"
+    return ""
 
 
 def _is_safetensors(path: Path, size: int) -> bool:
@@ -65,49 +120,57 @@ def _is_safetensors(path: Path, size: int) -> bool:
     return True
 
 
-def _plain(tensors: Any, name: str) -> dict[str, Tensor]:
-    for key in _WRAPPERS:
-        if isinstance(tensors, Mapping) and isinstance(tensors.get(key), Mapping):
-            tensors = tensors[key]
-            break
-    if not isinstance(tensors, Mapping) or not tensors:
-        raise BadFile(f"Weights {name} hold a {type(tensors).__name__}, not a state dict of tensors by name.")
-    if len(tensors) > MOST_TENSORS:
-        raise BadFile(f"Weights {name} hold {len(tensors)} tensors; at most {MOST_TENSORS} are read.")
-    for key, tensor in tensors.items():
-        if not isinstance(key, str) or not isinstance(tensor, Tensor):
-            raise BadFile(f"Weights {name}: entry {shorten(key)} is a {type(tensor).__name__}, not a tensor.")
-    if all(key.startswith("module.") for key in tensors):  # saved from DataParallel
-        tensors = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
-    return dict(tensors)
+def _chosen(content: Any, name: str, entry: str) -> Weights:
+    """The weights in what a file holds: itself, or those under one of its keys."""
+    notes = []
+    if isinstance(content, Mapping) and not _is_state_dict(content):
+        found = _found(content)
+        if entry and entry not in found:
+            raise Unknown(f"weights in {name}:", entry, found)
+        plain = [key for key in found if not _AVERAGED.search(key.rpartition(".")[2])]
+        if found:
+            key = entry or min(plain or found, key=_order)
+            content = found[key]
+            others = [one for one in found if one != key and not one.startswith(f"{key}.")]
+            if others or not plain:
+                kind = ", an average over the training (EMA)" if _AVERAGED.search(key.rpartition(".")[2]) else ""
+                there = f" {name[1:-1]}#{others[0]} takes {enumerate_some(others, 3)}." if others else ""
+                notes.append(f"Weights are those under {key!r}{kind}.{there}")
+    if not isinstance(content, Mapping) or not content:
+        raise BadFile(f"Weights {name} hold a {type(content).__name__}, not a state dict of tensors by name.")
+    if len(content) > MOST_TENSORS:
+        raise BadFile(f"Weights {name} hold {len(content)} tensors; at most {MOST_TENSORS} are read.")
+    tensors = {}
+    for key, value in content.items():
+        if isinstance(key, str) and isinstance(value, Tensor):
+            tensors[key] = value
+        elif not (isinstance(key, str) and key.endswith("_extra_state")):
+            raise BadFile(f"Weights {name}: entry {shorten(key)} is a {type(value).__name__}, not a tensor.")
+    return Weights(tensors, notes)
 
 
-def apply_weights(net: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
-    """Copy weights into a net whose every name, shape and kind of number they match. Raises BadFile, net untouched."""
-    own = net.state_dict()
-    needed = {key for key in own if not key.endswith("num_batches_tracked")}
-    missing, surplus = sorted(needed - weights.keys()), sorted(weights.keys() - own.keys())
-    if missing or surplus:
-        parts = [f"{len(missing)} missing ({enumerate_some(missing, 3)})"] * bool(missing)
-        parts += [f"{len(surplus)} not the network's ({enumerate_some(surplus, 3)})"] * bool(surplus)
-        raise BadFile(f"Weights {source!r} are for another architecture: {'; '.join(parts)}.")
-    for key, tensor in weights.items():
-        wanted = own[key]
-        if tensor.shape != wanted.shape:
-            raise BadFile(
-                f"Weights {source!r}: {key!r} has shape {tuple(tensor.shape)}, the network's is {tuple(wanted.shape)}."
-            )
-        if (
-            tensor.is_meta
-            or tensor.layout != torch.strided
-            or tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size()
-        ):
-            raise BadFile(f"Weights {source!r}: {key!r} claims more numbers than the file holds.")
-        if tensor.is_floating_point() != wanted.is_floating_point() or tensor.is_complex():
-            raise BadFile(f"Weights {source!r}: {key!r} is {tensor.dtype}, the network's is {wanted.dtype}.")
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise BadFile(f"Weights {source!r}: {key!r} has values that are not finite (NaN or infinity).")
-    net.load_state_dict({**own, **weights})
+def _is_state_dict(content: Mapping[Any, Any]) -> bool:
+    return any(isinstance(value, Tensor) and value.dim() for value in content.values())
+
+
+def _found(content: Mapping[Any, Any], before: str = "", depth: int = 0) -> dict[str, Mapping[Any, Any]]:
+    """The state dicts within, by their keys."""
+    found: dict[str, Mapping[Any, Any]] = {}
+    for key, value in content.items():
+        if not isinstance(key, str) or not isinstance(value, Mapping) or key.startswith("optim"):
+            continue
+        if _is_state_dict(value):
+            found[f"{before}{key}"] = value
+        elif depth < DEEPEST:
+            found |= _found(value, f"{before}{key}.", depth + 1)
+    if not found and not before:  # such as {"model": [..]}, which is told by what it holds
+        found = {key: content[key] for key in _KEYS if isinstance(content.get(key), (Mapping, list))}
+    return found
+
+
+def _order(key: str) -> int:
+    last = key.rpartition(".")[2]
+    return _KEYS.index(last) if last in _KEYS else len(_KEYS)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ __all__ = ["head", "vector"]
 
 def head(net: nn.Module, batch: Tensor) -> str:
     """The name of the layer that turns features into class scores: the last linear one that gives them, or the last
-    convolution with a map a class. Raises NotSupported where there is neither."""
+    convolution with a map a class, or the last of one's own. Raises NotSupported where there is none."""
     kinds = (nn.Linear, nn.Conv2d, nn.LazyLinear)
     outputs: dict[str, Any] = {}
 
@@ -23,12 +23,17 @@ def head(net: nn.Module, batch: Tensor) -> str:
         outputs.pop(name, None)
         outputs[name] = output
 
-    names = [name for name, module in net.named_modules() if isinstance(module, kinds)]
+    still = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.Flatten, nn.Dropout, nn.Identity)
+    leaves = (name for name, module in net.named_modules() if name and next(module.children(), None) is None)
+    names = [name for name in leaves if not isinstance(net.get_submodule(name), still)]
     with torch.inference_mode(False), torch.no_grad(), calls(net, names, on_output):
         scores = net(batch)
-    for name, output in reversed(outputs.items()):
-        if isinstance(output, Tensor) and output.shape[:2] == scores.shape:
-            return name
+    counts = (scores.shape[1], 1) if scores.shape[1] == 2 else (scores.shape[1],)  # of two classes one may be asked
+    for known in (kinds, nn.Module):
+        for name, output in reversed(outputs.items()):
+            module = net.get_submodule(name)
+            if isinstance(module, known) and isinstance(output, Tensor) and output.shape[1:2] in [(n,) for n in counts]:
+                return name
     raise NotSupported(
         f"No layer of this network gives its {scores.shape[1]} class scores; it has no features to keep."
     )

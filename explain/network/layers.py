@@ -12,11 +12,13 @@ from torch.utils._pytree import tree_leaves
 
 from ..errors import BadValue, shorten
 from .geometry import Field, Tracer
+from .layout import Layout
 from .trace import address, call_counts, calls
 
 __all__ = ["Layer", "channel_of", "scan"]
 
 FLOAT_BYTES = 4
+MOST_BEFORE = 16  # tokens that stand for no place: of the class, registers
 _CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
@@ -28,7 +30,9 @@ class Layer:
     `parameters` belong to the first call of a module, so that the column adds up to the network's own count.
     `macs` are multiply-accumulates of convolutions and linear layers (biases, norms and activations not counted).
     `weights` are the values of its own parameters that every call reads, `taken` those of its inputs; what `passes` its
-    input on (a dropout in eval mode, a flatten) touches none of them.
+    input on (a dropout in eval mode, a flatten) touches none of them. `layout` is how the net lays out what stands in
+    `shape` as (C, H, W), where it does so otherwise; of a net that folds windows or tiles of one picture into the
+    batch, `parts` are how many.
     A block contains other layers; its own numbers are those of the layers it holds directly.
     """
 
@@ -42,6 +46,8 @@ class Layer:
     weights: int = 0
     taken: int = 0
     passes: bool = False
+    layout: Layout | None = None
+    parts: int = 1
 
     @property
     def memory(self) -> int:
@@ -59,8 +65,8 @@ class Layer:
 
     @property
     def spatial(self) -> bool:
-        """Whether the output is a stack of maps (C, H, W)."""
-        return len(self.shape) == 3
+        """Whether the output is a stack of maps (C, H, W) of a picture."""
+        return len(self.shape) == 3 and self.parts == 1
 
     @property
     def channels(self) -> int:
@@ -94,6 +100,7 @@ def scan(net: nn.Module, batch: Tensor, fields: bool = True) -> tuple[Layer, ...
     """
     counts = call_counts(net, batch)
     modules = dict(net.named_modules())
+    placed = _Places()
     layers: list[Layer] = []
     inputs: dict[str, _Entry] = {}
     handles = [
@@ -109,11 +116,12 @@ def scan(net: nn.Module, batch: Tensor, fields: bool = True) -> tuple[Layer, ...
             return
         own = sum(p.numel() for p in module.parameters(recurse=False))
         given = inputs[name]
+        layout = placed.layout(module, output, given.shape, tracer.axes(output) if tracer else ((), ()))
         layers.append(
             Layer(
                 name=address(name, call, counts[name]),
                 kind=type(module).__name__,
-                shape=tuple(output.shape[1:]),
+                shape=tuple((output if layout is None else layout.to_maps(output)).shape[1:]),
                 parameters=own if call == 0 else 0,
                 macs=_macs(module, output, given.shape),
                 field=tracer.field(output) if tracer else None,
@@ -121,6 +129,8 @@ def scan(net: nn.Module, batch: Tensor, fields: bool = True) -> tuple[Layer, ...
                 weights=own,
                 taken=given.units,
                 passes=given.place == _place(output),
+                layout=layout,
+                parts=max(1, len(output) // len(batch)) if output.dim() else 1,
             )
         )
 
@@ -132,6 +142,43 @@ def scan(net: nn.Module, batch: Tensor, fields: bool = True) -> tuple[Layer, ...
         for handle in handles:
             handle.remove()
     return tuple(layers)
+
+
+class _Places:
+    """Finds where a layer's channels are. By what its units see, while that differs from place to place; behind
+    attention all see everything, and then by the kind of module, and by the shape of what it took or gave before."""
+
+    def __init__(self) -> None:
+        self._grid: tuple[int, int] | None = None  # of the maps whose places became tokens
+        self._known: dict[tuple[int, ...], Layout | None] = {}
+
+    def layout(
+        self, module: nn.Module, output: Tensor, taken: tuple[int, ...], axes: tuple[tuple[int, ...], tuple[int, ...]]
+    ) -> Layout | None:
+        shape = tuple(output.shape)
+        if isinstance(module, (*_CONVS, *_TRANSPOSED)):
+            if len(shape) == 4:
+                self._grid = shape[2], shape[3]
+            found = None
+        elif axes == ((2,), (3,)) and len(shape) == 4:
+            self._grid, found = (shape[2], shape[3]), None
+        elif axes == ((1,), (2,)) and len(shape) == 4:
+            self._grid, found = (shape[1], shape[2]), Layout("last")
+        elif len(shape) == 4 and isinstance(module, (nn.Linear, nn.LayerNorm)):
+            found = Layout("last")
+        elif len(shape) == 3:
+            found = self._tokens(shape) if not any(axes) or axes == ((1,), (1,)) else None
+        else:  # as what it took was laid out, or the last of this shape
+            return self._known.get(taken if taken == shape else shape, self._known.get(shape))
+        self._known[shape] = found
+        return found
+
+    def _tokens(self, shape: tuple[int, ...]) -> Layout | None:
+        if self._grid is None:
+            return None
+        places = self._grid[0] * self._grid[1]
+        before = shape[1] - places
+        return Layout("tokens", self._grid, before) if places > 1 and 0 <= before <= MOST_BEFORE else None
 
 
 def _entry(given: Any) -> _Entry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import re
@@ -21,15 +22,24 @@ from torch import Tensor, nn
 from ..errors import BadValue, NotSupported, Unknown, shorten
 from ..figure import versions
 from ..images import as_image, unturned
+from .behaviour import ALONE, Behaviour, observe
 from .exact import exact
+from .heads import Head, find_head
 from .layers import Layer, scan
+from .layout import LAYOUTS, Layout
+from .program import program
+from .trace import asking, record
 
-__all__ = ["Box", "Layer", "Model", "Preprocess", "choose_device"]
+__all__ = ["Box", "Layer", "Model", "Preprocess", "choose_device", "reason_of"]
 
 Box = tuple[int, int, int, int]
 """y0, x0, y1, x1, half open."""
 
 LARGEST_SIDE = 8192
+LAST = 24
+"""Layers among which the last with a gradient is looked for."""
+SMALL = 1 << 20
+"""Numbers of a buffer that is put back."""
 LARGEST_INPUT = 1 << 26
 _ADDRESS = re.compile(r"0x[0-9a-f]+")
 _INTERPOLATIONS = {
@@ -50,13 +60,18 @@ class Preprocess:
     """
 
     size: tuple[int, int]
-    resize: int | tuple[int, int]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    resize: int | tuple[int, int] = None  # type: ignore[assignment]  # the whole picture, squeezed into the size
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
     channels: int = 3
     interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
+        size = (self.size,) * 2 if isinstance(self.size, int) else self.size
+        resize = size if self.resize is None else self.resize
+        given = {"size": size, "resize": resize, "mean": self.mean, "std": self.std}
+        for name, value in given.items():  # lists, as they come out of files, are tuples here
+            object.__setattr__(self, name, tuple(value) if isinstance(value, (list, tuple)) else value)
         if self.interpolation not in _INTERPOLATIONS:
             raise Unknown("interpolation", self.interpolation, _INTERPOLATIONS)
         for name in ("mean", "std"):
@@ -146,9 +161,10 @@ def _offset(scaled: int, cropped: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A network behind a lock, with its preprocessing and class names. `about` holds recipe, weights, accuracy, source.
+    """A network behind a lock, with its preprocessing and class names. `about` holds recipe, weights, accuracy, source;
+    `output` says what its output means, as `heads` reads it, where it is not to be found out.
 
-    The net is reached only through `exclusive()`; it is left as it was found.
+    The net is reached only through `exclusive()`, where its outputs are scores (N, K); it is left as it was found.
     """
 
     name: str
@@ -156,21 +172,42 @@ class Model:
     preprocess: Preprocess
     classes: tuple[str, ...] = field(repr=False)
     about: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    output: Any = field(default=None, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, init=False)
+    _layouts: dict[str, Layout] = field(default_factory=dict, repr=False, init=False)
 
     @contextmanager
     def exclusive(self) -> Iterator[nn.Module]:
-        """The net for one thread at a time, in eval mode with its weights frozen, in full float32; modes, gradients,
-        hooks and requires_grad are put back afterwards, also after an exception."""
-        with self._lock, exact(_device_of(self._net)):
+        """The net for one thread at a time, in eval mode with its weights frozen, in full float32, its output turned to
+        scores by the head; modes, gradients, hooks, requires_grad, buffers and the random state are put back
+        afterwards, also after an exception."""
+        head, behaviour = self._met
+        with self._as_it_is() as net:
+            if not head.plain or self._kind != torch.float32:
+                net.register_forward_hook(lambda _net, _given, output: head.scores(output).float())
+            outer = {name: net.__dict__[name] for name in (ALONE, LAYOUTS) if name in net.__dict__}
+            net.__dict__.update({ALONE: behaviour.alone, LAYOUTS: self._layouts})
+            try:
+                yield net
+            finally:
+                for name in (ALONE, LAYOUTS):
+                    del net.__dict__[name]
+                net.__dict__.update(outer)
+
+    @contextmanager
+    def _as_it_is(self) -> Iterator[nn.Module]:
+        with self._lock, exact(_device_of(self._net)), _same_chance():
             modules, parameters = list(self._net.modules()), list(self._net.parameters())
             training = [module.training for module in modules]
             hooks = [[(table, dict(table)) for table in _hook_tables(module)] for module in modules]
             wants = [(parameter.requires_grad, parameter.grad) for parameter in parameters]
+            kept = [(one, one._version, one.detach().clone()) for one in self._net.buffers() if one.numel() < SMALL]
             try:
                 self._net.eval()
                 for parameter in parameters:
                     parameter.requires_grad_(False)
+                if self._kind != torch.float32:  # a net of another precision takes the same pictures
+                    self._net.register_forward_pre_hook(lambda _net, given: (given[0].to(self._kind), *given[1:]))
                 yield self._net
             finally:
                 for module, mode, tables in zip(modules, training, hooks, strict=True):
@@ -182,6 +219,81 @@ class Model:
                 for parameter, (requires_grad, grad) in zip(parameters, wants, strict=True):
                     parameter.requires_grad_(requires_grad)
                     parameter.grad = grad
+                for buffer, version, value in kept:
+                    if not buffer.is_inference() and buffer._version != version:
+                        with torch.no_grad():
+                            buffer.copy_(value)
+
+    @cached_property
+    def head(self) -> Head:
+        """What the output means: as it was asked for, or found from some passes."""
+        return self._met[0]
+
+    @cached_property
+    def outputs(self) -> int:
+        """How many scores it gives."""
+        with self.exclusive() as net, torch.inference_mode(False), torch.no_grad():
+            return int(net(self._noise[:1]).shape[1])
+
+    @cached_property
+    def behaviour(self) -> Behaviour:
+        """What some passes show of the net: whether it repeats itself, and whether pictures of a batch meet."""
+        return self._met[1]
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What every answer of it has to say: what its output was taken for, and what does not hold of it."""
+        return (*filter(None, [self.head.found]), *self.behaviour.caveats)
+
+    @cached_property
+    def _met(self) -> tuple[Head, Behaviour]:
+        output = self.try_out()
+        with self._as_it_is() as net:
+            observed = observe(net, self._noise)
+            try:
+                head = find_head([observed.together, output], len(self.classes) or None, self.output)
+                count = head.scores(output).shape[1]
+                if self.classes and count != len(self.classes):
+                    raise BadValue(f"it has {count} outputs but {len(self.classes)} class names were given.")
+                return head, observed.behaviour(head)
+            except (NotSupported, BadValue) as error:
+                raise type(error)(f"Model {self.name!r}: {error}") from None
+
+    @property
+    def _noise(self) -> Tensor:
+        return torch.randn(2, *self._input_size, generator=torch.Generator().manual_seed(0)).to(self.device)
+
+    def renamed(self, name: str = "", classes: tuple[str, ...] = (), **about: Any) -> Model:
+        """The same net under another name, with other names of classes, with what some passes showed of it already."""
+        twin = copy.copy(self)
+        vars(twin).pop("digest", None)
+        vars(twin).update(name=name or self.name, classes=classes or self.classes, about={**self.about, **about})
+        return twin
+
+    @cached_property
+    def _kind(self) -> torch.dtype:
+        """Of the numbers that the net computes with."""
+        return next((one.dtype for one in self._net.parameters() if one.is_floating_point()), torch.float32)
+
+    def move(self, device: torch.device) -> None:
+        """Before it is first asked."""
+        self._net.to(device)
+
+    def try_out(self) -> Any:
+        """What the net returns for one picture. Raises NotSupported."""
+        if any(one.is_meta for one in self._net.parameters()):
+            raise NotSupported(f"Model {self.name!r} is on the device 'meta', where it has no weights; load them first.")
+        with self._as_it_is() as net, torch.inference_mode(False), torch.no_grad():
+            try:
+                return net(self._noise[:1].clone())
+            except Exception as error:  # whatever a stranger's code raises
+                raise NotSupported(
+                    f"Model {self.name!r} does not take a picture {(1, *self._input_size)}: {reason_of(error)}."
+                ) from error
+
+    @property
+    def _input_size(self) -> tuple[int, int, int]:
+        return self.preprocess.channels, *self.preprocess.size
 
     @cached_property
     def device(self) -> torch.device:
@@ -189,9 +301,12 @@ class Model:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of weights, kinds and settings of layers, preprocessing and class names."""
-        digest = hashlib.sha256(json.dumps([asdict(self.preprocess), self.classes]).encode())
-        with self.exclusive() as net:
+        """sha256 of weights, layers, what is computed with them, what the output means, preprocessing and classes."""
+        meant = [*self.head.path, self.head.kind]
+        digest = hashlib.sha256(json.dumps([asdict(self.preprocess), self.classes, meant]).encode())
+        with self._as_it_is() as net:
+            for line in program(net, torch.zeros(1, *self._input_size, device=self.device)):
+                digest.update(line.encode())
             for name, module in net.named_modules():  # two nets with other activations may share all weights
                 settings = _ADDRESS.sub("", module.extra_repr())
                 digest.update(f"{name} {type(module).__qualname__}({settings})".encode())
@@ -210,9 +325,10 @@ class Model:
     @cached_property
     def scanned(self) -> tuple[Layer, ...]:
         """Layers and blocks, in execution order."""
-        height, width = self.preprocess.size
         with self.exclusive() as net:
-            return scan(net, torch.zeros(1, self.preprocess.channels, height, width, device=self.device))
+            found = scan(net, torch.zeros(1, *self._input_size, device=self.device))
+        self._layouts.update({layer.name: layer.layout for layer in found if layer.layout is not None})
+        return found
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
@@ -236,12 +352,30 @@ class Model:
 
     @cached_property
     def last_maps(self) -> Layer:
-        """The last layer or block with maps as fine as the last convolution's: what class activation maps use."""
+        """The last layer or block with maps as fine as the last convolution's: what class activation maps use.
+
+        Where places are tokens, or channels come last, the last block or norm at whose places the scores have a
+        gradient: what a class token takes no more notice of is not it.
+        """
+        if any(layer.layout for layer in self.scanned):
+            return self._last_places
         convolutions = [layer for layer in self.scanned if "Conv" in layer.kind and layer.spatial]
         if not convolutions:
             raise NotSupported(f"Model {self.name!r} has no convolution with maps (C, H, W).")
         size = convolutions[-1].shape[1:]
         return [layer for layer in self.scanned if layer.spatial and layer.shape[1:] == size][-1]
+
+    @property
+    def _last_places(self) -> Layer:
+        able = [one for one in self.scanned if one.spatial and one.units > one.channels]
+        able = [one for one in able if one.block or "Norm" in one.kind or "Conv" in one.kind][-LAST:]
+        with self.exclusive() as net, torch.inference_mode(False), torch.enable_grad():
+            scores, held = record(net, asking(self._noise[:1]), [one.name for one in able], gradients=True)
+            slopes = torch.autograd.grad(scores.amax(1).sum(), list(held.values()), allow_unused=True)
+        for layer, slope in reversed(list(zip(able, slopes, strict=True))):
+            if slope is not None and float((slope.abs().sum(1) > 0).float().mean()) > 0.5:
+                return layer
+        raise NotSupported(f"Model {self.name!r} has no layer with places that its scores depend on.")
 
     def batch(self, images: Any) -> Tensor:
         """Pictures (one, or a sequence) as the net's input (N, C, H, W) on its device."""
@@ -251,13 +385,16 @@ class Model:
         return torch.stack([self.preprocess.tensor(image) for image in many]).to(self.device)
 
     def scores(self, images: Any) -> Tensor:
-        """Class scores (N, classes) before the softmax, float32 on the CPU."""
+        """Scores (N, classes) before they are probabilities, float32 on the CPU."""
         return self.ask(self.batch(images))
 
     def ask(self, batch: Tensor) -> Tensor:
         """The same of a batch that is the net's input already. Raises NotSupported where they are not finite."""
+        step = 1 if self.behaviour.alone else len(batch)
         with self.exclusive() as net, torch.inference_mode(False), torch.no_grad():
-            scores = check_scores(net(batch), self.name).float().cpu()
+            scores = torch.cat([net(batch[k : k + step]).float().cpu() for k in range(0, len(batch), step)])
+        if scores.shape[1] != len(self.classes):
+            raise BadValue(f"Model {self.name!r} has {scores.shape[1]} outputs but {len(self.classes)} classes.")
         if not scores.isfinite().all():
             raise NotSupported(
                 f"Model {self.name!r} gives scores that are not finite: its weights or its input hold NaN or infinity, "
@@ -266,15 +403,21 @@ class Model:
         return scores
 
     def predict(self, images: Any, k: int = 5) -> list[list[tuple[str, float]]]:
-        """The k likeliest classes of each picture with their probabilities, likeliest first."""
+        """The k likeliest classes of each picture with their probabilities, likeliest first; of outputs that have no
+        probability, the scores."""
         if not isinstance(k, int) or k < 1:
             raise BadValue(f"k={shorten(k)} is not a whole number of at least 1.")
-        probabilities = self.scores(images).softmax(1)
-        top = probabilities.topk(min(k, probabilities.shape[1]))
+        values = self.chances(self.scores(images))
+        top = values.topk(min(k, values.shape[1]))
         return [
             [(self.classes[i], p) for i, p in zip(indices, values, strict=True)]
             for indices, values in zip(top.indices.tolist(), top.values.tolist(), strict=True)
         ]
+
+    def chances(self, scores: Tensor) -> Tensor:
+        """Probabilities (..., classes) of scores; the scores themselves where they have none."""
+        found = self.head.probabilities(scores)
+        return scores if found is None else found
 
     def target(self, target: int | str | None, image: Any) -> int:
         """A class by number or name; None is the predicted one. Raises Unknown."""
@@ -295,18 +438,6 @@ class Model:
         return {"model": self.name, "model_digest": self.digest, **more, "versions": versions()}
 
 
-def check_scores(output: Any, name: str) -> Tensor:
-    """The output as class scores (N, K). Raises NotSupported for nets that give something else."""
-    if not isinstance(output, Tensor):
-        raise NotSupported(
-            f"Model {name!r} gives a {type(output).__name__}, not one tensor of class scores; "
-            "wrap it in a module that returns the scores."
-        )
-    if output.dim() != 2:
-        raise NotSupported(f"Model {name!r} gives shape {tuple(output.shape)}; class scores are (N, classes).")
-    return output
-
-
 def choose_device(device: str | torch.device = "auto") -> torch.device:
     """auto is CUDA where there is one, else MPS, else the CPU."""
     if device == "auto":
@@ -322,6 +453,21 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
         valid = ["auto", "cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
         raise Unknown("device", str(device), valid) from None
     return place
+
+
+@contextmanager
+def _same_chance() -> Iterator[None]:
+    """What a net draws from the global generator is drawn again next time."""
+    state = torch.get_rng_state()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
+
+
+def reason_of(error: BaseException) -> str:
+    """The first line of what somebody else's code raised."""
+    return str(error).strip().partition("\n")[0][:160] or type(error).__name__
 
 
 def _device_of(net: nn.Module) -> torch.device:

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import NotSupported, Unknown
+from .layout import layouts_of
 
-__all__ = ["address", "asking", "call_counts", "calls", "inputs", "record", "split"]
+__all__ = ["address", "asking", "call_counts", "call_of", "calls", "inputs", "record", "split"]
 
 # Layer calls of a net whose output a later operation overwrites: learned in a pass, so that only those are copied.
 _overwritten: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
@@ -28,6 +29,11 @@ def split(name: str) -> tuple[str, int | None]:
     return (module, int(call)) if colon and call.isdecimal() else (name, None)
 
 
+def call_of(net: nn.Module, layer: str) -> tuple[str, int | None]:
+    """Module and call of a layer; a module's own name may have a colon."""
+    return (layer, None) if layer in dict(net.named_modules()) else split(layer)
+
+
 def address(module: str, call: int, count: int) -> str:
     """The name of a module's call, given how often it is called."""
     return module if count == 1 else f"{module}:{call}"
@@ -36,8 +42,10 @@ def address(module: str, call: int, count: int) -> str:
 @contextmanager
 def calls(net: nn.Module, names: Iterable[str], on_output: Callable[[str, int, Any], Any]) -> Iterator[None]:
     """While open, each call of the named modules is passed to on_output(module, call, output); what it returns, if not
-    None, takes the output's place. Hooks are gone afterwards, also after an exception."""
+    None, takes the output's place. Outputs with places come as (N, C, H, W), however the net lays them out. Hooks are
+    gone afterwards, also after an exception."""
     handles = []
+    layouts = layouts_of(net)
 
     def watch(name: str, module: nn.Module) -> None:
         count = 0
@@ -45,7 +53,11 @@ def calls(net: nn.Module, names: Iterable[str], on_output: Callable[[str, int, A
         def hook(_module: nn.Module, _args: Any, output: Any) -> Any:
             nonlocal count
             count += 1
-            return on_output(name, count - 1, output)
+            layout = layouts and (layouts.get(name) or layouts.get(f"{name}:{count - 1}"))
+            if not layout or not isinstance(output, Tensor):
+                return on_output(name, count - 1, output)
+            changed = on_output(name, count - 1, layout.to_maps(output))
+            return None if changed is None else layout.from_maps(changed, output)
 
         handles.append(module.register_forward_hook(hook))
 

@@ -7,7 +7,7 @@ import inspect
 import json
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,11 @@ from torch import nn
 from .. import store
 from ..errors import BadFile, BadValue, ExplainError, NotSupported, Unknown, shorten
 from ..nets import NETS
-from .checkpoint import apply_weights, read_json, read_weights
-from .model import Model, Preprocess, check_scores, choose_device
+from .checkpoint import read_json, read_weights
+from .factory import is_factory, make
+from .fitting import apply_weights, fit
+from .model import Model, Preprocess, choose_device
+from .wrap import first_channels, wrap
 
 __all__ = ["list_models", "load_model", "plain", "save_model"]
 
@@ -36,16 +39,87 @@ def list_models() -> list[str]:
 
 
 def load_model(
-    name: str | Path,
+    name: str | Path | nn.Module,
     weights: str | Path | None = None,
     device: str = "auto",
     *,
-    architecture: str | None = None,
-    classes: Sequence[str] | None = None,
+    architecture: str | nn.Module | None = None,
+    classes: Sequence[str] | Mapping[int, str] | None = None,
+    preprocess: Preprocess | Mapping[str, Any] | None = None,
+    output: str | int | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> Model:
     """What `workspace.load_model` gives, for all but the models that are trained in the workspace."""
     place = choose_device(device)
     text = str(name)
+    own: Any = architecture if architecture is not None else name
+    if isinstance(own, nn.Module) or (isinstance(own, str) and _family(own) not in _BUILDERS and is_factory(own)):
+        about: dict[str, Any] = {}
+        made: Any = own
+        if isinstance(own, str):
+            made, about = make(own, arguments)
+        file = (None if own is name else text) if weights is None else weights
+        if own is not name and os.path.isfile(os.path.join(text, "model.json")):  # a network that was wrapped and saved
+            card, preprocess_there, classes_there, file = _card(Path(text))
+            about = {**about, **{key: card[key] for key in ("data", "recipe", "history") if key in card}}
+            classes, preprocess = classes or classes_there, preprocess or preprocess_there
+            output = card.get("output") if output is None else output
+            about["name"] = card["name"]
+        return _own(made, about, file, place, classes, preprocess, output)
+    if arguments:
+        raise BadValue(f"Arguments are given to a factory, such as file.py:build; {shorten(text)} is none.")
+    model = _named(text, weights, architecture, classes)
+    given = _given(preprocess, model.preprocess)
+    if given is not None or output is not None:
+        model = dataclasses.replace(model, preprocess=given or model.preprocess, output=output or model.output)
+    return _checked(model, place)
+
+
+def _own(
+    made: nn.Module | Model,
+    about: dict[str, Any],
+    weights: Any,
+    place: torch.device,
+    classes: Any,
+    preprocess: Any,
+    output: Any,
+) -> Model:
+    """A network of the user's own, with weights of a file if one is given."""
+    if isinstance(made, Model):  # a factory may wrap by itself
+        about = {**made.about, **about}
+        given = _given(preprocess, made.preprocess)
+        return _checked(dataclasses.replace(made, preprocess=given or made.preprocess, about=about), place)
+    channels = None
+    if weights is not None:
+        fitted = fit(made, read_weights(Path(weights)), Path(weights).name)
+        about, channels = {**about, "weights": Path(weights).name, "notes": fitted.notes}, fitted.channels
+    made.to(place)
+    usual = None
+    if isinstance(preprocess, Mapping):
+        size = preprocess.get("size", 224)
+        usual = Preprocess(size, channels=channels or first_channels(made))
+    name = about.get("name") or about.get("factory", "").rpartition(":")[2] or None
+    model = wrap(made, classes, _given(preprocess, usual), output, name)
+    return model.renamed(**about)
+
+
+def _given(preprocess: Any, usual: Preprocess | None) -> Preprocess | None:
+    """The preprocessing that was given: whole, or some of it in the place of the usual."""
+    if preprocess is None or isinstance(preprocess, Preprocess):
+        return preprocess
+    try:
+        fields = dict(preprocess)
+        if "size" in fields:
+            fields.setdefault("resize", None)
+        if "mean" in fields and "channels" not in fields and usual is not None and len(fields["mean"]) > 1:
+            fields["channels"] = len(fields["mean"])
+        return dataclasses.replace(usual, **fields) if usual is not None else Preprocess(**fields)
+    except (TypeError, ValueError) as error:
+        known = [one.name for one in dataclasses.fields(Preprocess)]
+        raise BadValue(f"preprocess={shorten(preprocess)} is no Preprocess, nor some of {known}: {error}.") from None
+
+
+def _named(text: str, weights: str | Path | None, architecture: Any, classes: Any) -> Model:
     whole = text in list_models() or os.path.isfile(os.path.join(text, "model.json"))
     if whole and (architecture or classes or weights not in (None, "DEFAULT")):
         raise BadValue(f"Model {shorten(text)} has its own weights, architecture and classes; others cannot be given.")
@@ -64,8 +138,9 @@ def load_model(
     elif os.path.isdir(text):
         raise BadFile(f"Folder {shorten(text)} holds no model.json.")
     else:
-        raise Unknown("model", text, list_models(), "Or torchvision:NAME, timm:NAME, a folder, a checkpoint file.")
-    return _checked(model, place)
+        hint = "Or torchvision:NAME, timm:NAME, a folder, a checkpoint file, a factory such as file.py:build."
+        raise Unknown("model", text, list_models(), hint)
+    return model
 
 
 def save_model(model: Model, folder: str | Path) -> Path:
@@ -74,7 +149,8 @@ def save_model(model: Model, folder: str | Path) -> Path:
 
     folder = Path(folder)
     with model.exclusive() as net:
-        content = save({key: tensor.detach().cpu().contiguous() for key, tensor in net.state_dict().items()})
+        state = {key: value for key, value in net.state_dict().items() if isinstance(value, torch.Tensor)}
+        content = save({key: tensor.detach().cpu().contiguous() for key, tensor in state.items()})
     store.write(folder / "weights.safetensors", content)
     card = {
         "format": FORMAT,
@@ -82,22 +158,23 @@ def save_model(model: Model, folder: str | Path) -> Path:
         **{key: value for key, value in model.about.items() if key != "weights"},
         "preprocess": dataclasses.asdict(model.preprocess),
         "classes": list(model.classes),
+        "output": str(model.head),
         "weights": {"file": "weights.safetensors", "sha256": store.sha256(content)},
     }
     store.write(folder / "model.json", json.dumps(card, indent=1) + "\n")
     return folder
 
 
-def _folder(folder: Path) -> Model:
+def _card(folder: Path) -> tuple[dict[str, Any], Preprocess, tuple[str, ...], Path]:
+    """What a folder's model.json says, with its preprocessing, classes, and the file of weights, which is checked."""
     card = read_json(folder / "model.json")
     try:
         if card["format"] != FORMAT:
             raise BadFile(f"{folder.name}/model.json has format {card['format']!r}; this version reads {FORMAT}.")
         recorded = card["preprocess"]
-        resize = recorded["resize"]
         preprocess = Preprocess(
             size=tuple(recorded["size"]),
-            resize=resize if isinstance(resize, int) else tuple(resize),
+            resize=recorded["resize"],
             mean=tuple(recorded["mean"]),
             std=tuple(recorded["std"]),
             channels=int(recorded["channels"]),
@@ -105,62 +182,99 @@ def _folder(folder: Path) -> Model:
         )
         file = folder / Path(card["weights"]["file"]).name
         digest, classes = card["weights"]["sha256"], tuple(map(str, card["classes"]))
-        architecture, options, name = str(card["architecture"]), dict(card["options"]), str(card["name"])
+        card["name"] = str(card["name"])
     except (KeyError, TypeError, ValueError) as error:
         raise BadFile(f"{folder.name}/model.json lacks or garbles an entry: {error!r}.") from None
     if not os.path.isfile(file) or store.sha256(file) != digest:
         raise BadFile(f"Weights {file.name!r} of {folder.name!r} are missing or not those that model.json names.")
+    return card, preprocess, classes, file
+
+
+def _folder(folder: Path) -> Model:
+    card, preprocess, classes, file = _card(folder)
+    if "factory" in card or card.get("source") == "wrapped":
+        builder = card.get("factory") or f"the module {card.get('architecture')}"
+        raise NotSupported(
+            f"Folder {folder.name!r} has the weights of a network of one's own; give what builds it ({builder}): "
+            "load_model(folder, architecture=net), or --architecture file.py:build."
+        )
+    try:
+        architecture, options = str(card["architecture"]), dict(card["options"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadFile(f"{folder.name}/model.json lacks or garbles an entry: {error!r}.") from None
     if architecture in NETS:
         net = _seeded(lambda: NETS[architecture](**options))
+        apply_weights(net, read_weights(file), file.name)
     else:  # a library's own; its only option here is another number of classes
         net = _architecture(architecture, False, classes if options else None)[0]
-    apply_weights(net, read_weights(file), file.name)
-    return Model(name, net, preprocess, classes, card)
+        fit(net, read_weights(file), file.name)
+    return Model(card["name"], net, preprocess, classes, card, card.get("output"))
 
 
 def _build(name: str, weights: str | Path | None, classes: Sequence[str] | None) -> Model:
     published = weights == "DEFAULT"
+    read = None if weights is None or published else read_weights(Path(weights))
     net, preprocess, names, about = _architecture(name, published, classes)
     about = {"architecture": name, "options": {"classes": len(classes)} if classes else {}} | about
-    if weights is not None and not published:
-        apply_weights(net, read_weights(Path(weights)), Path(weights).name)
-        about = {**about, "weights": Path(weights).name}
-    return Model(name, net, preprocess, tuple(classes or names), about)
+    output = about.pop("output", "softmax")
+    if read is not None:
+        fitted = fit(net, read, Path(weights).name)
+        if fitted.channels:
+            preprocess = dataclasses.replace(preprocess, channels=fitted.channels, mean=(0.0,), std=(1.0,))
+            fitted.notes.append("How these were normalised is not known: they are taken as values from 0 to 1.")
+        if fitted.classes and not classes:
+            names = [str(number) for number in range(fitted.classes)]
+            about["options"] = {**about["options"], "classes": fitted.classes}
+            fitted.notes.append("The classes have no names; give them as classes.")
+        about = {**about, "weights": Path(weights).name, "notes": [*about.get("notes", []), *fitted.notes]}
+    return Model(name, net, preprocess, tuple(classes or names), about, output)
 
 
 _Built = tuple[nn.Module, Preprocess, Sequence[str], dict[str, Any]]
 
 
 def _architecture(name: str, published: bool, classes: Sequence[str] | None) -> _Built:
-    family, _, architecture = name.rpartition(":")
-    builders = {"torchvision": _torchvision, "timm": _timm, "": _lecture}
-    if family not in builders:
+    family = _family(name)
+    if family not in _BUILDERS:
         raise Unknown("model family", family, ["torchvision", "timm"])
-    return builders[family](architecture, published, classes)
+    return _BUILDERS[family](name.rpartition(":")[2], published, classes)
+
+
+def _family(name: str) -> str:
+    return name.rpartition(":")[0]
 
 
 def _torchvision(name: str, published: bool, classes: Sequence[str] | None) -> _Built:
     from torchvision import models
 
-    classification = models.list_models(module=models)
-    if name not in classification:
-        raise Unknown("torchvision model", name, classification)
+    classifiers, segmenters = (models.list_models(module=one) for one in (models, models.segmentation))
+    if name in models.list_models(module=models.detection):
+        raise NotSupported(f"torchvision:{name} gives boxes, not a score a class: detection is not explained here.")
+    if name not in (*classifiers, *segmenters):
+        raise Unknown("torchvision model", name, [*classifiers, *segmenters])
     default = models.get_model_weights(name)["DEFAULT"]
     options: dict[str, Any] = {"num_classes": len(classes)} if classes else {}
+    if name in segmenters and not published:
+        options["weights_backbone"] = None
     # GoogLeNet and Inception fill their weights by a slow truncated normal unless told otherwise.
     if "init_weights" in inspect.signature(models.get_model_builder(name)).parameters and not published:
         options["init_weights"] = False
     build = lambda: models.get_model(name, weights=default if published else None, **options)  # noqa: E731
     net = _downloaded(build, f"torchvision:{name}") if published else _seeded(build)
     transform = default.transforms()
+    side = transform.resize_size[0]
     preprocess = Preprocess(
-        size=(transform.crop_size[0],) * 2,
-        resize=int(transform.resize_size[0]),
+        size=(transform.crop_size[0],) * 2 if name in classifiers else (int(side),) * 2,
+        resize=int(side),
         mean=tuple(transform.mean),
         std=tuple(transform.std),
         interpolation=transform.interpolation.value,
     )
     about = {"weights": str(default) if published else "random, seed 0", "source": "torchvision"}
+    if name in segmenters:
+        about["output"] = "out:segmentation"
+    if hasattr(net, "transform_input") and not net.transform_input:
+        about["notes"] = [f"{name} as published normalises its input once more (transform_input); this one does not."]
     return net, preprocess, default.meta["categories"], about
 
 
@@ -213,6 +327,9 @@ def _lecture(name: str, published: bool, classes: Sequence[str] | None) -> _Buil
     return net, plain(options["channels"], options["size"]), names, about
 
 
+_BUILDERS = {"torchvision": _torchvision, "timm": _timm, "": _lecture}
+
+
 def plain(channels: int, size: int) -> Preprocess:
     """Square pictures with values from 0 to 1, as the lectures' exercises take them."""
     return Preprocess((size, size), size, (0.0,) * channels, (1.0,) * channels, channels)
@@ -242,7 +359,7 @@ def _efficientnet_lite0() -> Model:
         "options": {},
         "data": {"name": "ImageNet"},
     }
-    return Model("efficientnet-lite0", net, preprocess, tuple(names), about)
+    return Model("efficientnet-lite0", net, preprocess, tuple(names), about, "softmax")
 
 
 _TOP = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
@@ -287,20 +404,7 @@ def _downloaded(build: Callable[[], nn.Module], name: str) -> nn.Module:
 
 
 def _checked(model: Model, device: torch.device) -> Model:
-    """The model on its device, after one pass that shows that it classifies pictures into its classes."""
-    with model.exclusive() as net:
-        net.to(device)
-        height, width = model.preprocess.size
-        blank = torch.zeros(1, model.preprocess.channels, height, width, device=device)
-        try:
-            with torch.inference_mode(False), torch.no_grad():
-                output = net(blank)
-        except (RuntimeError, TypeError, ValueError, IndexError, AssertionError, NotImplementedError) as error:
-            reason = str(error).strip().partition("\n")[0][:160]
-            raise NotSupported(
-                f"Model {model.name!r} does not take a picture {tuple(blank.shape)}: {reason}."
-            ) from error
-        count = check_scores(output, model.name).shape[1]
-    if count != len(model.classes):
-        raise BadValue(f"Model {model.name!r} has {count} outputs but {len(model.classes)} class names were given.")
+    """The model on its device, after some passes that show that it gives scores of its classes."""
+    model.move(device)
+    _ = model.head
     return model

@@ -43,4 +43,4 @@ def averaged(models: Sequence[Model], images: Any) -> Tensor:
                 f"Models {models[0].name!r} and {model.name!r} cannot be averaged: their classes or the order differ "
                 f"({len(models[0].classes)} and {len(model.classes)} classes)."
             )
-    return torch.stack([model.scores(images).softmax(1) for model in models]).mean(0)
+    return torch.stack([model.chances(model.scores(images)) for model in models]).mean(0)

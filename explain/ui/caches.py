@@ -17,7 +17,7 @@ from explain.store import sha256
 from explain.ui.selection import get
 from explain.views import View
 from explain.views.facts import Facts
-from explain.workspace.opener import Opener, find_index
+from explain.workspace.opener import Opener, find_index, is_model_name
 from explain.workspace.runs import images_of
 
 DEFAULT_MODEL = "efficientnet-lite0"
@@ -35,8 +35,12 @@ def model(name: str | None = None) -> Model:
 
 @st.cache_resource(max_entries=MODELS_KEPT, show_spinner="Loading the network")
 def _loaded(name: str, written: int | None) -> Model:
-    if "/" in name or name.startswith("."):
-        raise ExplainError("Models are chosen by name here; a file or folder is loaded by the command line or library.")
+    if not is_model_name(name):  # names come from URLs: no file, folder or code of a user's own is one
+        if "/" in name or name.startswith(".") or ".py" in name:
+            raise ExplainError(
+                "Models are chosen by name here; a file, folder or factory is loaded by the command line or library."
+            )
+        raise Unknown("model", name, workspace.list_models(), "Or torchvision:NAME, timm:NAME.")
     loaded = workspace.load_model(name)
     _ = loaded.digest, loaded.layers  # once for everybody, not at the first click
     return loaded

@@ -15,7 +15,7 @@ from ..images import contact_sheet, enlarge, overlay, to_bytes, unit_scale
 from ..index import RANKINGS, Index
 from ..index.channels import Kernel, kernel, replaced
 from ..index.dead_channels import dead
-from ..network.model import Layer, Model, check_scores
+from ..network.model import Layer, Model
 from ..network.trace import record
 from ..options import Choices, Range
 from .inputs import CHANNEL, INDEX, LAYER, QUERY
@@ -164,7 +164,7 @@ def _ablated(
         scores, held = record(net, picture.batch, [layer])
         with replaced(net, layer, {channel: value}):
             without, _ = record(net, picture.batch, [])
-    before, after = (check_scores(s, model.name)[0].float().softmax(0).cpu().numpy() for s in (scores, without))
+    before, after = (model.chances(s[0].float().cpu()).numpy() for s in (scores, without))
     responses = held[layer][0, channel].float().cpu().numpy()
     return responses.reshape(responses.shape if responses.ndim == 2 else (1, -1)).copy(), before, after
 

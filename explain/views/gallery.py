@@ -224,7 +224,7 @@ def _predicted(
             except BadFile:
                 continue
         if pictures:
-            best = model.scores(list(pictures.values())).softmax(1).max(1)
+            best = model.chances(model.scores(list(pictures.values()))).max(1)
             found[0, list(pictures)], found[1, list(pictures)] = best.indices.numpy(), best.values.numpy()
     return found
 

@@ -295,7 +295,9 @@ def view(compute: Callable[P, R]) -> Callable[P, R]:
         handed = {key: bound.arguments.pop(key) for key in RESERVED if key in bound.arguments}
         given = declared.check(bound.arguments)
         result = compute(**declared.flat(given), **handed)  # type: ignore[call-arg]
-        return replace(result, facts=declared.facts(given, result.facts))  # type: ignore[type-var,attr-defined]
+        facts = declared.facts(given, result.facts)  # type: ignore[attr-defined]
+        said = _caveats(given)
+        return replace(result, facts=facts | ({"caveats": said} if said else {}))  # type: ignore[type-var]
 
     return checked
 
@@ -308,9 +310,16 @@ def drawn(render: Callable[P, Figure]) -> Callable[P, Figure]:
         declared = declared_in(render.__module__)
         values = {key: option.default for key, option in declared.style.items()} | declared.check_style(kwargs)
         figure = render(*args, **values)
-        return replace(figure, facts={**figure.facts, "style": values})
+        note = " ".join(filter(None, [figure.note, *figure.facts.get("caveats", ())]))
+        return replace(figure, note=note, facts={**figure.facts, "style": values})
 
     return checked
+
+
+def _caveats(given: Mapping[str, Any]) -> list[str]:
+    """What the networks that were asked have to say of all their answers."""
+    networks = [getattr(value, "model", value) for value in given.values()]
+    return list(dict.fromkeys(said for one in networks for said in getattr(one, "caveats", ())))
 
 
 def _kind(parameter: inspect.Parameter) -> Input:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from ..errors import Unknown
+from torch import nn
+
+from ..errors import BadValue, Unknown
 from ..network import zoo
-from ..network.model import Model
+from ..network.model import Model, Preprocess
+from ..project import FILE, project
 from ..training.history import Run, run_of
 from ..training.record import FILE as RUN_FILE
 from .folder import root
@@ -48,10 +52,10 @@ def run_folder(recipe: str) -> Path:
 
 
 def list_models() -> list[str]:
-    """Names of the models that need no download, those shipped and those trained here; `torchvision:NAME` and
+    """Names of the models that need no download, those of explain.toml, those shipped and those trained here; `torchvision:NAME` and
     `timm:NAME` work as well."""
     finished = [name for name, folder in list_runs().items() if (folder / "model.json").is_file()]
-    return list(dict.fromkeys([*zoo.list_models(), *finished]))
+    return list(dict.fromkeys([*project().models, *zoo.list_models(), *finished]))
 
 
 def model_folder(name: str) -> Path | None:
@@ -66,23 +70,45 @@ def model_folder(name: str) -> Path | None:
 
 
 def load_model(
-    name: str | Path,
+    name: str | Path | nn.Module,
     weights: str | Path | None = None,
     device: str = "auto",
     *,
-    architecture: str | None = None,
-    classes: Sequence[str] | None = None,
+    architecture: str | nn.Module | None = None,
+    classes: Sequence[str] | Mapping[int, str] | None = None,
+    preprocess: Preprocess | Mapping[str, Any] | None = None,
+    output: str | int | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> Model:
     """A model ready to be asked.
 
     name: one of list_models(), also NAME@EPOCH for a snapshot of one trained here; `torchvision:NAME` or `timm:NAME`;
     an architecture of NETS, also with options as in `resnet?depth=50`; a folder with model.json; a checkpoint file,
-    with `architecture` saying what it belongs to.
+    with `architecture` saying what it belongs to; a factory of your own, `package.module:name` or `file.py:name`, which
+    gives a torch.nn.Module; or such a module, as `wrap` takes it.
     weights: "DEFAULT" for those published with the architecture, a file, or None for random ones (seeded).
+    architecture: of a checkpoint or of a folder that was saved: a name, a factory or a module.
     classes: names, for a head of another size than the architecture's own.
+    preprocess, output: as in `wrap`; of a Preprocess some fields may be given, such as {"mean": ..., "std": ...}.
+    arguments: of the factory.
     Raises ExplainError for an unknown name, weights that do not fit, or a network that does not classify pictures.
     """
-    return zoo.load_model(model_folder(str(name)) or name, weights, device, architecture=architecture, classes=classes)
+    own = None if isinstance(name, (nn.Module, Path)) else project().models.get(name)
+    if own is not None and architecture is None:
+        if any(one is not None for one in (weights, classes, preprocess, output, arguments)):
+            raise BadValue(f"Model {name!r} is what {FILE} says; change it there.")
+        return zoo.load_model(**own, device=device).renamed(str(name), project=FILE)
+    known = None if isinstance(name, nn.Module) else model_folder(str(name))
+    return zoo.load_model(
+        known or name,
+        weights,
+        device,
+        architecture=architecture,
+        classes=classes,
+        preprocess=preprocess,
+        output=output,
+        arguments=arguments,
+    )
 
 
 def _last_written(folder: Path) -> float:

@@ -30,7 +30,7 @@ class Opener:
     """What is given first, else what a name leads to. Raises ExplainError.
 
     model: a Model or its name; index: an Index or its folder; image: a picture, its path, or several.
-    weights, architecture, device: of the model that is named.
+    how: the model that is named is loaded, as `load_model` takes it.
     """
 
     def __init__(
@@ -39,11 +39,9 @@ class Opener:
         index: Any = None,
         image: Any = None,
         *,
-        weights: str | None = None,
-        architecture: str | None = None,
-        device: str = "auto",
+        **how: Any,
     ) -> None:
-        self._how: dict[str, Any] = {"weights": weights, "device": device, "architecture": architecture}
+        self._how = how
         self._models: dict[str, Model] = {}
         self._indexes: dict[Path, Index] = {}
         self.given_index: Index | None = open_index(index) if isinstance(index, str | Path) else index
@@ -54,12 +52,12 @@ class Opener:
     def model(self, name: str) -> Model:
         """The first one named takes weights and architecture; others are what their names say."""
         if name not in self._models:
-            how = self._how if not self._models else {"device": self._how["device"]}
+            how = self._how if not self._models else {name: self._how[name] for name in self._how if name == "device"}
             self._models[name] = load_model(name, **how)
         return self._models[name]
 
     def index(self, name: str) -> Index:
-        return open_index(name)
+        return open_index(name, self.given_model)
 
     def picture(self, name: str) -> Any:
         return open_picture(name)

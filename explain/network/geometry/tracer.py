@@ -44,6 +44,17 @@ class Tracer(TorchDispatchMode):
         units = self._find(tensor)
         return None if units is None else field_of(units, self._extent)
 
+    def axes(self, tensor: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Along which dimensions of a tensor the rows and the columns of the input run; none where all is mixed."""
+        units = self._find(tensor)
+        if units is None:
+            return (), ()
+        ends = units.maps[4:6], units.maps[6:8]
+        rows, columns = (
+            tuple(d for d in range(len(units.shape)) if any(m.ndim > d and m.shape[d] > 1 for m in pair)) for pair in ends
+        )
+        return rows, columns
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if _is_composite(func):  # under inference_mode operations arrive whole: take them apart as no_grad does

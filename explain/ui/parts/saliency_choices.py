@@ -7,6 +7,7 @@ import streamlit as st
 from torch import Tensor
 
 from explain import workspace
+from explain.attribution.target import class_of
 from explain.data import list_images, load_images
 from explain.errors import NotSupported
 from explain.network.model import Model
@@ -76,8 +77,7 @@ def choose_targets(model: Model, scores: Tensor, reference: str) -> tuple[str | 
         names = {str(k): f"channel {k}" for k in range(places[unit].channels)}
         known = [text for text in str(selection.get(TARGET, "")).split(",") if text in names]
         return unit, _choose_several(right, "Channels", known, names, "the one that stands out most")
-    chances = scores.softmax(0).tolist()
-    names = {str(k): f"{model.classes[k]}  ·  {chances[k]:.1%}" for k in likeliest}
+    names = {str(k): f"{model.classes[k]}  ·  {class_of(model, scores, k).confidence_text}" for k in likeliest}
     names |= {str(k): name for k, name in enumerate(model.classes) if str(k) not in names}
     text = str(selection.get(TARGET, ""))
     parts = [text] if text in model.classes else [part.strip() for part in text.split(",") if part.strip()]

@@ -1,0 +1,164 @@
+"""Image sets of tables (CSV, Parquet) and of map-style torch datasets."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadFile, BadValue, Unknown, shorten
+from .image_sets import EXTENSIONS, ImageSet
+
+__all__ = ["TABLES", "from_dataset", "from_table"]
+
+TABLES = (".csv", ".tsv", ".parquet")
+MOST_ROWS, MOST_BYTES = 5_000_000, 2 << 30
+LOOKED_AT = 20  # rows by which a column of paths is told
+PATHS = ("path", "image", "file", "filename", "file_name", "image_path", "img", "filepath")
+LABELS = ("label", "class", "target", "category")
+SPLITS = ("split", "set", "subset", "fold")
+
+
+def from_table(
+    path: str | Path, image: str = "", label: str = "", split: str = "", root: str | Path | None = None, name: str = ""
+) -> ImageSet:
+    """The pictures that a table's rows name, with its other columns.
+
+    image, label: columns; by default those that are called so, or hold paths of pictures. split: only the rows whose
+    column of that name ("split", or "COLUMN=VALUE") has this value. root: what paths are below, by default the table's
+    folder. Raises BadFile, BadValue, Unknown.
+    """
+    table = Path(path)
+    columns = _columns(table)
+    folder = Path(root) if root is not None else table.resolve().parent
+    if split:
+        columns = _rows_of(columns, split, table)
+    paths = _column(columns, image, PATHS, table, "image") or _of_paths(columns, table)
+    labelled = _column(columns, label, LABELS, table, "label")
+    given = [str(value).strip() for value in columns[paths]]
+    remote = next((one for one in given if "://" in one), None)
+    if remote:
+        raise BadValue(f"{table.name!r} names addresses such as {shorten(remote)}; download them, paths are read here.")
+    files = tuple(one if os.path.isabs(one) else str(folder / one) for one in given)
+    missing = [one for one, file in zip(given, files, strict=True) if not os.path.isfile(file)]
+    if not files or len(missing) == len(files):
+        example = f", such as {shorten(missing[0])}" if missing else ""
+        raise BadFile(f"None of the {len(files)} pictures of {table.name!r} is below {shorten(str(folder))}{example}.")
+    labels, classes = _labels(columns[labelled]) if labelled else (None, ())
+    others = {key: tuple(values) for key, values in columns.items() if key not in (paths, labelled)}
+    return ImageSet(name or table.stem, files, labels, classes, root=folder, columns=others)
+
+
+def from_dataset(dataset: Any, name: str = "dataset", limit: int | None = None) -> ImageSet:
+    """A map-style torch dataset of (picture, label): its pictures as they come out, all of one size, in memory.
+
+    Pictures are PIL images or uint8 arrays; a dataset that turns them into tensors is asked without its transform.
+    Raises BadValue.
+    """
+    import torch
+
+    transform, kept = getattr(dataset, "transform", None), getattr(dataset, "transforms", None)
+    try:
+        if transform is not None:
+            dataset.transform = None
+            if kept is not None:
+                dataset.transforms = type(kept)(None, getattr(dataset, "target_transform", None))
+        items = [dataset[k] for k in range(len(dataset) if limit is None else min(limit, len(dataset)))]
+    finally:
+        if transform is not None:
+            dataset.transform = transform
+            if kept is not None:
+                dataset.transforms = kept
+    if not items:
+        raise BadValue(f"The dataset {name!r} is empty.")
+    pairs = [one if isinstance(one, (tuple, list)) else (one, -1) for one in items]
+    arrays = []
+    for picture, *_ in pairs:
+        if isinstance(picture, torch.Tensor):
+            raise BadValue(f"The dataset {name!r} gives tensors; give it without its transform, so that it gives pictures.")
+        array = np.asarray(picture.convert("RGB") if hasattr(picture, "convert") and picture.mode != "L" else picture)
+        if array.dtype != np.uint8 or array.shape != np.asarray(arrays[0] if arrays else array).shape:
+            raise BadValue(f"The dataset {name!r} gives pictures of several sizes; save them to a folder, one file each.")
+        arrays.append(array)
+    numbers = np.array([int(label) if np.ndim(label) == 0 else -1 for _, label, *_ in pairs], np.int64)
+    names = [str(one) for one in getattr(dataset, "classes", range(int(numbers.max()) + 1 if len(numbers) else 0))]
+    files = tuple(f"{name}/{k:05}" for k in range(len(arrays)))
+    known = bool((numbers >= 0).any())
+    return ImageSet(name, files, numbers if known else None, tuple(names) if known else (), np.stack(arrays))
+
+
+def _columns(table: Path) -> dict[str, list[Any]]:
+    try:
+        if table.stat().st_size > MOST_BYTES:
+            raise BadFile(f"{table.name!r} has {table.stat().st_size >> 20} MiB; at most {MOST_BYTES >> 20} are read.")
+        if table.suffix.lower() == ".parquet":
+            return _parquet(table)
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            sample = file.read(4096)
+            file.seek(0)
+            between = "\t" if table.suffix.lower() == ".tsv" else ";" if sample.count(";") > sample.count(",") else ","
+            rows = csv.reader(file, delimiter=between)
+            names = [name.strip() for name in next(rows, [])]
+            read = [row for row, _ in zip(rows, range(MOST_ROWS), strict=False) if row]
+    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+        raise BadFile(f"The table {table.name!r} cannot be read: {error}.") from None
+    if not names or len(set(names)) < len(names) or not read:
+        raise BadFile(f"The table {table.name!r} needs a first row of different names, and rows below it.")
+    short = next((k for k, row in enumerate(read) if len(row) != len(names)), None)
+    if short is not None:
+        raise BadFile(f"Row {short + 2} of {table.name!r} has {len(read[short])} cells, its head {len(names)}.")
+    return {name: list(column) for name, column in zip(names, zip(*read, strict=True), strict=True)}
+
+
+def _parquet(table: Path) -> dict[str, list[Any]]:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise BadFile(f"{table.name!r} needs pyarrow; install it, or save the table as CSV.") from None
+    try:
+        found = parquet.read_table(table)
+    except (ArrowException, OSError) as error:
+        raise BadFile(f"The table {table.name!r} cannot be read: {shorten(str(error))}.") from None
+    return {str(name): found.column(k).to_pylist() for k, name in enumerate(found.column_names)}
+
+
+def _rows_of(columns: Mapping[str, list[Any]], split: str, table: Path) -> dict[str, list[Any]]:
+    name, _, value = split.rpartition("=")
+    column = _column(columns, name, SPLITS, table, "split")
+    if not column:
+        raise BadValue(f"{table.name!r} has no column {' or '.join(SPLITS)}; say which, as split='COLUMN={value}'.")
+    rows = [k for k, one in enumerate(columns[column]) if str(one) == value]
+    if not rows:
+        raise Unknown(f"{column} of {table.name!r}:", value, sorted(set(map(str, columns[column]))))
+    return {key: [values[k] for k in rows] for key, values in columns.items()}
+
+
+def _column(columns: Mapping[str, Any], named: str, usual: Sequence[str], table: Path, what: str) -> str:
+    """The column asked for, or the one that is called so; none for neither."""
+    if named:
+        if named not in columns:
+            raise Unknown(f"column of {table.name!r} for {what}:", named, columns)
+        return named
+    return next((key for word in usual for key in columns if key.lower() == word), "")
+
+
+def _of_paths(columns: Mapping[str, list[Any]], table: Path) -> str:
+    for key, values in columns.items():
+        if all(str(value).lower().endswith(EXTENSIONS) for value in values[:LOOKED_AT]):
+            return key
+    raise BadValue(f"{table.name!r} has no column of paths that is known; say which, as image=, of {', '.join(columns)}.")
+
+
+def _labels(values: Sequence[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Numbers and names; a row without one has -1. Names that are numbers are in the order of the numbers."""
+    texts = ["" if value is None else str(value).strip() for value in values]
+    names = {text for text in texts if text}
+    whole = all(text.lstrip("-").isdecimal() for text in names)
+    classes = tuple(sorted(names, key=(lambda text: (int(text), text)) if whole else None))
+    number = {name: k for k, name in enumerate(classes)}
+    return np.array([number.get(text, -1) for text in texts], np.int64), classes

@@ -1,0 +1,101 @@
+"""What some passes show of a network: whether it repeats itself, whether the pictures of a batch meet, and whether its
+scores have a gradient at the pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .heads import Head
+from .trace import asking
+
+__all__ = ["ALONE", "Behaviour", "Observed", "is_alone", "observe"]
+
+ALONE = "_explain_alone"
+"""An attribute of a net that is asked about one picture at a time; copies of it have it too."""
+TOLERANCE = 1e-3  # of the largest score: sums in another order differ by a thousandth of it
+SIDE = 64  # of the pictures that are tried, where the net takes them
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """`takes_many`: batches of more than one picture; `mixes`: pictures of a batch change each other's scores."""
+
+    repeatable: bool = True
+    mixes: bool = False
+    takes_many: bool = True
+    differentiable: bool = True
+
+    @property
+    def alone(self) -> bool:
+        """Whether each picture has to be asked about alone."""
+        return self.mixes or not self.takes_many
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What an answer of such a net has to say."""
+        said = (
+            (not self.repeatable, "This network gives other scores each time it is asked, as dropout that is on does."),
+            (self.mixes, "Pictures of a batch change each other's scores in this network; each was asked about alone."),
+            (not self.differentiable, "No gradient of this network's scores reaches the pixels; such maps are empty."),
+        )
+        return tuple(sentence for true, sentence in said if true)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Outputs of the same two pictures twice and of the first alone, and the pixels that the first have a graph to."""
+
+    pixels: Tensor
+    together: Any
+    again: Any
+    alone: Any
+
+    def behaviour(self, head: Head) -> Behaviour:
+        """By the scores. Raises NotSupported."""
+        together, again, alone = (head.scores(one) for one in (self.together, self.again, self.alone))
+        repeatable = _alike(together, again)
+        gradient = None
+        if together.requires_grad:
+            gradient = torch.autograd.grad(together.sum(), self.pixels, allow_unused=True)[0]
+        return Behaviour(
+            repeatable=repeatable,
+            mixes=repeatable and not _alike(together[:1], alone),
+            takes_many=len(together) > 1,
+            differentiable=gradient is not None and bool((gradient != 0).any()),
+        )
+
+
+def observe(net: nn.Module, pictures: Tensor) -> Observed:
+    """Passes over two pictures (2, C, H, W), smaller ones where the net takes them. Raises what the net raises."""
+    small = pictures[:, :, :SIDE, :SIDE]
+    last: Exception | None = None
+    for tried in ([small, pictures] if small.shape != pictures.shape else [pictures]):
+        for batch in (tried, tried[:1]):
+            try:
+                return _passes(net, batch.contiguous())
+            except Exception as error:  # a stranger's net raises anything, here by which batch it takes
+                last = error
+    assert last is not None
+    raise last
+
+
+def is_alone(net: nn.Module) -> bool:
+    """Whether a net has to be asked about one picture at a time; also where it stands within another."""
+    return any(ALONE in vars(module) and vars(module)[ALONE] for module in net.modules())
+
+
+def _passes(net: nn.Module, batch: Tensor) -> Observed:
+    pixels = asking(batch)
+    with torch.inference_mode(False), torch.enable_grad():
+        together = net(pixels.clone())
+    with torch.inference_mode(False), torch.no_grad():
+        return Observed(pixels, together, net(batch.clone()), net(batch[:1].clone()))
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    size = float(one.detach().abs().max()) if one.numel() else 0.0
+    return torch.allclose(one.detach(), other.detach(), rtol=0, atol=TOLERANCE * max(size, 1e-6), equal_nan=True)

@@ -1,0 +1,65 @@
+"""What a network computes, as a text: two nets with the same weights and another `forward` are two networks."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode, resolve_name
+from torch.utils._pytree import tree_leaves
+
+__all__ = ["program"]
+
+DIGITS = 2  # of answers, which differ from processor to processor behind that
+
+
+def program(net: nn.Module, batch: Tensor) -> Iterator[str]:
+    """Each function that a pass over a batch calls, with where its arguments come from; of what is compiled, its code;
+    and of what cannot be followed at all, its answers, rounded."""
+    scripted = [module for module in net.modules() if isinstance(module, torch.jit.ScriptModule)]
+    yield from (str(module.code) for module in scripted)
+    followed = _Followed(net)
+    with torch.inference_mode(False), torch.no_grad():
+        with followed:
+            output = net(batch.clone())
+        yield from followed.lines
+        if not followed.lines and not scripted:
+            for value in tree_leaves(output):
+                if isinstance(value, Tensor) and value.is_floating_point():
+                    scale = float(value.abs().max()) or 1.0
+                    yield str((value / scale).flatten().double().cpu().numpy().round(DIGITS).tolist())
+
+
+class _Followed(TorchFunctionMode):
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self._names = {id(tensor): name for name, tensor in net.state_dict(keep_vars=True).items()}
+        self._kept: list[Tensor] = []  # so that no other gets the identity of one that is gone
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = [self._described(value) for value in tree_leaves((args, kwargs or {}))]
+        output = func(*args, **(kwargs or {}))
+        made = [value for value in tree_leaves(output) if isinstance(value, Tensor)]
+        if made:  # a question such as a size computes nothing
+            name = resolve_name(func) or getattr(func, "__name__", type(func).__name__)
+            self.lines.append(f"{name} {' '.join(given)} -> {' '.join(map(self._named, made))}")
+        return output
+
+    def _described(self, value: Any) -> str:
+        if isinstance(value, Tensor):
+            return self._names.get(id(value)) or self._named(value)
+        if value is None or isinstance(value, (str, bool, numbers.Number)):
+            return repr(value)
+        if isinstance(value, (torch.dtype, torch.Size)):
+            return str(value)
+        return type(value).__name__
+
+    def _named(self, value: Tensor) -> str:
+        if id(value) not in self._names:
+            self._names[id(value)] = f"{len(self._kept)}{tuple(value.shape)}"
+            self._kept.append(value)
+        return self._names[id(value)]

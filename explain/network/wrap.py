@@ -1,0 +1,111 @@
+"""A network of one's own as a Model: what is not given is found by passes, and said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from ..errors import BadValue, NotSupported, shorten
+from .model import Model, Preprocess, choose_device
+
+__all__ = ["first_channels", "wrap"]
+
+SIZES = (224, 64, 32, 28, 96, 128, 256, 299, 384)
+"""Sides of pictures that are tried where the preprocessing is not given, the first that the network takes is it."""
+
+
+def wrap(
+    net: nn.Module,
+    classes: Sequence[str] | Mapping[int, str] | None = None,
+    preprocess: Preprocess | None = None,
+    output: str | int | None = None,
+    name: str | None = None,
+    device: str | None = None,
+) -> Model:
+    """A network of your own, which everything here can look into as into a shipped one. It is used, not copied.
+
+    classes: names in the order of the scores, or a dict by number; by default their numbers.
+    preprocess: how pictures become its input; by default what timm's configuration in it says, else pictures of a size
+    that it takes, with values from 0 to 1, and the model's `about` says so.
+    output: what its output means, as KIND, PATH or PATH:KIND. KIND is softmax, sigmoid, binary, probabilities, chances,
+    regression or segmentation; PATH leads to a tensor in a tuple, dict or dataclass, such as logits, 0 or out.aux. What
+    is not given is found from some passes: `model.head`.
+    name: of figures and indexes; by default the class of the network.
+    device: where it is moved; by default it stays where it is.
+
+    Raises NotSupported for what takes no pictures or gives no scores, BadValue where something has to be chosen.
+    """
+    if not isinstance(net, nn.Module):
+        hint = "load it with torch.load, or build the module and load its state dict" if isinstance(net, dict) else ""
+        raise BadValue(f"{shorten(net)} is no torch.nn.Module{'; ' + hint if hint else ''}.")
+    if isinstance(net, nn.parallel.DataParallel | nn.parallel.DistributedDataParallel):
+        net = net.module
+    if device is not None:
+        net.to(choose_device(device))
+    about: dict[str, Any] = {"source": "wrapped", "architecture": type(net).__qualname__}
+    if preprocess is None:
+        preprocess, about["preprocess_from"] = _preprocess(net)
+    names = _names(classes)
+    model = Model(_name(name or type(net).__name__), net, preprocess, names, about, output)
+    if classes is None:
+        return model.renamed(classes=tuple(map(str, range(model.outputs))))
+    _ = model.head
+    return model
+
+
+def _names(classes: Any) -> tuple[str, ...]:
+    if classes is None:
+        return ()
+    if isinstance(classes, Mapping):  # as id2label is in Hugging Face's configurations
+        try:
+            numbers = {int(number): str(text) for number, text in classes.items()}
+        except (TypeError, ValueError):
+            raise BadValue(f"classes={shorten(classes)} has keys that are no numbers.") from None
+        if sorted(numbers) != list(range(len(numbers))):
+            raise BadValue(f"classes={shorten(classes)} leaves numbers out; they go from 0 to {len(numbers) - 1}.")
+        return tuple(numbers[k] for k in range(len(numbers)))
+    if isinstance(classes, str):
+        raise BadValue(f"classes={shorten(classes)} is one text; give a list of names.")
+    names = tuple(map(str, classes))
+    twice = sorted({text for text in names if names.count(text) > 1}) if len(names) < 5000 else []
+    if twice:
+        raise BadValue(f"The class {twice[0]!r} stands {names.count(twice[0])} times in classes; names differ.")
+    return names
+
+
+def _name(text: str) -> str:
+    """Fit for files and URLs."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", str(text)).strip("-.")[:100] or "network"
+
+
+def first_channels(net: nn.Module) -> int:
+    """How many channels its pictures have, by its first convolution."""
+    return next((one.in_channels for one in net.modules() if isinstance(one, nn.Conv2d)), 3)
+
+
+def _preprocess(net: nn.Module) -> tuple[Preprocess, str]:
+    """The preprocessing of a network that came without, and where it is from."""
+    config = getattr(net, "pretrained_cfg", None) or getattr(net, "default_cfg", None)
+    if isinstance(config, Mapping) and "input_size" in config and "mean" in config:
+        channels, height, width = config["input_size"]
+        fraction = config.get("crop_pct") or 1.0
+        resize = int(height / fraction) if height == width else (height, width)
+        given = tuple(config["mean"]), tuple(config["std"])
+        way = config.get("interpolation", "bilinear")
+        way = way if way in ("nearest", "bilinear", "bicubic", "lanczos", "box") else "bilinear"
+        return Preprocess((height, width), resize, *given, channels, way), "the network's own configuration"
+    channels = first_channels(net)
+    reason = ""
+    for side in SIZES:
+        preprocess = Preprocess((side, side), (side, side), (0.0,) * channels, (1.0,) * channels, channels)
+        model = Model("network", net, preprocess, ())
+        try:
+            model.try_out()
+        except NotSupported as error:
+            reason = reason or str(error)
+            continue
+        return preprocess, f"nothing: pictures of {side} x {side} with values from 0 to 1 are a guess, as none was given"
+    raise NotSupported(f"Give preprocess=explain.Preprocess(size): {reason}")
