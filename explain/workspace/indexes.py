@@ -11,7 +11,8 @@ from typing import Any
 from .. import store
 from ..data import ImageSet, load_images
 from ..errors import ExplainError
-from ..index import Index, build, read_manifest
+from ..index import Index, read_manifest
+from ..index.build import build
 from ..network.model import Model
 from ..progress import Progress, unheard
 from .folder import root
