@@ -5,21 +5,27 @@ from __future__ import annotations
 import argparse
 import sys
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..options import Option
-from ..views import VIEWS, Parameter, View
+from ..views import TABLE
 from .command import Commands, Parser, add_model, bar, pairs, say
+
+if TYPE_CHECKING:
+    from ..options import Option
+    from ..views import Parameter
 
 __all__ = ["add"]
 
 
 def add(command: Commands) -> None:
-    for view in VIEWS.values():
-        command(view.name, partial(_run, view), view.summary, partial(_arguments, view))
+    for line in TABLE:
+        command(line.name, partial(_run, line.name), line.summary, partial(_arguments, line.name))
 
 
-def _arguments(view: View, sub: Parser) -> None:
+def _arguments(called: str, sub: Parser) -> None:
+    from ..views import VIEWS
+
+    view = VIEWS[called]
     for name, one in view.parameters.items():
         if one.is_options:
             sub.add_argument("--option", metavar="KEY=VALUE", action="append", default=[], help=one.kind.help)
@@ -53,10 +59,12 @@ def _said(option: Option) -> str:
     return "; ".join(part for part in (option.help, option.allowed, usual) if part)
 
 
-def _run(view: View, given: argparse.Namespace) -> None:
+def _run(called: str, given: argparse.Namespace) -> None:
+    from ..views import VIEWS
     from ..views.parts.result import aligned
     from ..workspace.opener import Opener
 
+    view = VIEWS[called]
     style = view.check_style(pairs(given.style) if view.style else {})
     if given.out:
         from ..figure import check_format

@@ -1,6 +1,6 @@
 """What a view is: `compute` and `render` of one file, and all that follows from their two signatures.
 
-A new view is such a file and a line of VIEWS, in this folder's __init__.
+A new view is such a file and a line of TABLE, in this folder's __init__.
 
     @view
     def compute(index: Annotated[Index, INDEX], *, k: Annotated[int, Range(1, 50)] = 8) -> Neighbours: ...
