@@ -11,7 +11,7 @@
     std = [0.2, 0.2, 0.2]
 
     [images.parts]
-    folder = "data/parts"                # or table = "parts.csv", with image, label, split; or dataset = "torchvision:..."
+    folder = "data/parts"                # or table = "parts.csv", with image, label, split; or dataset = "..."
 
 It is looked for from the current folder upwards; its paths are those beside it. It names code and files, so no URL,
 upload, figure or model card leads to one: the person who starts the process works below it.
@@ -123,7 +123,7 @@ def _images(name: str, given: dict[str, Any], file: Path) -> dict[str, Any]:
     if len(places) != 1:
         raise BadValue(f"{file.name}: images.{name} needs one of folder, table and dataset.")
     source = str(given[places[0]])
-    columns = {key: str(given[key]) for key in ("image", "label", "split") if key in given}
+    columns: dict[str, Any] = {key: str(given[key]) for key in ("image", "label", "split") if key in given}
     return {"source": source if places[0] == "dataset" else _path(source, file), **columns}
 
 

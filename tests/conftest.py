@@ -9,6 +9,7 @@ import explain  # noqa: F401  # isort: skip  # first: it says how torch's thread
 import pytest
 import torch
 
+pytest_plugins = ["view_cases"]
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
@@ -17,15 +18,18 @@ def pytest_addoption(parser):
 
 
 # What takes longest begins first, so that no worker is left alone with it.
-LONGEST = ("browser", "browser of jobs", "test_views", "test_contract", "test_training", "test_redraw", "test_restore")
+LONGEST = ("browser", "browser of jobs", "views", "test_training", "test_app", "test_contract")
+OF_VIEWS = ("test_views", "test_redraw", "test_restore")  # what view_cases.py makes is made once
 OF_JOBS = ("test_embedding_page", "test_jobs_page", "test_training_page", "test_pages")  # half of the browser's time
 
 
 def group_of(nodeid):
-    """What stays on one worker: a file, or half of those of a browser, which share a server and mostly wait."""
+    """What stays on one worker: a file, or some that share what is made, or half of those of a browser."""
     path = nodeid.partition("::")[0]
     name = path.rpartition("/")[2].removesuffix(".py")
-    return name if "/browser/" not in path else "browser of jobs" if name in OF_JOBS else "browser"
+    if "/browser/" in path:
+        return "browser of jobs" if name in OF_JOBS else "browser"
+    return "views" if name in OF_VIEWS else name
 
 
 def pytest_collection_modifyitems(config, items):

@@ -164,7 +164,7 @@ def test_other_architecture(net, good):
         ("fc.weight", torch.ones(3, 2, dtype=torch.int32), "int32"),
         ("fc.weight", torch.ones(3, 2, dtype=torch.bool), "bool"),
         ("fc.weight", torch.ones(3, 2, dtype=torch.complex64), "complex64"),
-        ("norm.num_batches_tracked", torch.tensor(1.0), "float32"),
+        ("norm.num_batches_tracked", torch.tensor(1j), "complex64"),
         ("fc.weight", torch.ones(3, 2).to_sparse(), "claims more"),
         ("fc.weight", torch.ones(3, 2, device="meta"), "claims more"),
         ("fc.weight", torch.ones(1, 1).expand(3, 2), "claims more"),

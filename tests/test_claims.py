@@ -44,7 +44,7 @@ def lost_by_shuffling(name, seed, epochs=5):
     return reached[0] - reached[1]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_shuffled_pixels():
     """C05: a fully connected network learns shuffled pictures as well as plain ones, a convolutional one does not."""
     assert abs(lost_by_shuffling("mlp", seed=1)) < 0.012

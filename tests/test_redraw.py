@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_views import CASES, asked, known, made, picture, style_of, workspace  # noqa: F401
+from view_cases import CASES, asked, picture, style_of
 
 import explain
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
@@ -18,6 +18,7 @@ from explain.images import cover
 from explain.workspace.opener import Opener
 from explain.workspace.redraw import figure_of, redraw
 
+pytestmark = pytest.mark.usefixtures("workspace")
 SLOW = ("embedding", "faithfulness", "leaderboard", "gallery")  # what each mangled option asks for would be computed
 
 
@@ -26,7 +27,7 @@ def facts_of(figure):
 
 
 @pytest.fixture(scope="module")
-def drawn(made, known):  # noqa: F811
+def drawn(made, known):
     """A case's figure, with nothing at its default."""
     return lambda name: made(name).figure(**style_of(asked(name, known)[0]))
 
@@ -87,7 +88,7 @@ def test_what_has_changed_is_said(drawn):
         redraw({**facts, "data": "mine", "index": {"k": 16, "layers": ["conv1"]}})
 
 
-def test_an_index_elsewhere_is_given(drawn, known, tmp_path, monkeypatch):  # noqa: F811
+def test_an_index_elsewhere_is_given(drawn, known, tmp_path, monkeypatch):
     facts, index = facts_of(drawn("patches")), known["index"]
     monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path))
     with pytest.raises(BadFile, match="no index"):
@@ -142,7 +143,7 @@ def changed(facts, place, value=None, drop=False):
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if not name.startswith(SLOW)])
-def test_a_lost_or_mangled_fact_is_one_sentence_at_worst(drawn, known, name):  # noqa: F811
+def test_a_lost_or_mangled_fact_is_one_sentence_at_worst(drawn, known, name):
     facts, opener = facts_of(drawn(name)), Opener(known["model"], known["index"])
     values, refused = itertools.cycle(MANGLED), 0
     for place in places({key: value for key, value in facts.items() if key != "versions"}):
@@ -164,7 +165,7 @@ anything = st.recursive(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_any_json_in_the_place_of_a_fact(drawn, known, data):  # noqa: F811
+def test_any_json_in_the_place_of_a_fact(drawn, known, data):
     name = data.draw(st.sampled_from([name for name in CASES if not name.startswith(SLOW)]))
     facts = facts_of(drawn(name))
     place = data.draw(st.sampled_from(list(places(facts))))

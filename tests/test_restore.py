@@ -2,19 +2,20 @@
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from test_views import CASES, asked, known, made, picture, style_of, workspace  # noqa: F401
+from view_cases import CASES, asked, style_of
 
 from explain.errors import ExplainError
 from explain.figure import Figure, read_facts
 from explain.ui import report_items, restore, widgets
 from explain.views import VIEWS
 
+pytestmark = pytest.mark.usefixtures("workspace")
 MODEL = "lenet-fashion-mnist"
 SHOWN = [name for name in CASES if VIEWS[name.partition(":")[0]].page]
 
 
 @pytest.fixture(scope="module")
-def facts_of(made, known):  # noqa: F811
+def facts_of(made, known):
     """Those inside a case's figure."""
     return lambda name: read_facts(made(name).figure(**style_of(asked(name, known)[0])).encode("svg"))
 
@@ -43,7 +44,7 @@ def with_facts(**facts) -> bytes:
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_each_parameter_is_chosen_by_its_name_in_the_url(facts_of, known, name):  # noqa: F811
+def test_each_parameter_is_chosen_by_its_name_in_the_url(facts_of, known, name):
     """What the contract sees on the page, without the page: nothing of the facts is lost on the way."""
     view, values = asked(name, known)
     found = restore.restored(facts_of(name))

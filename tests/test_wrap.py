@@ -28,8 +28,11 @@ def picture(seed=0):
 
 
 @pytest.fixture(scope="module")
-def pictures():
-    return [picture(seed) for seed in range(7)]
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    for seed in range(7):
+        picture(seed).save(folder / f"{seed}.png")
+    return explain.load_images(folder)
 
 
 def plain(outputs=4, *more):
@@ -151,9 +154,9 @@ def test_labels_each_on_its_own_are_asked_for(pictures, tmp_path):
     model = explain.wrap(net, CLASSES, PREPROCESS, "sigmoid")
     wanted = torch.cat([scores_of(net, model, one).sigmoid() for one in pictures])
     index = explain.build_index(model, pictures, out=tmp_path)
-    stored = {(k, name): p for k in range(len(pictures)) for name, p in index.top_classes(k)}
-    for (k, name), p in stored.items():
-        assert p == pytest.approx(float(wanted[k, CLASSES.index(name)]), rel=1e-4)
+    chances = np.take_along_axis(wanted.numpy(), index.predictions, 1)
+    assert alike(index.probabilities, chances)
+    assert (np.diff(chances, axis=1) <= 1e-6).all()
     assert explain.faithfulness(model, picture(), "gradient", portions=3).measures
 
 
@@ -188,9 +191,9 @@ def test_scores_of_every_kind_have_a_gradient_and_order_the_classes_as_the_proba
     shape = (5, 4, 6, 6) if kind == "segmentation" else (5, 1) if kind == "binary" else (5, 4)
     values = torch.rand(shape, generator=torch.Generator().manual_seed(0), requires_grad=True)
     values = values / values.sum(1, keepdim=True) if kind == "probabilities" else values
-    scores = head.scores(values)
+    scores = head.scores(values, 5)
     assert scores.shape[0] == 5
-    assert torch.autograd.grad(scores.sum(), values)[0].abs().sum() > 0
+    assert torch.autograd.grad(scores[:, -1].sum(), values)[0].abs().sum() > 0
     found = head.probabilities(scores)
     if found is not None:
         assert (found.argsort(1) == scores.argsort(1)).all()
@@ -208,7 +211,11 @@ class Mixing(nn.Module):
     def __init__(self):
         super().__init__()
         torch.manual_seed(0)
-        self.conv, self.norm, self.fc = nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8, track_running_stats=False), nn.Linear(8, 4)
+        self.conv, self.norm, self.fc = (
+            nn.Conv2d(3, 8, 3),
+            nn.BatchNorm2d(8, track_running_stats=False),
+            nn.Linear(8, 4),
+        )
 
     def forward(self, x):
         return self.fc(self.norm(self.conv(x)).relu().mean((2, 3)))
@@ -400,8 +407,8 @@ def test_weights_and_layers_wherever_they_are(name, pictures, tmp_path):
     try:
         index = explain.build_index(model, pictures, out=tmp_path)
     except NotSupported as error:
-        assert name in ("traced", "scripted")
-        assert len(str(error)) < 400
+        assert name in ("traced", "scripted"), error
+        assert "compiled" in model.about["notes"][0]
     else:
         assert index.predictions[:, 0].tolist() == wanted.argmax(1).tolist()
     heat = explain.saliency(model, pictures[0], "gradient", 1).heat
@@ -417,7 +424,12 @@ class ChannelsLast(nn.Module):
     def __init__(self):
         super().__init__()
         torch.manual_seed(0)
-        self.stem, self.norm, self.wide, self.narrow = nn.Conv2d(3, 8, 4, 4), nn.LayerNorm(8), nn.Linear(8, 24), nn.Linear(24, 8)
+        self.stem, self.norm, self.wide, self.narrow = (
+            nn.Conv2d(3, 8, 4, 4),
+            nn.LayerNorm(8),
+            nn.Linear(8, 24),
+            nn.Linear(24, 8),
+        )
         self.act, self.fc = nn.GELU(), nn.Linear(8, 4)
 
     def forward(self, x):
@@ -531,16 +543,18 @@ def test_a_saved_network_is_read_back_with_its_module(tmp_path, pictures):
     with pytest.raises(ExplainError, match="open it with that model"):
         _ = explain.open_index(tmp_path / "index").model
     figure = explain.saliency(model, explain.open_picture("photos/0")).save(tmp_path / "map.png")
-    assert explain.redraw(figure, model=again).title == explain.redraw(figure, model=model).title
+    facts = explain.read_facts(figure)
+    assert explain.redraw(facts, model=again).title == explain.redraw(facts, model=model).title
 
 
-FACTORY = '''
+FACTORY = """
 import torch
 from torch import nn
 
 def build(width=8, classes=4):
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes)
+    return nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU(), *head)
 
 class Net(nn.Module):
     def __init__(self):
@@ -553,7 +567,7 @@ def broken():
     raise RuntimeError("no such file: weights")
 
 number = 3
-'''
+"""
 
 
 @pytest.fixture
@@ -572,11 +586,28 @@ def test_a_factory_is_named_in_every_door_of_who_starts_the_process(factory, run
     weighted = explain.load_model(f"{factory}:Net", weights="w.ckpt", classes=CLASSES, preprocess={"size": 32})
     assert weighted.digest != explain.load_model(f"{factory}:Net", classes=CLASSES, preprocess={"size": 32}).digest
     assert "'model.'" in weighted.about["notes"][0]
-    words = ["--classes", *CLASSES, "--size", 32, "--mean", 0.5, 0.5, 0.5, "--std", 0.2, 0.2, 0.2, "--output", "sigmoid"]
+    words = [
+        "--classes",
+        *CLASSES,
+        "--size",
+        32,
+        "--mean",
+        0.5,
+        0.5,
+        0.5,
+        "--std",
+        0.2,
+        0.2,
+        0.2,
+        "--output",
+        "sigmoid",
+    ]
     status, out, err = run("predict", f"{factory}:build", "photos/0", "--arg", "width=6", *words)
     assert (status, err) == (0, "")
     assert sorted(line.split()[1] for line in out.splitlines()) == list(CLASSES)
-    status, _, err = run("saliency", "w.ckpt", "photos/0", "--architecture", f"{factory}:Net", "--size", 32, "--out", "s.png")
+    status, _, err = run(
+        "saliency", "w.ckpt", "photos/0", "--architecture", f"{factory}:Net", "--size", 32, "--out", "s.png"
+    )
     assert status == 0, err
 
 
@@ -587,7 +618,12 @@ def _state(factory):
 
 @pytest.mark.parametrize(
     ("name", "part"),
-    [("nope", "Did you mean|Valid"), ("broken", "no such file: weights"), ("number", "gives a int"), ("build?x=1", "Unknown")],
+    [
+        ("nope", "Did you mean|Valid"),
+        ("broken", "no such file: weights"),
+        ("number", "gives a int"),
+        ("build?x=1", "Unknown"),
+    ],
 )
 def test_a_factory_that_fails_is_one_sentence(factory, run, name, part):
     status, out, err = run("predict", f"{factory}:{name}", "photos/0")

@@ -384,7 +384,7 @@ def test_checkpoint(lenet, folder, tmp_path):
         load_model(file)
     with refused(BadFile, "'lenet.pt'", "another architecture", "conv1.bias"):
         load_model(file, architecture="torchvision:squeezenet1_1")
-    with refused(BadFile, "'fc3.weight'", "(10, 84)", "(7, 84)"):
+    with refused(BadValue, "10 outputs but 7 class names"):
         load_model("lenet", weights=file, classes=list("abcdefg"))
 
 
@@ -398,7 +398,7 @@ def test_checkpoint(lenet, folder, tmp_path):
         ("a\0b", Unknown),
         ("a\nb", Unknown),
         ("torchvision:nonsense", Unknown),
-        ("torchvision:fcn_resnet50", Unknown),
+        ("torchvision:fcn_resnet18", Unknown),
         ("torchvision:", Unknown),
         ("timm:nonsense", Unknown),
         ("timm:resnet18.nonsense", Unknown),
@@ -467,17 +467,17 @@ class Pair(nn.Module):
     ("net", "part"),
     [
         (nn.LSTM(28, 10), "does not take a picture"),
-        (nn.Sequential(nn.Flatten(1, 2), nn.LSTM(28, 10, batch_first=True)), "gives a tuple"),
-        (Pair(), "gives a dict"),
-        (nn.Conv2d(1, 10, 3), "(1, 10, 26, 26)"),
+        (nn.Sequential(nn.Flatten(1, 2), nn.LSTM(28, 10, batch_first=True)), "several outputs; say which"),
+        (Pair(), "and 10 classes: not a map for each"),
+        (nn.Conv2d(1, 11, 3), "(2, 11, 26, 26), and 10 classes"),
         (nn.Linear(5, 10), "does not take a picture"),
         (nn.Embedding(5, 10), "does not take a picture"),
-        (nn.Flatten(0), "gives shape (784,)"),
+        (nn.Flatten(0), "784 outputs but 10 class names"),
     ],
     ids=["lstm", "tuple", "dict", "maps", "linear", "embedding", "flat"],
 )
 def test_no_classifier(net, part):
-    with refused(NotSupported, "'strange'", part):
+    with refused((NotSupported, BadValue), "'strange'", part):
         zoo._checked(Model("strange", net, GREY, tuple("abcdefghij")), torch.device("cpu"))
 
 
@@ -486,8 +486,12 @@ def test_segmentation():
 
     net = lraspp_mobilenet_v3_large(weights=None, weights_backbone=None)
     rgb = Preprocess(size=(64, 64), resize=64, mean=(0.5,), std=(0.5,))
-    with refused(NotSupported, "OrderedDict"):
+    model = zoo._checked(Model("strange", net, rgb, tuple(map(str, range(21)))), torch.device("cpu"))
+    assert (model.head.kind, model.head.path) == ("segmentation", ("out",))
+    with refused(NotSupported, "1 classes: not a map for each"):
         zoo._checked(Model("strange", net, rgb, ("a",)), torch.device("cpu"))
+    with refused(NotSupported, "detection is not explained here"):
+        load_model("torchvision:fasterrcnn_resnet50_fpn")
 
 
 def test_class_count():

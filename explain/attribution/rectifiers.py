@@ -44,5 +44,5 @@ def run_back(net: nn.Module, batch: Tensor, target: Tensor, rule: str) -> Tensor
     with torch.inference_mode(False), torch.enable_grad():
         chosen = score(output, target)
         if chosen.requires_grad:
-            refuse_other_activations(chosen, "the scores are")
+            refuse_other_activations(chosen, "the scores are", whole=True)
     return slope(output, target, batch)

@@ -142,11 +142,14 @@ def _fuse(net: nn.Module, picture: Tensor) -> Tensor:
         conv = made.get(id(given))
         if not isinstance(norm, nn.BatchNorm2d) or conv is None or times[norm] > 1 or times[conv] > 1:
             continue
-        if norm.running_mean is not None and norm.running_var is not None:
+        own = all("weight" in part._parameters for part in (conv, norm))  # and not computed, as with weight norms
+        if own and norm.running_mean is not None and norm.running_var is not None:
             known = norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
             conv.weight, conv.bias = fuse_conv_bn_weights(conv.weight, conv.bias, *known)
             norm.forward = nn.Sequential(*norm.children()).forward  # type: ignore[method-assign]  # timm's rectify
     for conv in made.values():
+        if "weight" not in conv._parameters:
+            continue
         weight = conv.weight.contiguous(memory_format=torch.channels_last)
         conv.weight = nn.Parameter(weight, requires_grad=False)
     scores: Tensor = met[-1].output

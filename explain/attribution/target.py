@@ -45,7 +45,9 @@ def target_of(model: Model, batch: Tensor, target: int | str | None, unit: str |
 def class_of(model: Model, scores: Tensor, number: int) -> Target:
     """A class by number, with its probability by the scores (classes,), where they have one."""
     chances = model.head.probabilities(scores)
-    return Target(number, model.classes[number], float(scores[number]), None if chances is None else float(chances[number]))
+    return Target(
+        number, model.classes[number], float(scores[number]), None if chances is None else float(chances[number])
+    )
 
 
 def layer_for(model: Model, layer: str | None, unit: str | None = None) -> str:
@@ -60,5 +62,5 @@ def layer_for(model: Model, layer: str | None, unit: str | None = None) -> str:
     try:
         last = model.last_maps.name
     except NotSupported:
-        last = model.layers[-1].name
-    return unit if unit and names.index(unit) < names.index(last) else last
+        last = model.layers[-1].name if model.layers else ""
+    return unit if unit and last and names.index(unit) < names.index(last) else last

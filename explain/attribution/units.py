@@ -8,6 +8,7 @@ Fergus start with the unit's value, which only scales what comes out.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -66,6 +67,11 @@ def _run_back(net: nn.Module, layer: str, batch: Tensor, channel: int, position:
         if rule is not None:
             refuse_other_activations(unit, f"layer {layer!r} is")
         return torch.autograd.grad(unit, batch)[0][0]
+
+
+def _words(kind: str) -> str:
+    """Without the number that autograd gives a kind: 'MeanBackward1' is cut to 'Mean' before."""
+    return kind.rstrip("0123456789") or "an operation"
 
 
 class rectifying(TorchFunctionMode):  # used as a context manager, as torch names its own
@@ -134,16 +140,35 @@ _LIKE_RELU = {
 _SATURATING = {"Sigmoid": "Sigmoid", "Tanh": "Tanh", "Hardsigmoid": "Hardsigmoid", "Hardtanh": "Hardtanh"}
 
 
-def refuse_other_activations(unit: Tensor, what: str) -> None:
-    """Raises NotSupported where a rule would change nothing, or only part of the way; `what` is who is reached."""
+# What neither rectifies nor gates; a product or a quotient may be with a constant.
+_LINEAR = re.compile(
+    "Convolution|Addmm|B?mm|T|Transpose|Permute|(Unsafe)?View|Reshape(Alias)?|Add|Sub|Mul|Div|Neg|Mean|Sum|Einsum|Clone|"
+    "(Un)?[Ss]queeze|Slice|Select|Index|Cat|Stack|Split|Unbind|Expand|Repeat|Roll|Flip|Copy|CopySlices|ToCopy|AsStrided|"
+    "(ConstantPadNd|ReflectionPad.d|Pad)|AccumulateGrad|(Native|Cudnn)BatchNorm|MkldnnLinear|PixelShuffle|Upsample.*|"
+    "(Mkldnn)?(Adaptive)?AvgPool.d|(Mkldnn)?AdaptiveAvgPool.D|MaxPool.DWithIndices"
+)
+
+
+def refuse_other_activations(unit: Tensor, what: str, whole: bool = False) -> None:
+    """Raises NotSupported where a rule would change nothing, or only part of the way; `what` is who is reached, by the
+    `whole` network or only some of its layers."""
     nodes, ahead = set(), [unit.grad_fn]
     while ahead:
         node = ahead.pop()
         if node is not None and node not in nodes:
             nodes.add(node)
             ahead += [before for before, _ in node.next_functions]
-    kinds = {node.name().partition("Backward")[0] for node in nodes}
-    foreign = _LIKE_RELU if _Rectified.__name__ in kinds else _LIKE_RELU | _SATURATING
+    kinds = {node.name().rpartition("::")[2].partition("Backward")[0] for node in nodes}
+    known = _Rectified.__name__ in kinds
+    if not known and not (_LIKE_RELU.keys() | _SATURATING.keys()) & kinds:
+        others = sorted(kind for kind in {_words(kind) for kind in kinds} if not _LINEAR.fullmatch(kind))
+        if others or (whole and "Convolution" in kinds):
+            way = f" through {', '.join(others)}" if others else ""
+            raise NotSupported(
+                f"Deconvnet and guided backprop have a rule for ReLU, and {what} reached{way} without one that is "
+                "known; the map would be the plain gradient, so ask for 'gradient'."
+            )
+    foreign = _LIKE_RELU if known else _LIKE_RELU | _SATURATING
     met = sorted(name for kind, name in foreign.items() if kind in kinds)
     if met:
         raise NotSupported(

@@ -58,15 +58,21 @@ def add_model(sub: Parser) -> None:
     sub.add_argument("--architecture", metavar="A", help="what a checkpoint file or a saved folder belongs to")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     sub.add_argument("--classes", metavar="C", nargs="+", help="names, or a file with one a line or a JSON list")
-    sub.add_argument("--output", metavar="O", help="what its output means: softmax, sigmoid, logits, out:segmentation ...")
+    sub.add_argument(
+        "--output", metavar="O", help="what its output means: softmax, sigmoid, logits, out:segmentation ..."
+    )
     sub.add_argument("--arg", metavar="KEY=VALUE", action="append", help="of a factory such as file.py:build")
     sub.add_argument("--size", metavar="N", type=int, nargs="+", help="height and width of its input, or one for both")
-    sub.add_argument("--mean", metavar="X", type=float, nargs="+", help="subtracted from values of 0 to 1, a channel each")
+    sub.add_argument(
+        "--mean", metavar="X", type=float, nargs="+", help="subtracted from values of 0 to 1, a channel each"
+    )
     sub.add_argument("--std", metavar="X", type=float, nargs="+", help="divided by")
 
 
 def model_options(given: argparse.Namespace) -> dict[str, Any]:
     """What was given of those, as `load_model` takes it."""
+    if "architecture" not in given:  # a command about no model may have a size of its own
+        return {}
     found = {name: getattr(given, name, None) for name in ("weights", "architecture", "device", "output")}
     if size := getattr(given, "size", None):
         if len(size) > 2:

@@ -57,7 +57,9 @@ def _init(given: argparse.Namespace) -> None:
         raise BadValue(f"{FILE} is there already; edit it, or remove it first.")
     if not (given.model or given.images):
         if not sys.stdin.isatty():
-            raise BadValue("Say what to name: --model NAME --factory file.py:build, --images NAME --folder data, or both.")
+            raise BadValue(
+                "Say what to name: --model NAME --factory file.py:build, --images NAME --folder data, or both."
+            )
         _ask(given)
     sections = []
     if given.model:
@@ -71,7 +73,9 @@ def _init(given: argparse.Namespace) -> None:
                 entries[name] = values[0] if name == "size" and len(values) == 1 else values
         sections.append(_section(f"models.{given.model}", entries))
     if given.images:
-        sections.append(_section(f"images.{given.images}", {name: getattr(given, name) for name in _IMAGES if getattr(given, name)}))
+        sections.append(
+            _section(f"images.{given.images}", {name: getattr(given, name) for name in _IMAGES if getattr(given, name)})
+        )
     file.write_text("\n".join(sections), encoding="utf-8")
     try:
         found, said = project(), []

@@ -5,28 +5,36 @@ from __future__ import annotations
 import argparse
 import sys
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..options import Option
-from ..views import VIEWS, Parameter, View
+from ..views import TABLE
 from .command import Commands, Parser, add_model, bar, model_options, pairs, say
+
+if TYPE_CHECKING:
+    from ..options import Option
+    from ..views import Parameter
 
 __all__ = ["add"]
 
 
 def add(command: Commands) -> None:
-    for view in VIEWS.values():
-        command(view.name, partial(_run, view), view.summary, partial(_arguments, view))
+    for line in TABLE:
+        command(line.name, partial(_run, line.name), line.summary, partial(_arguments, line.name))
 
 
-def _arguments(view: View, sub: Parser) -> None:
+def _arguments(called: str, sub: Parser) -> None:
+    from ..views import VIEWS
+
+    view = VIEWS[called]
     for name, one in view.parameters.items():
         if one.is_options:
             sub.add_argument("--option", metavar="KEY=VALUE", action="append", default=[], help=one.kind.help)
         elif not one.kind.hidden:
             _argument(sub, name, one)
     if "index" in view.parameters:
-        sub.add_argument("--model", metavar="MODEL", help="what the index was made with, where its name does not lead there")
+        sub.add_argument(
+            "--model", metavar="MODEL", help="what the index was made with, where its name does not lead there"
+        )
     if "model" in view.parameters or "index" in view.parameters:
         add_model(sub)
     sub.add_argument("--out", metavar="FILE", help="figure: png, svg, pdf, csv, npz, html, parquet or zip")
@@ -55,10 +63,12 @@ def _said(option: Option) -> str:
     return "; ".join(part for part in (option.help, option.allowed, usual) if part)
 
 
-def _run(view: View, given: argparse.Namespace) -> None:
+def _run(called: str, given: argparse.Namespace) -> None:
+    from ..views import VIEWS
     from ..views.parts.result import aligned
     from ..workspace.opener import Opener
 
+    view = VIEWS[called]
     style = view.check_style(pairs(given.style) if view.style else {})
     if given.out:
         from ..figure import check_format

@@ -207,7 +207,7 @@ def _load(source: Any) -> ImageSet:
         raise Unknown("image set", str(source), list_images(), "The path of a folder or of a picture works too.")
     if isinstance(source, list | tuple):
         return _list(source)
-    if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
+    if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, Mapping | bytes):
         from .tables import from_dataset
 
         return from_dataset(source, type(source).__name__)
@@ -240,8 +240,8 @@ def _torchvision(source: str) -> ImageSet:
         raise
     except Exception as error:
         raise BadFile(
-            f"{source} is not here: put torchvision's files below {shorten(str(root))}, or connect to the internet to let "
-            f"torchvision download them (it could not: {shorten(str(error))})."
+            f"{source} is not here: put torchvision's files below {shorten(str(root))}, or connect to the internet to "
+            f"let torchvision download them (it could not: {shorten(str(error))})."
         ) from error
 
 

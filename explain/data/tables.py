@@ -77,13 +77,17 @@ def from_dataset(dataset: Any, name: str = "dataset", limit: int | None = None) 
     if not items:
         raise BadValue(f"The dataset {name!r} is empty.")
     pairs = [one if isinstance(one, (tuple, list)) else (one, -1) for one in items]
-    arrays = []
+    arrays: list[NDArray[np.uint8]] = []
     for picture, *_ in pairs:
         if isinstance(picture, torch.Tensor):
-            raise BadValue(f"The dataset {name!r} gives tensors; give it without its transform, so that it gives pictures.")
+            raise BadValue(
+                f"The dataset {name!r} gives tensors; give it without its transform, so that it gives pictures."
+            )
         array = np.asarray(picture.convert("RGB") if hasattr(picture, "convert") and picture.mode != "L" else picture)
         if array.dtype != np.uint8 or array.shape != np.asarray(arrays[0] if arrays else array).shape:
-            raise BadValue(f"The dataset {name!r} gives pictures of several sizes; save them to a folder, one file each.")
+            raise BadValue(
+                f"The dataset {name!r} gives pictures of several sizes; save them to a folder, one file each."
+            )
         arrays.append(array)
     numbers = np.array([int(label) if np.ndim(label) == 0 else -1 for _, label, *_ in pairs], np.int64)
     names = [str(one) for one in getattr(dataset, "classes", range(int(numbers.max()) + 1 if len(numbers) else 0))]
@@ -151,7 +155,9 @@ def _of_paths(columns: Mapping[str, list[Any]], table: Path) -> str:
     for key, values in columns.items():
         if all(str(value).lower().endswith(EXTENSIONS) for value in values[:LOOKED_AT]):
             return key
-    raise BadValue(f"{table.name!r} has no column of paths that is known; say which, as image=, of {', '.join(columns)}.")
+    raise BadValue(
+        f"{table.name!r} has no column of paths that is known; say which, as image=, of {', '.join(columns)}."
+    )
 
 
 def _labels(values: Sequence[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:

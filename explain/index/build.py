@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from .. import store
 from ..data import ImageSet
@@ -30,7 +30,7 @@ from ..figure import versions
 from ..network.exact import exact
 from ..network.features import head, vector
 from ..network.layers import Layer
-from ..network.model import Model
+from ..network.model import Model, reason_of
 from ..network.trace import call_of, calls, inputs
 from ..progress import Progress, unheard
 from .files import (
@@ -102,13 +102,20 @@ def build(
     if not len(images):
         raise BadValue(f"The image set {images.name!r} is empty; an index needs at least one picture.")
     wanted = [_indexable(model, name) for name in (default_layers(model) if layers is None else layers)]
-    source = _Pass(model, {layer.name: layer for layer in wanted}, images, k, seed)
+    try:
+        source = _Pass(model, {layer.name: layer for layer in wanted}, images, k, seed)
+    except (RuntimeError, TypeError, AttributeError) as error:  # of a stranger's network, which cannot be copied, say
+        raise NotSupported(f"No index can be made of model {model.name!r}: {reason_of(error)}.") from error
     misfits = source.misfits()
     if layers is not None and misfits:
         raise NotSupported(f"An index cannot take layer {next(iter(misfits))!r}: {next(iter(misfits.values()))}.")
     for name, why in misfits.items():
         progress(0, len(images), f"without layer {name}: {why}")
         del source.layers[name]
+    if not source.layers and layers is None:  # then what comes as vectors
+        source.layers = {layer.name: layer for layer in model.layers if len(layer.shape) == 1 and layer.parts == 1}
+        for name in source.misfits():
+            del source.layers[name]
     manifest = source.manifest()
     with store.lock(folder, lambda: progress(0, len(images), "waiting for another process to finish this index")):
         manifest = _resumed(manifest, folder) if resume else manifest

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..network.behaviour import is_alone
 from ..network.trace import call_of, calls
 from .responses import Responses, Tail, respond
 
@@ -112,7 +113,9 @@ def pad_within(net: nn.Module, size: tuple[int, int, int]) -> None:
 
 
 def _noise(net: nn.Module, size: tuple[int, int, int]) -> Tensor:
-    return torch.randn(2, *size, generator=torch.Generator().manual_seed(0)).to(next(net.parameters()).device)
+    chance = torch.Generator().manual_seed(0)
+    device = next(net.parameters(), torch.empty(0)).device
+    return torch.randn(1 if is_alone(net) else 2, *size, generator=chance, dtype=torch.float32).to(device)
 
 
 def _padded(module: nn.Conv2d, given: Tensor) -> Callable[[Tensor], Tensor] | None:

@@ -114,7 +114,9 @@ class Summary:
         images (N,) are ascending numbers, lots (N,) what the random ranking goes by.
         """
         if output.shape[:2] != (len(images), len(self.total)):
-            raise NotSupported(f"A layer gave {tuple(output.shape)} for {len(images)} pictures of {len(self.total)} channels.")
+            raise NotSupported(
+                f"A layer gave {tuple(output.shape)} for {len(images)} pictures of {len(self.total)} channels."
+            )
         best, lowest, drawn = (self.ranked[kind].bar for kind in RANKINGS)
         found = respond(output, Sought(best, -lowest, ~(lots <= drawn[0])), tail)
         self.count(found, int(np.prod(output.shape[2:])), images, lots)

@@ -3,11 +3,12 @@ scores have a gradient at the pixels."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from .heads import Head
 from .trace import asking
@@ -54,13 +55,23 @@ class Observed:
     again: Any
     alone: Any
 
+    @property
+    def pair(self) -> tuple[Any, int]:
+        """The outputs, and of how many pictures they are."""
+        return self.together, len(self.pixels)
+
     def behaviour(self, head: Head) -> Behaviour:
         """By the scores. Raises NotSupported."""
-        together, again, alone = (head.scores(one) for one in (self.together, self.again, self.alone))
+        count = len(self.pixels)
+        together, again = (head.scores(one, count) for one in (self.together, self.again))
+        alone = head.scores(self.alone, 1)
         repeatable = _alike(together, again)
         gradient = None
         if together.requires_grad:
-            gradient = torch.autograd.grad(together.sum(), self.pixels, allow_unused=True)[0]
+            try:
+                gradient = torch.autograd.grad(together.sum(), self.pixels, allow_unused=True)[0]
+            except RuntimeError:  # such as a checkpoint's, which goes another way back
+                gradient = None
         return Behaviour(
             repeatable=repeatable,
             mixes=repeatable and not _alike(together[:1], alone),
@@ -73,10 +84,12 @@ def observe(net: nn.Module, pictures: Tensor) -> Observed:
     """Passes over two pictures (2, C, H, W), smaller ones where the net takes them. Raises what the net raises."""
     small = pictures[:, :, :SIDE, :SIDE]
     last: Exception | None = None
-    for tried in ([small, pictures] if small.shape != pictures.shape else [pictures]):
+    for tried in [small, pictures] if small.shape != pictures.shape else [pictures]:
         for batch in (tried, tried[:1]):
             try:
-                return _passes(net, batch.contiguous())
+                seen = _passes(net, batch.contiguous())
+                if len(batch) == 1 or any(len(one) == len(batch) for one in _tensors(seen.together)):
+                    return seen
             except Exception as error:  # a stranger's net raises anything, here by which batch it takes
                 last = error
     assert last is not None
@@ -96,6 +109,11 @@ def _passes(net: nn.Module, batch: Tensor) -> Observed:
         return Observed(pixels, together, net(batch.clone()), net(batch[:1].clone()))
 
 
+def _tensors(output: Any) -> list[Tensor]:
+    leaves = tree_leaves(vars(output) if is_dataclass(output) else output)
+    return [one for one in leaves if isinstance(one, Tensor) and one.dim()]
+
+
 def _alike(one: Tensor, other: Tensor) -> bool:
-    size = float(one.detach().abs().max()) if one.numel() else 0.0
+    size = float(one.detach().nan_to_num(posinf=0, neginf=0).abs().max()) if one.numel() else 0.0
     return torch.allclose(one.detach(), other.detach(), rtol=0, atol=TOLERANCE * max(size, 1e-6), equal_nan=True)

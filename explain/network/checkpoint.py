@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import pathlib
 import re
 import struct
@@ -29,7 +30,18 @@ LARGEST_FILE = 8 << 30
 MOST_TENSORS = 20_000
 LARGEST_HEADER = 50 << 20
 DEEPEST = 3  # mappings within mappings in which weights are looked for
-_KEYS = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights", "params", "student", "teacher")
+_KEYS = (
+    "state_dict",
+    "model_state_dict",
+    "model",
+    "net",
+    "network",
+    "module",
+    "weights",
+    "params",
+    "student",
+    "teacher",
+)
 """Under which programs save weights, those that are asked about first come first."""
 _AVERAGED = re.compile(r"(^|_)(ema|swa|averaged)(_|$)")
 _WAY = "save `model.state_dict()` instead, best as safetensors"
@@ -47,7 +59,7 @@ def read_weights(path: Path) -> Weights:
     """The tensors of a safetensors file or a saved state dict, by name. FILE#KEY says which of a file's several are
     meant. Raises BadFile, Unknown."""
     entry = ""
-    if not path.exists() and "#" in path.name:
+    if "#" in path.name and not os.path.exists(path):
         path, entry = path.with_name(path.name.rpartition("#")[0]), path.name.rpartition("#")[2]
     name = repr(path.name)
     try:
@@ -82,7 +94,7 @@ def read_weights(path: Path) -> Weights:
 
 def _harmless() -> list[Any]:
     """What training programs put beside the weights, and what builds nothing but itself."""
-    scalars = [np.dtype, np._core.multiarray.scalar, *(type(np.dtype(kind)) for kind in "fdiqlLQ?")]
+    scalars = [np.dtype, np.float64(0).__reduce__()[0], *(type(np.dtype(kind)) for kind in "fdiqlLQ?")]
     return [argparse.Namespace, pathlib.PosixPath, pathlib.PurePosixPath, *scalars]
 
 
@@ -101,8 +113,12 @@ def _other_format(path: Path) -> str:
         except (zipfile.BadZipFile, OSError, ValueError):
             return ""
         if any(name.endswith("constants.pkl") for name in names):
-            return "TorchScript; give explain.wrap what torch.jit.load makes of it, or a state dict with its architecture"
-        if any(name.endswith(("archive_format", "serialized_exported_program.json", "models/model.json")) for name in names):
+            return (
+                "TorchScript; give explain.wrap what torch.jit.load makes of it, or a state dict with its architecture"
+            )
+        if any(
+            name.endswith(("archive_format", "serialized_exported_program.json", "models/model.json")) for name in names
+        ):
             return "an exported program (.pt2), which torch opens unsafely; save the network's state dict"
         if "config.json" in names or any(name.endswith(".weights.h5") for name in names):
             return "of Keras; save the PyTorch network's state dict, there is no way from Keras"
@@ -146,6 +162,8 @@ def _chosen(content: Any, name: str, entry: str) -> Weights:
             tensors[key] = value
         elif not (isinstance(key, str) and key.endswith("_extra_state")):
             raise BadFile(f"Weights {name}: entry {shorten(key)} is a {type(value).__name__}, not a tensor.")
+    if all(key.startswith("module.") for key in tensors):  # saved from DataParallel
+        tensors = {key.removeprefix("module."): tensor for key, tensor in tensors.items()}
     return Weights(tensors, notes)
 
 

@@ -56,8 +56,11 @@ def make(text: str, arguments: Mapping[str, Any] | None = None) -> tuple[nn.Modu
         made = maker
     if not isinstance(made, (nn.Module, Model)):
         raise BadValue(f"{shorten(text)} gives a {type(made).__name__}, not a torch.nn.Module.")
-    source = Path(module.__file__).read_bytes() if getattr(module, "__file__", None) else b""
-    about = {"factory": Path(match["module"]).name + ":" + match["name"], "source_sha256": hashlib.sha256(source).hexdigest()}
+    source = Path(module.__file__).read_bytes() if module.__file__ else b""
+    about: dict[str, Any] = {
+        "factory": Path(match["module"]).name + ":" + match["name"],
+        "source_sha256": hashlib.sha256(source).hexdigest(),
+    }
     if given:
         about["arguments"] = {name: repr(value) for name, value in given.items()}
     return made, about

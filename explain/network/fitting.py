@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -90,7 +91,8 @@ def _own(net: nn.Module, weights: Mapping[str, Tensor], notes: list[str]) -> dic
     tensors = {key: value for key, value in weights.items() if key.rpartition(".")[2] not in _LEFTOVERS}
     if len(tensors) < len(weights):
         notes.append(f"{len(weights) - len(tensors)} counts of a profiler are left out.")
-    if not any(_COMPILED in key for key in own):
+    if not any(_COMPILED in key for key in own) and any(_COMPILED in key for key in tensors):
+        notes.append(f"{_COMPILED!r}, which torch.compile puts into names, was taken out of them.")
         tensors = {key.replace(_COMPILED, ""): value for key, value in tensors.items()}
     prefix, others = _prefix(_needed(own), tensors)
     if not prefix:
@@ -131,7 +133,8 @@ def _reshape(net: nn.Module, tensors: dict[str, Tensor], done: Fitted) -> None:
         return
     convolutions = [name for name in layers if isinstance(net.get_submodule(name), nn.Conv2d)]
     for name in dict.fromkeys([*convolutions[:1], *layers[-2:]]):
-        layer, found = net.get_submodule(name), tensors.get(f"{name}.weight")
+        layer: Any = net.get_submodule(name)
+        found = tensors.get(f"{name}.weight")
         if found is None or found.dim() != layer.weight.dim() or found.shape[2:] != layer.weight.shape[2:]:
             continue
         (outs, ins), (own_outs, own_ins) = found.shape[:2], layer.weight.shape[:2]
@@ -154,7 +157,7 @@ def _reshape(net: nn.Module, tensors: dict[str, Tensor], done: Fitted) -> None:
 def _sequential_head(
     net: nn.Module, name: str, tensors: dict[str, Tensor], own: Mapping[str, Tensor], done: Fitted
 ) -> None:
-    """A head that was wrapped, as in Sequential(Dropout, Linear): what has no tensors before it does nothing in eval."""
+    """A head that was wrapped, as in Sequential(Dropout, Linear): what has no tensors is taken for dropout."""
     layer = net.get_submodule(name)
     if not isinstance(layer, nn.Linear) or f"{name}.weight" in tensors:
         return
@@ -176,9 +179,10 @@ def _sequential_head(
 
 def _convolution(layer: nn.Module, ins: int, outs: int) -> nn.Conv2d:
     assert isinstance(layer, nn.Conv2d)
-    return type(layer)(
-        ins, outs, layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups, layer.bias is not None
-    )  # type: ignore[arg-type]
+    made: Any = type(layer)
+    shape = layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups
+    new: nn.Conv2d = made(ins, outs, *shape, layer.bias is not None)
+    return new
 
 
 def _replace(net: nn.Module, name: str, layer: nn.Module) -> None:
@@ -198,7 +202,7 @@ def _without_auxiliaries(net: nn.Module, tensors: dict[str, Tensor], notes: list
         for name in {key.partition(".")[0] for key in missing}:
             setattr(net, name, None)
         if hasattr(net, "aux_logits"):
-            net.aux_logits = False
+            net.aux_logits = False  # type: ignore[assignment]
         notes.append("The file has no auxiliary heads; the network is without them.")
     surplus = [key for key in tensors if key not in own and auxiliary(key)]
     for key in surplus:

@@ -26,10 +26,7 @@ TINY = 1e-12  # of a probability whose logarithm is taken
 
 @dataclass(frozen=True)
 class Kind:
-    """scores (N, K) of the picked tensor, which gradients go through; probabilities (N, K) of scores, None: it has none.
-
-    `logits` says that more of a score is more of its class, without a bound.
-    """
+    """scores (N, K) of the picked tensor, which gradients go through; probabilities (N, K) of scores, or None."""
 
     says: str
     scores: Callable[[Tensor], Tensor]
@@ -57,7 +54,9 @@ HEADS: dict[str, Kind] = {
     "sigmoid": Kind("scores of labels, each right or not", lambda x: x, torch.sigmoid),
     "binary": Kind("one score: of the second class, against the first", _both_sides, torch.sigmoid),
     "probabilities": Kind("probabilities of classes, whose scores are their logarithms", _logarithms, _softmax),
-    "chances": Kind("probabilities of labels, each on its own, whose scores are their log odds", _log_odds, torch.sigmoid),
+    "chances": Kind(
+        "probabilities of labels, each on its own, whose scores are their log odds", _log_odds, torch.sigmoid
+    ),
     "regression": Kind("numbers, which have no probability", lambda x: x, None),
     "segmentation": Kind("maps of classes; a class's score is their sum over the region", lambda x: x, None),
 }
@@ -65,15 +64,17 @@ HEADS: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Head:
-    """What an output means. `path` leads to its tensor; `found` says how it was found where it was not asked for."""
+    """What an output means. `path` leads to its tensor; `found` says how it was found where it was not asked for; it is
+    `plain` where the output is the scores already."""
 
     kind: str = "softmax"
     path: Path = ()
     found: str = ""
     region: Region = None
+    plain: bool = False
 
-    def pick(self, output: Any) -> Tensor:
-        """The tensor of an output that the scores are made of. Raises NotSupported."""
+    def pick(self, output: Any, pictures: int) -> Tensor:
+        """The tensor of an output that the scores of so many pictures are made of. Raises NotSupported."""
         for step in self.path:
             try:
                 output = _entries(output)[step]
@@ -83,16 +84,17 @@ class Head:
                 ) from None
         if not isinstance(output, Tensor):
             raise NotSupported(f"The network's output is no tensor but a {type(output).__name__}{_choices(output)}")
+        if output.dim() < 2 and output.numel() % pictures == 0:  # squeezed: scores of one picture, or one of each
+            return output.reshape(pictures, -1)
         return output
 
-    def scores(self, output: Any) -> Tensor:
-        """Scores (N, K), differentiable, of whatever the net returns."""
-        values = self.pick(output)
+    def scores(self, output: Any, pictures: int) -> Tensor:
+        """Scores (N, K), differentiable, of whatever the net returns for so many pictures."""
+        values = self.pick(output, pictures)
         if not values.is_floating_point():
             raise NotSupported(f"The network gives {values.dtype}, not scores.")
         if self.kind == "segmentation":
             return _over(values, self.region)
-        values = values[:, None] if values.dim() == 1 else values
         return HEADS[self.kind].scores(values.flatten(1) if values.dim() == 4 else values)
 
     def probabilities(self, scores: Tensor) -> Tensor | None:
@@ -101,7 +103,7 @@ class Head:
         return None if turned is None else turned(scores)
 
     def loss(self, scores: Tensor, target: Tensor) -> Tensor:
-        """Cross entropy (N,) with the class that is right, of labels that of each one; NaN of what has no probability."""
+        """Cross entropy (N,) with the right class, of labels that of each one; NaN of what has no probability."""
         turned = HEADS[self.kind].probabilities
         if turned is None:
             return torch.full((len(scores),), torch.nan)
@@ -109,11 +111,6 @@ class Head:
             return F.cross_entropy(scores, target, reduction="none")
         right = F.one_hot(target, scores.shape[1]).to(scores)
         return F.binary_cross_entropy_with_logits(scores, right, reduction="none").mean(1)
-
-    @property
-    def plain(self) -> bool:
-        """Whether the output is the scores already."""
-        return not self.path and self.kind in ("softmax", "sigmoid", "regression")
 
     def __str__(self) -> str:
         return ":".join([*(".".join(map(str, self.path)) and [".".join(map(str, self.path))]), self.kind])
@@ -136,24 +133,25 @@ def head_of(text: Any) -> tuple[Path | None, str | None]:
     return steps, kind or None
 
 
-def find_head(outputs: Sequence[Any], classes: int | None, asked: Any = None) -> Head:
-    """The head of a net by its outputs for some batches of pictures, given how many classes it should have.
+def find_head(outputs: Sequence[tuple[Any, int]], classes: int | None, asked: Any = None) -> Head:
+    """The head of a net by its outputs, each with how many pictures it is for, given how many classes there should be.
 
     Raises NotSupported for an output that is no scores, BadValue where one has to be chosen.
     """
     path, kind = head_of(asked)
     said = []
     if path is None:
-        path, words = _path(outputs[0], classes)
+        path, words = _path(outputs[0][0], classes)
         said += words
     head = Head(kind or "softmax", path)
-    values = [head.pick(output) for output in outputs]
+    values = [head.pick(*output) for output in outputs]
     if kind is None:
         kind, words = _kind(values, classes)
         said += words
-    head = replace(head, kind=kind, found=" ".join(said))
-    count = head.scores(outputs[0]).shape
-    if len(count) != 2:
+    same = kind in ("softmax", "sigmoid", "regression") and not path
+    same = same and all(isinstance(output, Tensor) and output.dim() == 2 for output, _ in outputs)
+    head = replace(head, kind=kind, found=" ".join(said), plain=same)
+    if head.scores(*outputs[0]).dim() != 2:
         raise NotSupported(f"The network gives {_shape(values[0])}, which is no {HEADS[kind].says}.")
     return head
 
@@ -187,7 +185,7 @@ def _kind(values: Sequence[Tensor], classes: int | None) -> tuple[str, list[str]
         if classes is not None and first.shape[1] != classes:
             raise NotSupported(f"The network gives {_shape(first)}, and {classes} classes: not a map for each.")
         return "segmentation", ["The network gives a map for each class: a score is its sum over the picture."]
-    if first.dim() not in (1, 2, 4):
+    if first.dim() not in (2, 4):
         raise NotSupported(f"The network gives {_shape(first)}; scores are (N, classes), or maps (N, classes, H, W).")
     numbers = torch.cat([value.detach().float().reshape(len(value), -1) for value in values])
     count = numbers.shape[1]
@@ -212,13 +210,14 @@ def _ends_in(value: Tensor, kind: str) -> bool:
 
 
 def _over(maps: Tensor, region: Region) -> Tensor:
-    """The sum of each class's map (N, K, H, W) over a region: all, where it is the likeliest, or a share of the sides."""
+    """The sum of each class's map (N, K, H, W) over a region: all, where it is the likeliest, or a box of the map."""
     if region is None:
         return maps.sum((2, 3))
     if region == "predicted":
         most = maps.argmax(1, keepdim=True)
         own = torch.arange(maps.shape[1], device=maps.device).view(1, -1, 1, 1)
         return (maps * (most == own)).sum((2, 3))
+    assert isinstance(region, tuple)
     y0, x0, y1, x1 = region
     return maps[:, :, y0:y1, x0:x1].sum((2, 3))
 

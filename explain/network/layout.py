@@ -37,7 +37,8 @@ class Layout(NamedTuple):
         """As (N, C, H, W), without a copy where that can be."""
         if self.kind == "last":
             return output.permute(0, 3, 1, 2)
-        return output[:, self.before :].mT.unflatten(2, self.size)
+        places: Tensor = output[:, self.before :].mT
+        return places.reshape(*places.shape[:2], *self.size)
 
     def from_maps(self, maps: Tensor, output: Tensor) -> Tensor:
         """Changed maps in the place of those of an output."""

@@ -8,7 +8,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
@@ -27,6 +27,7 @@ from .exact import exact
 from .heads import Head, find_head
 from .layers import Layer, scan
 from .layout import LAYOUTS, Layout
+from .opened import check_weights, opened
 from .program import program
 from .trace import asking, record
 
@@ -86,6 +87,25 @@ class Preprocess:
             )
         if self.channels * self.size[0] * self.size[1] > LARGEST_INPUT:
             raise BadValue(f"Preprocessing to {self.channels} channels of {self.size} is too large an input.")
+
+    @property
+    def summary(self) -> str:
+        """What it does, in words."""
+        height, width = self.size
+        if isinstance(self.resize, int):
+            way = f"shorter side {self.resize}, cut to {width} x {height}"
+        elif self.resize == self.size:
+            way = f"squeezed into {width} x {height}"
+        else:
+            way = f"scaled to {self.resize[1]} x {self.resize[0]}, cut to {width} x {height}"
+        mean, std = (", ".join(f"{value:.3g}" for value in values) for values in (self.mean, self.std))
+        plain = set(self.mean) == {0.0} and set(self.std) == {1.0}
+        values = "values 0 to 1" if plain else f"mean {mean}, std {std}"
+        n = self.channels
+        bands = (
+            "" if n in (1, 3) else f"; grey in each of {n} channels, but for arrays (H, W, {n}), whose bands they are"
+        )
+        return f"{way} ({self.interpolation}), {values}{bands}"
 
     def crop(self, image: Any) -> NDArray[np.uint8]:
         """The very pixels the net sees: (H, W, 3), or (H, W, channels) for an input that is no RGB or grey picture."""
@@ -176,15 +196,21 @@ class Model:
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, init=False)
     _layouts: dict[str, Layout] = field(default_factory=dict, repr=False, init=False)
 
+    def __post_init__(self) -> None:
+        net, notes = opened(self._net)
+        if net is not self._net:
+            about = {**self.about, "notes": [*self.about.get("notes", ()), *notes]} if notes else self.about
+            vars(self).update(_net=net, about=about)
+
     @contextmanager
     def exclusive(self) -> Iterator[nn.Module]:
         """The net for one thread at a time, in eval mode with its weights frozen, in full float32, its output turned to
-        scores by the head; modes, gradients, hooks, requires_grad, buffers and the random state are put back
-        afterwards, also after an exception."""
+        scores by the head; modes, gradients, hooks, requires_grad and buffers are put back afterwards, also after an
+        exception, and the random state where the net draws from it."""
         head, behaviour = self._met
-        with self._as_it_is() as net:
+        with self._as_it_is() as net, _same_chance() if not behaviour.repeatable else nullcontext():
             if not head.plain or self._kind != torch.float32:
-                net.register_forward_hook(lambda _net, _given, output: head.scores(output).float())
+                net.register_forward_hook(lambda _net, given, output: head.scores(output, len(given[0])).float())
             outer = {name: net.__dict__[name] for name in (ALONE, LAYOUTS) if name in net.__dict__}
             net.__dict__.update({ALONE: behaviour.alone, LAYOUTS: self._layouts})
             try:
@@ -196,14 +222,16 @@ class Model:
 
     @contextmanager
     def _as_it_is(self) -> Iterator[nn.Module]:
-        with self._lock, exact(_device_of(self._net)), _same_chance():
+        check_weights(self._net, self.name)
+        with self._lock, exact(_device_of(self._net)):
             modules, parameters = list(self._net.modules()), list(self._net.parameters())
             training = [module.training for module in modules]
             hooks = [[(table, dict(table)) for table in _hook_tables(module)] for module in modules]
             wants = [(parameter.requires_grad, parameter.grad) for parameter in parameters]
             kept = [(one, one._version, one.detach().clone()) for one in self._net.buffers() if one.numel() < SMALL]
             try:
-                self._net.eval()
+                with suppress(NotImplementedError):  # an exported program has no modes
+                    self._net.eval()
                 for parameter in parameters:
                     parameter.requires_grad_(False)
                 if self._kind != torch.float32:  # a net of another precision takes the same pictures
@@ -251,8 +279,8 @@ class Model:
         with self._as_it_is() as net:
             observed = observe(net, self._noise)
             try:
-                head = find_head([observed.together, output], len(self.classes) or None, self.output)
-                count = head.scores(output).shape[1]
+                head = find_head([observed.pair, (output, 1)], len(self.classes) or None, self.output)
+                count = head.scores(output, 1).shape[1]
                 if self.classes and count != len(self.classes):
                     raise BadValue(f"it has {count} outputs but {len(self.classes)} class names were given.")
                 return head, observed.behaviour(head)
@@ -261,7 +289,8 @@ class Model:
 
     @property
     def _noise(self) -> Tensor:
-        return torch.randn(2, *self._input_size, generator=torch.Generator().manual_seed(0)).to(self.device)
+        chance = torch.Generator().manual_seed(0)
+        return torch.randn(2, *self._input_size, generator=chance, dtype=torch.float32).to(self.device)
 
     def renamed(self, name: str = "", classes: tuple[str, ...] = (), **about: Any) -> Model:
         """The same net under another name, with other names of classes, with what some passes showed of it already."""
@@ -281,8 +310,6 @@ class Model:
 
     def try_out(self) -> Any:
         """What the net returns for one picture. Raises NotSupported."""
-        if any(one.is_meta for one in self._net.parameters()):
-            raise NotSupported(f"Model {self.name!r} is on the device 'meta', where it has no weights; load them first.")
         with self._as_it_is() as net, torch.inference_mode(False), torch.no_grad():
             try:
                 return net(self._noise[:1].clone())
@@ -305,12 +332,15 @@ class Model:
         meant = [*self.head.path, self.head.kind]
         digest = hashlib.sha256(json.dumps([asdict(self.preprocess), self.classes, meant]).encode())
         with self._as_it_is() as net:
-            for line in program(net, torch.zeros(1, *self._input_size, device=self.device)):
+            for line in program(net, torch.zeros(1, *self._input_size, dtype=torch.float32, device=self.device)):
                 digest.update(line.encode())
             for name, module in net.named_modules():  # two nets with other activations may share all weights
                 settings = _ADDRESS.sub("", module.extra_repr())
                 digest.update(f"{name} {type(module).__qualname__}({settings})".encode())
             for name, tensor in net.state_dict().items():
+                if not isinstance(tensor, Tensor) or tensor.is_quantized:
+                    digest.update(f"{name} {_ADDRESS.sub('', str(tensor))}".encode())
+                    continue
                 digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
                 digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
@@ -326,7 +356,7 @@ class Model:
     def scanned(self) -> tuple[Layer, ...]:
         """Layers and blocks, in execution order."""
         with self.exclusive() as net:
-            found = scan(net, torch.zeros(1, *self._input_size, device=self.device))
+            found = scan(net, torch.zeros(1, *self._input_size, dtype=torch.float32, device=self.device))
         self._layouts.update({layer.name: layer.layout for layer in found if layer.layout is not None})
         return found
 
@@ -457,7 +487,8 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
 
 @contextmanager
 def _same_chance() -> Iterator[None]:
-    """What a net draws from the global generator is drawn again next time."""
+    """What a net draws from the global generator is drawn again next time. Only for nets that draw: others may be built
+    meanwhile, whose weights are drawn from it as well."""
     state = torch.get_rng_state()
     try:
         yield

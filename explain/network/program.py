@@ -19,7 +19,8 @@ DIGITS = 2  # of answers, which differ from processor to processor behind that
 def program(net: nn.Module, batch: Tensor) -> Iterator[str]:
     """Each function that a pass over a batch calls, with where its arguments come from; of what is compiled, its code;
     and of what cannot be followed at all, its answers, rounded."""
-    scripted = [module for module in net.modules() if isinstance(module, torch.jit.ScriptModule)]
+    compiled = (net, *net.modules())
+    scripted = [one for one in compiled if isinstance(one, torch.jit.ScriptModule) or hasattr(one, "code")]
     yield from (str(module.code) for module in scripted)
     followed = _Followed(net)
     with torch.inference_mode(False), torch.no_grad():

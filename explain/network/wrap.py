@@ -41,11 +41,10 @@ def wrap(
     if not isinstance(net, nn.Module):
         hint = "load it with torch.load, or build the module and load its state dict" if isinstance(net, dict) else ""
         raise BadValue(f"{shorten(net)} is no torch.nn.Module{'; ' + hint if hint else ''}.")
-    if isinstance(net, nn.parallel.DataParallel | nn.parallel.DistributedDataParallel):
-        net = net.module
     if device is not None:
         net.to(choose_device(device))
     about: dict[str, Any] = {"source": "wrapped", "architecture": type(net).__qualname__}
+    name = name or getattr(net, "original_name", None)
     if preprocess is None:
         preprocess, about["preprocess_from"] = _preprocess(net)
     names = _names(classes)
@@ -107,5 +106,8 @@ def _preprocess(net: nn.Module) -> tuple[Preprocess, str]:
         except NotSupported as error:
             reason = reason or str(error)
             continue
-        return preprocess, f"nothing: pictures of {side} x {side} with values from 0 to 1 are a guess, as none was given"
+        return (
+            preprocess,
+            f"nothing: pictures of {side} x {side} with values from 0 to 1 are a guess, as none was given",
+        )
     raise NotSupported(f"Give preprocess=explain.Preprocess(size): {reason}")

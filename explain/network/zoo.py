@@ -149,12 +149,15 @@ def save_model(model: Model, folder: str | Path) -> Path:
 
     folder = Path(folder)
     with model.exclusive() as net:
+        kind = type(net).__qualname__
         state = {key: value for key, value in net.state_dict().items() if isinstance(value, torch.Tensor)}
         content = save({key: tensor.detach().cpu().contiguous() for key, tensor in state.items()})
     store.write(folder / "weights.safetensors", content)
+    made = {} if "architecture" in model.about else {"source": "wrapped", "architecture": kind}
     card = {
         "format": FORMAT,
         "name": model.name,
+        **made,
         **{key: value for key, value in model.about.items() if key != "weights"},
         "preprocess": dataclasses.asdict(model.preprocess),
         "classes": list(model.classes),
@@ -183,6 +186,8 @@ def _card(folder: Path) -> tuple[dict[str, Any], Preprocess, tuple[str, ...], Pa
         file = folder / Path(card["weights"]["file"]).name
         digest, classes = card["weights"]["sha256"], tuple(map(str, card["classes"]))
         card["name"] = str(card["name"])
+        if not classes:
+            raise ValueError("there are no classes")
     except (KeyError, TypeError, ValueError) as error:
         raise BadFile(f"{folder.name}/model.json lacks or garbles an entry: {error!r}.") from None
     if not os.path.isfile(file) or store.sha256(file) != digest:
@@ -213,12 +218,14 @@ def _folder(folder: Path) -> Model:
 
 def _build(name: str, weights: str | Path | None, classes: Sequence[str] | None) -> Model:
     published = weights == "DEFAULT"
-    read = None if weights is None or published else read_weights(Path(weights))
     net, preprocess, names, about = _architecture(name, published, classes)
-    about = {"architecture": name, "options": {"classes": len(classes)} if classes else {}} | about
-    output = about.pop("output", "softmax")
-    if read is not None:
-        fitted = fit(net, read, Path(weights).name)
+    file = None if weights is None or published else Path(weights)
+    read = None if file is None else read_weights(file)
+    options: dict[str, Any] = {"classes": len(classes)} if classes else {}
+    about = {"architecture": name, "options": options, **about}
+    output = about.pop("output", "softmax" if len(classes or names) > 1 else None)
+    if read is not None and file is not None:
+        fitted = fit(net, read, file.name)
         if fitted.channels:
             preprocess = dataclasses.replace(preprocess, channels=fitted.channels, mean=(0.0,), std=(1.0,))
             fitted.notes.append("How these were normalised is not known: they are taken as values from 0 to 1.")
@@ -226,7 +233,7 @@ def _build(name: str, weights: str | Path | None, classes: Sequence[str] | None)
             names = [str(number) for number in range(fitted.classes)]
             about["options"] = {**about["options"], "classes": fitted.classes}
             fitted.notes.append("The classes have no names; give them as classes.")
-        about = {**about, "weights": Path(weights).name, "notes": [*about.get("notes", []), *fitted.notes]}
+        about = {**about, "weights": file.name, "notes": [*about.get("notes", []), *fitted.notes]}
     return Model(name, net, preprocess, tuple(classes or names), about, output)
 
 
@@ -270,7 +277,8 @@ def _torchvision(name: str, published: bool, classes: Sequence[str] | None) -> _
         std=tuple(transform.std),
         interpolation=transform.interpolation.value,
     )
-    about = {"weights": str(default) if published else "random, seed 0", "source": "torchvision"}
+    about: dict[str, Any] = {"weights": str(default) if published else "random, seed 0", "source": "torchvision"}
+    about["preprocess_from"] = f"torchvision's {default}"
     if name in segmenters:
         about["output"] = "out:segmentation"
     if hasattr(net, "transform_input") and not net.transform_input:
@@ -305,7 +313,16 @@ def _timm(name: str, published: bool, classes: Sequence[str] | None) -> _Built:
     if count == 1000:
         described = ImageNetInfo()  # reads its tables from files
         names = [described.index_to_description(i) for i in range(count)]
-    return net, preprocess, names, {"weights": "published" if published else "random, seed 0", "source": "timm"}
+    return (
+        net,
+        preprocess,
+        names,
+        {
+            "weights": "published" if published else "random, seed 0",
+            "source": "timm",
+            "preprocess_from": "timm's configuration of it",
+        },
+    )
 
 
 def _lecture(name: str, published: bool, classes: Sequence[str] | None) -> _Built:

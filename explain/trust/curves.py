@@ -63,8 +63,8 @@ def curves(
 
     with exact(batch.device):
         outputs = outputs_of(question.target_module(net), total, make)
-    values = outputs if question.unit else question.model.chances(outputs)
-    values = values[:, question.target].double().cpu().numpy()
+    chances = outputs if question.unit else question.model.chances(outputs)
+    values = chances[:, question.target].double().cpu().numpy()
     (whole, nothing, start), steps_of = values[:3], values[3:].reshape(2, len(orders), inner)
     return (
         [Curve(np.concatenate([[whole], between, [nothing]])) for between in steps_of[0]],

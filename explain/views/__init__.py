@@ -1,78 +1,101 @@
 """One file a view: compute(...) -> result, without drawing; render(result, ...) -> Figure, without the model.
 
-VIEWS is what there is. A view's module is loaded when it is asked for: this table costs nothing.
+VIEWS is what there is, by name, made of TABLE when it is first asked for; a view's module is loaded when it is called.
+So the table costs nothing, and the command line's help is there at once.
 """
 
-from .view import Parameter, View
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-__all__ = ["VIEWS", "Parameter", "View"]
+if TYPE_CHECKING:
+    from .view import Parameter as Parameter
+    from .view import View as View
 
-VIEWS: dict[str, View] = {
-    view.name: view
-    for view in (
-        View("filters", "the filters of a layer as pictures", "filters"),
-        View("activations", "what the channels of a layer do with a picture", "activations"),
-        View("unit", "what excites one unit, projected to the pixels", "activations"),
-        View(
-            "saliency",
-            "what a prediction rests on",
-            "saliency",
-            {"asked": "", "saliency_grid.second": "", "saliency_grid.second_model": ""},
-        ),
-        View(
-            "saliency_grid",
-            "saliency maps side by side: methods by classes, pictures or models",
-            "saliency",
-            {"asked": ""},
-            shares="saliency",
-        ),
-        View(
-            "faithfulness",
-            "how far one saliency map can be trusted",
-            "saliency",
-            {"asked": "", "check": "true", "saliency_grid.second": "", "saliency_grid.second_model": ""},
-            shares="saliency",
-        ),
-        View("gallery", "the maps of one method for many pictures: of a set, or its surest mistakes", "gallery"),
-        View("leaderboard", "which saliency methods can be trusted on a network, as a ranking"),
-        View("patches", "the patches of many pictures that channels respond to most", "patches"),
-        View("channel", "all that an index knows of a channel, and the prediction without it", "patches"),
-        View("channel_health", "channels of a layer that are dead, or equal to others", "patches"),
-        View("hierarchy", "a picture through early, middle and late layers", "patches", {"hierarchy": "true"}),
-        View("neighbours", "the pictures of an index nearest to one, in features and in pixels", "neighbours"),
-        View(
-            "agreement",
-            "whether neighbours share labels, in features and in pixels",
-            "neighbours",
-            {"measure": "true"},
-            shares="neighbours",
-        ),
-        View("study", "whether maps let people foresee a network's mistakes: what is asked, and what came out"),
-        View("embedding", "the pictures of an index as points of a map", "embedding"),
-        View(
-            "confusion",
-            "which classes are taken for which, and the worst mistakes",
-            "train",
-            {"trainings": "runs", "training_curves.runs": ""},
-        ),
-        View(
-            "anatomy", "layers with shape, parameters, MACs, memory, receptive field", "anatomy", {"section": "anatomy"}
-        ),
-        View("compare", "two networks side by side", "anatomy", {"section": "networks"}),
-        View("batch_costs", "memory and seconds of batches", "anatomy", {"section": "batches"}),
-        View(
-            "output_size",
-            "how large a convolution's output is, and what it costs",
-            "anatomy",
-            {"section": "calculator"},
-        ),
-        View(
-            "lecture_tables",
-            "the lectures' tables beside ours, and why they differ",
-            "anatomy",
-            {"section": "lectures"},
-        ),
-        View("training_curves", "how trainings went", "train", {"trainings": "runs"}),
-        View("augmentations", "what training sees of pictures", "train", {"trainings": "augmentations"}),
-    )
-}
+    VIEWS: dict[str, View]
+
+__all__ = ["TABLE", "VIEWS", "Parameter", "View"]
+
+
+class Line(NamedTuple):
+    """As View has them."""
+
+    name: str
+    summary: str
+    page: str = ""
+    chosen: Mapping[str, str] = {}
+    shares: str = ""
+
+
+TABLE = (
+    Line("filters", "the filters of a layer as pictures", "filters"),
+    Line("activations", "what the channels of a layer do with a picture", "activations"),
+    Line("unit", "what excites one unit, projected to the pixels", "activations"),
+    Line(
+        "saliency",
+        "what a prediction rests on",
+        "saliency",
+        {"asked": "", "saliency_grid.second": "", "saliency_grid.second_model": ""},
+    ),
+    Line(
+        "saliency_grid",
+        "saliency maps side by side: methods by classes, pictures or models",
+        "saliency",
+        {"asked": ""},
+        shares="saliency",
+    ),
+    Line(
+        "faithfulness",
+        "how far one saliency map can be trusted",
+        "saliency",
+        {"asked": "", "check": "true", "saliency_grid.second": "", "saliency_grid.second_model": ""},
+        shares="saliency",
+    ),
+    Line("gallery", "the maps of one method for many pictures: of a set, or its surest mistakes", "gallery"),
+    Line("leaderboard", "which saliency methods can be trusted on a network, as a ranking"),
+    Line("patches", "the patches of many pictures that channels respond to most", "patches"),
+    Line("channel", "all that an index knows of a channel, and the prediction without it", "patches"),
+    Line("channel_health", "channels of a layer that are dead, or equal to others", "patches"),
+    Line("hierarchy", "a picture through early, middle and late layers", "patches", {"hierarchy": "true"}),
+    Line("neighbours", "the pictures of an index nearest to one, in features and in pixels", "neighbours"),
+    Line(
+        "agreement",
+        "whether neighbours share labels, in features and in pixels",
+        "neighbours",
+        {"measure": "true"},
+        shares="neighbours",
+    ),
+    Line("study", "whether maps let people foresee a network's mistakes: what is asked, and what came out"),
+    Line("embedding", "the pictures of an index as points of a map", "embedding"),
+    Line(
+        "confusion",
+        "which classes are taken for which, and the worst mistakes",
+        "train",
+        {"trainings": "runs", "training_curves.runs": ""},
+    ),
+    Line("anatomy", "layers with shape, parameters, MACs, memory, receptive field", "anatomy", {"section": "anatomy"}),
+    Line("compare", "two networks side by side", "anatomy", {"section": "networks"}),
+    Line("batch_costs", "memory and seconds of batches", "anatomy", {"section": "batches"}),
+    Line(
+        "output_size",
+        "how large a convolution's output is, and what it costs",
+        "anatomy",
+        {"section": "calculator"},
+    ),
+    Line(
+        "lecture_tables",
+        "the lectures' tables beside ours, and why they differ",
+        "anatomy",
+        {"section": "lectures"},
+    ),
+    Line("training_curves", "how trainings went", "train", {"trainings": "runs"}),
+    Line("augmentations", "what training sees of pictures", "train", {"trainings": "augmentations"}),
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .view import Parameter, View
+
+    globals().update(VIEWS={line.name: View(*line) for line in TABLE}, Parameter=Parameter, View=View)
+    return globals()[name]

@@ -14,7 +14,7 @@ from ..errors import BadValue, NotSupported
 from ..figure import Figure, Grid, Panel, Scale
 from ..images import contact_sheet, resize, to_bytes
 from ..network.model import Layer, Model
-from ..network.trace import split
+from ..network.trace import call_of
 from ..options import Choices, Range
 from .inputs import LAYER, MODEL
 from .inputs import Layer as LayerOf
@@ -104,8 +104,8 @@ def _weights(model: Model, layer: str | None) -> Filters:
     chosen = model.layer(layer or default_layer(model))
     if reason := _refusal(model, chosen):
         raise NotSupported(f"Layer {chosen.name!r} has no filters to show: {reason}.")
-    module = chosen.name if ":" not in chosen.name else split(chosen.name)[0]
     with model.exclusive() as net:
+        module = call_of(net, chosen.name)[0]
         weight = net.get_submodule(module).get_parameter("weight").detach().float().cpu().numpy().copy()
     channels = model.preprocess.channels
     if weight.ndim == 2:

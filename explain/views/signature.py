@@ -30,6 +30,7 @@ class _Anything(type):
         return cls
 
     __or__ = __ror__ = __getitem__ = __getattr__ = __call__ = _itself
+    __iter__ = None  # it would never end
 
 
 class Opaque(metaclass=_Anything):
@@ -83,7 +84,8 @@ class _Names(dict[str, Any]):
         self.functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
         self.assigned: dict[str, ast.expr] = {}
         self.imported: dict[str, tuple[str, str]] = {}
-        for node in tree.body:
+        typed = [node for outer in tree.body if isinstance(outer, ast.If) for node in outer.body]  # TYPE_CHECKING
+        for node in (*tree.body, *typed):
             if isinstance(node, ast.ImportFrom):
                 self.imported |= {one.asname or one.name: (self._origin(node), one.name) for one in node.names}
             elif isinstance(node, ast.Assign):

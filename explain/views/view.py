@@ -1,6 +1,6 @@
 """What a view is: `compute` and `render` of one file, and all that follows from their two signatures.
 
-A new view is such a file and a line of VIEWS, in this folder's __init__.
+A new view is such a file and a line of TABLE, in this folder's __init__.
 
     @view
     def compute(index: Annotated[Index, INDEX], *, k: Annotated[int, Range(1, 50)] = 8) -> Neighbours: ...
@@ -22,7 +22,7 @@ from functools import cached_property, wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, Protocol, TypeVar, get_args, get_origin
 
-from ..errors import Unknown
+from ..errors import NotSupported, Unknown
 from ..options import Option
 from .facts import Facts
 from .inputs import EntryOptions, Input, Opener, Plain, literal
@@ -294,7 +294,13 @@ def view(compute: Callable[P, R]) -> Callable[P, R]:
         declared, bound = declared_in(compute.__module__), order.bind(*args, **kwargs)
         handed = {key: bound.arguments.pop(key) for key in RESERVED if key in bound.arguments}
         given = declared.check(bound.arguments)
-        result = compute(**declared.flat(given), **handed)  # type: ignore[call-arg]
+        try:
+            result = compute(**declared.flat(given), **handed)  # type: ignore[call-arg]
+        except _UNFOLLOWED as error:
+            reason = _reason(error)
+            if reason is None or not _networks(given):
+                raise
+            raise NotSupported(f"{declared.name} cannot be made of this network: {reason}.") from error
         facts = declared.facts(given, result.facts)  # type: ignore[attr-defined]
         said = _caveats(given)
         return replace(result, facts=facts | ({"caveats": said} if said else {}))  # type: ignore[type-var]
@@ -316,10 +322,33 @@ def drawn(render: Callable[P, Figure]) -> Callable[P, Figure]:
     return checked
 
 
+_UNFOLLOWED = (RuntimeError, NotImplementedError)
+"""What torch raises where it cannot follow a network of a stranger's."""
+
+
+def _reason(error: Exception) -> str | None:
+    """The first line of what torch raised; None for what is not the network's fault."""
+    import torch
+
+    text = str(error).strip().partition("\n")[0][:200]
+    ours = isinstance(error, torch.OutOfMemoryError) or type(error) not in (*_UNFOLLOWED, *_torchs())
+    return None if ours or not text else text.rstrip(".")
+
+
+def _torchs() -> tuple[type[Exception], ...]:
+    from torch.utils.checkpoint import CheckpointError
+
+    return (CheckpointError,)
+
+
+def _networks(given: Mapping[str, Any]) -> list[Any]:
+    found = [getattr(value, "model", value) for value in given.values()]
+    return [one for one in found if hasattr(one, "caveats")]
+
+
 def _caveats(given: Mapping[str, Any]) -> list[str]:
     """What the networks that were asked have to say of all their answers."""
-    networks = [getattr(value, "model", value) for value in given.values()]
-    return list(dict.fromkeys(said for one in networks for said in getattr(one, "caveats", ())))
+    return list(dict.fromkeys(said for one in _networks(given) for said in one.caveats))
 
 
 def _kind(parameter: inspect.Parameter) -> Input:

@@ -11,9 +11,11 @@ from typing import Any
 from .. import store
 from ..data import ImageSet, load_images
 from ..errors import ExplainError
-from ..index import Index, build, read_manifest
+from ..index import Index, read_manifest
+from ..index.build import build
 from ..network.model import Model
 from ..progress import Progress, unheard
+from ..project import project
 from .folder import root
 from .models import load_model, model_folder
 
@@ -26,7 +28,7 @@ def open_index(path: str | Path, model: Model | None = None) -> Index:
     folder = Path(path)
     if folder.name == str(path) and not folder.exists():
         folder = root() / "indexes" / folder
-    if model is None and model_folder(name := read_manifest(folder).model):
+    if model is None and ((name := read_manifest(folder).model) in project().models or model_folder(name)):
         model = load_model(name)
     return Index(folder, model)
 

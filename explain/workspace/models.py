@@ -52,8 +52,8 @@ def run_folder(recipe: str) -> Path:
 
 
 def list_models() -> list[str]:
-    """Names of the models that need no download, those of explain.toml, those shipped and those trained here; `torchvision:NAME` and
-    `timm:NAME` work as well."""
+    """Names of the models that need no download: those of explain.toml, those shipped and those trained here;
+    `torchvision:NAME` and `timm:NAME` work as well."""
     finished = [name for name, folder in list_runs().items() if (folder / "model.json").is_file()]
     return list(dict.fromkeys([*project().models, *zoo.list_models(), *finished]))
 

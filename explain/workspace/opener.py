@@ -38,7 +38,6 @@ class Opener:
         model: Any = None,
         index: Any = None,
         image: Any = None,
-        *,
         **how: Any,
     ) -> None:
         self._how = how

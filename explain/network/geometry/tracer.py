@@ -51,7 +51,8 @@ class Tracer(TorchDispatchMode):
             return (), ()
         ends = units.maps[4:6], units.maps[6:8]
         rows, columns = (
-            tuple(d for d in range(len(units.shape)) if any(m.ndim > d and m.shape[d] > 1 for m in pair)) for pair in ends
+            tuple(d for d in range(len(units.shape)) if any(m.ndim > d and m.shape[d] > 1 for m in pair))
+            for pair in ends
         )
         return rows, columns
 

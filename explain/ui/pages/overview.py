@@ -28,7 +28,8 @@ weights = about.get("weights")
 origin = about.get("recipe", {}).get("source") or about.get("source", "")
 if isinstance(weights, str):
     origin += f". Weights: {weights}"
-st.caption(widgets.literal(origin))
+said = (origin, *about.get("notes", ()), *model.caveats)
+st.caption(widgets.literal(" ".join(f"{one.rstrip('.')}." for one in said if one)))
 
 with widgets.row("split"):
     left, right = st.columns([1, 2], gap="large")
@@ -36,6 +37,8 @@ with left:
     st.subheader("What it says")
     seen = model.preprocess.crop(picture)
     st.image(seen, width=300, output_format="PNG", alt="The picture as the network sees it")
+    come_from = about.get("preprocess_from", "")
+    st.caption(widgets.literal(f"{model.preprocess.summary}{f' (from {come_from})' if come_from else ''}."))
     widgets.show_scores(caches.cached(type(model).predict, model, picture)[0])
 with right:
     st.subheader("Layers")
@@ -62,7 +65,7 @@ with right:
         },
         key=f"layers-{model.name}",
     )
-    if rows := event["selection"]["rows"]:
+    if (rows := event["selection"]["rows"]) and rows[0] < len(model.layers):
         selection.choose("layer", model.layers[rows[0]].name)
         chosen = model.layers[rows[0]].name
         a, b = st.columns(2)

@@ -17,6 +17,11 @@ class ModelInput(Input):
     follows = ("model",)  # a second one
     help = "a name from `models`, torchvision:NAME, timm:NAME, a folder or a checkpoint"
 
+    def check(self, value: Any, given: Given) -> Any:
+        if not hasattr(value, "preprocess"):
+            raise BadValue(f"{shorten(value)} is no Model; explain.load_model(name) and explain.wrap(net) give one.")
+        return value
+
     def parse(self, text: str, given: Given, open: Opener) -> Any:
         return open.model(text)
 

@@ -1,0 +1,156 @@
+"""explain.toml: own models and image sets by name, in every door, and never by way of a URL."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+import explain
+from explain import cli, project
+from explain.errors import ExplainError
+
+NETS = """
+import torch
+from torch import nn
+
+def build(width=8):
+    torch.manual_seed(0)
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 3)
+    return nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU(), *head)
+"""
+TOML = """
+[models.defects]
+factory = "nets.py:build"
+arguments = { width = 6 }
+classes = "classes.txt"
+output = "sigmoid"
+size = [40, 32]
+mean = [0.5, 0.4, 0.3]
+std = [0.2, 0.2, 0.2]
+
+[models.lib]
+architecture = "torchvision:squeezenet1_1"
+classes = ["a", "b"]
+
+[images.parts]
+table = "parts.csv"
+label = "kind"
+
+[images.all]
+folder = "data"
+"""
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """A user's folder, in a sub-folder of which the user works."""
+    rng = np.random.default_rng(0)
+    for k in range(5):
+        file = tmp_path / f"data/{'ab'[k % 2]}/{k}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (50, 44, 3), np.uint8)).save(file)
+    rows = "".join(f"data/{'ab'[k % 2]}/{k}.png,{'xy'[k // 3]}\n" for k in range(5))
+    (tmp_path / "parts.csv").write_text("path,kind\n" + rows)
+    (tmp_path / "nets.py").write_text(NETS)
+    (tmp_path / "classes.txt").write_text("scratch\ndent\nhole\n")
+    (tmp_path / "explain.toml").write_text(TOML)
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path / "workspace"))
+    return tmp_path
+
+
+def test_its_models_and_pictures_are_known_by_name(work):
+    assert explain.list_models()[:2] == ["defects", "lib"]
+    assert explain.list_images()[:2] == ["parts", "all"]
+    model = explain.load_model("defects")
+    assert (model.name, model.classes) == ("defects", ("scratch", "dent", "hole"))
+    assert (model.preprocess.size, model.preprocess.mean) == ((40, 32), (0.5, 0.4, 0.3))
+    assert model.layer("0").channels == 6
+    assert model.head.kind == "sigmoid"
+    assert explain.load_model("lib").classes == ("a", "b")
+    assert explain.load_images("parts").classes == ("x", "y")
+    assert explain.load_images("all").classes == ("a", "b")
+
+
+def test_every_command_takes_the_names(work, capsys):
+    assert cli.main(["predict", "defects", "parts/2"]) == 0
+    assert "scratch" in capsys.readouterr().out
+    assert cli.main(["index", "defects", "parts"]) == 0
+    capsys.readouterr()
+    (folder,) = (work / "workspace/indexes").iterdir()
+    assert cli.main(["patches", folder.name, "--layer", "0", "--channels", "1", "--out", "p.png"]) == 0
+    assert explain.read_facts("p.png")["data"] == "parts"
+    assert cli.main(["redraw", "p.png", "--out", "p.svg"]) == 0
+    assert cli.main(["saliency", "defects", "all/1", "--out", "s.png"]) == 0
+    assert cli.main(["redraw", "s.png", "--out", "s.svg"]) == 0
+
+
+def test_the_app_lists_them_and_shows_them(work, monkeypatch):
+    monkeypatch.setenv("EXPLAIN_PROJECT", str(work))
+    app = AppTest.from_file("../app.py", default_timeout=60)
+    app.query_params["model"] = "defects"
+    app.query_params["picture"] = "parts/1"
+    app.run()
+    assert not app.exception
+    assert not app.error
+    assert app.title[0].value == "defects"
+    assert app.selectbox[0].options[:2] == ["defects", "lib"]
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("[models.a]\nfactory = 'nets.py:build'\narchitecture = 'x'", "one of both"),
+        ("[models.a]\nweights = 'x'", "needs a factory or an architecture"),
+        ("[models.a]\nfactry = 'nets.py:build'", "'factry'.*Did you mean 'factory'"),
+        ("[model.a]\nfactory = 'nets.py:build'", "'model'.*Did you mean 'models'"),
+        ("[models.'a/b']\nfactory = 'nets.py:build'", "other than letters"),
+        ("[models]\na = 3", "holds a table for each name"),
+        ("[models.a", "cannot be read"),
+        ("[images.a]\nlabel = 'x'", "one of folder, table and dataset"),
+        ("[models.a]\nfactory = 'nets.py:build'\nclasses = 'nope.txt'", "classes of models.a cannot be read"),
+    ],
+)
+def test_a_mistake_in_it_is_one_sentence(work, text, part):
+    (work / "explain.toml").write_text(text)
+    with pytest.raises(ExplainError, match=part) as caught:
+        explain.list_models()
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_pyproject_may_hold_it_and_others_may_not(work):
+    (work / "explain.toml").unlink()
+    assert project.project() == project.Project()
+    (work / "pyproject.toml").write_text("[tool.other]\nx = 1\n")
+    assert project.project().folder is None
+    (work / "pyproject.toml").write_text("[tool.explain.images.all]\nfolder = 'data'\n")
+    assert explain.list_images()[0] == "all"
+    (work / "pyproject.toml").write_text("broken [")
+    assert project.project().folder is None
+
+
+def test_init_writes_what_works_and_nothing_else(work, run, monkeypatch):
+    torch.save({f"model.{k}": v for k, v in _weights(work).items()}, "w.ckpt")
+    (work / "explain.toml").unlink()
+    words = ["init", "--model", "mine", "--factory", "../nets.py:build", "--weights", "w.ckpt", "--size", 32]
+    status, out, err = run(
+        *words, "--classes", "a, b, c", "--images", "set", "--table", "../parts.csv", "--label", "kind"
+    )
+    assert (status, err) == (0, "")
+    assert "3 classes" in out
+    assert "The prefix 'model.'" in out
+    assert explain.load_model("mine").classes == ("a", "b", "c")
+    assert len(explain.load_images("set")) == 5
+    assert run(*words)[0] == 2, "it is there already"
+    (work / "sub/explain.toml").unlink()
+    status, out, err = run("init", "--model", "mine", "--factory", "nope.py:build")
+    assert (status, out) == (2, "")
+    assert not (work / "sub/explain.toml").exists()
+    assert run("init")[0] == 2
+
+
+def _weights(work):
+    with explain.load_model(f"{work}/nets.py:build", preprocess={"size": 32}).exclusive() as net:
+        return {key: value.clone() for key, value in net.state_dict().items()}

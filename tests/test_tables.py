@@ -1,0 +1,156 @@
+"""tables: pictures that a CSV or Parquet table names, torch datasets, and torchvision's sets by name."""
+
+import gzip
+import pickle
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import explain
+from explain.data.tables import from_dataset, from_table
+from explain.errors import BadFile, BadValue, ExplainError, Unknown
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "pics").mkdir()
+    for k in range(6):
+        Image.fromarray(rng.integers(0, 256, (9, 8, 3), np.uint8)).save(tmp_path / f"pics/{k}.png")
+    return tmp_path
+
+
+def write(folder, text, name="t.csv"):
+    (folder / name).write_text(text)
+    return folder / name
+
+
+ROWS = [
+    (f"pics/{k}.png", ("cat", "dog", "cat", "", "dog", "10")[k], ("train", "test")[k % 2], k * 1.5) for k in range(6)
+]
+TABLE = "path,label,split,age\n" + "".join(f"{a},{b},{c},{d}\n" for a, b, c, d in ROWS)
+
+
+def test_rows_are_pictures_labels_and_columns(folder):
+    images = explain.load_images(write(folder, TABLE))
+    assert (images.name, len(images), images.classes) == ("t", 6, ("10", "cat", "dog"))
+    assert images.labels.tolist() == [1, 2, 1, -1, 2, 0]
+    assert images.columns == {"split": ("train", "test") * 3, "age": tuple(str(k * 1.5) for k in range(6))}
+    for k in range(6):
+        assert np.array_equal(np.asarray(images[k]), np.asarray(Image.open(folder / f"pics/{k}.png")))
+    assert images[2:4].columns["age"] == ("3.0", "4.5")
+
+
+def test_a_split_and_columns_of_other_names(folder):
+    text = TABLE.replace("path,label,split", "where,kind,part").replace("pics/", "")
+    table = write(folder, text, "pics/t.csv")
+    images = explain.load_images(table, image="where", label="kind", split="part=test")
+    assert [file.rpartition("/")[2] for file in images.files] == ["1.png", "3.png", "5.png"]
+    assert from_table(table).labels is None, "a column of paths is told by its values, labels by their name alone"
+    assert len(explain.load_images(write(folder, TABLE), split="train")) == 3
+    assert len(explain.load_images(write(folder, TABLE), 2)) == 2
+
+
+def test_numbers_are_in_the_order_of_numbers(folder):
+    text = "file,target\n" + "".join(f"pics/{k}.png,{10 - 2 * k}\n" for k in range(6))
+    assert explain.load_images(write(folder, text)).classes == ("0", "2", "4", "6", "8", "10")
+
+
+@pytest.mark.parametrize(("name", "between"), [("t.tsv", "\t"), ("t.csv", ";")])
+def test_what_stands_between_cells(folder, name, between):
+    images = explain.load_images(write(folder, TABLE.replace(",", between), name))
+    assert images.labels.tolist() == [1, 2, 1, -1, 2, 0]
+
+
+def test_parquet(folder):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    names = ("path", "label", "split", "age")
+    columns = dict(zip(names, map(list, zip(*ROWS, strict=True)), strict=True))
+    parquet.write_table(pyarrow.table(columns), folder / "t.parquet")
+    images = explain.load_images(folder / "t.parquet")
+    assert images.labels.tolist() == [1, 2, 1, -1, 2, 0]
+    assert images.columns["age"] == (0.0, 1.5, 3.0, 4.5, 6.0, 7.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "how", "error", "part"),
+    [
+        ("", {}, BadFile, "first row"),
+        ("path\n", {}, BadFile, "rows below"),
+        ("path,path\na,b\n", {}, BadFile, "different names"),
+        ("path,label\na\n", {}, BadFile, "Row 2 .* has 1 cells"),
+        ("path,label\nnope.png,a\n", {}, BadFile, "None of the 1 pictures .*'nope.png'"),
+        ("a,b\n1,2\n", {}, BadValue, "no column of paths .* of a, b"),
+        (TABLE, {"image": "nope"}, Unknown, "'nope'.*Valid: path, label"),
+        (TABLE, {"label": "nope"}, Unknown, "'nope'"),
+        (TABLE, {"split": "val"}, Unknown, "'val'.*Valid: test, train"),
+        (TABLE, {"split": "colour=red"}, Unknown, "'colour'"),
+        ("path\nhttps://x.org/a.png\n", {}, BadValue, "addresses"),
+    ],
+)
+def test_mistakes_in_a_table_are_one_sentence(folder, text, how, error, part):
+    with pytest.raises(error, match=part) as caught:
+        explain.load_images(write(folder, text), **how)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_columns_of_no_table_are_refused():
+    with pytest.raises(BadValue, match="is none"):
+        explain.load_images("photos", label="x")
+
+
+def test_a_torch_dataset(folder):
+    class Mine:
+        classes = ("a", "b")
+        transform = staticmethod(lambda picture: 1 / 0)
+
+        def __len__(self):
+            return 6
+
+        def __getitem__(self, k):
+            picture = Image.open(folder / f"pics/{k}.png")
+            return (self.transform(picture) if self.transform else picture), k % 2
+
+    mine = Mine()
+    images = explain.load_images(mine)
+    assert (len(images), images.classes, images.labels.tolist()) == (6, ("a", "b"), [0, 1] * 3)
+    assert np.array_equal(np.asarray(images[4]), np.asarray(Image.open(folder / "pics/4.png")))
+    assert mine.transform is not None
+    with pytest.raises(BadValue, match="several sizes"):
+        from_dataset([(np.zeros((3, 4), np.uint8), 0), (np.zeros((4, 4), np.uint8), 0)])
+    for wrong in ({"a": 1}, b"x", 3):
+        with pytest.raises(ExplainError):
+            explain.load_images(wrong)
+
+
+def test_torchvisions_sets_by_name(tmp_path, monkeypatch):
+    """CIFAR10's real format, with ten pictures a file, whose sums torchvision would not accept."""
+    from torchvision.datasets import CIFAR10
+
+    monkeypatch.setenv("EXPLAIN_DATA", str(tmp_path))
+    base = tmp_path / CIFAR10.base_folder
+    base.mkdir()
+    rng = np.random.default_rng(0)
+    data = rng.integers(0, 256, (10, 3072), np.uint8)
+    (base / "test_batch").write_bytes(pickle.dumps({"data": data, "labels": list(range(10))}))
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    (base / "batches.meta").write_bytes(pickle.dumps({"label_names": names}))
+    monkeypatch.setattr(CIFAR10, "_check_integrity", lambda self: True)
+    monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)
+    images = explain.load_images("torchvision:CIFAR10/test")
+    assert (images.name, len(images), images.classes[3]) == ("CIFAR10-test", 10, "cat")
+    assert np.array_equal(np.asarray(images[7]), data[7].reshape(3, 32, 32).transpose(1, 2, 0))
+    with pytest.raises(Unknown, match=r"CIFAR11.*Did you mean"):
+        explain.load_images("torchvision:CIFAR11/test")
+    with pytest.raises(Unknown, match="Valid: train, test"):
+        explain.load_images("torchvision:CIFAR10/val")
+
+
+def test_a_set_that_is_not_here_says_where_it_goes(tmp_path, monkeypatch):
+    monkeypatch.setenv("EXPLAIN_DATA", str(tmp_path))
+    monkeypatch.setattr("torchvision.datasets.mnist.MNIST.download", lambda self: gzip.decompress(b"x"))
+    with pytest.raises(BadFile, match="KMNIST/test is not here: put torchvision's files below"):
+        explain.load_images("torchvision:KMNIST/test")

@@ -1,0 +1,259 @@
+"""A case of every view, with nothing at its default; what it gives is made once for all tests that ask."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+import explain
+from explain import store
+from explain.options import Choices
+from explain.views import VIEWS
+from explain.workspace import list_indexes, root
+
+PICTURE, OTHER = "fashion-mnist/7", "fashion-mnist/8"
+
+
+def picture(reference=PICTURE):
+    return explain.open_picture(reference)
+
+
+def edges():
+    return explain.load_model("edges-fashion-mnist")
+
+
+# name -> what is given, of (model, index): every parameter off its default. Options of entries stand in "options".
+# Parameters that exclude each other get a case more, "name: which".
+CASES = {
+    "filters": lambda model, index: {
+        "model": model,
+        "layer": "conv2",
+        "second": edges(),
+        "second_layer": "conv2_1",
+    },
+    "filters: one": lambda model, index: {"model": model, "layer": "conv2"},
+    "activations": lambda model, index: {
+        "model": model,
+        "image": picture(),
+        "layer": "conv2",
+        "second": picture(OTHER),
+    },
+    "activations: one": lambda model, index: {"model": model, "image": picture(), "layer": "conv2"},
+    "unit": lambda model, index: {
+        "model": model,
+        "image": picture(),
+        "layer": "conv2",
+        "channel": 5,
+        "position": (3, 4),
+        "method": "gradient",
+        "options": {},
+    },
+    "saliency": lambda model, index: {
+        "model": model,
+        "image": picture(),
+        "method": "grad_cam",
+        "target": 3,
+        "layer": "conv1",
+        "unit": "conv2",
+        "options": {"positive": False},
+    },
+    "saliency_grid": lambda model, index: {
+        "model": model,
+        "image": picture(),
+        "methods": ["grad_cam", "integrated_gradients"],
+        "targets": [3, 5],
+        "layer": "conv1",
+        "unit": "conv2",
+        "second": picture(OTHER),
+        "options": {
+            "grad_cam.positive": False,
+            "integrated_gradients.steps": 9,
+            "integrated_gradients.baseline": "mean",
+        },
+    },
+    "saliency_grid: models": lambda model, index: {
+        "model": model,
+        "image": picture(),
+        "methods": ["edges"],
+        "second_model": edges(),
+        "options": {},
+    },
+    "faithfulness": lambda model, index: {
+        "model": model,
+        "image": picture(),
+        "method": "layer_cam",
+        "target": 3,
+        "layer": "conv1",
+        "unit": "conv2",
+        "portions": 3,
+        "check_seed": 2,
+        "stages": "independent",
+        "options": {"positive": False},
+    },
+    "faithfulness: control": lambda model, index: {
+        "model": model,
+        "image": picture(),
+        "method": "edges",
+        "portions": 3,
+        "options": {},
+    },
+    "gallery": lambda model, index: {
+        "model": model,
+        "images": explain.load_images("fashion-mnist"),
+        "method": "hires_cam",
+        "which": "mistakes",
+        "count": 5,
+        "target": 4,
+        "layer": "conv1",
+        "options": {"positive": False},
+    },
+    "leaderboard": lambda model, index: {
+        "model": model,
+        "images": explain.load_images("fashion-mnist"),
+        "methods": ["grad_cam", "edges"],
+        "count": 3,
+        "portions": 3,
+        "seed": 4,
+        "layer": "conv1",
+    },
+    "anatomy": lambda model, index: {"model": model},
+    "compare": lambda model, index: {"model": model, "second": edges()},
+    "batch_costs": lambda model, index: {"model": model, "sizes": [1, 3], "training": True},
+    "output_size": lambda model, index: {
+        "size": 11,
+        "window": 5,
+        "stride": 2,
+        "padding": 1,
+        "dilation": 2,
+        "in_channels": 4,
+        "out_channels": 8,
+        "groups": 2,
+        "bias": False,
+    },
+    "lecture_tables": lambda model, index: {"table": "summary"},
+    "patches": lambda model, index: {
+        "index": index,
+        "layer": "conv2",
+        "channels": [13, 2],
+        "ranking": "random",
+        "count": 3,
+    },
+    "channel": lambda model, index: {
+        "index": index,
+        "layer": "conv2",
+        "channel": 5,
+        "image": picture(),
+        "replace": "zero",
+    },
+    "channel_health": lambda model, index: {"index": index, "layer": "conv2"},
+    "hierarchy": lambda model, index: {"index": index, "image": 7, "channels": 2},
+    "neighbours": lambda model, index: {"index": index, "image": picture(OTHER), "k": 3, "metric": "cosine"},
+    "agreement": lambda model, index: {
+        "index": index,
+        "k": 3,
+        "metric": "cosine",
+        "count": 40,
+        "mirrored": 12,
+        "seed": 5,
+    },
+    "embedding": lambda model, index: {
+        "index": index,
+        "method": "tsne",
+        "count": 40,
+        "measure": False,
+        "place": [picture("fashion-mnist/777"), picture()],
+        "options": {"perplexity": 7, "iterations": 60, "metric": "cosine", "pca_first": False, "seed": 4},
+    },
+    "embedding: layer": lambda model, index: {
+        "index": index,
+        "method": "pca",
+        "layer": "conv2",
+        "pooling": "flat",
+        "options": {"dimensions": 3},
+    },
+    "training_curves": lambda model, index: {"runs": [explain.open_run("small-1"), model]},
+    "augmentations": lambda model, index: {
+        "images": explain.load_images("fashion-mnist"),
+        "labels": ["boot", "top, knitted", "trousers"],
+        "count": 3,
+        "plan": [("crop", {"padding": 2, "fill": "reflect"}), "cutmix"],
+        "draws": 2,
+        "seed": 5,
+        "size": 40,
+    },
+    "augmentations: pictures": lambda model, index: {
+        "images": [picture("photos/chelsea.png"), picture("photos/0")],
+        "plan": ["jitter", "flip", "flip"],
+        "draws": 2,
+    },
+    "confusion": lambda model, index: {"index": index, "pictures": range(10, 58), "count": 3},
+    "study": lambda model, index: {"index": index, "method": "occlusion", "count": 6, "seed": 2, "even": False},
+}
+
+
+def asked(name, known):
+    return VIEWS[name.partition(":")[0]], CASES[name](known["model"], known["index"])
+
+
+def off(option):
+    """A value other than the default."""
+    if option.type is bool:
+        return not option.default
+    if isinstance(option.bounds, Choices):
+        return next(value for value in option.bounds.values if value != option.default)
+    low, high = option.bounds.low, option.bounds.high
+    near = [option.type(value) for value in (low + (high - low) / 4, low, high)]
+    if option.type is int:
+        near = [min(max(int(option.default or 0) + 1, low), high), *near]
+    return next(value for value in near if value != option.default)
+
+
+def style_of(view):
+    return {name: off(option) for name, option in view.style.items()}
+
+
+@pytest.fixture(scope="session")
+def folder_of_views(tmp_path_factory, lenet):
+    """A workspace with an index of 60 pictures and a training of two epochs."""
+    folder = tmp_path_factory.mktemp("views")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPLAIN_WORKSPACE", str(folder))
+        explain.build_index(lenet, "fashion-mnist", limit=60, k=12, seed=3)
+        card = {"state": "done", "recipe": {"name": "small", "epochs": 2}, "data": {"name": "fashion-mnist"}}
+        rows = [{"epoch": k, "loss": 1 / k, "train_accuracy": 0.5, "seconds": 1.5} for k in (1, 2)]
+        store.write(root() / "runs/small-1/run.json", json.dumps({**card, "history": rows}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def workspace(folder_of_views):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPLAIN_WORKSPACE", str(folder_of_views))
+        patch.setattr("explain.views.filters.MAX_SLICES", 6)  # so that there are pages
+        patch.setattr("explain.trust.measurement.time", SimpleNamespace(perf_counter=lambda: 0.0))  # a row's seconds
+        yield
+
+
+@pytest.fixture(scope="module")
+def known(workspace, lenet):
+    """What cases are about."""
+    (folder,) = list_indexes(lenet).values()
+    return {"model": lenet, "index": explain.open_index(folder, lenet)}
+
+
+@pytest.fixture(scope="session")
+def results():
+    return {}
+
+
+@pytest.fixture(scope="module")
+def made(known, results):
+    """Each case's result, made once."""
+
+    def make(name):
+        if name not in results:
+            view, values = asked(name, known)
+            results[name] = view(**view.flat(values))
+        return results[name]
+
+    return make
