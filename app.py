@@ -10,6 +10,7 @@ st.set_page_config("explain", page_icon=widgets.ICON, layout="wide")
 page = st.navigation(
     [
         st.Page("explain/ui/pages/overview.py", title="Overview", icon=":material/account_tree:", default=True),
+        st.Page("explain/ui/pages/models.py", title="Models and data", icon=":material/deployed_code:"),
         st.Page("explain/ui/pages/anatomy.py", title="Anatomy", icon=":material/straighten:"),
         st.Page("explain/ui/pages/filters.py", title="Filters", icon=":material/grid_view:"),
         st.Page("explain/ui/pages/activations.py", title="Activations", icon=":material/layers:"),

@@ -320,7 +320,8 @@ class _Pass:
     def misfits(self) -> dict[str, str]:
         """Layers that do not give one output a picture, of the kind that is counted here, and why."""
         many = 1 if self.model.behaviour.alone else 2
-        noise = torch.randn(many, self.model.preprocess.channels, *self.model.preprocess.size)
+        size = self.model.preprocess.channels, *self.model.preprocess.size
+        noise = torch.randn(many, *size, dtype=torch.float32)
         found: dict[str, str] = {}
 
         def on_output(module: str, call: int, output: Any) -> None:

@@ -25,7 +25,7 @@ from .fitting import apply_weights, fit
 from .model import Model, Preprocess, choose_device
 from .wrap import first_channels, wrap
 
-__all__ = ["list_models", "load_model", "plain", "save_model"]
+__all__ = ["is_code", "list_models", "load_model", "plain", "save_model"]
 
 SHIPPED = Path(__file__).resolve().parents[2] / "models"
 FORMAT = 1
@@ -141,6 +141,11 @@ def _named(text: str, weights: str | Path | None, architecture: Any, classes: An
         hint = "Or torchvision:NAME, timm:NAME, a folder, a checkpoint file, a factory such as file.py:build."
         raise Unknown("model", text, list_models(), hint)
     return model
+
+
+def is_code(text: str) -> bool:
+    """Whether a name is of a user's own Python, which no upload and no URL may name."""
+    return _family(text) not in _BUILDERS
 
 
 def save_model(model: Model, folder: str | Path) -> Path:

@@ -17,6 +17,7 @@ from ..project import FILE, project
 from ..training.history import Run, run_of
 from ..training.record import FILE as RUN_FILE
 from .folder import root
+from .kept_models import list_kept_models
 
 __all__ = ["list_models", "list_runs", "load_model", "model_folder", "open_run", "run_folder"]
 
@@ -52,10 +53,10 @@ def run_folder(recipe: str) -> Path:
 
 
 def list_models() -> list[str]:
-    """Names of the models that need no download: those of explain.toml, those shipped and those trained here;
+    """Names of the models that need no download: those of explain.toml, shipped, uploaded and trained here;
     `torchvision:NAME` and `timm:NAME` work as well."""
     finished = [name for name, folder in list_runs().items() if (folder / "model.json").is_file()]
-    return list(dict.fromkeys([*project().models, *zoo.list_models(), *finished]))
+    return list(dict.fromkeys([*project().models, *zoo.list_models(), *list_kept_models(), *finished]))
 
 
 def model_folder(name: str) -> Path | None:
@@ -64,6 +65,8 @@ def model_folder(name: str) -> Path | None:
     if match is None or match[1] in zoo.list_models():
         return None
     folder = root() / "runs" / match[1]
+    if not match[2] and not (folder / "model.json").is_file():
+        folder = root() / "models" / match[1]
     if match[2]:
         folder = folder / "snapshots" / f"{int(match[2]):04}"
     return folder if (folder / "model.json").is_file() else None

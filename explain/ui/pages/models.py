@@ -1,0 +1,140 @@
+"""Models and data: what there is, and how one's own comes in."""
+
+import streamlit as st
+
+from explain import workspace
+from explain.data import is_here, list_images
+from explain.errors import BadValue, ExplainError
+from explain.network.heads import HEADS
+from explain.project import FILE, project
+from explain.ui import caches, selection, widgets
+from explain.ui.text import literal
+from explain.workspace import kept_models, zips
+
+CHECKPOINTS = ["pth", "pt", "ckpt", "bin", "safetensors"]
+FORM = (
+    "A PyTorch state dict or safetensors, as training programs save them. It is read without running code from it, and "
+    "its network has to fit. A network of your own code comes in by explain.toml, the command line or the library."
+)
+
+model = caches.model()
+st.title("Models and data")
+
+with widgets.row("split-model"):
+    left, right = st.columns([3, 2], gap="large")
+with left:
+    st.subheader(literal(model.name))
+    about = model.about
+    weights = about.get("weights")
+    source = about.get("recipe", {}).get("source") or about.get("source", "")
+    rows = {
+        "Weights": weights if isinstance(weights, str) else (weights or {}).get("file", ""),
+        "From": source,
+        "Pictures": model.preprocess.summary,
+        "which is from": about.get("preprocess_from", ""),
+        "Output": f"{model.head.kind}: {HEADS[model.head.kind].says}",
+        "Classes": f"{len(model.classes):,}: {', '.join(model.classes[:5])}{' ...' if len(model.classes) > 5 else ''}",
+        "To know": " ".join((*about.get("notes", ()), *model.caveats)),
+    }
+    st.table({key: literal(str(value)) for key, value in rows.items() if value}, border="horizontal")
+with right:
+    st.subheader("What there is")
+    here, kept = list(project().models), kept_models.list_kept_models()
+    for title, names in {
+        f"In {FILE}": here,
+        "Uploaded": list(kept),
+        "Shipped and trained here": [name for name in workspace.list_models() if name not in (*here, *kept)],
+    }.items():
+        if names:
+            chosen = st.pills(title, names, key=f"pills-{title}-{model.name}", default=None)
+            if chosen and chosen != model.name:
+                selection.choose("model", chosen)
+                selection.again()
+    if model.name in kept and st.button(f"Remove {literal(model.name)}", icon=":material/delete:"):
+        kept_models.remove_model(model.name)
+        selection.choose("model", "")
+        selection.again()
+
+
+def by_name() -> None:
+    st.subheader("By name")
+    name = st.selectbox(
+        "torchvision or timm", widgets.networks(), index=None, placeholder="resnet50", accept_new_options=True
+    )
+    st.caption("With random weights, which show what is architecture; timm:NAME works as well. Published weights: "
+               "`--weights DEFAULT` on the command line.")  # fmt: skip
+    if name and st.button("Look into it", icon=":material/search:"):
+        selection.choose("model", name)
+        selection.again()
+
+
+def handed_in() -> None:
+    """A checkpoint with what it needs; what is wrong with it is one sentence, and nothing is lost."""
+    st.subheader("A checkpoint")
+    st.caption(FORM)
+    with st.form("checkpoint", border=False):
+        file = st.file_uploader("File", CHECKPOINTS)
+        a, b = st.columns(2)
+        architecture = a.selectbox("Architecture", widgets.networks(), index=None, accept_new_options=True)
+        name = b.text_input("Its name here", placeholder="defects")
+        classes = st.text_area("Classes, one a line", help="In the order of the outputs; without, they are numbers.")
+        a, b, c = st.columns(3)
+        size = a.text_input("Side of the input", placeholder="as published")
+        mean = b.text_input("Mean", placeholder="0.485, 0.456, 0.406")
+        std = c.text_input("Standard deviation", placeholder="0.229, 0.224, 0.225")
+        output = st.selectbox(
+            "Its output", ["", *HEADS], format_func=lambda kind: HEADS[kind].says if kind else "find out"
+        )
+        sent = st.form_submit_button("Check and keep it", icon=":material/upload:")
+    if not sent:
+        return
+    try:
+        if file is None or not architecture or not name:
+            raise BadValue("A checkpoint needs a file, its architecture and a name.")
+        found = kept_models.keep_model(
+            file.getvalue(),
+            file.name,
+            architecture,
+            name,
+            classes=[line.strip() for line in classes.splitlines() if line.strip()] or None,
+            preprocess=_preprocess(size, mean, std) or None,
+            output=output or None,
+        )
+    except ExplainError as error:
+        widgets.show_error(error)
+        return
+    st.session_state["kept-said"] = " ".join((f"{name} is kept.", *found.about.get("notes", ())))
+    selection.choose("model", name)
+    selection.again()
+
+
+def _preprocess(size: str, mean: str, std: str) -> dict[str, object]:
+    """The fields that were filled in. Raises BadValue."""
+    found: dict[str, object] = {}
+    for field, text in {"size": size, "mean": mean, "std": std}.items():
+        try:
+            values = tuple(float(part) for part in text.replace(";", ",").split(",") if part.strip())
+        except ValueError:
+            raise BadValue(f"{field} {text!r} is not numbers with commas between them.") from None
+        if values:
+            found[field] = int(values[0]) if field == "size" else values
+    return found
+
+
+if said := st.session_state.pop("kept-said", None):
+    st.success(literal(said))
+with widgets.row("split-in"):
+    left, right = st.columns([2, 3], gap="large")
+with left:
+    by_name()
+    st.subheader("Pictures")
+    st.caption(
+        "Sets of pictures that pages look at and indexes are built of. A folder, a CSV or Parquet table, a torch "
+        f"dataset or torchvision's come in by {FILE} or `python -m explain index`; a ZIP of class folders on the page "
+        "Training."
+    )
+    uploaded = [known.name for known in zips.found().values()]
+    names = [name for name in list_images() if is_here(name)]
+    st.table({"Set": [*map(literal, names), *map(literal, uploaded)]}, border="horizontal")
+with right:
+    handed_in()

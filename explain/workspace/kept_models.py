@@ -1,0 +1,65 @@
+"""Networks that visitors of the app handed in as checkpoints: checked, named, and kept as folders."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadValue, Unknown, shorten
+from ..network import zoo
+from ..network.model import Model
+from .folder import prune, root
+
+__all__ = ["keep_model", "list_kept_models", "remove_model"]
+
+MOST_KEPT = 50
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+
+
+def list_kept_models() -> dict[str, Path]:
+    """Folders by name, the newest first."""
+    cards = (root() / "models").glob("*/model.json")
+    return {card.parent.name: card.parent for card in sorted(cards, key=lambda card: -card.stat().st_mtime)}
+
+
+def keep_model(
+    content: bytes,
+    file: str,
+    architecture: str,
+    name: str,
+    *,
+    classes: Sequence[str] | None = None,
+    preprocess: Mapping[str, Any] | None = None,
+    output: str | None = None,
+) -> Model:
+    """The network of a checkpoint that somebody uploaded, once it fits its architecture and answers; kept by its name.
+
+    Raises ExplainError, and then keeps nothing.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadValue(f"The name {shorten(name)} is not of letters, digits, '.', '_' and '-', 60 at most.")
+    if name in zoo.list_models() or ":" in name:
+        raise BadValue(f"{name!r} is the name of a network that is shipped; choose another.")
+    if zoo.is_code(architecture):
+        raise BadValue(f"{shorten(architecture)} is no architecture by name.")
+    with tempfile.TemporaryDirectory(prefix="explain-") as folder:
+        path = Path(folder) / (Path(file).name[-80:] or "weights")
+        path.write_bytes(content)
+        model = zoo.load_model(
+            path, architecture=architecture, classes=classes, preprocess=preprocess, output=output
+        ).renamed(name)
+        zoo.save_model(model, root() / "models" / name)
+    prune(root() / "models", MOST_KEPT)
+    return model
+
+
+def remove_model(name: str) -> None:
+    """Raises Unknown."""
+    known = list_kept_models()
+    if name not in known:
+        raise Unknown("model that was uploaded:", name, known)
+    shutil.rmtree(known[name], ignore_errors=True)

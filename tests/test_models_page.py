@@ -1,0 +1,117 @@
+"""The page Models and data: what a network is said to be, and a checkpoint that becomes one."""
+
+import io
+
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+from torchvision import models
+
+import explain
+from explain.errors import BadFile, BadValue, Unknown
+from explain.workspace import kept_models
+
+ARCHITECTURE = "torchvision:squeezenet1_1"
+FORM = {"Architecture": ARCHITECTURE, "Its name here": "defects"}
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path / "workspace"))
+    return tmp_path / "workspace"
+
+
+@pytest.fixture(scope="module")
+def checkpoint():
+    torch.manual_seed(0)
+    net = models.squeezenet1_1(weights=None, num_classes=2)
+    file = io.BytesIO()
+    torch.save({"state_dict": {f"model.{key}": value for key, value in net.state_dict().items()}}, file)
+    return net.eval(), file.getvalue()
+
+
+def open_page(**query):
+    app = AppTest.from_file("../app.py", default_timeout=60)
+    app.query_params.update({"model": "lenet-fashion-mnist", **query})
+    app.run()
+    app.switch_page("explain/ui/pages/models.py").run()
+    assert not app.exception, app.exception
+    return app
+
+
+def fill(app, content, name="w.ckpt", **values):
+    """The form's fields by their labels, and its button."""
+    if values:
+        uploader = next(one for one in app.file_uploader if one.label == "File")
+        uploader.set_value((name, content, "application/octet-stream"))
+    for box in (*app.text_input, *app.text_area, *app.selectbox):
+        if box.label in values:
+            box.set_value(values[box.label])
+    next(one for one in app.button if one.label == "Check and keep it").click()
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def test_a_checkpoint_is_checked_named_kept_and_removed(checkpoint, workspace):
+    net, content = checkpoint
+    app = fill(
+        open_page(),
+        content,
+        **{**FORM, "Classes, one a line": "good\nbad\n", "Mean": "0.4, 0.5, 0.6"},
+    )
+    assert not app.error, app.error[0].value
+    assert "'model.'" in app.success[0].value.replace("\\", "")
+    assert app.query_params["model"] == "defects"
+    assert "defects" in explain.list_models()
+    model = explain.load_model("defects")
+    assert (model.classes, model.preprocess.mean) == (("good", "bad"), (0.4, 0.5, 0.6))
+    image = explain.open_picture("photos/0")
+    with torch.no_grad():
+        wanted = net(model.batch(image))[0]
+    assert model.scores(image)[0].tolist() == pytest.approx(wanted.tolist(), rel=1e-4, abs=1e-5)
+    app.switch_page("explain/ui/pages/saliency.py").run()
+    assert not app.exception
+    assert not app.error
+    app.switch_page("explain/ui/pages/models.py").run()
+    next(one for one in app.button if one.label.startswith("Remove")).click().run()
+    assert not app.exception
+    assert "defects" not in explain.list_models()
+    assert not list((workspace / "models").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("values", "part"),
+    [
+        ({}, "needs a file, its architecture and a name"),
+        ({"Architecture": "torchvision:resnet18", "Its name here": "x"}, "another architecture"),
+        ({"Architecture": ARCHITECTURE, "Its name here": "a/b"}, "is not of letters"),
+        ({"Architecture": ARCHITECTURE, "Its name here": "lenet-fashion-mnist"}, "is shipped"),
+        ({"Architecture": ARCHITECTURE, "Its name here": "x", "Mean": "a, b"}, "not numbers"),
+        ({**FORM, "Classes, one a line": "one\ntwo\nthree"}, "2 outputs but 3"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_one_sentence_and_the_page_goes_on(checkpoint, workspace, values, part):
+    app = fill(open_page(), checkpoint[1], **values)
+    assert len(app.error) == 1
+    assert part in app.error[0].value.replace("\\", "")
+    assert app.title[0].value == "Models and data"
+    assert not (workspace / "models").exists() or not list((workspace / "models").iterdir())
+
+
+def test_a_network_is_said_to_be_what_it_is():
+    app = open_page()
+    (first, *_) = app.table
+    text = first.value.to_string()
+    for part in ("shorter side 28, cut to 28 x 28", "softmax: scores of classes", "10: T-shirt/top"):
+        assert part in text.replace("\\", ""), text
+
+
+def test_only_names_are_removed(workspace):
+    with pytest.raises(Unknown):
+        kept_models.remove_model("../x")
+    with pytest.raises(BadFile):
+        kept_models.keep_model(b"nonsense", "../../x.pth", ARCHITECTURE, "x")
+    with pytest.raises(BadValue):
+        kept_models.keep_model(b"nonsense", "x.pth", "package:build", "x")
+    assert explain.list_models()[0] == "edges-fashion-mnist"
