@@ -46,9 +46,11 @@ with right:
         "Shipped and trained here": [name for name in workspace.list_models() if name not in (*here, *kept)],
     }.items():
         if names:
-            chosen = st.pills(title, names, key=f"pills-{title}-{model.name}", default=None)
-            if chosen and chosen != model.name:
-                selection.choose("model", chosen)
+            st.caption(title)
+        for name in names:
+            marked = ":material/check:" if name == model.name else ":material/deployed_code:"
+            if st.button(literal(name), key=f"take-{name}", type="tertiary", icon=marked) and name != model.name:
+                selection.choose("model", name)
                 selection.again()
     if model.name in kept and st.button(f"Remove {literal(model.name)}", icon=":material/delete:"):
         kept_models.remove_model(model.name)
