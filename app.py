@@ -22,7 +22,8 @@ page = st.navigation(
         st.Page("explain/ui/pages/train.py", title="Training", icon=":material/model_training:"),
         st.Page("explain/ui/pages/study.py", title="Study", icon=":material/psychology_alt:"),
         st.Page("explain/ui/pages/report.py", title="Report", icon=":material/description:"),
-    ]
+    ],
+    expanded=True,
 )
 selection.start(page.url_path)
 try:

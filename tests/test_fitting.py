@@ -14,6 +14,7 @@ from torchvision import models
 import explain
 from explain.errors import BadFile, BadValue, Unknown
 from explain.network.checkpoint import read_weights
+from explain.network.fitting import fit
 
 NAME = "torchvision:squeezenet1_1"
 
@@ -114,6 +115,17 @@ def test_a_prefix_that_is_no_networks_is_not_guessed(tmp_path):
     torch.save(prefixed(nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 5)), "model."), tmp_path / "x.pth")
     with pytest.raises(BadFile, match="another architecture"):
         loaded(tmp_path / "x.pth")
+
+
+def test_a_net_that_weights_do_not_fit_is_what_it_was(tmp_path):
+    net, other = small(), small(classes=7)
+    other[0] = nn.Conv2d(3, 5, 3)
+    torch.save(other.state_dict(), tmp_path / "w.pth")
+    before, parts = {key: value.clone() for key, value in net.state_dict().items()}, list(net.modules())
+    with pytest.raises(BadFile, match="has shape"):
+        fit(net, read_weights(tmp_path / "w.pth"), "w.pth")
+    assert list(net.modules()) == parts
+    assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())
 
 
 @pytest.mark.parametrize("architecture", ["squeezenet1_1", "resnet18"])

@@ -183,12 +183,17 @@ def test_maps_of_classes_are_summed_over_a_region():
     wanted = torch.autograd.grad(net(batch)[0, 1].sum(), batch)[0].abs().amax(1)[0]
     assert alike(explain.saliency(model, picture(), "gradient", 1).heat, wanted.numpy())
     assert explain.saliency(model, picture(), "grad_cam", 1, "2").raw_map.shape == SIZE
+    there = maps.argmax(1) == 1
+    model = explain.wrap(net, CLASSES, PREPROCESS, "segmentation_predicted")
+    assert float(model.scores(picture())[0, 1]) == pytest.approx(float(maps[0, 1][there[0]].sum()), rel=1e-4, abs=1e-4)
+    with pytest.raises(NotSupported, match="not maps"):
+        explain.wrap(plain(), CLASSES, PREPROCESS, "segmentation")
 
 
 @pytest.mark.parametrize("kind", HEADS)
 def test_scores_of_every_kind_have_a_gradient_and_order_the_classes_as_the_probabilities_do(kind):
     head = explain.network.heads.Head(kind)
-    shape = (5, 4, 6, 6) if kind == "segmentation" else (5, 1) if kind == "binary" else (5, 4)
+    shape = (5, 4, 6, 6) if kind.startswith("segmentation") else (5, 1) if kind == "binary" else (5, 4)
     values = torch.rand(shape, generator=torch.Generator().manual_seed(0), requires_grad=True)
     values = values / values.sum(1, keepdim=True) if kind == "probabilities" else values
     scores = head.scores(values, 5)
@@ -639,3 +644,14 @@ def test_no_factory_is_named_by_a_url(factory):
     (__import__("pathlib").Path("package.py")).write_text(FACTORY)
     with pytest.raises(ExplainError):
         caches._loaded.__wrapped__("package:build", None)
+
+
+def test_asking_within_asking_is_the_same():
+    model = explain.wrap(plain(4, nn.Sigmoid()), CLASSES, PREPROCESS)
+    scores = model.scores(picture())
+    twin = explain.wrap(plain(4, nn.Sigmoid()), CLASSES, PREPROCESS)
+    with model.exclusive(), model.exclusive() as net:
+        with torch.no_grad():
+            assert alike(net(model.batch(picture())).numpy(), scores.numpy())
+        assert alike(model.scores(picture()).numpy(), scores.numpy())
+        assert model.digest == twin.digest

@@ -36,13 +36,19 @@ class Fitted:
 def fit(net: nn.Module, weights: Mapping[str, Tensor], source: str) -> Fitted:
     """Make the net's head, first layer and auxiliary heads those of the weights, and copy the weights into it.
 
-    Raises BadFile; where it does, the weights of the net are untouched.
+    Raises BadFile; where it does, the net is what it was.
     """
     done = Fitted(notes=list(getattr(weights, "notes", [])))
     tensors = _own(net, weights, done.notes)
-    _reshape(net, tensors, done)
-    _without_auxiliaries(net, tensors, done.notes)
-    apply_weights(net, tensors, source)
+    before = {name: dict(module._modules) for name, module in net.named_modules()}
+    try:
+        _reshape(net, tensors, done)
+        _without_auxiliaries(net, tensors, done.notes)
+        apply_weights(net, tensors, source)
+    except BadFile:
+        for name, parts in before.items():
+            net.get_submodule(name)._modules.update(parts)
+        raise
     return done
 
 
@@ -127,12 +133,12 @@ def _prefix(needed: set[str], tensors: Mapping[str, Tensor]) -> tuple[str, list[
 
 def _reshape(net: nn.Module, tensors: dict[str, Tensor], done: Fitted) -> None:
     """Other numbers of classes and of input channels than the architecture's."""
-    own = _tensors(net)
     layers = [name for name, one in net.named_modules() if isinstance(one, (nn.Linear, nn.Conv2d))]
     if not layers:
         return
     convolutions = [name for name in layers if isinstance(net.get_submodule(name), nn.Conv2d)]
-    for name in dict.fromkeys([*convolutions[:1], *layers[-2:]]):
+    heads = _heads(net, layers)
+    for name in dict.fromkeys([*convolutions[:1], *heads]):
         layer: Any = net.get_submodule(name)
         found = tensors.get(f"{name}.weight")
         if found is None or found.dim() != layer.weight.dim() or found.shape[2:] != layer.weight.shape[2:]:
@@ -143,20 +149,27 @@ def _reshape(net: nn.Module, tensors: dict[str, Tensor], done: Fitted) -> None:
         if outs == own_outs and name in convolutions[:1] and layer.groups == 1:
             done.channels = ins
             done.notes.append(f"The file's network takes {ins} channels, not {own_ins}.")
-        elif ins == own_ins and name in layers[-2:]:
+        elif ins == own_ins and name in heads:
             done.classes = outs
             done.notes.append(f"The file's head has {outs} outputs, not {own_outs}.")
         else:
             continue
         linear = isinstance(layer, nn.Linear)
         _replace(net, name, nn.Linear(ins, outs, layer.bias is not None) if linear else _convolution(layer, ins, outs))
-    for name in layers[-2:]:
-        _sequential_head(net, name, tensors, own, done)
+    for name in heads:
+        _sequential_head(net, name, tensors, done)
 
 
-def _sequential_head(
-    net: nn.Module, name: str, tensors: dict[str, Tensor], own: Mapping[str, Tensor], done: Fitted
-) -> None:
+def _heads(net: nn.Module, layers: list[str]) -> list[str]:
+    """The last fully connected layer and those of as many outputs, as auxiliary heads are; else the last convolution."""
+    linear = {name: one for name in layers if isinstance(one := net.get_submodule(name), nn.Linear)}
+    if not linear:
+        return layers[-1:]
+    outputs = list(linear.values())[-1].out_features
+    return [name for name, one in linear.items() if one.out_features == outputs]
+
+
+def _sequential_head(net: nn.Module, name: str, tensors: dict[str, Tensor], done: Fitted) -> None:
     """A head that was wrapped, as in Sequential(Dropout, Linear): what has no tensors is taken for dropout."""
     layer = net.get_submodule(name)
     if not isinstance(layer, nn.Linear) or f"{name}.weight" in tensors:

@@ -20,7 +20,6 @@ from ..errors import BadValue, NotSupported, Unknown, enumerate_some, shorten
 __all__ = ["HEADS", "Head", "find_head", "head_of"]
 
 Path = tuple[str | int, ...]
-Region = tuple[int, int, int, int] | str | None
 TINY = 1e-12  # of a probability whose logarithm is taken
 
 
@@ -45,6 +44,12 @@ def _log_odds(chances: Tensor) -> Tensor:
     return chances.clamp(TINY, 1 - 1e-7).logit()
 
 
+def _where_likeliest(maps: Tensor) -> Tensor:
+    most = maps.argmax(1, keepdim=True)
+    own = torch.arange(maps.shape[1], device=maps.device).view(1, -1, 1, 1)
+    return (maps * (most == own)).sum((2, 3))
+
+
 def _both_sides(logit: Tensor) -> Tensor:
     return torch.cat([-logit, logit], 1)
 
@@ -58,7 +63,8 @@ HEADS: dict[str, Kind] = {
         "probabilities of labels, each on its own, whose scores are their log odds", _log_odds, torch.sigmoid
     ),
     "regression": Kind("numbers, which have no probability", lambda x: x, None),
-    "segmentation": Kind("maps of classes; a class's score is their sum over the region", lambda x: x, None),
+    "segmentation": Kind("maps of classes; a class's score is the sum of its map", lambda x: x.sum((2, 3)), None),
+    "segmentation_predicted": Kind("the same, where the class is the likeliest", _where_likeliest, None),
 }
 
 
@@ -70,7 +76,6 @@ class Head:
     kind: str = "softmax"
     path: Path = ()
     found: str = ""
-    region: Region = None
     plain: bool = False
 
     def pick(self, output: Any, pictures: int) -> Tensor:
@@ -93,8 +98,10 @@ class Head:
         values = self.pick(output, pictures)
         if not values.is_floating_point():
             raise NotSupported(f"The network gives {values.dtype}, not scores.")
-        if self.kind == "segmentation":
-            return _over(values, self.region)
+        if self.kind.startswith("segmentation"):
+            if values.dim() != 4:
+                raise NotSupported(f"The network gives {_shape(values)}, not maps (N, classes, H, W).")
+            return HEADS[self.kind].scores(values)
         return HEADS[self.kind].scores(values.flatten(1) if values.dim() == 4 else values)
 
     def probabilities(self, scores: Tensor) -> Tensor | None:
@@ -207,19 +214,6 @@ def _ends_in(value: Tensor, kind: str) -> bool:
     while node is not None and node.name().startswith(("View", "Reshape", "Squeeze", "Unsqueeze", "Select", "Clone")):
         node = node.next_functions[0][0] if node.next_functions else None
     return node is not None and node.name().startswith(kind)
-
-
-def _over(maps: Tensor, region: Region) -> Tensor:
-    """The sum of each class's map (N, K, H, W) over a region: all, where it is the likeliest, or a box of the map."""
-    if region is None:
-        return maps.sum((2, 3))
-    if region == "predicted":
-        most = maps.argmax(1, keepdim=True)
-        own = torch.arange(maps.shape[1], device=maps.device).view(1, -1, 1, 1)
-        return (maps * (most == own)).sum((2, 3))
-    assert isinstance(region, tuple)
-    y0, x0, y1, x1 = region
-    return maps[:, :, y0:y1, x0:x1].sum((2, 3))
 
 
 def _entries(output: Any) -> Mapping[str | int, Any]:

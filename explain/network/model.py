@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ Box = tuple[int, int, int, int]
 LARGEST_SIDE = 8192
 LAST = 24
 """Layers among which the last with a gradient is looked for."""
+RAW = "_explain_raw"
+"""An attribute of a net that is asked for its own output."""
 SMALL = 1 << 20
 """Numbers of a buffer that is put back."""
 LARGEST_INPUT = 1 << 26
@@ -209,16 +211,17 @@ class Model:
         exception, and the random state where the net draws from it."""
         head, behaviour = self._met
         with self._as_it_is() as net, _same_chance() if not behaviour.repeatable else nullcontext():
+            if ALONE in vars(net):  # within another `exclusive`
+                yield net
+                return
             if not head.plain or self._kind != torch.float32:
-                net.register_forward_hook(lambda _net, given, output: head.scores(output, len(given[0])).float())
-            outer = {name: net.__dict__[name] for name in (ALONE, LAYOUTS) if name in net.__dict__}
-            net.__dict__.update({ALONE: behaviour.alone, LAYOUTS: self._layouts})
+                net.register_forward_hook(partial(_scores, head))
+            vars(net).update({ALONE: behaviour.alone, LAYOUTS: self._layouts})
             try:
                 yield net
             finally:
                 for name in (ALONE, LAYOUTS):
-                    del net.__dict__[name]
-                net.__dict__.update(outer)
+                    del vars(net)[name]
 
     @contextmanager
     def _as_it_is(self) -> Iterator[nn.Module]:
@@ -331,7 +334,7 @@ class Model:
         """sha256 of weights, layers, what is computed with them, what the output means, preprocessing and classes."""
         meant = [*self.head.path, self.head.kind]
         digest = hashlib.sha256(json.dumps([asdict(self.preprocess), self.classes, meant]).encode())
-        with self._as_it_is() as net:
+        with self._as_it_is() as net, _raw(net):
             for line in program(net, torch.zeros(1, *self._input_size, dtype=torch.float32, device=self.device)):
                 digest.update(line.encode())
             for name, module in net.named_modules():  # two nets with other activations may share all weights
@@ -483,6 +486,21 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
         valid = ["auto", "cpu"] + ["cuda"] * torch.cuda.is_available() + ["mps"] * torch.backends.mps.is_available()
         raise Unknown("device", str(device), valid) from None
     return place
+
+
+def _scores(head: Head, net: nn.Module, given: tuple[Any, ...], output: Any) -> Tensor | None:
+    """A hook that puts the scores in the place of what the net returns."""
+    return None if RAW in vars(net) else head.scores(output, len(given[0])).float()
+
+
+@contextmanager
+def _raw(net: nn.Module) -> Iterator[None]:
+    """While open, the net returns what it returns by itself, also within `exclusive`."""
+    vars(net)[RAW] = True
+    try:
+        yield
+    finally:
+        del vars(net)[RAW]
 
 
 @contextmanager
