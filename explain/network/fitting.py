@@ -161,7 +161,7 @@ def _reshape(net: nn.Module, tensors: dict[str, Tensor], done: Fitted) -> None:
 
 
 def _heads(net: nn.Module, layers: list[str]) -> list[str]:
-    """The last fully connected layer and others of as many outputs, as auxiliary heads are; else the last convolution."""
+    """The last fully connected layer and others of as many outputs, as auxiliary heads are; else the last conv."""
     linear = {name: one for name in layers if isinstance(one := net.get_submodule(name), nn.Linear)}
     if not linear:
         return layers[-1:]
