@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import nn
 from ..errors import BadValue, NotSupported, shorten
 from .model import Model, Preprocess, choose_device
 
-__all__ = ["first_channels", "wrap"]
+__all__ = ["class_names", "first_channels", "wrap"]
 
 SIZES = (224, 64, 32, 28, 96, 128, 256, 299, 384)
 """Sides of pictures that are tried where the preprocessing is not given, the first that the network takes is it."""
@@ -47,7 +48,7 @@ def wrap(
     name = name or getattr(net, "original_name", None)
     if preprocess is None:
         preprocess, about["preprocess_from"] = _preprocess(net)
-    names = _names(classes)
+    names = class_names(classes)
     model = Model(_name(name or type(net).__name__), net, preprocess, names, about, output)
     if classes is None:
         return model.renamed(classes=tuple(map(str, range(model.outputs))))
@@ -55,7 +56,8 @@ def wrap(
     return model
 
 
-def _names(classes: Any) -> tuple[str, ...]:
+def class_names(classes: Any) -> tuple[str, ...]:
+    """Names in the order of the scores, none for None; those that stand twice get their number. Raises BadValue."""
     if classes is None:
         return ()
     if isinstance(classes, Mapping):  # as id2label is in Hugging Face's configurations
@@ -69,10 +71,8 @@ def _names(classes: Any) -> tuple[str, ...]:
     if isinstance(classes, str):
         raise BadValue(f"classes={shorten(classes)} is one text; give a list of names.")
     names = tuple(map(str, classes))
-    twice = sorted({text for text in names if names.count(text) > 1}) if len(names) < 5000 else []
-    if twice:
-        raise BadValue(f"The class {twice[0]!r} stands {names.count(twice[0])} times in classes; names differ.")
-    return names
+    many = {name for name, count in Counter(names).items() if count > 1}  # as ImageNet's two cranes
+    return tuple(f"{name} ({k})" if name in many else name for k, name in enumerate(names))
 
 
 def _name(text: str) -> str:

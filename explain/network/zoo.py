@@ -23,7 +23,7 @@ from .checkpoint import read_json, read_weights
 from .factory import is_factory, make
 from .fitting import apply_weights, fit
 from .model import Model, Preprocess, choose_device
-from .wrap import first_channels, wrap
+from .wrap import class_names, first_channels, wrap
 
 __all__ = ["is_code", "list_models", "load_model", "plain", "save_model"]
 
@@ -48,12 +48,14 @@ def load_model(
     preprocess: Preprocess | Mapping[str, Any] | None = None,
     output: str | int | None = None,
     arguments: Mapping[str, Any] | None = None,
+    code: bool = False,
 ) -> Model:
-    """What `workspace.load_model` gives, for all but the models that are trained in the workspace."""
+    """What `workspace.load_model` gives, for all but the models that are trained in the workspace; a factory only where
+    its name is somebody's who may run code here."""
     place = choose_device(device)
-    text = str(name)
+    text, classes = str(name), None if classes is None else class_names(classes)
     own: Any = architecture if architecture is not None else name
-    if isinstance(own, nn.Module) or (isinstance(own, str) and _family(own) not in _BUILDERS and is_factory(own)):
+    if isinstance(own, nn.Module) or (code and isinstance(own, str) and is_code(own) and is_factory(own)):
         about: dict[str, Any] = {}
         made: Any = own
         if isinstance(own, str):

@@ -41,7 +41,7 @@ def _loaded(name: str, written: int | None) -> Model:
                 "Models are chosen by name here; a file, folder or factory is loaded by the command line or library."
             )
         raise Unknown("model", name, workspace.list_models(), "Or torchvision:NAME, timm:NAME.")
-    loaded = workspace.load_model(name)
+    loaded = workspace.load_model(name, code=False)
     _ = loaded.digest, loaded.layers  # once for everybody, not at the first click
     return loaded
 

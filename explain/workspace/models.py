@@ -82,6 +82,7 @@ def load_model(
     preprocess: Preprocess | Mapping[str, Any] | None = None,
     output: str | int | None = None,
     arguments: Mapping[str, Any] | None = None,
+    code: bool = True,
 ) -> Model:
     """A model ready to be asked.
 
@@ -93,14 +94,14 @@ def load_model(
     architecture: of a checkpoint or of a folder that was saved: a name, a factory or a module.
     classes: names, for a head of another size than the architecture's own.
     preprocess, output: as in `wrap`; of a Preprocess some fields may be given, such as {"mean": ..., "std": ...}.
-    arguments: of the factory.
+    arguments: of the factory. code: whether a name may be a factory's, which runs Python of yours.
     Raises ExplainError for an unknown name, weights that do not fit, or a network that does not classify pictures.
     """
     own = None if isinstance(name, (nn.Module, Path)) else project().models.get(name)
     if own is not None and architecture is None:
         if any(one is not None for one in (weights, classes, preprocess, output, arguments)):
             raise BadValue(f"Model {name!r} is what {FILE} says; change it there.")
-        return zoo.load_model(**own, device=device).renamed(str(name), project=FILE)
+        return zoo.load_model(**own, device=device, code=True).renamed(str(name), project=FILE)
     known = None if isinstance(name, nn.Module) else model_folder(str(name))
     return zoo.load_model(
         known or name,
@@ -111,6 +112,7 @@ def load_model(
         preprocess=preprocess,
         output=output,
         arguments=arguments,
+        code=code,
     )
 
 

@@ -128,7 +128,7 @@ def trained(folder: str, progress: Callable[[dict[str, Any]], object]) -> bool:
     wanted = RunRequest(**read_json(place / REQUEST))
     try:
         heard({"doing": "starting, and reading the pictures"})
-        start = load_model(wanted.start, device="cpu") if wanted.start else None
+        start = load_model(wanted.start, device="cpu", code=False) if wanted.start else None
         images = images_of(wanted.data, wanted.limit)
         train(wanted.recipe, images, start=start, folder=place, on_epoch=heard, on_step=heard, **wanted.changes)
     except _Stopped:

@@ -158,7 +158,7 @@ def show_networks() -> None:
 
     def work(progress: jobs.Progress):
         progress(0, 2, f"building {other}")
-        second = workspace.load_model(other)
+        second = workspace.load_model(other, code=False)
         progress(1, 2, "counting")
         return view(model, second)
 
