@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import torch
+from machine import machine  # first: it finds the package
 from torchvision import models
 from torchvision.transforms import v2
 
@@ -54,7 +55,7 @@ def main():
                 way(file, image)
                 times.append(time.perf_counter() - start)
     base = statistics.median(took[plain])
-    print(f"plain torch: {base:.3f} s (median of {ROUNDS})")
+    print(f"plain torch: {base:.3f} s (median of {ROUNDS}; {machine()})")
     for way in (wrapped, loaded):
         ratios = [mine / theirs for mine, theirs in zip(took[way], took[plain], strict=True)]
         print(f"{way.__name__}: {statistics.median(ratios):.2f} of plain torch's time (bound 1.3 for wrapped)")

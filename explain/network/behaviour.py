@@ -3,6 +3,7 @@ scores have a gradient at the pixels."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ __all__ = ["ALONE", "Behaviour", "Observed", "is_alone", "observe"]
 ALONE = "_explain_alone"
 """An attribute of a net that is asked about one picture at a time; copies of it have it too."""
 TOLERANCE = 1e-3  # of the largest score: sums in another order differ by a thousandth of it
-SIDE = 64  # of the pictures that are tried, where the net takes them
+SIDE = 32  # of the pictures that are tried, where the net takes them
 
 
 @dataclass(frozen=True)
@@ -48,24 +49,25 @@ class Behaviour:
 
 @dataclass(frozen=True)
 class Observed:
-    """Outputs of the same two pictures twice and of the first alone, and the pixels that the first have a graph to."""
+    """Outputs of two pictures and of the first alone, the pixels that the first have a graph to, and how to ask again
+    about both."""
 
     pixels: Tensor
     together: Any
-    again: Any
     alone: Any
+    again: Callable[[], Any]
 
     @property
-    def pair(self) -> tuple[Any, int]:
-        """The outputs, and of how many pictures they are."""
-        return self.together, len(self.pixels)
+    def outputs(self) -> list[tuple[Any, int]]:
+        """Each with of how many pictures it is."""
+        return [(self.together, len(self.pixels)), (self.alone, 1)]
 
     def behaviour(self, head: Head) -> Behaviour:
-        """By the scores. Raises NotSupported."""
-        count = len(self.pixels)
-        together, again = (head.scores(one, count) for one in (self.together, self.again))
-        alone = head.scores(self.alone, 1)
-        repeatable = _alike(together, again)
+        """By the scores, while the net may be asked. Raises NotSupported."""
+        together, alone = (head.scores(*one) for one in self.outputs)
+        same = _alike(together[:1], alone)
+        # What is the same alone as among others repeats itself; else either may be the reason.
+        repeatable = same or _alike(together, head.scores(self.again(), len(self.pixels)))
         gradient = None
         if together.requires_grad:
             try:
@@ -74,7 +76,7 @@ class Observed:
                 gradient = None
         return Behaviour(
             repeatable=repeatable,
-            mixes=repeatable and not _alike(together[:1], alone),
+            mixes=repeatable and not same,
             takes_many=len(together) > 1,
             differentiable=gradient is not None and bool((gradient != 0).any()),
         )
@@ -105,8 +107,12 @@ def _passes(net: nn.Module, batch: Tensor) -> Observed:
     pixels = asking(batch)
     with torch.inference_mode(False), torch.enable_grad():
         together = net(pixels.clone())
-    with torch.inference_mode(False), torch.no_grad():
-        return Observed(pixels, together, net(batch.clone()), net(batch[:1].clone()))
+
+    def ask(some: Tensor) -> Any:
+        with torch.inference_mode(False), torch.no_grad():
+            return net(some.clone())
+
+    return Observed(pixels, together, ask(batch[:1]), lambda: ask(batch))
 
 
 def _tensors(output: Any) -> list[Tensor]:

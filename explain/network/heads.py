@@ -71,12 +71,13 @@ HEADS: dict[str, Kind] = {
 @dataclass(frozen=True)
 class Head:
     """What an output means. `path` leads to its tensor; `found` says how it was found where it was not asked for; it is
-    `plain` where the output is the scores already."""
+    `plain` where the output is the scores already. `outputs` is how many there are."""
 
     kind: str = "softmax"
     path: Path = ()
     found: str = ""
     plain: bool = False
+    outputs: int = 0
 
     def pick(self, output: Any, pictures: int) -> Tensor:
         """The tensor of an output that the scores of so many pictures are made of. Raises NotSupported."""

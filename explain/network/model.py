@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -260,11 +260,10 @@ class Model:
         """What the output means: as it was asked for, or found from some passes."""
         return self._met[0]
 
-    @cached_property
+    @property
     def outputs(self) -> int:
         """How many scores it gives."""
-        with self.exclusive() as net, torch.inference_mode(False), torch.no_grad():
-            return int(net(self._noise[:1]).shape[1])
+        return self.head.outputs
 
     @cached_property
     def behaviour(self) -> Behaviour:
@@ -278,15 +277,17 @@ class Model:
 
     @cached_property
     def _met(self) -> tuple[Head, Behaviour]:
-        output = self.try_out()
         with self._as_it_is() as net:
-            observed = observe(net, self._noise)
             try:
-                head = find_head([observed.pair, (output, 1)], len(self.classes) or None, self.output)
-                count = head.scores(output, 1).shape[1]
+                observed = observe(net, self._noise)
+            except Exception as error:  # whatever a stranger's code raises
+                raise self._refused(error) from error
+            try:
+                head = find_head(observed.outputs, len(self.classes) or None, self.output)
+                count = head.scores(*observed.outputs[0]).shape[1]
                 if self.classes and count != len(self.classes):
                     raise BadValue(f"it has {count} outputs but {len(self.classes)} class names were given.")
-                return head, observed.behaviour(head)
+                return replace(head, outputs=count), observed.behaviour(head)
             except (NotSupported, BadValue) as error:
                 raise type(error)(f"Model {self.name!r}: {error}") from None
 
@@ -311,15 +312,17 @@ class Model:
         """Before it is first asked."""
         self._net.to(device)
 
-    def try_out(self) -> Any:
-        """What the net returns for one picture. Raises NotSupported."""
+    def try_input(self) -> None:
+        """Raises NotSupported for a net that does not take pictures of this size."""
         with self._as_it_is() as net, torch.inference_mode(False), torch.no_grad():
             try:
-                return net(self._noise[:1].clone())
+                net(self._noise[:1].clone())
             except Exception as error:  # whatever a stranger's code raises
-                raise NotSupported(
-                    f"Model {self.name!r} does not take a picture {(1, *self._input_size)}: {reason_of(error)}."
-                ) from error
+                raise self._refused(error) from error
+
+    def _refused(self, error: Exception) -> NotSupported:
+        size = (1, *self._input_size)
+        return NotSupported(f"Model {self.name!r} does not take a picture {size}: {reason_of(error)}.")
 
     @property
     def _input_size(self) -> tuple[int, int, int]:

@@ -102,7 +102,7 @@ def _preprocess(net: nn.Module) -> tuple[Preprocess, str]:
         preprocess = Preprocess((side, side), (side, side), (0.0,) * channels, (1.0,) * channels, channels)
         model = Model("network", net, preprocess, ())
         try:
-            model.try_out()
+            model.try_input()
         except NotSupported as error:
             reason = reason or str(error)
             continue
