@@ -1,5 +1,7 @@
 """explain.toml: own models and image sets by name, in every door, and never by way of a URL."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 import explain
 from explain import cli, project
 from explain.errors import ExplainError
+from explain.ui import jobs
 
 NETS = """
 import torch
@@ -97,6 +100,27 @@ def test_the_app_lists_them_and_shows_them(work, monkeypatch):
     assert not app.error
     assert app.title[0].value == "defects"
     assert app.selectbox[0].options[:2] == ["defects", "lib"]
+    assert "(from what was given" in " ".join(one.value for one in app.caption).replace("\\", "")
+
+
+def test_the_app_looks_at_its_pictures_and_builds_their_index(work, monkeypatch):
+    monkeypatch.setenv("EXPLAIN_PROJECT", str(work))
+    app = AppTest.from_file("../app.py", default_timeout=60)
+    app.query_params["model"] = "defects"
+    app.run()
+    assert app.selectbox[1].value == "parts/0"
+    app.switch_page("explain/ui/pages/neighbours.py").run()
+    box = next(one for one in app.selectbox if one.label == "Over which pictures")
+    assert box.options[:2] == ["parts", "all"]
+    box.set_value("parts").run()
+    for _ in range(100):
+        if not any(job.active for job in list(jobs._queue._jobs.values())):
+            break
+        time.sleep(0.1)
+    app.run()
+    assert not app.exception
+    assert not app.error
+    assert list(explain.workspace.list_indexes(explain.load_model("defects"))) == ["parts"]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ def wrap(
     if device is not None:
         net.to(choose_device(device))
     about: dict[str, Any] = {"source": "wrapped", "architecture": type(net).__qualname__}
+    about["preprocess_from"] = "what was given"
     name = name or getattr(net, "original_name", None)
     if preprocess is None:
         preprocess, about["preprocess_from"] = _preprocess(net)

@@ -73,7 +73,14 @@ def load_model(
     model = _named(text, weights, architecture, classes)
     given = _given(preprocess, model.preprocess)
     if given is not None or output is not None:
-        model = dataclasses.replace(model, preprocess=given or model.preprocess, output=output or model.output)
+        about = dict(model.about)
+        if given is not None:  # what was not given of it stays as it was
+            rest = about.get("preprocess_from")
+            told = f"what was given, the rest {rest}" if isinstance(preprocess, Mapping) and rest else "what was given"
+            about["preprocess_from"] = told
+        model = dataclasses.replace(
+            model, preprocess=given or model.preprocess, output=output or model.output, about=about
+        )
     return _checked(model, place)
 
 

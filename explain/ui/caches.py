@@ -13,6 +13,7 @@ from explain.data import ImageSet, is_here, list_images
 from explain.errors import ExplainError, Unknown
 from explain.index import MANIFEST, Index
 from explain.network.model import Model
+from explain.project import project
 from explain.store import sha256
 from explain.ui.selection import get
 from explain.views import View
@@ -47,6 +48,9 @@ def _loaded(name: str, written: int | None) -> Model:
 
 
 def demo_picture(chosen: Model, name: str = "picture") -> str:
+    """The first and the second picture of explain.toml for its models, else a shipped one that suits."""
+    if chosen.name in project().models and project().images:
+        return f"{next(iter(project().images))}/{int(name == 'picture2')}"
     return DEMO_PICTURES.get(chosen.preprocess.channels, DEMO_PICTURES[3])[name == "picture2"]
 
 

@@ -21,6 +21,7 @@ from explain.index import Index
 from explain.nets import NETS
 from explain.network.model import Layer, Model
 from explain.options import Option, Range
+from explain.project import project
 from explain.registry import Entry
 from explain.store import sha256
 from explain.ui import caches, dropped, jobs, report_items, selection
@@ -145,23 +146,25 @@ def describe(reference: str) -> str:
 
 
 def choose_index(model: Model) -> Index | None:
-    """What the network made of many pictures: the demo pictures', built at first need, or one from the workspace.
+    """What the network made of many pictures: of a set of explain.toml, or the demo pictures, built at first need, or
+    one from the workspace.
 
     None until it is there; its progress is shown meanwhile.
     """
+    found, own = workspace.list_indexes(model), list(project().images)
     demo = caches.demo_set(model)
-    found = workspace.list_indexes(model)
-    chosen = selection.get("index", demo)
+    usual = own[0] if own and model.name in project().models else demo
+    chosen = selection.get("index", usual)
     chosen = next((name for name, folder in found.items() if folder.name == chosen), chosen)  # as figures have it
-    if chosen not in (demo, *found):
-        selection.choose("index", chosen := demo)
+    if chosen not in (demo, *own, *found):
+        selection.choose("index", chosen := usual)
     selection.controlled(
         st.selectbox,
         "Over which pictures",
         "index",
         chosen,
-        list(dict.fromkeys([demo, *found])),
-        help="Your own: `python -m explain index MODEL FOLDER` adds them here.",
+        list(dict.fromkeys([*own, demo, *found])),
+        help="Your own: name them in explain.toml, or `python -m explain index MODEL FOLDER` adds them here.",
     )
     if chosen not in found:
         job = jobs.start(f"index {model.digest} {chosen}", lambda progress: build(model, chosen, progress))
