@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .index import Index as Index
     from .index import merge_indexes as merge_indexes
     from .network.model import Model as Model
-    from .network.model import Preprocess as Preprocess
+    from .network.preprocess import Preprocess as Preprocess
     from .network.wrap import wrap as wrap
     from .network.zoo import save_model as save_model
     from .training import train as train
@@ -52,7 +52,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
 _HOMES = {
     "ExplainError": "errors",
     "Model": "network.model",
-    "Preprocess": "network.model",
+    "Preprocess": "network.preprocess",
     "build_index": "workspace",
     "classify_image": "workspace.lecture_classifier",
     "cover": "images",

@@ -31,7 +31,7 @@ from typing import Any
 
 from .errors import BadFile, BadValue, Unknown, shorten
 
-__all__ = ["FILE", "Project", "project"]
+__all__ = ["FILE", "Project", "class_file", "project"]
 
 FILE = "explain.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -130,12 +130,16 @@ def _images(name: str, given: dict[str, Any], file: Path) -> dict[str, Any]:
 def _classes(given: Any, name: str, file: Path) -> Any:
     if isinstance(given, list):
         return given
-    path = Path(_path(str(given), file))
+    return class_file(_path(str(given), file), f"{file.name}: the classes of models.{name}")
+
+
+def class_file(path: str, what: str) -> Any:
+    """Names of classes: a JSON list or object, or one a line. Raises BadFile, which names what they are."""
     try:
-        text = path.read_text(encoding="utf-8")
-        return json.loads(text) if path.suffix == ".json" else [line for line in text.splitlines() if line.strip()]
+        text = Path(path).read_text(encoding="utf-8")
+        return json.loads(text) if path.endswith(".json") else [line for line in text.splitlines() if line.strip()]
     except (OSError, ValueError) as error:
-        raise BadFile(f"{file.name}: the classes of models.{name} cannot be read: {error}.") from None
+        raise BadFile(f"{what} cannot be read: {error}.") from None
 
 
 def _known(given: Mapping[str, Any], keys: tuple[str, ...], where: str, file: Path) -> None:

@@ -5,7 +5,6 @@ Nothing of the net's graph is assumed: each copy is tried, and where it answers 
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from ..network.behaviour import copied
 from ..network.trace import calls, record, split
 
 __all__ = ["onward", "optimised_copy"]
@@ -124,7 +124,7 @@ class _Whole(nn.Module):
 
 def _twin(net: nn.Module) -> nn.Module:
     """A copy with the same weights in the same memory."""
-    return copy.deepcopy(net, {id(tensor): tensor for tensor in chain(net.parameters(), net.buffers())})
+    return copied(net, {id(tensor): tensor for tensor in chain(net.parameters(), net.buffers())})
 
 
 def _same(found: Any, expected: Tensor) -> bool:

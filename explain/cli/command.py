@@ -8,10 +8,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from ..errors import BadFile, BadValue, shorten
+from ..errors import BadValue, shorten
 from ..progress import Progress
 
 __all__ = ["Commands", "Parser", "add_model", "bar", "model_options", "pairs", "say"]
@@ -84,19 +83,11 @@ def model_options(given: argparse.Namespace) -> dict[str, Any]:
     if getattr(given, "arg", None):
         found["arguments"] = pairs(given.arg)
     if names := getattr(given, "classes", None):
-        found["classes"] = _class_names(names)
+        from ..project import class_file  # which reads TOML: not for the help
+
+        one = len(names) == 1 and os.path.isfile(names[0])
+        found["classes"] = class_file(names[0], f"The classes in {names[0]!r}") if one else names
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _class_names(given: list[str]) -> Any:
-    """Those given, or those of the one file that was given: a JSON list or object, or one a line."""
-    if len(given) != 1 or not os.path.isfile(given[0]):
-        return given
-    try:
-        text = Path(given[0]).read_text(encoding="utf-8")
-        return json.loads(text) if given[0].endswith(".json") else [line for line in text.splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        raise BadFile(f"Cannot read the classes in {given[0]!r}: {error}.") from None
 
 
 @contextmanager
@@ -104,7 +95,9 @@ def bar(unit: str = "it", quiet: bool | None = None) -> Iterator[Progress]:
     """Progress as a bar on standard error; None shows it to a terminal only. A mistake is one line, without a bar."""
     from tqdm import tqdm
 
-    with tqdm(unit=f" {unit}", file=sys.stderr, disable=quiet, leave=False, delay=0.5) as shown:
+    # Asked for, it shows every step, however soon the work is done; but none before the first, which may be a mistake.
+    when = {"delay": 0.5} if quiet is None else {"delay": 1e-3, "mininterval": 0}
+    with tqdm(unit=f" {unit}", file=sys.stderr, disable=quiet, leave=False, **when) as shown:
 
         def progress(done: float, total: float, message: str = "") -> None:
             shown.total = total

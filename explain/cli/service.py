@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ExplainError
-from ..project import project
 from .command import Commands, say
 
 __all__ = ["add"]
@@ -23,6 +22,8 @@ def add(command: Commands) -> None:
 def _serve(given: argparse.Namespace) -> None:
     """the app, on 127.0.0.1"""
     import subprocess
+
+    from ..project import project
 
     app = Path(__file__).resolve().parents[2] / "app.py"
     print(f"explain: http://127.0.0.1:{given.port}", file=sys.stderr)

@@ -10,10 +10,11 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ from .files import (
     text_array,
     write_arrays,
 )
-from .fused import private
+from .fused import noise_for, private
 from .responses import Responses, packed, unpacked
 from .summary import Summary, merge
 
@@ -111,11 +112,11 @@ def build(
         raise NotSupported(f"An index cannot take layer {next(iter(misfits))!r}: {next(iter(misfits.values()))}.")
     for name, why in misfits.items():
         progress(0, len(images), f"without layer {name}: {why}")
-        del source.layers[name]
+    source.keep(layer for layer in wanted if layer.name not in misfits)
     if not source.layers and layers is None:  # then what comes as vectors
-        source.layers = {layer.name: layer for layer in model.layers if len(layer.shape) == 1 and layer.parts == 1}
-        for name in source.misfits():
-            del source.layers[name]
+        source.keep(layer for layer in model.layers if len(layer.shape) == 1 and layer.parts == 1)
+        misfits = source.misfits()
+        source.keep([layer for layer in source.layers.values() if layer.name not in misfits])
     manifest = source.manifest()
     with store.lock(folder, lambda: progress(0, len(images), "waiting for another process to finish this index")):
         manifest = _resumed(manifest, folder) if resume else manifest
@@ -317,25 +318,36 @@ class _Pass:
         # Where the data's classes are the model's, a label has a loss.
         self.classes = np.array([names.get(name, -1) for name in self.images.classes] or [-1])
 
+    @cached_property
+    def by_module(self) -> dict[str, dict[int | None, str]]:
+        """The layers' names by their module and call."""
+        found: dict[str, dict[int | None, str]] = {}
+        for name in self.layers:
+            module, call = call_of(self.net, name)
+            found.setdefault(module, {})[call] = name
+        return found
+
+    def keep(self, layers: Iterable[Layer]) -> None:
+        """These layers, and no others."""
+        self.layers = {layer.name: layer for layer in layers}
+        self.__dict__.pop("by_module", None)
+
     def misfits(self) -> dict[str, str]:
         """Layers that do not give one output a picture, of the kind that is counted here, and why."""
-        many = 1 if self.model.behaviour.alone else 2
-        size = self.model.preprocess.channels, *self.model.preprocess.size
-        noise = torch.randn(many, *size, dtype=torch.float32)
-        found: dict[str, str] = {}
+        noise = noise_for(self.net, (self.model.preprocess.channels, *self.model.preprocess.size))
+        by_module, found = self.by_module, {}
 
         def on_output(module: str, call: int, output: Any) -> None:
-            for name, layer in self.layers.items():
-                if call_of(self.net, name) in ((module, call), (module, None)):
-                    why = _misfit(output, (many, *layer.shape))
-                    if why:
-                        found[name] = why
+            wanted = by_module[module]
+            name = wanted.get(call, wanted.get(None))
+            if name is not None and (why := _misfit(output, (len(noise), *self.layers[name].shape))):
+                found[name] = why
 
         with ExitStack() as stack:
             stack.enter_context(exact(self.model.device))
             stack.enter_context(torch.inference_mode())
-            stack.enter_context(calls(self.net, {call_of(self.net, name)[0] for name in self.layers}, on_output))
-            self.net(noise.to(self.model.device).contiguous(memory_format=self.layout))
+            stack.enter_context(calls(self.net, by_module, on_output))
+            self.net(noise.contiguous(memory_format=self.layout))
         return found
 
     def manifest(self) -> Manifest:
@@ -419,10 +431,7 @@ class _Pass:
         lots = np.array([_lot(self.images.files[at], self.seed) for at, _ in good], np.float32)
         peaks: dict[str, NDArray[np.float32]] = {}
         later = _Later()
-        by_module: dict[str, dict[int | None, str]] = {}
-        for name in self.layers:
-            module, call = call_of(self.net, name)
-            by_module.setdefault(module, {})[call] = name
+        by_module = self.by_module
         taken: list[Tensor] = []
         device = self.model.device
 

@@ -7,7 +7,6 @@ network's graph is assumed: each step is tried on noise and undone where a layer
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -17,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..network.behaviour import is_alone
+from ..network.behaviour import copied, is_alone
 from ..network.trace import call_of, calls
 from .responses import Responses, Tail, respond
 
-__all__ = ["Private", "fuse", "pad_within", "private"]
+__all__ = ["Private", "fuse", "noise_for", "pad_within", "private"]
 
 TOLERANCE = 1e-3  # of a layer's largest response; rounding is a thousandth of it
 _CLIPS: dict[type[nn.Module], Callable[[Any], tuple[float, float]]] = {
@@ -44,8 +43,8 @@ class Private(NamedTuple):
 def private(net: nn.Module, layers: Iterable[str], size: tuple[int, int, int]) -> Private:
     """A copy of net, which is in eval mode and takes (C, H, W), in the layout that is fast here if it can run in it."""
     layers = list(layers)
-    mine = copy.deepcopy(net)
-    noise = _noise(mine, size)
+    mine = copied(net)
+    noise = noise_for(mine, size)
     layout = layout_on(noise.device)
     with torch.inference_mode():
         expected = mine(noise)
@@ -71,7 +70,7 @@ def fuse(
 ) -> dict[str, Tail]:
     """Let batch norms and rectifiers right behind these layers pass on what they get; returns what each layer's output
     has to go through in their place. net is in eval mode, size its input (C, H, W); it is changed in place."""
-    batch = _noise(net, size).contiguous(memory_format=layout)
+    batch = noise_for(net, size).contiguous(memory_format=layout)
     if batch.device.type != "cpu":
         return {}
     behind = _behind(net, layers, batch)
@@ -106,13 +105,14 @@ def pad_within(net: nn.Module, size: tuple[int, int, int]) -> None:
     handles = [module.register_forward_hook(on_output) for module in kinds]
     try:
         with torch.inference_mode():
-            net(_noise(net, size))
+            net(noise_for(net, size))
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _noise(net: nn.Module, size: tuple[int, int, int]) -> Tensor:
+def noise_for(net: nn.Module, size: tuple[int, int, int]) -> Tensor:
+    """Two pictures of noise where the net takes so many at a time, the same each time."""
     chance = torch.Generator().manual_seed(0)
     device = next(net.parameters(), torch.empty(0)).device
     return torch.randn(1 if is_alone(net) else 2, *size, generator=chance, dtype=torch.float32).to(device)

@@ -3,6 +3,7 @@ scores have a gradient at the pixels."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 from typing import Any
@@ -12,9 +13,10 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from .heads import Head
+from .layout import LAYOUTS
 from .trace import asking
 
-__all__ = ["ALONE", "Behaviour", "Observed", "is_alone", "observe"]
+__all__ = ["ALONE", "Behaviour", "Observed", "copied", "is_alone", "observe"]
 
 ALONE = "_explain_alone"
 """An attribute of a net that is asked about one picture at a time; copies of it have it too."""
@@ -96,6 +98,13 @@ def observe(net: nn.Module, pictures: Tensor) -> Observed:
                 last = error
     assert last is not None
     raise last
+
+
+def copied(net: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
+    """A copy that knows what its original knows: graphs of torch.fx forget attributes when they are copied."""
+    twin = copy.deepcopy(net, memo)
+    vars(twin).update({name: vars(net)[name] for name in (ALONE, LAYOUTS) if name in vars(net)})
+    return twin
 
 
 def is_alone(net: nn.Module) -> bool:

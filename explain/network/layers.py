@@ -116,7 +116,7 @@ def scan(net: nn.Module, batch: Tensor, fields: bool = True) -> tuple[Layer, ...
             return
         own = sum(p.numel() for p in module.parameters(recurse=False))
         given = inputs[name]
-        layout = placed.layout(module, output, given.shape, tracer.axes(output) if tracer else ((), ()))
+        layout = placed.layout(module, output, tracer.axes(output) if tracer else ((), ()))
         layers.append(
             Layer(
                 name=address(name, call, counts[name]),
@@ -152,9 +152,7 @@ class _Places:
         self._grid: tuple[int, int] | None = None  # of the maps whose places became tokens
         self._known: dict[tuple[int, ...], Layout | None] = {}
 
-    def layout(
-        self, module: nn.Module, output: Tensor, taken: tuple[int, ...], axes: tuple[tuple[int, ...], tuple[int, ...]]
-    ) -> Layout | None:
+    def layout(self, module: nn.Module, output: Tensor, axes: tuple[tuple[int, ...], tuple[int, ...]]) -> Layout | None:
         shape = tuple(output.shape)
         if isinstance(module, (*_CONVS, *_TRANSPOSED)):
             if len(shape) == 4:
@@ -168,8 +166,8 @@ class _Places:
             found = Layout("last")
         elif len(shape) == 3:
             found = self._tokens(shape) if not any(axes) or axes == ((1,), (1,)) else None
-        else:  # as what it took was laid out, or the last of this shape
-            return self._known.get(taken if taken == shape else shape, self._known.get(shape))
+        else:  # as the last of this shape was laid out, which is what it took or made it of
+            return self._known.get(shape)
         self._known[shape] = found
         return found
 

@@ -26,13 +26,6 @@ class Layout(NamedTuple):
     size: tuple[int, int] = (0, 0)
     before: int = 0
 
-    @property
-    def says(self) -> str:
-        if self.kind == "last":
-            return "channels last"
-        more = f" behind {self.before} that stand for no place" if self.before else ""
-        return f"tokens of {self.size[0]} x {self.size[1]} places{more}"
-
     def to_maps(self, output: Tensor) -> Tensor:
         """As (N, C, H, W), without a copy where that can be."""
         if self.kind == "last":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -44,6 +45,20 @@ class Preprocess:
     std: tuple[float, ...] = (1.0,)
     channels: int = 3
     interpolation: str = "bilinear"
+
+    @classmethod
+    def of_timm(cls, config: Mapping[str, Any]) -> Preprocess:
+        """As timm's configuration of a network says."""
+        channels, height, width = config["input_size"]
+        fraction, way = config.get("crop_pct") or 1.0, config.get("interpolation", "bilinear")
+        return cls(
+            size=(height, width),
+            resize=int(height / fraction) if height == width else (height, width),
+            mean=tuple(config["mean"]),
+            std=tuple(config["std"]),
+            channels=channels,
+            interpolation=way if way in _INTERPOLATIONS else "bilinear",
+        )
 
     def __post_init__(self) -> None:
         size = (self.size,) * 2 if isinstance(self.size, int) else self.size

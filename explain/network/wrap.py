@@ -90,13 +90,7 @@ def _preprocess(net: nn.Module) -> tuple[Preprocess, str]:
     """The preprocessing of a network that came without, and where it is from."""
     config = getattr(net, "pretrained_cfg", None) or getattr(net, "default_cfg", None)
     if isinstance(config, Mapping) and "input_size" in config and "mean" in config:
-        channels, height, width = config["input_size"]
-        fraction = config.get("crop_pct") or 1.0
-        resize = int(height / fraction) if height == width else (height, width)
-        given = tuple(config["mean"]), tuple(config["std"])
-        way = config.get("interpolation", "bilinear")
-        way = way if way in ("nearest", "bilinear", "bicubic", "lanczos", "box") else "bilinear"
-        return Preprocess((height, width), resize, *given, channels, way), "the network's own configuration"
+        return Preprocess.of_timm(config), "the network's own configuration"
     channels = first_channels(net)
     reason = ""
     for side in SIZES:

@@ -22,7 +22,7 @@ from ..nets import NETS
 from .checkpoint import read_json, read_weights
 from .factory import is_factory, make
 from .fitting import apply_weights, fit
-from .model import Model, Preprocess, choose_device
+from .model import Model, Preprocess, choose_device, reason_of
 from .wrap import class_names, first_channels, wrap
 
 __all__ = ["is_code", "list_models", "load_model", "plain", "save_model"]
@@ -312,16 +312,7 @@ def _timm(name: str, published: bool, classes: Sequence[str] | None) -> _Built:
     build = lambda: timm.create_model(name, pretrained=published, **options)  # noqa: E731
     net = _downloaded(build, f"timm:{name}") if published else _seeded(build)
     config = resolve_model_data_config(net)  # type: ignore[no-untyped-call]
-    channels, height, width = config["input_size"]
-    fraction = config["crop_pct"]
-    preprocess = Preprocess(
-        size=(height, width),
-        resize=int(height / fraction) if height == width else (height, width),
-        mean=tuple(config["mean"]),
-        std=tuple(config["std"]),
-        channels=channels,
-        interpolation=config["interpolation"] if config["interpolation"] != "random" else "bilinear",
-    )
+    preprocess = Preprocess.of_timm(config)
     count = int(getattr(net, "num_classes", 0))
     names = [str(i) for i in range(count)]
     if count == 1000:
@@ -428,9 +419,9 @@ def _downloaded(build: Callable[[], nn.Module], name: str) -> nn.Module:
     except ExplainError:
         raise
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0][:160]
         raise NotSupported(
-            f"The published weights of {name!r} could not be had ({reason}); give a local file as weights, or none."
+            f"The published weights of {name!r} could not be had ({reason_of(error)}); give a local file as weights, "
+            "or none."
         ) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from ..attribution import COMPLETENESS, METHODS, of_channel
 from ..errors import NotSupported
 from ..images import resize
+from ..network.behaviour import copied
 from ..network.exact import exact
 from ..network.model import Model
 from ..progress import Progress, listening, part
@@ -87,7 +87,7 @@ def private(model: Model) -> nn.Module:
     """A copy of the net, in eval mode with its weights frozen, that nobody else has. Raises NotSupported."""
     with model.exclusive() as net:
         try:
-            return copy.deepcopy(net)
+            return copied(net)
         except Exception as error:  # whatever a module's own copying raises
             raise NotSupported(f"Model {model.name!r} cannot be copied, as this check needs: {error}.") from error
 

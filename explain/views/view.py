@@ -322,7 +322,7 @@ def drawn(render: Callable[P, Figure]) -> Callable[P, Figure]:
     return checked
 
 
-_UNFOLLOWED = (RuntimeError, NotImplementedError, AssertionError)
+_UNFOLLOWED = (RuntimeError, NotImplementedError)
 """What torch raises where it cannot follow a network of a stranger's."""
 
 

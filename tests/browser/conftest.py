@@ -116,7 +116,7 @@ def address(workspace, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def context(browser):
-    """What visitors share is what Chromium has compiled: without it, half of its time goes into Streamlit's scripts."""
+    """What visitors share is what Chromium has compiled of Streamlit's scripts, a tenth of its time."""
     context = browser.new_context()
     yield context
     context.close()
