@@ -14,7 +14,7 @@ from torch import Tensor, nn, no_grad, rand
 from explain import load_model
 from explain.network.trace import record
 
-MODELS = ("torchvision:resnet18", "efficientnet-lite0")
+MODELS = ("torchvision:resnet18?weights=random", "efficientnet-lite0")
 BATCH, WARM_UP, ROUNDS, TARGET = 16, 3, 21, 1.10
 
 

@@ -70,7 +70,7 @@ def index(given) -> None:
     from explain.index.build import _Pass, default_layers
     from explain.network.exact import exact
 
-    model = explain.load_model("torchvision:resnet18", device=given.device)
+    model = explain.load_model("torchvision:resnet18?weights=random", device=given.device)
     place, cuda = model.device, given.device == "cuda"
     chance = torch.Generator().manual_seed(0)
     # Not zeros, and not one picture again and again.
@@ -119,7 +119,7 @@ def methods(given) -> None:
     from explain.attribution import METHODS
     from explain.network.exact import exact
 
-    model = explain.load_model("torchvision:resnet18", device=given.device)
+    model = explain.load_model("torchvision:resnet18?weights=random", device=given.device)
     picture = model.batch([explain.open_picture("photos/chelsea")])
     samples, steps, noisy = given.masks, 50, 25
     try:
@@ -242,7 +242,7 @@ def training(given) -> None:
 
 
 def memory(given) -> None:
-    model = explain.load_model("torchvision:resnet18", device=given.device)
+    model = explain.load_model("torchvision:resnet18?weights=random", device=given.device)
     sizes = (1, 8, 64) if given.device == "cuda" else (1, 2)
     for training in (False, True):
         told = explain.batch_costs(model, sizes, training=training).costs

@@ -18,7 +18,7 @@ from machine import machine
 from explain import load_images, load_model
 from explain.index.build import _Pass, default_layers
 
-MODELS = {"torchvision:resnet18": 0.90, "efficientnet-lite0": 0.80}
+MODELS = {"torchvision:resnet18?weights=random": 0.90, "efficientnet-lite0": 0.80}
 BATCH, IMAGES, WARM_UP, ROUNDS, OWN_LAYOUT = 16, 256, 1, 5, 1.10
 
 

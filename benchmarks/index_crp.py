@@ -28,7 +28,7 @@ from machine import machine
 from explain import load_images, load_model
 from explain.index.build import _Pass, default_layers
 
-MODEL, BATCH, IMAGES, K, ROUNDS = "torchvision:resnet18", 16, 256, 16, 3
+MODEL, BATCH, IMAGES, K, ROUNDS = "torchvision:resnet18?weights=random", 16, 256, 16, 3
 
 
 def main() -> None:

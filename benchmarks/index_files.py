@@ -17,7 +17,7 @@ from machine import machine
 from explain import load_images, load_model
 from explain.index.build import _Loader, _Pass, default_layers
 
-MODELS = ("torchvision:resnet18", "efficientnet-lite0")
+MODELS = ("torchvision:resnet18?weights=random", "efficientnet-lite0")
 IMAGES, SIDE, BATCH, WORKERS, WARM_UP, ROUNDS, TARGET = 128, (500, 375), 16, 2, 1, 5, 0.90
 
 

@@ -22,7 +22,7 @@ from explain import build_index, load_images, load_model
 from explain.index.build import _Loader
 from explain.network.model import Model, Preprocess
 kind, side, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-with load_model("torchvision:resnet18").exclusive() as net:
+with load_model("torchvision:resnet18?weights=random").exclusive() as net:
     model = Model("resnet18", net, Preprocess((side, side), side, (0.5,), (0.5,)), [str(k) for k in range(1000)])
 model.digest, model.layers
 images = load_images("fashion-mnist", count)

@@ -105,8 +105,7 @@ def _model(name: str, given: dict[str, Any], file: Path) -> dict[str, Any]:
     module, _, what = maker.rpartition(":")
     found["name"] = f"{_path(module, file)}:{what}" if module.endswith(".py") else maker
     if "weights" in given:
-        weights = str(given["weights"])
-        found["weights"] = weights if weights == "DEFAULT" else _path(weights, file)
+        found["weights"] = _path(str(given["weights"]), file)
     if "classes" in given:
         found["classes"] = _classes(given["classes"], name, file)
     preprocess = {key: given[key] for key in ("size", "resize", "mean", "std") if key in given}

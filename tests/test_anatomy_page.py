@@ -12,7 +12,7 @@ from explain.views import lecture_tables as lectures
 
 MOST_WAIT = 120
 TABLE, SECOND = "lecture_tables.table", "compare.second"
-MODELS = ("lenet-fashion-mnist", "efficientnet-lite0", "torchvision:resnet18")
+MODELS = ("lenet-fashion-mnist", "efficientnet-lite0", "torchvision:resnet18?weights=random")
 
 
 @pytest.fixture(autouse=True)

@@ -92,7 +92,7 @@ def test_help_says_what_each_parameter_may_be(capsys):
         ["filters", NAME, "--architecture", "x"],
         ["filters", NAME, "--device", "bogus"],
         ["filters", "lenet", "--weights", "/etc/passwd"],
-        ["filters", "lenet", "--weights", "DEFAULT"],
+        ["filters", "lenet?weights=random"],
         ["anatomy", "bogus"],
         ["predict", NAME],
         ["predict", NAME, "bogus"],

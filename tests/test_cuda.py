@@ -68,7 +68,7 @@ on_cuda = pytest.mark.skipif(DEVICE != "cuda", reason="of CUDA alone")
 
 FORWARD, MAPS, EXACT = 1e-4, 2e-2, 1e-6
 LENET, SMALL, LITE = "lenet-fashion-mnist", "small-resnet-fashion-mnist", "efficientnet-lite0"
-RESNET = "torchvision:resnet18"
+RESNET = "torchvision:resnet18?weights=random"
 PICTURES = {LENET: "fashion-mnist/7", SMALL: "fashion-mnist/7", LITE: "photos/chelsea", RESNET: "photos/coffee"}
 QUICK = {"steps": 10, "samples": 20, "segments": 12, "cells": 4}
 COUNT = 150  # pictures of the index

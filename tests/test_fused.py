@@ -131,7 +131,9 @@ def test_what_may_be_taken_over_is_and_nothing_else(name, layout):
         agree(net, private, layers, tails, given)
 
 
-@pytest.mark.parametrize("name", ["efficientnet-lite0", "torchvision:resnet18", "torchvision:densenet121"])
+@pytest.mark.parametrize(
+    "name", ["efficientnet-lite0", "torchvision:resnet18?weights=random", "torchvision:densenet121?weights=random"]
+)
 def test_whole_networks_agree_and_most_batch_norms_are_gone(name):
     model = load_model(name)
     layers = default_layers(model)

@@ -156,7 +156,7 @@ def test_equals_the_network_asked_one_by_one(tiny, folder, tmp_path, monkeypatch
     np.testing.assert_allclose(index.loss, loss, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["lenet-fashion-mnist", "torchvision:resnet18", "efficientnet-lite0"])
+@pytest.mark.parametrize("name", ["lenet-fashion-mnist", "torchvision:resnet18?weights=random", "efficientnet-lite0"])
 def test_equals_real_networks(name, tmp_path):
     model = explain.load_model(name)
     images = load_images("fashion-mnist" if model.preprocess.channels == 1 else "photos", 12)
@@ -545,7 +545,7 @@ def test_the_app_may_use_the_model_meanwhile(tiny, folder, tmp_path):
 
 
 def test_the_command_line(folder, tmp_path, run):
-    command = ["index", "torchvision:squeezenet1_1", folder, "--limit", "3"]
+    command = ["index", "torchvision:squeezenet1_1?weights=random", folder, "--limit", "3"]
     status, told, progress = run(*command, "--layers", "features.0", "--out", tmp_path / "i", "--json")
     assert status == 0, progress
     assert json.loads(told)["numbers"] == {"images": 3, "skipped": 0, "layers": 1}

@@ -115,3 +115,25 @@ def test_only_names_are_removed(workspace):
     with pytest.raises(BadValue):
         kept_models.keep_model(b"nonsense", "x.pth", "package:build", "x")
     assert explain.list_models()[0] == "edges-fashion-mnist"
+
+
+def test_a_network_by_name_comes_with_published_weights_or_says_what_there_is(workspace, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(workspace / "torch"))
+
+    def refuse(*_given, **_more):
+        raise OSError("no way out")
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", refuse)
+    app = open_page()
+    box = next(one for one in app.selectbox if one.label == "torchvision or timm")
+    assert {ARCHITECTURE, "timm:resnet18", "torchvision:fcn_resnet50"} <= set(box.options)
+    box.set_value(ARCHITECTURE).run()
+    next(one for one in app.button if one.label == "Look into it").click().run()
+    assert not app.exception
+    assert "no way out" in app.error[0].value
+    assert app.query_params["model"] == "lenet-fashion-mnist"
+    next(one for one in app.button if one.label == "Random weights instead").click().run()
+    assert not app.exception
+    assert not app.error
+    assert app.query_params["model"] == f"{ARCHITECTURE}?weights=random"
+    assert app.subheader[0].value.replace("\\", "") == f"{ARCHITECTURE}?weights=random"

@@ -33,7 +33,7 @@ mean = [0.5, 0.4, 0.3]
 std = [0.2, 0.2, 0.2]
 
 [models.lib]
-architecture = "torchvision:squeezenet1_1"
+architecture = "torchvision:squeezenet1_1?weights=random"
 classes = ["a", "b"]
 
 [images.parts]

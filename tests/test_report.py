@@ -194,7 +194,7 @@ def test_the_command_line_makes_one_of_figures_and_reports(run, report, files, t
         ["report", "first.png", "first.png"],
         ["report", ".", "first.png"],
         ["report", "made", "first.png", "--caption", "one", "--caption", "two"],
-        ["report", "made", "first.png", "--weights", "DEFAULT"],
+        ["report", "made", "first.png", "--weights", "nonesuch.pth"],
     ],
     ids=" ".join,
 )

@@ -552,7 +552,10 @@ def test_finetuning_changes_all(folder, tmp_path):
     assert load_model(tmp_path).digest == model.digest
 
 
-NAMES = ["torchvision:squeezenet1_0", "torchvision:mobilenet_v2", "timm:mobilenetv3_small_050"]
+NAMES = [
+    f"{name}?weights=random"
+    for name in ("torchvision:squeezenet1_0", "torchvision:mobilenet_v2", "timm:mobilenetv3_small_050")
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -157,10 +157,6 @@ def test_lite_photos(lite, number, name, probability):
     assert p == pytest.approx(probability, abs=0.01)
 
 
-def test_default_is_what_is_shipped(lenet):
-    assert load_model("lenet-fashion-mnist", "DEFAULT").digest == lenet.digest
-
-
 @pytest.mark.parametrize("given", [{"weights": "x.pt"}, {"architecture": "lenet"}, {"classes": ["a", "b"]}])
 def test_whole_models_take_no_parts(folder, given):
     """What would have no effect is refused, not ignored."""
@@ -185,7 +181,12 @@ def test_round_trip(lenet, folder):
 
 @pytest.mark.parametrize(
     ("name", "classes"),
-    [("lenet", None), ("mlp", ["a", "b"]), ("torchvision:squeezenet1_1", list("abc")), ("efficientnet-lite0", None)],
+    [
+        ("lenet", None),
+        ("mlp", ["a", "b"]),
+        ("torchvision:squeezenet1_1?weights=random", list("abc")),
+        ("efficientnet-lite0", None),
+    ],
 )
 def test_every_kind_of_model_comes_back(name, classes, tmp_path):
     model = load_model(name, classes=classes) if classes else load_model(name)
@@ -340,7 +341,7 @@ def test_random_weights():
     """Equal twice, and nobody's random numbers are changed by it."""
     torch.manual_seed(5)
     before, numbers = torch.get_rng_state(), copy.deepcopy(np.random.get_state()[1])
-    for name in ("lenet", "torchvision:squeezenet1_1", "timm:test_resnet"):
+    for name in ("lenet", "torchvision:squeezenet1_1?weights=random", "timm:test_resnet?weights=random"):
         assert same(state(load_model(name)), state(load_model(name)))
     assert torch.equal(torch.get_rng_state(), before)
     assert np.array_equal(np.random.get_state()[1], numbers)
@@ -359,14 +360,14 @@ def test_random_weights_in_threads():
 
 def test_vit():
     """No convolution maps, but it classifies pictures; its classes are ImageNet's."""
-    model = load_model("timm:vit_tiny_patch16_224")
+    model = load_model("timm:vit_tiny_patch16_224?weights=random")
     assert len(model.classes) == 1000
     assert model.scores(load_images("photos")[0]).shape == (1, 1000)
 
 
 def test_own_classes():
     names = ["cat", "dog", "owl"]
-    for name in ("lenet", "torchvision:squeezenet1_1", "timm:test_resnet"):
+    for name in ("lenet", "torchvision:squeezenet1_1?weights=random", "timm:test_resnet?weights=random"):
         model = load_model(name, classes=names)
         assert model.classes == tuple(names)
         assert model.scores(load_images("photos")[0]).shape == (1, 3)
@@ -433,8 +434,8 @@ def test_bad_weights(weights):
 
 
 def test_nothing_published():
-    with refused(NotSupported, "'lenet'", "no published weights"):
-        load_model("lenet", "DEFAULT")
+    with refused(Unknown, "option of lenet 'weights'"):
+        load_model("lenet?weights=published")
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ class Commands:
 
 def add_model(sub: Parser) -> None:
     """How the model that is named is loaded."""
-    sub.add_argument("--weights", metavar="W", help="DEFAULT for the published ones, or a file")
+    sub.add_argument("--weights", metavar="W", help="a checkpoint file")
     sub.add_argument("--architecture", metavar="A", help="what a checkpoint file or a saved folder belongs to")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     sub.add_argument("--classes", metavar="C", nargs="+", help="names, or a file with one a line or a JSON list")

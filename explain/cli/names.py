@@ -28,7 +28,7 @@ def _models(given: argparse.Namespace) -> None:
     """models that need no download"""
     from ..workspace import list_models
 
-    say(given, {"models": list_models()}, "\n".join([*list_models(), "torchvision:NAME", "timm:NAME"]))
+    say(given, {"models": list_models()}, "\n".join([*list_models(), "torchvision:NAME", "timm:NAME", "hf:NAME"]))
 
 
 def _data(given: argparse.Namespace) -> None:

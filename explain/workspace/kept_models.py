@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import BadValue, Unknown, shorten
 from ..network import zoo
 from ..network.model import Model
+from ..network.sources import is_named
 from .folder import prune, root
 
 __all__ = ["keep_model", "list_kept_models", "remove_model"]
@@ -44,7 +45,7 @@ def keep_model(
         raise BadValue(f"The name {shorten(name)} is not of letters, digits, '.', '_' and '-', 60 at most.")
     if name in zoo.list_models() or ":" in name:
         raise BadValue(f"{name!r} is the name of a network that is shipped; choose another.")
-    if zoo.is_code(architecture):
+    if not is_named(architecture) or architecture.startswith("hf:") or "-dir:" in architecture:
         raise BadValue(f"{shorten(architecture)} is no architecture by name.")
     with tempfile.TemporaryDirectory(prefix="explain-") as folder:
         path = Path(folder) / (Path(file).name[-80:] or "weights")

@@ -86,11 +86,12 @@ def load_model(
 ) -> Model:
     """A model ready to be asked.
 
-    name: one of list_models(), also NAME@EPOCH for a snapshot of one trained here; `torchvision:NAME` or `timm:NAME`;
-    an architecture of NETS, also with options as in `resnet?depth=50`; a folder with model.json; a checkpoint file,
-    with `architecture` saying what it belongs to; a factory of your own, `package.module:name` or `file.py:name`, which
+    name: one of list_models(), also NAME@EPOCH for a snapshot of one trained here; `torchvision:NAME`, `timm:NAME` or
+    `hf:NAME` with published weights, or with `?weights=random`; an architecture of NETS, also with options as in
+    `resnet?depth=50`; a folder with model.json, or as timm and transformers save one; a checkpoint file, with
+    `architecture` saying what it belongs to; a factory of your own, `package.module:name` or `file.py:name`, which
     gives a torch.nn.Module; or such a module, as `wrap` takes it.
-    weights: "DEFAULT" for those published with the architecture, a file, or None for random ones (seeded).
+    weights: a checkpoint file, instead of those that the name brings.
     architecture: of a checkpoint or of a folder that was saved: a name, a factory or a module.
     classes: names, for a head of another size than the architecture's own.
     preprocess, output: as in `wrap`; of a Preprocess some fields may be given, such as {"mean": ..., "std": ...}.

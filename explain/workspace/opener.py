@@ -23,7 +23,7 @@ from .pictures import open_picture
 
 __all__ = ["Opener", "find_index", "is_model_name", "is_reference"]
 
-_FAMILY = re.compile(r"(torchvision|timm):[\w.-]+")
+_FAMILY = re.compile(r"(torchvision|timm):[\w.-]+(\?[\w=&]{1,60})?")
 
 
 class Opener:

@@ -19,6 +19,7 @@ SECTIONS = {
     "lectures": "The lectures' tables",
 }
 LOCAL = st.column_config.NumberColumn(format="localized")
+RANDOM = "?weights=random"  # what is counted and compared here needs no others
 BATCH = Option("batch", int, 128, Range(1, 65_536))
 PART = VIEWS["anatomy"].key("part")
 model = caches.model()
@@ -140,14 +141,18 @@ def ask(view, given, label: str, unit: str):
 def show_networks() -> None:
     view = VIEWS["compare"]
     key = view.key("second")
-    default = "torchvision:alexnet" if model.name != "torchvision:alexnet" else "torchvision:resnet18"
+    built = [f"{name}{RANDOM}" if name.startswith(("torchvision:", "timm:")) else name for name in widgets.networks()]
+    default = next(
+        name for name in (f"torchvision:{one}{RANDOM}" for one in ("alexnet", "resnet18")) if name != model.name
+    )
     other = selection.get(key, default)
     selection.controlled(
         st.selectbox,
         "Second network",
         key,
         other,
-        list(dict.fromkeys([*widgets.networks(), other])),
+        list(dict.fromkeys([*built, other])),
+        format_func=lambda name: name.removesuffix(RANDOM),
         accept_new_options=True,
         help="Type resnet?depth=50 or vgg?config=A for a network with options.",
     )

@@ -4,8 +4,9 @@ import streamlit as st
 
 from explain import workspace
 from explain.data import is_here, list_images
-from explain.errors import BadValue, ExplainError
+from explain.errors import BadValue, ExplainError, NotSupported
 from explain.network.heads import HEADS
+from explain.network.sources import SOURCES
 from explain.project import FILE, project
 from explain.ui import caches, selection, widgets
 from explain.ui.text import literal
@@ -63,11 +64,31 @@ def by_name() -> None:
     name = st.selectbox(
         "torchvision or timm", widgets.networks(), index=None, placeholder="resnet50", accept_new_options=True
     )
-    st.caption("With random weights, which show what is architecture; timm:NAME works as well. Published weights: "
-               "`--weights DEFAULT` on the command line.")  # fmt: skip
-    if name and st.button("Look into it", icon=":material/search:"):
-        selection.choose("model", name)
-        selection.again()
+    weights = st.segmented_control(
+        "Weights", ["published", "random"], default="published", required=True,
+        help="Published ones are fetched unless they are here; random ones show what is architecture.",
+    )  # fmt: skip
+    asked = st.button("Look into it", icon=":material/search:", disabled=not name)
+    failed = st.session_state.get("failed-by-name", {})
+    instead = f"{name}?weights=random"
+    if asked:
+        failed = st.session_state["failed-by-name"] = {}
+        try:
+            _look_into(instead if weights == "random" and name.partition(":")[0] in SOURCES else name)
+        except ExplainError as error:
+            failed[name] = error
+    if name in failed:
+        widgets.show_error(failed[name])
+        if isinstance(failed[name], NotSupported) and st.button("Random weights instead"):
+            _look_into(instead)
+
+
+def _look_into(name: str) -> None:
+    """Raises ExplainError for what cannot be loaded, and stays where one is."""
+    caches.model(name)
+    st.session_state.pop("failed-by-name", None)
+    selection.choose("model", name)
+    selection.again()
 
 
 def handed_in() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class ModelInput(Input):
     metavar, own, url, opened, positional = "MODEL", "model", "model", True, True
     follows = ("model",)  # a second one
-    help = "a name from `models`, torchvision:NAME, timm:NAME, a folder or a checkpoint"
+    help = "a name from `models`, torchvision:NAME, timm:NAME, hf:NAME, a folder or a checkpoint"
 
     def check(self, value: Any, given: Given) -> Any:
         if not hasattr(value, "preprocess"):

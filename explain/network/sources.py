@@ -1,0 +1,211 @@
+"""Where networks come from by name: SCHEME:NAME?option=value, as `timm:resnet18?weights=random`; the lectures' have no
+scheme. Weights are the published ones, unless others are asked for or follow from a file."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+import torch
+from torch import nn
+
+from ..errors import BadValue, NotSupported, Unknown, shorten
+from ..nets import NETS
+from ..options import Choices, Range
+from ..registry import Registry
+from . import hub
+from .hugging_face import classifier
+from .model import Preprocess, reason_of
+from .seeded import seeded
+
+__all__ = ["SOURCES", "Built", "build", "is_named", "plain"]
+
+SOURCES = Registry("source of models")
+MOST_PARAMETERS = 500_000_000
+RANDOM = "random, seed 0"
+
+Weights = Annotated[str, Choices("published", "random", help="those of its authors, or random ones from a seed")]
+
+
+@dataclass
+class Built:
+    """A network by name, with what its source says of it."""
+
+    net: nn.Module
+    preprocess: Preprocess
+    classes: Sequence[str]
+    about: dict[str, Any] = field(default_factory=dict)
+    output: str | None = None
+    name: str = ""  # of figures and indexes, where it is not the one that was asked for
+
+
+def is_named(text: str) -> bool:
+    """Whether a name is of a source here or of the lectures' networks; others are of a user's own Python."""
+    scheme, colon, _ = text.partition(":")
+    return scheme in SOURCES if colon else text.partition("?")[0] in NETS
+
+
+def build(text: str, classes: Sequence[str] | None = None, empty: bool = False) -> Built:
+    """The network of that name; empty: with random weights, as others follow.
+
+    classes: names for a head of that many outputs. Raises Unknown, BadValue, NotSupported.
+    """
+    path, _, query = text.partition("?")
+    given = dict(parse_qsl(query, keep_blank_values=True))
+    if ":" not in path:
+        return _lecture(path, given, classes)
+    scheme, _, name = path.partition(":")
+    options = SOURCES[scheme].check(given)
+    if empty:
+        options["weights"] = "random"
+    built: Built = SOURCES[scheme].function(name, classes, **options)
+    if classes and len(classes) != len(built.classes):
+        raise BadValue(
+            f"The published weights of {text!r} have {len(built.classes):,} classes, and {len(classes)} names were "
+            f"given; give a file as weights, or take {path}?weights=random."
+        )
+    return built
+
+
+def plain(channels: int, size: int) -> Preprocess:
+    """Square pictures with values from 0 to 1, as the lectures' exercises take them."""
+    return Preprocess((size, size), size, (0.0,) * channels, (1.0,) * channels, channels)
+
+
+@SOURCES.register
+def torchvision(name: str, classes: Sequence[str] | None, *, weights: Weights = "published") -> Built:
+    """Classifiers and segmenters of torchvision."""
+    from torchvision import models
+
+    classifiers, segmenters = (models.list_models(module=one) for one in (models, models.segmentation))
+    if name in models.list_models(module=models.detection):
+        raise NotSupported(f"torchvision:{name} gives boxes, not a score a class: detection is not explained here.")
+    if name not in (*classifiers, *segmenters):
+        raise Unknown("torchvision model", name, [*classifiers, *segmenters])
+    default = models.get_model_weights(name)["DEFAULT"]
+    published = weights == "published"
+    options: dict[str, Any] = {}
+    if not published:
+        options = {"num_classes": len(classes)} if classes else {}
+        if name in segmenters:
+            options["weights_backbone"] = None
+        # GoogLeNet and Inception fill their weights by a slow truncated normal unless told otherwise.
+        if "init_weights" in inspect.signature(models.get_model_builder(name)).parameters:
+            options["init_weights"] = False
+    make = lambda: models.get_model(name, weights=default if published else None, **options)  # noqa: E731
+    net = _published(make, f"torchvision:{name}") if published else seeded(make)
+    transform = default.transforms()
+    side = transform.resize_size[0]
+    preprocess = Preprocess(
+        size=(transform.crop_size[0],) * 2 if name in classifiers else (int(side),) * 2,
+        resize=int(side),
+        mean=tuple(transform.mean),
+        std=tuple(transform.std),
+        interpolation=transform.interpolation.value,
+    )
+    about: dict[str, Any] = {"weights": str(default) if published else RANDOM, "source": "torchvision"}
+    about["preprocess_from"] = f"torchvision's {default}"
+    if hasattr(net, "transform_input") and not net.transform_input:
+        about["notes"] = [f"{name} as published normalises its input once more (transform_input); this one does not."]
+    names = classes if classes and not published else default.meta["categories"]
+    return Built(net, preprocess, names, about, "out:segmentation" if name in segmenters else "softmax")
+
+
+@SOURCES.register
+def timm(
+    name: str,
+    classes: Sequence[str] | None,
+    *,
+    weights: Weights = "published",
+    in_chans: Annotated[int, Range(0, 64, help="channels of its pictures; 0 for its own number")] = 0,
+) -> Built:
+    """Networks of timm by name, or as timm saved them: hf-hub:NAME, local-dir:FOLDER."""
+    import timm as library
+    from timm.data.config import resolve_model_data_config
+
+    published = weights == "published"
+    options: dict[str, Any] = {"in_chans": in_chans} if in_chans else {}
+    saved = hub.timm_folder(name) if name.startswith(("hf-hub:", "local-dir:")) else None
+    if saved:
+        called, options = saved.architecture, {**saved.arguments, **options}
+    elif name not in (library.list_pretrained() if "." in name else library.list_models()):
+        raise Unknown("timm model", name, library.list_pretrained() if "." in name else library.list_models())
+    else:
+        called = name
+    if classes and not published:
+        options["num_classes"] = len(classes)
+    about: dict[str, Any] = {"weights": "published" if published else RANDOM, "source": "timm"}
+    if saved or not published:
+        net = seeded(lambda: library.create_model(called, pretrained=False, **options))
+        if saved and published:
+            about |= saved.apply(net)
+    else:
+        make = lambda: library.create_model(called, pretrained=True, **hub.timm_weights(called), **options)  # noqa: E731
+        net = _published(make, f"timm:{name}")
+    config = {**resolve_model_data_config(net), **(saved.config if saved else {})}  # type: ignore[no-untyped-call]
+    if in_chans:
+        config["input_size"] = (in_chans, *config["input_size"][1:])
+        about["notes"] = [*about.get("notes", []), *_other_channels(in_chans, config, published)]
+    about["preprocess_from"] = "timm's configuration of it"
+    count = int(getattr(net, "num_classes", 0))
+    names = classes if classes and len(classes) == count else hub.timm_classes(config, count)
+    return Built(
+        net, Preprocess.of_timm(config), names, about, None if count == 1 else "softmax", saved.name if saved else ""
+    )
+
+
+@SOURCES.register(label="Hugging Face")
+def hf(name: str, classes: Sequence[str] | None, *, weights: Weights = "published") -> Built:
+    """Image classifiers of Hugging Face: a folder that transformers or timm saved, or a name on its hub."""
+    saved = hub.folder(name)
+    if hub.is_timms(saved):
+        built: Built = timm(f"local-dir:{saved}", classes, weights=weights)
+        return replace(built, name=hub.name_of(name))
+    found = classifier(saved, name, weights == "published", classes)
+    about = {"source": "Hugging Face", **found.about}
+    if weights != "published":
+        about["weights"] = RANDOM
+    return Built(found.net, found.preprocess, found.classes, about, "logits", hub.name_of(name))
+
+
+def _lecture(name: str, given: Mapping[str, str], classes: Sequence[str] | None) -> Built:
+    entry = NETS[name]
+    options = entry.check({**given, **({"classes": str(len(classes))} if classes else {})})
+    with torch.device("meta"):  # names come from URLs as well: nobody's memory is filled by one
+        count = sum(parameter.numel() for parameter in entry(**options).parameters())
+    if count > MOST_PARAMETERS:
+        raise BadValue(
+            f"{shorten(name)} has {count:,} parameters with these options; at most {MOST_PARAMETERS:,} are built."
+        )
+    net = seeded(lambda: entry(**options))
+    names = classes or [str(i) for i in range(options["classes"])]
+    about = {"weights": RANDOM, "source": "lectures", "architecture": name, "options": options}
+    output = "softmax" if len(names) > 1 else None
+    return Built(net, plain(options["channels"], options["size"]), names, about, output)
+
+
+def _other_channels(count: int, config: dict[str, Any], published: bool) -> list[str]:
+    """What to say of a first layer for other pictures; its means and deviations are those of the mean channel."""
+    if len(config["mean"]) != count:
+        config["mean"], config["std"] = ((sum(config[key]) / len(config[key]),) * count for key in ("mean", "std"))
+    made = "The first layer is timm's own, made of the published one by repeating or adding its channels." * published
+    return [
+        f"Pictures have {count} channels here; each has the average of the published means and deviations.",
+        *filter(None, [made]),
+    ]
+
+
+def _published(make: Callable[[], nn.Module], name: str) -> nn.Module:
+    try:
+        with redirect_stdout(sys.stderr):  # where torch says that it downloads
+            return make()
+    except Exception as error:
+        raise NotSupported(
+            f"The published weights of {name!r} could not be had ({reason_of(error)}); take {name}?weights=random for "
+            "random ones, or give a local file as weights."
+        ) from error
