@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from near import alike
-from PIL import Image
+from own_networks import CLASSES, PREPROCESS, SIZE, picture, plain
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations
@@ -17,15 +17,6 @@ import explain
 from explain.errors import BadValue, ExplainError, NotSupported, Unknown
 from explain.network.heads import HEADS
 
-SIZE = (48, 40)
-CLASSES = ("a", "b", "c", "d")
-PREPROCESS = explain.Preprocess(SIZE, mean=(0.5,) * 3, std=(0.25,) * 3)
-
-
-def picture(seed=0):
-    low = np.random.default_rng(seed).integers(0, 256, (5, 5, 3), np.uint8)
-    return Image.fromarray(low).resize((60, 66), Image.Resampling.BICUBIC)
-
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
@@ -33,14 +24,6 @@ def pictures(tmp_path_factory):
     for seed in range(7):
         picture(seed).save(folder / f"{seed}.png")
     return explain.load_images(folder)
-
-
-def plain(outputs=4, *more):
-    torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-        nn.Linear(8, outputs), *more,
-    ).eval()  # fmt: skip
 
 
 class Wrapped(nn.Module):

@@ -31,7 +31,8 @@ def cam(
     Exact, but only for networks that average their last maps and end in one linear layer.
     """
     name, maps = _pooled(net, batch)
-    weight = net.get_parameter(f"{name}.weight")[target.to(batch.device)].flatten(1)
+    layer: Any = net.get_submodule(name)  # whose weight may be computed
+    weight = layer.weight[target.to(batch.device)].flatten(1)
     return _signed(torch.einsum("nc,nchw->nhw", weight.to(maps), maps), positive)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..network.behaviour import is_alone
-from ..network.trace import asking, calls
+from ..network.trace import asking, calls, hookable
 from ..progress import notify
 
 __all__ = ["generator", "outputs_of", "room", "score", "scores_of", "slope", "slopes"]
@@ -92,7 +92,7 @@ def room(net: nn.Module, picture: Tensor, gradients: bool = False) -> int:
         if isinstance(output, Tensor):
             sizes.append(output.nbytes)
 
-    names = [name for name, module in net.named_modules() if next(module.children(), None) is None]
+    names = [name for name, module in hookable(net).items() if next(module.children(), None) is None]
     with torch.inference_mode(False), torch.no_grad(), calls(net, names, on_output):
         net(picture.clone())
     need = 3 * sum(sizes) if gradients else 6 * max(sizes)

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from ..errors import NotSupported
 from ..network.behaviour import copied
-from ..network.trace import calls, record, split
+from ..network.trace import calls, hookable, record, split
 
 __all__ = ["onward", "optimised_copy"]
 
@@ -36,7 +37,12 @@ def optimised_copy(net: nn.Module, picture: Tensor) -> nn.Module:
             mine = _Swift(_twin(net))
             expected = _fuse(mine.net, picture)
             return mine if _same(mine(picture.clone()), expected) else net
-        except (AttributeError, RuntimeError, TypeError):  # such as a `view` of maps whose channels lie together
+        except (
+            AttributeError,
+            NotSupported,
+            RuntimeError,
+            TypeError,
+        ):  # such as a `view` of maps whose channels lie together
             return net
 
 
@@ -49,7 +55,7 @@ def onward(net: nn.Module, layer: str, picture: Tensor) -> nn.Module:
             rest = _Onward(_twin(net), layer, picture)
             if _same(rest(held[layer].repeat(2, 1, 1, 1)), expected):
                 return rest
-        except (RuntimeError, TypeError):  # such as a net that overwrites what it had before the layer
+        except (NotSupported, RuntimeError, TypeError):  # such as a net that overwrites what it had before the layer
             pass
     return _Whole(net, layer, picture)
 
@@ -172,8 +178,9 @@ def _calls_of(net: nn.Module, picture: Tensor) -> list[_Call]:
         clock += 1
         met.append(_Call(module, begun.pop(), clock, args[0] if args else None, output))
 
-    handles = [module.register_forward_pre_hook(begin) for module in net.modules()]
-    handles += [module.register_forward_hook(end) for module in net.modules()]
+    modules = hookable(net).values()
+    handles = [module.register_forward_pre_hook(begin) for module in modules]
+    handles += [module.register_forward_hook(end) for module in modules]
     try:
         net(picture.clone())
     finally:

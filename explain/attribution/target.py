@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ..errors import BadValue, NotSupported
-from ..network.layers import channel_of
+from ..network.layers import channel_of, of_picture
 from ..network.model import Model
 from .channel import of_channel
 
@@ -34,12 +34,16 @@ def target_of(model: Model, batch: Tensor, target: int | str | None, unit: str |
     positions, by default the one that stands out most."""
     if not unit:
         scores = model.ask(batch)[0]
-        return class_of(model, scores, int(scores.argmax()) if target in (None, "") else model.target(target, None))
-    place = model.layer(unit)
+        return class_of(model, scores, int(scores.argmax()) if _is_open(target) else model.target(target, None))
+    place = of_picture(model.layer(unit))
     with model.exclusive() as net, torch.inference_mode(False), torch.no_grad():
         values = of_channel(net, place.name)(batch)[0].float().cpu()
-    number = int(values.argmax()) if target in (None, "") else channel_of(place, target)
+    number = int(values.argmax()) if _is_open(target) else channel_of(place, target)
     return Target(number, f"channel {number} of {place.name}", float(values[number]), None)
+
+
+def _is_open(target: Any) -> bool:
+    return target is None or (isinstance(target, str) and not target)
 
 
 def class_of(model: Model, scores: Tensor, number: int) -> Target:
@@ -55,7 +59,7 @@ def layer_for(model: Model, layer: str | None, unit: str | None = None) -> str:
     behind the unit; a net without maps offers its last layer, which class activation maps refuse by name."""
     names = [one.name for one in model.scanned]
     if layer:
-        place = model.layer(layer).name
+        place = of_picture(model.layer(layer)).name
         if unit and names.index(place) > names.index(unit):
             raise BadValue(f"Layer {place!r} comes after {unit!r}, whose channel is asked about; choose one before it.")
         return place

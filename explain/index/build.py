@@ -312,7 +312,12 @@ class _Pass:
         size = (self.model.preprocess.channels, *self.model.preprocess.size)
         with self.model.exclusive() as net:
             self.head = head(net, torch.zeros(1, *size, device=self.model.device))
-            self.net, self.layout, self.tails = private(net, self.layers, size)
+            try:
+                self.net, self.layout, self.tails = private(net, self.layers, size)
+            except Exception as error:  # whatever a module's own copying raises
+                raise NotSupported(
+                    f"Model {self.model.name!r} cannot be copied, as an index needs: {reason_of(error).rstrip('.')}."
+                ) from error
         self.labelled = self.images.labels is not None and bool(self.images.classes)
         names = {name: number for number, name in enumerate(self.model.classes)}
         # Where the data's classes are the model's, a label has a loss.
@@ -452,6 +457,11 @@ class _Pass:
             stack.enter_context(inputs(self.net, self.head, lambda value: taken.append(vector(value))))
             sent = pictures.to(device, non_blocking=True)
             scores = self.net(sent.contiguous(memory_format=self.layout)).float()
+            if not taken:
+                raise NotSupported(
+                    f"Layer {self.head!r}, before which features are kept, is not called for these pictures; the "
+                    "network takes another way for some."
+                )
             features = taken[-1]
             if device.type != "cpu":
                 later.send(features, scores)

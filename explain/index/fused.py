@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..network.behaviour import copied, is_alone
-from ..network.trace import call_of, calls
+from ..network.trace import call_of, calls, hookable
 from .responses import Responses, Tail, respond
 
 __all__ = ["Private", "fuse", "noise_for", "pad_within", "private"]
@@ -138,7 +138,7 @@ def _padded(module: nn.Conv2d, given: Tensor) -> Callable[[Tensor], Tensor] | No
 
 def _behind(net: nn.Module, layers: list[str], batch: Tensor) -> dict[str, list[nn.Module]]:
     """For each layer the batch norm or rectifier that takes its output next, and the rectifier that takes that's."""
-    names = {module: name for name, module in net.named_modules()}
+    names = {module: name for name, module in hookable(net).items()}
     met: list[tuple[nn.Module, Any, Any]] = []  # keeps every tensor, so that each has an identity of its own
 
     def on_output(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:

@@ -6,32 +6,37 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
+from types import FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from ..errors import NotSupported
 from .heads import Head
 from .layout import LAYOUTS
 from .trace import asking
 
-__all__ = ["ALONE", "Behaviour", "Observed", "copied", "is_alone", "observe"]
+__all__ = ["ALONE", "Behaviour", "Observed", "copied", "cut_off", "is_alone", "observe"]
 
 ALONE = "_explain_alone"
 """An attribute of a net that is asked about one picture at a time; copies of it have it too."""
 TOLERANCE = 1e-3  # of the largest score: sums in another order differ by a thousandth of it
+_HEADS = ("fc", "_fc", "head", "heads", "classifier", "last_linear", "linear")
 SIDE = 32  # of the pictures that are tried, where the net takes them
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """`takes_many`: batches of more than one picture; `mixes`: pictures of a batch change each other's scores."""
+    """`takes_many`: batches of more than one picture; `mixes`: pictures of a batch change each other's scores;
+    `overwrites`: what it is given is changed by it."""
 
     repeatable: bool = True
     mixes: bool = False
     takes_many: bool = True
     differentiable: bool = True
+    overwrites: bool = False
 
     @property
     def alone(self) -> bool:
@@ -58,6 +63,7 @@ class Observed:
     together: Any
     alone: Any
     again: Callable[[], Any]
+    overwrites: bool
 
     @property
     def outputs(self) -> list[tuple[Any, int]]:
@@ -81,6 +87,7 @@ class Observed:
             mixes=repeatable and not same,
             takes_many=len(together) > 1,
             differentiable=gradient is not None and bool((gradient != 0).any()),
+            overwrites=self.overwrites,
         )
 
 
@@ -88,11 +95,14 @@ def observe(net: nn.Module, pictures: Tensor) -> Observed:
     """Passes over two pictures (2, C, H, W), smaller ones where the net takes them. Raises what the net raises."""
     small = pictures[:, :, :SIDE, :SIDE]
     last: Exception | None = None
-    for tried in [small, pictures] if small.shape != pictures.shape else [pictures]:
+    for tried in (small, pictures):
         for batch in (tried, tried[:1]):
             try:
                 seen = _passes(net, batch.contiguous())
-                if len(batch) == 1 or any(len(one) == len(batch) for one in _tensors(seen.together)):
+                outputs = _tensors(seen.together)
+                if tried is small and any(one.shape[2:] == (1, 1) for one in outputs):  # larger pictures give maps
+                    break
+                if len(batch) == 1 or any(len(one) == len(batch) for one in outputs):
                     return seen
             except Exception as error:  # a stranger's net raises anything, here by which batch it takes
                 last = error
@@ -101,10 +111,26 @@ def observe(net: nn.Module, pictures: Tensor) -> Observed:
 
 
 def copied(net: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
-    """A copy that knows what its original knows: graphs of torch.fx forget attributes when they are copied."""
+    """A copy that knows what its original knows: graphs of torch.fx forget attributes when they are copied.
+
+    Raises NotSupported for a net that would share its original's weights, and what a module's own copying raises.
+    """
+    for name, module in net.named_modules():
+        forward = vars(module).get("forward")
+        if isinstance(forward, FunctionType):
+            raise NotSupported(
+                f"the forward of {name or 'the network'!r} was replaced by a function, which a copy would share with "
+                "it; put it into a torch.nn.Module of its own"
+            )
     twin = copy.deepcopy(net, memo)
     vars(twin).update({name: vars(net)[name] for name in (ALONE, LAYOUTS) if name in vars(net)})
     return twin
+
+
+def cut_off(net: nn.Module) -> str:
+    """The name of the head that was taken away, as people do it: the last module is an Identity in its place."""
+    name, last = list(net.named_modules())[-1]
+    return name if isinstance(last, nn.Identity) and name.rpartition(".")[2] in _HEADS else ""
 
 
 def is_alone(net: nn.Module) -> bool:
@@ -115,13 +141,15 @@ def is_alone(net: nn.Module) -> bool:
 def _passes(net: nn.Module, batch: Tensor) -> Observed:
     pixels = asking(batch)
     with torch.inference_mode(False), torch.enable_grad():
-        together = net(pixels.clone())
+        given = pixels.clone()
+        together = net(given)
+    overwrites = not torch.equal(given, pixels)
 
     def ask(some: Tensor) -> Any:
         with torch.inference_mode(False), torch.no_grad():
             return net(some.clone())
 
-    return Observed(pixels, together, ask(batch[:1]), lambda: ask(batch))
+    return Observed(pixels, together, ask(batch[:1]), lambda: ask(batch), overwrites)
 
 
 def _tensors(output: Any) -> list[Tensor]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import NotSupported
-from .trace import calls
+from .trace import calls, hookable
 
 __all__ = ["head", "vector"]
 
@@ -24,8 +24,10 @@ def head(net: nn.Module, batch: Tensor) -> str:
         outputs[name] = output
 
     still = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.Flatten, nn.Dropout, nn.Identity)
-    leaves = (name for name, module in net.named_modules() if name and next(module.children(), None) is None)
-    names = [name for name in leaves if not isinstance(net.get_submodule(name), still)]
+    # A layer whose weight is parametrized holds what computes it.
+    leaves = {name: one for name, one in hookable(net).items() if name and ".parametrizations" not in name}
+    leaves = {name: one for name, one in leaves.items() if isinstance(one, kinds) or next(one.children(), None) is None}
+    names = [name for name, one in leaves.items() if not isinstance(one, still)]
     with torch.inference_mode(False), torch.no_grad(), calls(net, names, on_output):
         scores = net(batch)
     counts = (scores.shape[1], 1) if scores.shape[1] == 2 else (scores.shape[1],)  # of two classes one may be asked

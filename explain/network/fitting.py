@@ -20,7 +20,11 @@ __all__ = ["Fitted", "apply_weights", "fit"]
 
 _LEFTOVERS = ("total_ops", "total_params")  # of profilers
 _AVERAGED = re.compile(r"(^|[._])(ema|swa|averaged)([._]|$)")
-_COMPILED = "_orig_mod."
+_WRAPPERS = {
+    "_orig_mod.": "torch.compile",
+    "_checkpoint_wrapped_module.": "checkpointing",
+    "_fsdp_wrapped_module.": "FSDP",
+}
 MOST_OUTPUTS = 1 << 17
 
 
@@ -97,9 +101,10 @@ def _own(net: nn.Module, weights: Mapping[str, Tensor], notes: list[str]) -> dic
     tensors = {key: value for key, value in weights.items() if key.rpartition(".")[2] not in _LEFTOVERS}
     if len(tensors) < len(weights):
         notes.append(f"{len(weights) - len(tensors)} counts of a profiler are left out.")
-    if not any(_COMPILED in key for key in own) and any(_COMPILED in key for key in tensors):
-        notes.append(f"{_COMPILED!r}, which torch.compile puts into names, was taken out of them.")
-        tensors = {key.replace(_COMPILED, ""): value for key, value in tensors.items()}
+    for within, maker in _WRAPPERS.items():
+        if not any(within in key for key in own) and any(within in key for key in tensors):
+            notes.append(f"{within!r}, which {maker} puts into names, was taken out of them.")
+            tensors = {key.replace(within, ""): value for key, value in tensors.items()}
     prefix, others = _prefix(_needed(own), tensors)
     if not prefix:
         return tensors

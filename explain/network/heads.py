@@ -149,7 +149,7 @@ def find_head(outputs: Sequence[tuple[Any, int]], classes: int | None, asked: An
     path, kind = head_of(asked)
     said = []
     if path is None:
-        path, words = _path(outputs[0][0], classes)
+        path, words = _path(outputs, classes)
         said += words
     head = Head(kind or "softmax", path)
     values = [head.pick(*output) for output in outputs]
@@ -164,7 +164,8 @@ def find_head(outputs: Sequence[tuple[Any, int]], classes: int | None, asked: An
     return head
 
 
-def _path(output: Any, classes: int | None) -> tuple[Path, list[str]]:
+def _path(outputs: Sequence[tuple[Any, int]], classes: int | None) -> tuple[Path, list[str]]:
+    output = outputs[0][0]
     if isinstance(output, Tensor):
         return (), []
     if isinstance(output, (list, tuple)) and output and all(isinstance(one, Mapping) for one in output):
@@ -174,6 +175,8 @@ def _path(output: Any, classes: int | None) -> tuple[Path, list[str]]:
         )
     tensors = {path: value for path, value in _leaves(output) if value.is_floating_point()}
     fit = [path for path, value in tensors.items() if value.dim() in (2, 4) and value.shape[1] == classes]
+    alone = dict(_leaves(outputs[-1][0]))  # of one picture: tells its dimension from another as long
+    fit = [path for path in fit if path not in alone or alone[path].shape[:1] == (outputs[-1][1],)]
     named = [path for path in tensors if path[-1] in ("logits", "out")]
     for found in (fit, named, list(tensors)):
         if len(found) == 1:
@@ -191,10 +194,14 @@ def _kind(values: Sequence[Tensor], classes: int | None) -> tuple[str, list[str]
     first = values[0]
     if first.dim() == 4 and first.shape[2:] != (1, 1):
         if classes is not None and first.shape[1] != classes:
-            raise NotSupported(f"The network gives {_shape(first)}, and {classes} classes: not a map for each.")
+            one = "; give one name, of what the map is of" if first.shape[1] == 1 else ""
+            raise NotSupported(f"The network gives {_shape(first)}, and {classes} classes: not a map for each{one}.")
         return "segmentation", ["The network gives a map for each class: a score is its sum over the picture."]
     if first.dim() not in (2, 4):
-        raise NotSupported(f"The network gives {_shape(first)}; scores are (N, classes), or maps (N, classes, H, W).")
+        one = "; one map is (N, 1, H, W)" if first.dim() == 3 else ""
+        raise NotSupported(
+            f"The network gives {_shape(first)}; scores are (N, classes), or maps (N, classes, H, W){one}."
+        )
     numbers = torch.cat([value.detach().float().reshape(len(value), -1) for value in values])
     count = numbers.shape[1]
     within = bool(((numbers >= 0) & (numbers <= 1)).all())

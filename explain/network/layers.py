@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from ..errors import BadValue, shorten
+from ..errors import BadValue, NotSupported, shorten
 from .geometry import Field, Tracer
 from .layout import Layout
-from .trace import address, call_counts, calls
+from .trace import address, call_counts, calls, hookable
 
-__all__ = ["Layer", "channel_of", "scan"]
+__all__ = ["Layer", "channel_of", "of_picture", "scan"]
 
 FLOAT_BYTES = 4
 MOST_BEFORE = 16  # tokens that stand for no place: of the class, registers
@@ -99,7 +99,7 @@ def scan(net: nn.Module, batch: Tensor, fields: bool = True) -> tuple[Layer, ...
     any size takes a moment.
     """
     counts = call_counts(net, batch)
-    modules = dict(net.named_modules())
+    modules = hookable(net)
     placed = _Places()
     layers: list[Layer] = []
     inputs: dict[str, _Entry] = {}
@@ -199,6 +199,17 @@ def _macs(module: nn.Module, output: Tensor, came_in: tuple[int, ...]) -> int:
     if isinstance(module, nn.Linear):
         return output.numel() * module.in_features
     return 0
+
+
+def of_picture(layer: Layer) -> Layer:
+    """The layer, if a row of its output is a picture. Raises NotSupported where the net folds tiles or views of one
+    into the batch: their maps have no place on the picture."""
+    if layer.parts > 1:
+        raise NotSupported(
+            f"Layer {layer.name!r} gives {layer.parts} rows for a picture: tiles, windows or views, whose maps are not "
+            "the picture's; choose a layer before they are taken, or after they are joined."
+        )
+    return layer
 
 
 def channel_of(layer: Layer, channel: Any) -> int:

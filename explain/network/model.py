@@ -7,11 +7,11 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..errors import BadValue, NotSupported, Unknown, shorten
 from ..figure import versions
-from .behaviour import ALONE, Behaviour, observe
+from .behaviour import ALONE, Behaviour, cut_off, observe
 from .exact import exact
 from .heads import Head, find_head
 from .layers import Layer, scan
@@ -38,6 +38,9 @@ RAW = "_explain_raw"
 SMALL = 1 << 20
 """Numbers of a buffer that is put back."""
 _ADDRESS = re.compile(r"0x[0-9a-f]+")
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +64,7 @@ class Model:
         net, notes = opened(self._net)
         if net is not self._net:
             about = {**self.about, "notes": [*self.about.get("notes", ()), *notes]} if notes else self.about
-            vars(self).update(_net=net, about=about)
+            vars(self).update(_net=net, about=about, _given=self._net if notes else None)
 
     @contextmanager
     def exclusive(self) -> Iterator[nn.Module]:
@@ -73,6 +76,8 @@ class Model:
             if ALONE in vars(net):  # within another `exclusive`
                 yield net
                 return
+            if behaviour.overwrites:
+                net.register_forward_pre_hook(_on_a_copy)
             if not head.plain or self._kind != torch.float32:
                 net.register_forward_hook(partial(_scores, head))
             vars(net).update({ALONE: behaviour.alone, LAYOUTS: self._layouts})
@@ -136,6 +141,22 @@ class Model:
 
     @cached_property
     def _met(self) -> tuple[Head, Behaviour]:
+        return self._or_as_given(self._meet)
+
+    def _or_as_given(self, ask: Callable[[], T]) -> T:
+        """What the net answers; where its copy in float32 takes no pictures, as one that casts by itself, the net as it
+        was given."""
+        try:
+            return ask()
+        except NotSupported:
+            given = vars(self).pop("_given", None)
+            if given is None:
+                raise
+            vars(self).update(_net=given, about={**self.about, "notes": self.about["notes"][:-1]})
+            vars(self).pop("_kind", None)
+            return ask()
+
+    def _meet(self) -> tuple[Head, Behaviour]:
         with self._as_it_is() as net:
             try:
                 observed = observe(net, self._noise)
@@ -143,6 +164,9 @@ class Model:
                 raise self._refused(error) from error
             try:
                 head = find_head(observed.outputs, len(self.classes) or None, self.output)
+                if head.kind == "softmax" and not self.output and (cut := cut_off(net)):
+                    said = f"Its head {cut!r} is taken away: these are features, no scores of classes."
+                    head = replace(head, kind="regression", found=said)
                 count = head.scores(*observed.outputs[0]).shape[1]
                 if self.classes and count != len(self.classes):
                     raise BadValue(f"it has {count} outputs but {len(self.classes)} class names were given.")
@@ -153,7 +177,13 @@ class Model:
     @property
     def _noise(self) -> Tensor:
         chance = torch.Generator().manual_seed(0)
-        return torch.randn(2, *self._input_size, generator=chance, dtype=torch.float32).to(self.device)
+        with torch.inference_mode(False):
+            return torch.randn(2, *self._input_size, generator=chance, dtype=torch.float32).to(self.device)
+
+    @property
+    def _black(self) -> Tensor:
+        with torch.inference_mode(False):
+            return torch.zeros(1, *self._input_size, dtype=torch.float32, device=self.device)
 
     def renamed(self, name: str = "", classes: tuple[str, ...] = (), **about: Any) -> Model:
         """The same net under another name, with other names of classes, with what some passes showed of it already."""
@@ -173,6 +203,9 @@ class Model:
 
     def try_input(self) -> None:
         """Raises NotSupported for a net that does not take pictures of this size."""
+        self._or_as_given(self._try_input)
+
+    def _try_input(self) -> None:
         with self._as_it_is() as net, torch.inference_mode(False), torch.no_grad():
             try:
                 net(self._noise[:1].clone())
@@ -197,7 +230,7 @@ class Model:
         meant = [*self.head.path, self.head.kind]
         digest = hashlib.sha256(json.dumps([asdict(self.preprocess), self.classes, meant]).encode())
         with self._as_it_is() as net, _raw(net):
-            for line in program(net, torch.zeros(1, *self._input_size, dtype=torch.float32, device=self.device)):
+            for line in program(net, self._black):
                 digest.update(line.encode())
             for name, module in net.named_modules():  # two nets with other activations may share all weights
                 settings = _ADDRESS.sub("", module.extra_repr())
@@ -221,7 +254,7 @@ class Model:
     def scanned(self) -> tuple[Layer, ...]:
         """Layers and blocks, in execution order."""
         with self.exclusive() as net:
-            found = scan(net, torch.zeros(1, *self._input_size, dtype=torch.float32, device=self.device))
+            found = scan(net, self._black)
         self._layouts.update({layer.name: layer.layout for layer in found if layer.layout is not None})
         return found
 
@@ -235,15 +268,27 @@ class Model:
         """Layers that are made of layers, such as a residual block; they can be looked into as well."""
         return tuple(layer for layer in self.scanned if layer.block)
 
-    def layer(self, name: str) -> Layer:
-        """The layer or block of that name. Raises Unknown, also where a name stands for several calls."""
-        for layer in self.scanned:
-            if layer.name == name:
-                return layer
-        calls = [layer.name for layer in self.scanned if layer.name.rpartition(":")[0] == name]
+    def layer(self, name: str | nn.Module) -> Layer:
+        """The layer or block of that name, or that is that module. Raises Unknown, also where a name stands for several
+        calls, and NotSupported for one that gives no tensor."""
+        if isinstance(name, str) and (found := self._by_name.get(name)):
+            return found
+        modules = dict(self._net.named_modules(remove_duplicate=False))  # one may be known by several names
+        module = modules.get(name) if isinstance(name, str) else name
+        names = [own for own, one in modules.items() if one is module and own]
+        for own in names:
+            if own in self._by_name:
+                return self._by_name[own]
+        calls = [layer.name for layer in self.scanned if layer.name.rpartition(":")[0] in names]
         if calls:
-            raise Unknown("layer", name, calls, f"It is called {len(calls)} times; choose one call.")
-        raise Unknown("layer", name, [layer.name for layer in self.layers])
+            raise Unknown("layer", names[0], calls, f"It is called {len(calls)} times; choose one call.")
+        if names:
+            raise NotSupported(f"Layer {names[0]!r} is not called for a picture, or gives no tensor; choose another.")
+        raise Unknown("layer", str(name), [layer.name for layer in self.layers])
+
+    @cached_property
+    def _by_name(self) -> dict[str, Layer]:
+        return {layer.name: layer for layer in self.scanned}
 
     @cached_property
     def last_maps(self) -> Layer:
@@ -257,6 +302,8 @@ class Model:
         convolutions = [layer for layer in self.scanned if "Conv" in layer.kind and layer.spatial]
         if not convolutions:
             raise NotSupported(f"Model {self.name!r} has no convolution with maps (C, H, W).")
+        # What convolves an average of maps, as a head or squeeze-and-excitation does, has one place for the picture.
+        convolutions = [layer for layer in convolutions if layer.units > layer.channels] or convolutions
         size = convolutions[-1].shape[1:]
         return [layer for layer in self.scanned if layer.spatial and layer.shape[1:] == size][-1]
 
@@ -316,17 +363,24 @@ class Model:
 
     def target(self, target: int | str | None, image: Any) -> int:
         """A class by number or name; None is the predicted one. Raises Unknown."""
-        if target is None or target == "":
+        if target is None or (isinstance(target, str) and not target):
             return int(self.scores(image).argmax())
         if isinstance(target, str) and target in self.classes:
             return self.classes.index(target)
         try:
-            index = int(target)
-            if 0 <= index < len(self.classes) and index == float(target):
-                return index
-        except (TypeError, ValueError, OverflowError):
+            number = target.item() if hasattr(target, "item") else target  # of an array or tensor with one number
+            if not isinstance(number, bool) and 0 <= int(number) < len(self.classes) and int(number) == float(number):
+                return int(number)
+        except (TypeError, ValueError, OverflowError, RuntimeError):
             pass
-        raise Unknown("class", target, self.classes, f"Or a number from 0 to {len(self.classes) - 1}.")
+        raise Unknown(
+            "class",
+            target if isinstance(target, (str, int)) else str(target),
+            self.classes,
+            f"Or a number from 0 to {len(self.classes) - 1}."
+            if len(self.classes) > 1
+            else "It has one output; give it two names as classes to ask for either side.",
+        )
 
     def facts(self, **more: Any) -> dict[str, Any]:
         """What a figure needs so that it can be traced back and redrawn."""
@@ -353,6 +407,11 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
 def _scores(head: Head, net: nn.Module, given: tuple[Any, ...], output: Any) -> Tensor | None:
     """A hook that puts the scores in the place of what the net returns."""
     return None if RAW in vars(net) else head.scores(output, len(given[0])).float()
+
+
+def _on_a_copy(_net: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A hook for nets that write into their input, which is somebody's picture."""
+    return given[0].clone(), *given[1:]
 
 
 @contextmanager

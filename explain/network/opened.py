@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..errors import NotSupported
+from .behaviour import copied
 
 __all__ = ["check_weights", "opened"]
 
@@ -22,7 +22,13 @@ def opened(net: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
         return _Compiled(net), ("It is compiled: its layers cannot be looked into, only the whole network.",)
     half = {one.dtype for one in net.parameters()} & {torch.float16, torch.bfloat16}
     if half:
-        return copy.deepcopy(net).float(), (f"Its weights are {half.pop()}; it computes in float32 here.",)
+        try:
+            return copied(net).float(), (f"Its weights are {half.pop()}; it computes in float32 here.",)
+        except Exception as error:  # whatever a module's own copying raises
+            reason = str(error).strip().partition(chr(10))[0].rstrip(".")
+            raise NotSupported(
+                f"A network in {half.pop()} is copied to float32, and this one cannot be: {reason}."
+            ) from error
     return net, ()
 
 
@@ -31,6 +37,11 @@ def check_weights(net: nn.Module, name: str) -> None:
     for one in net.parameters():
         if isinstance(one, nn.parameter.UninitializedParameter):
             raise NotSupported(f"Model {name!r} is lazy: it has no weights before its first pass; call it once.")
+        if one.is_inference():
+            raise NotSupported(
+                f"The weights of model {name!r} were made within torch.inference_mode(), so no gradient reaches them; "
+                "build or load it outside."
+            )
         if one.is_meta:
             raise NotSupported(f"Model {name!r} is on the device 'meta', where it has no weights; load them first.")
 

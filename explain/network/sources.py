@@ -123,13 +123,15 @@ def timm(
     *,
     weights: Weights = "published",
     in_chans: Annotated[int, Range(0, 64, help="channels of its pictures; 0 for its own number")] = 0,
+    img_size: Annotated[int, Range(0, 4096, help="side of its pictures, where the network is built for one")] = 0,
 ) -> Built:
     """Networks of timm by name, or as timm saved them: hf-hub:NAME, local-dir:FOLDER."""
     import timm as library
     from timm.data.config import resolve_model_data_config
 
     published = weights == "published"
-    options: dict[str, Any] = {"in_chans": in_chans} if in_chans else {}
+    asked = {"in_chans": in_chans, "img_size": img_size}
+    options: dict[str, Any] = {name: value for name, value in asked.items() if value}
     saved = hub.timm_folder(name) if name.startswith(("hf-hub:", "local-dir:")) else None
     if saved:
         called, options = saved.architecture, {**saved.arguments, **options}
@@ -151,6 +153,8 @@ def timm(
     if in_chans:
         config["input_size"] = (in_chans, *config["input_size"][1:])
         about["notes"] = [*about.get("notes", []), *_other_channels(in_chans, config, published)]
+    if img_size:
+        config |= {"input_size": (config["input_size"][0], img_size, img_size), "crop_pct": 1.0}
     about["preprocess_from"] = "timm's configuration of it"
     count = int(getattr(net, "num_classes", 0))
     names = classes if classes and len(classes) == count else hub.timm_classes(config, count)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..errors import NotSupported, Unknown
 from .layout import layouts_of
 
-__all__ = ["address", "asking", "call_counts", "call_of", "calls", "inputs", "record", "split"]
+__all__ = ["address", "asking", "call_counts", "call_of", "calls", "hookable", "inputs", "record", "split"]
 
 # Layer calls of a net whose output a later operation overwrites: learned in a pass, so that only those are copied.
 _overwritten: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
@@ -61,7 +61,7 @@ def calls(net: nn.Module, names: Iterable[str], on_output: Callable[[str, int, A
 
         handles.append(module.register_forward_hook(hook))
 
-    modules = dict(net.named_modules())
+    modules = hookable(net)
     try:
         for name in dict.fromkeys(names):
             if name not in modules:
@@ -87,6 +87,12 @@ def inputs(net: nn.Module, name: str, on_output: Callable[[Any], Any]) -> Iterat
         handle.remove()
 
 
+def hookable(net: nn.Module) -> dict[str, nn.Module]:
+    """The modules by name, without those of a scripted part, which take no hooks."""
+    scripted = torch.jit.ScriptModule
+    return {name: one for name, one in net.named_modules() if one is net or not isinstance(one, scripted)}
+
+
 def call_counts(net: nn.Module, batch: Tensor) -> dict[str, int]:
     """How often each module is called in a pass."""
     counts: dict[str, int] = {}
@@ -94,7 +100,7 @@ def call_counts(net: nn.Module, batch: Tensor) -> dict[str, int]:
     def on_output(name: str, call: int, _output: Any) -> None:
         counts[name] = call + 1
 
-    with torch.inference_mode(False), torch.no_grad(), calls(net, (name for name, _ in net.named_modules()), on_output):
+    with torch.inference_mode(False), torch.no_grad(), calls(net, hookable(net), on_output):
         net(batch)
     return counts
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -41,6 +42,7 @@ def wrap(
     """
     if not isinstance(net, nn.Module):
         hint = "load it with torch.load, or build the module and load its state dict" if isinstance(net, dict) else ""
+        hint = "give a module whose forward calls it" if callable(net) else hint
         raise BadValue(f"{shorten(net)} is no torch.nn.Module{'; ' + hint if hint else ''}.")
     if device is not None:
         net.to(choose_device(device))
@@ -87,22 +89,37 @@ def first_channels(net: nn.Module) -> int:
 
 
 def _preprocess(net: nn.Module) -> tuple[Preprocess, str]:
-    """The preprocessing of a network that came without, and where it is from."""
-    config = getattr(net, "pretrained_cfg", None) or getattr(net, "default_cfg", None)
-    if isinstance(config, Mapping) and "input_size" in config and "mean" in config:
-        return Preprocess.of_timm(config), "the network's own configuration"
-    channels = first_channels(net)
-    reason = ""
-    for side in SIZES:
-        preprocess = Preprocess((side, side), (side, side), (0.0,) * channels, (1.0,) * channels, channels)
-        model = Model("network", net, preprocess, ())
+    """The preprocessing of a network that came without, and where it is from: the first that it takes."""
+    channels, reason = first_channels(net), ""
+    for preprocess, source in (*_configured(net, channels), *_guessed(channels)):
         try:
-            model.try_input()
+            Model("network", net, preprocess, ()).try_input()
         except NotSupported as error:
             reason = reason or str(error)
             continue
-        return (
-            preprocess,
-            f"nothing: pictures of {side} x {side} with values from 0 to 1 are a guess, as none was given",
-        )
-    raise NotSupported(f"Give preprocess=explain.Preprocess(size): {reason}")
+        return preprocess, source
+    raise NotSupported(
+        f"Give preprocess=explain.Preprocess(size, channels=...) of the pictures that it takes: {reason}"
+    )
+
+
+def _configured(net: nn.Module, channels: int) -> Iterator[tuple[Preprocess, str]]:
+    """What timm's configuration in a network says, and the same with its own number of channels and size."""
+    config = getattr(net, "pretrained_cfg", None) or getattr(net, "default_cfg", None)
+    if not (isinstance(config, Mapping) and "input_size" in config and "mean" in config):
+        return
+    said, source = Preprocess.of_timm(config), "the network's own configuration"
+    yield said, source
+    size = getattr(getattr(net, "patch_embed", None), "img_size", None) or said.size
+    mean, std = (tuple(sum(values) / len(values) for _ in range(channels)) for values in (said.mean, said.std))
+    own = replace(said, size=tuple(size), resize=tuple(size))
+    yield own, f"{source}, but for the size {tuple(size)}, which the network was built with"
+    for one in (said, own):
+        other = replace(one, channels=channels, mean=mean, std=std)
+        yield other, f"{source}, but for {channels} channels, each with the average mean and deviation"
+
+
+def _guessed(channels: int) -> Iterator[tuple[Preprocess, str]]:
+    for side in SIZES:
+        guess = f"nothing: pictures of {side} x {side} with values from 0 to 1 are a guess, as none was given"
+        yield Preprocess((side, side), (side, side), (0.0,) * channels, (1.0,) * channels, channels), guess

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import torch
 from torch import nn
@@ -66,7 +67,9 @@ def load_model(
             about["name"] = card["name"]
         return _own(made, about, file, place, classes, preprocess, output)
     if arguments:
-        raise BadValue(f"Arguments are given to a factory, such as file.py:build; {shorten(text)} is none.")
+        if not is_named(text):
+            raise BadValue(f"Arguments are given to a factory or a name such as timm:NAME; {shorten(text)} is neither.")
+        text += ("&" if "?" in text else "?") + urlencode(dict(arguments))
     model = _named(text, weights, architecture, classes)
     given = _given(preprocess, model.preprocess)
     if given is not None or output is not None:
@@ -159,7 +162,7 @@ def save_model(model: Model, folder: str | Path) -> Path:
     with model.exclusive() as net:
         kind = type(net).__qualname__
         state = {key: value for key, value in net.state_dict().items() if isinstance(value, torch.Tensor)}
-        content = save({key: tensor.detach().cpu().contiguous() for key, tensor in state.items()})
+        content = save({key: tensor.detach().cpu().clone().contiguous() for key, tensor in state.items()})
     store.write(folder / "weights.safetensors", content)
     made = {} if "architecture" in model.about else {"source": "wrapped", "architecture": kind}
     card = {

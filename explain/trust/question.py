@@ -89,7 +89,8 @@ def private(model: Model) -> nn.Module:
         try:
             return copied(net)
         except Exception as error:  # whatever a module's own copying raises
-            raise NotSupported(f"Model {model.name!r} cannot be copied, as this check needs: {error}.") from error
+            reason = str(error).rstrip(".")
+            raise NotSupported(f"Model {model.name!r} cannot be copied, as this check needs: {reason}.") from error
 
 
 def edges(_net: nn.Module, _layer: str, batch: Tensor, _target: Tensor, _input_range: Any) -> Tensor:

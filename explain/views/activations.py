@@ -13,7 +13,7 @@ from ..errors import NotSupported
 from ..figure import Figure, Grid, Panel
 from ..images import contact_sheet, draw_box, enlarge, overlay
 from ..network.geometry import Status
-from ..network.layers import channel_of
+from ..network.layers import channel_of, of_picture
 from ..network.model import Box, Layer, Model
 from ..network.trace import record
 from ..options import Choices, Range
@@ -84,7 +84,7 @@ def compute(
     second: Annotated[Any, PICTURE] = None,
 ) -> Activations:
     """The outputs of a layer for one picture; beside those for a second. Raises NotSupported where they are no maps."""
-    chosen = model.layer(layer)
+    chosen = of_picture(model.layer(layer))
     pictures = {"image": prepare(model, image)}
     if second is not None:
         pictures["second"] = prepare(model, second)

@@ -105,8 +105,8 @@ def _weights(model: Model, layer: str | None) -> Filters:
     if reason := _refusal(model, chosen):
         raise NotSupported(f"Layer {chosen.name!r} has no filters to show: {reason}.")
     with model.exclusive() as net:
-        module = call_of(net, chosen.name)[0]
-        weight = net.get_submodule(module).get_parameter("weight").detach().float().cpu().numpy().copy()
+        module: Any = net.get_submodule(call_of(net, chosen.name)[0])
+        weight = module.weight.detach().float().cpu().numpy().copy()
     channels = model.preprocess.channels
     if weight.ndim == 2:
         weight = weight.reshape(len(weight), channels, *model.preprocess.size)

@@ -14,6 +14,7 @@ from ..errors import NotSupported
 from ..figure import Figure, Panel, Pixels, Scale
 from ..images import draw_box, enlarge, to_bytes, unit_scale
 from ..network.geometry import Status
+from ..network.layers import of_picture
 from ..network.model import Box, Layer, Model
 from ..network.trace import record
 from ..options import Range
@@ -78,7 +79,7 @@ def compute(
 
     Raises Unknown or BadValue for what the net has not, NotSupported where the method's rule says nothing.
     """
-    chosen = model.layer(layer)
+    chosen = of_picture(model.layer(layer))
     if len(chosen.shape) not in (1, 3):
         raise NotSupported(f"Layer {layer!r} gives shape {chosen.shape}; units of maps (C, H, W) or vectors (C,) only.")
     picture = prepare(model, image)

@@ -53,7 +53,7 @@ class Layer(Input):
             return None
         if self.of and given[self.of] is None:
             raise BadValue(f"A layer of the {self.of} model was given, {shorten(value)}, but no {self.of} model.")
-        return model_in(given, self.of).layer(str(value)).name
+        return model_in(given, self.of).layer(value if hasattr(value, "named_modules") else str(value)).name
 
 
 class Channel(Input):

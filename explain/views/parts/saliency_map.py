@@ -109,7 +109,10 @@ def make_map(question: Question, picture: PreparedPicture, target: Target, progr
     with question.model.exclusive() as net, listening(of_the_map):
         raw_map, expected_sum = question.answer(net), question.expected_sum(net)
     if not np.isfinite(raw_map).all():
-        raise NotSupported(f"Method {name!r} gives values that are not finite for this network and picture.")
+        raise NotSupported(
+            f"Method {name!r} gives values that are not finite for this network and picture; occlusion, which needs no "
+            "gradient, may."
+        )
     return SaliencyMap(name, raw_map, target, expected_sum, picture.crop)
 
 
