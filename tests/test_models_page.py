@@ -1,15 +1,18 @@
 """The page Models and data: what a network is said to be, and a checkpoint that becomes one."""
 
 import io
+import time
+import zipfile
 
+import numpy as np
 import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 from torchvision import models
 
 import explain
-from explain.errors import BadFile, BadValue, Unknown
-from explain.workspace import kept_models
+from explain.errors import BadFile, BadValue, ExplainError, Unknown
+from explain.workspace import kept_models, picture_sets
 
 ARCHITECTURE = "torchvision:squeezenet1_1"
 FORM = {"Architecture": ARCHITECTURE, "Its name here": "defects"}
@@ -137,3 +140,109 @@ def test_a_network_by_name_comes_with_published_weights_or_says_what_there_is(wo
     assert not app.error
     assert app.query_params["model"] == f"{ARCHITECTURE}?weights=random"
     assert app.subheader[0].value.replace("\\", "") == f"{ARCHITECTURE}?weights=random"
+
+
+# ------------------------------------------------------------ pictures
+
+
+def pictures(count=6):
+    """Files as a browser sends them: two classes in folders, and a table of all."""
+    images = explain.load_images("fashion-mnist")
+    files, rows = {}, ["file,kind,shift,length"]
+    for k in range(count):
+        content = io.BytesIO()
+        images[k].save(content, "PNG")
+        files[f"parts/{'wet' if k % 2 else 'dry'}/{k}.png"] = content.getvalue()
+        rows.append(f"{'wet' if k % 2 else 'dry'}/{k}.png,{'odd' if k % 2 else 'even'},{k // 3},{k * 1.5}")
+    return files, "\n".join(rows).encode()
+
+
+class File:
+    def __init__(self, name, content):
+        self.name, self.content = name, content
+
+    def getvalue(self):
+        return self.content
+
+
+def zipped(files):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, one in files.items():
+            archive.writestr(name, one)
+    content.seek(0)
+    return content
+
+
+@pytest.mark.parametrize("way", ["zip", "files"])
+def test_a_table_among_pictures_says_what_they_are(workspace, way):
+    files, table = pictures()
+    given = {**files, "parts/table.csv": table + b"\nwet/99.png,odd,9,9"}
+    if way == "zip":
+        made = picture_sets.unpack(zipped(given), "parts.zip", label="kind")
+    else:
+        made = picture_sets.keep([File(*one) for one in given.items()], "parts", label="kind")
+    assert (made.name, made.count, made.classes) == ("parts", 6, {"even": 3, "odd": 3})
+    assert "1 of its rows" in made.skipped["table.csv"]
+    images = picture_sets.images_of(made.reference)
+    assert (images.name, images.classes) == ("parts", ("even", "odd"))
+    assert images.columns["length"] == ("0.0", "1.5", "3.0", "4.5", "6.0", "7.5")
+    shipped = explain.load_images("fashion-mnist")
+    for k in range(6):
+        assert (np.asarray(images[k]) == np.asarray(shipped[k])).all()
+    assert picture_sets.named()["parts"] == made
+    picture_sets.remove(made.reference)
+    assert not picture_sets.named()
+    assert not list((workspace / "zips").iterdir())
+
+
+def test_folders_are_classes_and_loose_pictures_have_none(workspace):
+    files, _ = pictures()
+    made = picture_sets.keep([File(*one) for one in files.items()], "parts")
+    assert made.classes == {"dry": 3, "wet": 3}
+    flat = {name.rpartition("/")[2]: content for name, content in files.items()}
+    loose = picture_sets.unpack(zipped(flat), "parts.zip")
+    assert (loose.name, loose.classes, loose.count) == ("parts-2", {}, 6)
+    assert picture_sets.images_of(loose.reference).labels is None
+
+
+@pytest.mark.parametrize(
+    ("table", "label", "part"),
+    [
+        (b"file,kind\n/etc/passwd,a\n", "", "names a picture"),
+        (b"file,kind\n../../secret.png,a\n", "", "names a picture"),
+        (b"file,kind\nwet/1.png,a\n", "nonesuch", "nonesuch"),
+        (b"a,b\n1,2\n", "", "no column of paths"),
+        (b"\xff\xfe\x00", "", "cannot be read"),
+    ],
+)
+def test_a_table_that_is_wrong_is_refused_and_leaves_nothing(workspace, table, label, part):
+    files, _ = pictures()
+    with pytest.raises(ExplainError, match=part):
+        picture_sets.keep([File(*one) for one in {**files, "parts/t.csv": table}.items()], "parts", label=label)
+    assert not list((workspace / "zips").iterdir())
+
+
+def test_pictures_are_handed_in_looked_through_and_chosen_everywhere(workspace):
+    files, table = pictures()
+    app = open_page()
+    uploader = next(one for one in app.file_uploader if one.label == "A ZIP, or pictures and their table")
+    uploader.set_value([("parts.zip", zipped({**files, "parts/t.csv": table}).getvalue(), "application/zip")])
+    next(one for one in app.text_input if one.label == "The table's column of classes").set_value("kind")
+    next(one for one in app.button if one.label == "Keep them").click().run()
+    assert not app.exception, app.exception
+    assert not app.error, app.error[0].value
+    assert "6 pictures are kept" in app.success[0].value
+    for _ in range(100):
+        if "parts" in explain.workspace.list_indexes(explain.load_model("lenet-fashion-mnist")):
+            break
+        time.sleep(0.1)
+    app.run()
+    assert any("parts" in one.value and ":material/check:" in one.value for one in app.markdown)
+    app.switch_page("explain/ui/pages/neighbours.py").run()
+    assert not app.exception
+    assert not app.error
+    assert next(one for one in app.selectbox if one.label == "Over which pictures").value == "parts"
+    app.switch_page("explain/ui/pages/models.py").run()
+    next(one for one in app.button if one.key == "drop-parts").click().run()
+    assert not picture_sets.named()

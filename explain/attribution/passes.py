@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..network.behaviour import is_alone
+from ..network.copying import is_alone
 from ..network.trace import asking, calls, hookable
 from ..progress import notify
 

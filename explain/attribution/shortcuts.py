@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ..errors import NotSupported
-from ..network.behaviour import copied
+from ..network.copying import copied
 from ..network.trace import calls, hookable, record, split
 
 __all__ = ["onward", "optimised_copy"]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import BadFile, BadValue, Unknown, shorten
 from .image_sets import EXTENSIONS, ImageSet
 
-__all__ = ["TABLES", "from_dataset", "from_table"]
+__all__ = ["TABLES", "from_dataset", "from_table", "path_column", "read_columns"]
 
 TABLES = (".csv", ".tsv", ".parquet")
 MOST_ROWS, MOST_BYTES = 5_000_000, 2 << 30
@@ -34,11 +34,11 @@ def from_table(
     folder. Raises BadFile, BadValue, Unknown.
     """
     table = Path(path)
-    columns = _columns(table)
+    columns = read_columns(table)
     folder = Path(root) if root is not None else table.resolve().parent
     if split:
         columns = _rows_of(columns, split, table)
-    paths = _column(columns, image, PATHS, table, "image") or _of_paths(columns, table)
+    paths = path_column(columns, table, image)
     labelled = _column(columns, label, LABELS, table, "label")
     given = [str(value).strip() for value in columns[paths]]
     remote = next((one for one in given if "://" in one), None)
@@ -96,7 +96,8 @@ def from_dataset(dataset: Any, name: str = "dataset", limit: int | None = None) 
     return ImageSet(name, files, numbers if known else None, tuple(names) if known else (), np.stack(arrays))
 
 
-def _columns(table: Path) -> dict[str, list[Any]]:
+def read_columns(table: Path) -> dict[str, list[Any]]:
+    """A table's columns by name. Raises BadFile."""
     try:
         if table.stat().st_size > MOST_BYTES:
             raise BadFile(f"{table.name!r} has {table.stat().st_size >> 20} MiB; at most {MOST_BYTES >> 20} are read.")
@@ -151,7 +152,10 @@ def _column(columns: Mapping[str, Any], named: str, usual: Sequence[str], table:
     return next((key for word in usual for key in columns if key.lower() == word), "")
 
 
-def _of_paths(columns: Mapping[str, list[Any]], table: Path) -> str:
+def path_column(columns: Mapping[str, list[Any]], table: Path, named: str = "") -> str:
+    """The column of a table that has the pictures' paths, by its name or by what it holds. Raises Unknown, BadValue."""
+    if found := _column(columns, named, PATHS, table, "image"):
+        return found
     for key, values in columns.items():
         if all(str(value).lower().endswith(EXTENSIONS) for value in values[:LOOKED_AT]):
             return key

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..network.behaviour import copied, is_alone
+from ..network.copying import copied, is_alone
 from ..network.trace import call_of, calls, hookable
 from .responses import Responses, Tail, respond
 

@@ -3,25 +3,19 @@ scores have a gradient at the pixels."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
-from types import FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from ..errors import NotSupported
 from .heads import Head
-from .layout import LAYOUTS
 from .trace import asking
 
-__all__ = ["ALONE", "Behaviour", "Observed", "copied", "cut_off", "is_alone", "observe"]
+__all__ = ["Behaviour", "Observed", "cut_off", "observe"]
 
-ALONE = "_explain_alone"
-"""An attribute of a net that is asked about one picture at a time; copies of it have it too."""
 TOLERANCE = 1e-3  # of the largest score: sums in another order differ by a thousandth of it
 _HEADS = ("fc", "_fc", "head", "heads", "classifier", "last_linear", "linear")
 SIDE = 32  # of the pictures that are tried, where the net takes them
@@ -110,32 +104,10 @@ def observe(net: nn.Module, pictures: Tensor) -> Observed:
     raise last
 
 
-def copied(net: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
-    """A copy that knows what its original knows: graphs of torch.fx forget attributes when they are copied.
-
-    Raises NotSupported for a net that would share its original's weights, and what a module's own copying raises.
-    """
-    for name, module in net.named_modules():
-        forward = vars(module).get("forward")
-        if isinstance(forward, FunctionType):
-            raise NotSupported(
-                f"the forward of {name or 'the network'!r} was replaced by a function, which a copy would share with "
-                "it; put it into a torch.nn.Module of its own"
-            )
-    twin = copy.deepcopy(net, memo)
-    vars(twin).update({name: vars(net)[name] for name in (ALONE, LAYOUTS) if name in vars(net)})
-    return twin
-
-
 def cut_off(net: nn.Module) -> str:
     """The name of the head that was taken away, as people do it: the last module is an Identity in its place."""
     name, last = list(net.named_modules())[-1]
     return name if isinstance(last, nn.Identity) and name.rpartition(".")[2] in _HEADS else ""
-
-
-def is_alone(net: nn.Module) -> bool:
-    """Whether a net has to be asked about one picture at a time; also where it stands within another."""
-    return any(ALONE in vars(module) and vars(module)[ALONE] for module in net.modules())
 
 
 def _passes(net: nn.Module, batch: Tensor) -> Observed:

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from ..errors import BadValue, NotSupported, Unknown, shorten
 from ..figure import versions
-from .behaviour import ALONE, Behaviour, cut_off, observe
+from .behaviour import Behaviour, cut_off, observe
+from .copying import ALONE
 from .exact import exact
 from .heads import Head, find_head
 from .layers import Layer, scan

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..errors import NotSupported
-from .behaviour import copied
+from .copying import copied
 
 __all__ = ["check_weights", "opened"]
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..attribution import COMPLETENESS, METHODS, of_channel
 from ..errors import NotSupported
 from ..images import resize
-from ..network.behaviour import copied
+from ..network.copying import copied
 from ..network.exact import exact
 from ..network.model import Model
 from ..progress import Progress, listening, part

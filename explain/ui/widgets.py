@@ -27,6 +27,7 @@ from explain.store import sha256
 from explain.ui import caches, dropped, jobs, report_items, selection
 from explain.ui.gallery import gallery
 from explain.ui.text import literal
+from explain.workspace import picture_sets
 
 LEAST_PIXELS = 336
 PREVIEW_PIXELS = 1400
@@ -153,7 +154,7 @@ def choose_index(model: Model) -> Index | None:
 
     None until it is there; its progress is shown meanwhile.
     """
-    found, own = workspace.list_indexes(model), list(project().images)
+    found, own = workspace.list_indexes(model), [*project().images, *picture_sets.named()]
     demo = caches.demo_set(model)
     usual = own[0] if own and model.name in project().models else demo
     chosen = selection.get("index", usual)
@@ -166,10 +167,11 @@ def choose_index(model: Model) -> Index | None:
         "index",
         chosen,
         list(dict.fromkeys([*own, demo, *found])),
-        help="Your own: name them in explain.toml, or `python -m explain index MODEL FOLDER` adds them here.",
+        help="Your own: hand them in on the page Models and data, name them in explain.toml, or `python -m explain "
+        "index MODEL FOLDER` adds them here.",
     )
     if chosen not in found:
-        job = jobs.start(f"index {model.digest} {chosen}", lambda progress: build(model, chosen, progress))
+        job = index_job(model, chosen)
         if not jobs.show(job, f"Looking at {chosen} with {model.name}"):
             return None
         found = workspace.list_indexes(model)
@@ -187,7 +189,14 @@ def queried(index: Index, picture: Any) -> Any:
 
 
 def build(model: Model, chosen: str, progress: jobs.Progress) -> str:
-    return str(workspace.build_index(model, chosen, progress=progress).folder)
+    """An index over a set of pictures by its name."""
+    uploaded = picture_sets.named().get(chosen)
+    images = picture_sets.images_of(uploaded.reference) if uploaded else chosen
+    return str(workspace.build_index(model, images, progress=progress).folder)
+
+
+def index_job(model: Model, chosen: str) -> jobs.Job:
+    return jobs.start(f"index {model.digest} {chosen}", lambda progress: build(model, chosen, progress))
 
 
 def choose_layer(layers: list[Layer], name: str = "layer", default: str | None = None, label: str = "Layer") -> str:

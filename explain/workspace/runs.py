@@ -27,9 +27,9 @@ from ..network.checkpoint import read_json
 from ..training import Recipe, read_run, recipe, train
 from ..training.pictures import Pictures, split
 from ..training.record import FILE
+from . import picture_sets
 from .folder import root
 from .models import load_model, run_folder
-from .zips import opened
 
 __all__ = ["RunRequest", "go_on", "held_out", "images_of", "remove", "request_of", "reserve", "resumable", "state"]
 
@@ -58,7 +58,7 @@ class RunRequest:
 
 def images_of(data: str, limit: int = 0) -> ImageSet:
     """The pictures of this name. Raises ExplainError where they are not there."""
-    return load_images(opened(data) if data.startswith("zip/") else data, limit or None)
+    return load_images(picture_sets.images_of(data) if data.startswith("zip/") else data, limit or None)
 
 
 def reserve(wanted: RunRequest) -> Path:

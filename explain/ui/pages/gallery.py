@@ -10,7 +10,7 @@ from explain.ui import caches, choices, dropped, jobs, selection, widgets
 from explain.ui.parts import saliency_choices
 from explain.ui.text import literal
 from explain.views import VIEWS
-from explain.workspace import runs, zips
+from explain.workspace import picture_sets, runs
 from explain.workspace.kept import Kept
 
 VIEW, SALIENCY = VIEWS["gallery"], VIEWS["saliency"]
@@ -23,7 +23,7 @@ st.caption(WORDS)
 
 def choose_images() -> ImageSet:
     """A set that is on this machine, or pictures that were uploaded as a ZIP."""
-    uploaded = {reference: str(pictures) for reference, pictures in zips.found().items()}
+    uploaded = {reference: str(pictures) for reference, pictures in picture_sets.found().items()}
     names = [*(name for name in list_images() if is_here(name)), *uploaded]
     key = VIEW.key("images")
     chosen = selection.get(key, caches.demo_set(model))

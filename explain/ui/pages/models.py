@@ -3,14 +3,14 @@
 import streamlit as st
 
 from explain import workspace
-from explain.data import is_here, list_images
 from explain.errors import BadValue, ExplainError, NotSupported
 from explain.network.heads import HEADS
 from explain.network.sources import SOURCES
 from explain.project import FILE, project
 from explain.ui import caches, selection, widgets
+from explain.ui.parts import handed_pictures
 from explain.ui.text import literal
-from explain.workspace import kept_models, zips
+from explain.workspace import kept_models
 
 CHECKPOINTS = ["pth", "pt", "ckpt", "bin", "safetensors"]
 FORM = (
@@ -150,14 +150,12 @@ with widgets.row("split-in"):
     left, right = st.columns([2, 3], gap="large")
 with left:
     by_name()
-    st.subheader("Pictures")
-    st.caption(
-        "Sets of pictures that pages look at and indexes are built of. A folder, a CSV or Parquet table, a torch "
-        f"dataset or torchvision's come in by {FILE} or `python -m explain index`; a ZIP of class folders on the page "
-        "Training."
-    )
-    uploaded = [known.name for known in zips.found().values()]
-    names = [name for name in list_images() if is_here(name)]
-    st.table({"Set": [*map(literal, names), *map(literal, uploaded)]}, border="horizontal")
 with right:
     handed_in()
+st.divider()
+with widgets.row("split-pictures"):
+    left, right = st.columns([2, 3], gap="large")
+with left:
+    handed_pictures.show_sets(model)
+with right:
+    handed_pictures.take_pictures()

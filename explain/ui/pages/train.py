@@ -10,8 +10,8 @@ from explain.ui.parts import training_mistakes, training_pictures, training_runs
 from explain.ui.text import literal
 from explain.views import VIEWS, training_curves
 from explain.workspace import runs
+from explain.workspace.picture_sets import opened
 from explain.workspace.runs import RunRequest
-from explain.workspace.zips import opened
 
 SECTIONS = {"new": "New training", "runs": "Runs", "augmentations": "Augmentations"}
 CURVES = VIEWS["training_curves"]

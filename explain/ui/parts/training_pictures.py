@@ -11,7 +11,7 @@ from explain.training import Recipe
 from explain.ui import dropped, selection, widgets
 from explain.ui.parts.training_settings import Form
 from explain.ui.text import literal
-from explain.workspace import zips
+from explain.workspace import picture_sets
 from explain.workspace.runs import images_of
 
 SETS = {
@@ -29,7 +29,7 @@ FORM = "A ZIP with one folder for each class and its pictures in it; the folders
 
 def choose_pictures(form: Form) -> tuple[str, int]:
     """The pictures by name, and how many of them, 0 for all; what is wrong with them is a problem of the form."""
-    own = zips.found()
+    own = {reference: known for reference, known in picture_sets.found().items() if len(known.classes) > 1}
     shipped = [name for name in SETS if is_here(name)]
     whole = "fashion-mnist-train" in shipped
     usual = form.recipe.data if form.recipe.data in shipped else "fashion-mnist"
@@ -57,7 +57,7 @@ def choose_pictures(form: Form) -> tuple[str, int]:
             st.caption(TEN_THOUSAND)
     with right:
         refused = dropped.given("Or your own: a ZIP of class folders", ["zip"], "zip", lambda file: _take(file, key))
-        st.caption(FORM + f" At most {zips.MOST_BYTES >> 20} MB. Folders of this machine: by the command line.")
+        st.caption(FORM + f" At most {picture_sets.MOST_BYTES >> 20} MB. Folders of this machine: by the command line.")
     if refused:
         widgets.show_error(refused)
     if chosen in own:
@@ -77,10 +77,10 @@ def _limit(form: Form) -> int:
 
 
 def _take(file: Any, key: str) -> None:
-    selection.choose(key, zips.unpack(file, file.name).reference)
+    selection.choose(key, picture_sets.unpack(file, file.name, classes=True).reference)
 
 
-def _show(pictures: zips.Pictures) -> None:
+def _show(pictures: picture_sets.Pictures) -> None:
     """The classes with their pictures, and what was left out."""
     counts = ", ".join(f"{name} {count:,}" for name, count in pictures.classes.items())
     st.caption(literal(f"Classes: {counts}."))
@@ -92,7 +92,7 @@ def _show(pictures: zips.Pictures) -> None:
             st.dataframe({"file": list(pictures.skipped), "why": list(pictures.skipped.values())}, hide_index=True)
 
 
-def _fit(form: Form, pictures: zips.Pictures) -> None:
+def _fit(form: Form, pictures: picture_sets.Pictures) -> None:
     """A recipe for other pictures has their number of classes written down, and takes more at once than there are."""
     validation = form.changes.get("validation", form.recipe.validation)
     count = max(1, int(sum(pictures.classes.values()) * (1 - validation)) - 1)
