@@ -30,14 +30,16 @@ class Range:
 
 @dataclass(frozen=True)
 class Choices:
-    """The values allowed, in the order shown."""
+    """The values allowed, in the order shown; `more` says in words what else is, which shows only later."""
 
     values: tuple[Any, ...]
     help: str = ""
+    more: str = ""
 
-    def __init__(self, *values: Any, help: str = "") -> None:
+    def __init__(self, *values: Any, help: str = "", more: str = "") -> None:
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "help", help)
+        object.__setattr__(self, "more", more)
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,9 @@ class Option:
         """Its valid values in words."""
         if isinstance(self.bounds, Range):
             return f"{self.bounds.low:,} to {self.bounds.high:,}"
-        return ", ".join(map(str, self.bounds.values)) if self.bounds and self.type is not bool else ""
+        if self.bounds is None or self.type is bool:
+            return ""
+        return ", ".join([*map(str, self.bounds.values), *filter(None, [self.bounds.more])])
 
     def check(self, value: Any) -> Any:
         """The value in the option's own type; text is parsed, as the command line and the URL need.
@@ -89,7 +93,7 @@ class Option:
             raise BadValue(f"Option {self.name}={shorten(value)} is not {self._wanted()}.") from None
         if isinstance(self.bounds, Range) and not self.bounds.low <= parsed <= self.bounds.high:
             raise BadValue(f"Option {self.name}={parsed} is outside {self.bounds.low} to {self.bounds.high}.")
-        if isinstance(self.bounds, Choices) and parsed not in self.bounds.values:
+        if isinstance(self.bounds, Choices) and not self.bounds.more and parsed not in self.bounds.values:
             raise Unknown(f"value for option {self.name}:", value, self.bounds.values)
         return parsed
 

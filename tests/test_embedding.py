@@ -305,7 +305,7 @@ class Stub:
     def __init__(self, features, labels, predictions, known=None):
         numbers = {name: k for k, name in enumerate(dict.fromkeys(predictions))}
         rng = np.random.default_rng(0)
-        n = len(features)
+        n, self.columns = len(features), {}
         self.features = np.asarray(features, np.float32)
         self.names, self.said = list(labels), list(predictions)
         self.classes = list(dict.fromkeys(filter(None, labels)))

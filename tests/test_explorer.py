@@ -9,6 +9,7 @@ import struct
 import numpy as np
 import pytest
 
+from explain.columns import columns_of
 from explain.errors import BadValue
 from explain.explorer import Cloud, Mark, Thumbs, bytes_per_point, describe, pack, page, words
 from explain.images import png
@@ -52,11 +53,41 @@ def unpack(blob: bytes) -> dict:
         maps.append(np.stack([lowest[a] + step * column("<u2").astype(float) for a in range(axes)], 1))
     found = {"maps": maps, "steps": [head[-1] for head in heads]}
     found["labels"], found["predictions"] = column("<u2"), column("<u2")
+    found["groups"] = [column("<u2") for _ in range(known >> 2 & 63)]
     found["confidence"] = column("u1")
     found["trust"] = [column("u1") for _ in range(count)] if known & 1 else []
     found["kept"] = [column("u1") for _ in range(count)] if known & 2 else []
+    found["numbers"] = [column("u1") for _ in range(known >> 8)]
     assert at == len(blob)
     return found
+
+
+def test_a_tables_columns_travel():
+    random = np.random.default_rng(1)
+    texts = {
+        "shift": [("early", "late", None)[k] for k in random.integers(0, 3, 40)],
+        "length": [None if k == 7 else str(1.5 * k - 3) for k in range(40)],
+        "grade": [f"{k % 3}" for k in range(40)],
+        "identifier": [f"part-{k}" for k in range(40)],
+        "nothing": [""] * 40,
+    }
+    made = columns_of(texts | {"many": [f"x{k}" for k in range(40)]})
+    assert list(made) == ["shift", "length", "grade", "identifier", "many"]
+    assert made["grade"].groups == ("0", "1", "2"), "so few numbers are groups"
+    assert not columns_of({"identifier": [f"part-{k}" for k in range(500)]}), "as many as pictures tell nothing"
+    sent = cloud(40, columns=tuple(made.values()))
+    found, said = unpack(pack(sent)), json.loads(words(sent))
+    assert [one["name"] for one in said["groups"]] == ["shift", "grade", "identifier", "many"]
+    for told, numbers in zip(said["groups"], found["groups"], strict=True):
+        back = [None if k == 65535 else told["names"][k] for k in numbers.tolist()]
+        assert back == (texts | {"many": [f"x{k}" for k in range(40)]})[told["name"]]
+        assert len(told["colours"]) == len(told["names"])
+    (told,) = said["numbers"]
+    assert (told["name"], told["low"], told["high"]) == ("length", -3.0, 55.5)
+    back = told["low"] + found["numbers"][0] / 254 * (told["high"] - told["low"])
+    known = np.arange(40) != 7
+    assert np.abs(back - (1.5 * np.arange(40) - 3))[known].max() <= 58.5 / 254 / 2 + 1e-9
+    assert found["numbers"][0][7] == 255
 
 
 @pytest.mark.parametrize("axes", [(2,), (3,), (2, 3)])

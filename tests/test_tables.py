@@ -10,6 +10,7 @@ from PIL import Image
 import explain
 from explain.data.tables import from_dataset, from_table
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
+from explain.figure import read_facts
 
 
 @pytest.fixture
@@ -154,3 +155,63 @@ def test_a_set_that_is_not_here_says_where_it_goes(tmp_path, monkeypatch):
     monkeypatch.setattr("torchvision.datasets.mnist.MNIST.download", lambda self: gzip.decompress(b"x"))
     with pytest.raises(BadFile, match="KMNIST/test is not here: put torchvision's files below"):
         explain.load_images("torchvision:KMNIST/test")
+
+
+# ------------------------------------------------------------ what else a table says
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """An index of the shipped LeNet over a table of pictures with two more columns."""
+    shipped = explain.load_images("fashion-mnist")
+    rows = ["path,label,shift,length"]
+    for k in range(40):
+        shipped[k].save(tmp_path / f"{k}.png")
+        rows.append(f"{k}.png,{shipped.classes[shipped.labels[k]]},{('early', 'late')[k % 2]},{k * 1.5}")
+    table = write(tmp_path, "\n".join(rows))
+    model = explain.load_model("lenet-fashion-mnist")
+    return table, explain.build_index(model, explain.load_images(table), out=tmp_path / "index")
+
+
+def test_an_index_keeps_a_tables_columns_and_goes_over_rows_that_change(parts, tmp_path):
+    table, index = parts
+    again = explain.open_index(index.folder)
+    assert again.columns == explain.load_images(table).columns
+    assert again.images.digest == explain.load_images(table).digest
+    table.write_text(table.read_text().replace("39.png,", "39.png,").replace("late,1.5", "night,1.5"))
+    changed = explain.build_index(index.model, explain.load_images(table), out=index.folder)
+    assert changed.columns["shift"][:4] == ("early", "night", "early", "late")
+
+
+def test_lists_have_a_tables_columns(parts):
+    _, index = parts
+    near = explain.neighbours(index, 3, k=4).table
+    assert near["shift"] == [("early", "late")[k % 2] for k in near["image"]]
+    assert near["length"] == [str(k * 1.5) for k in near["image"]]
+    found = explain.patches(index, index.layers[0], [0, 1]).table
+    assert found["length"] == [str(k * 1.5) for k in found["image"]]
+    made = explain.gallery(index.model, explain.load_images(parts[0]), method="gradient", count=3).table
+    assert made["length"] == [str(k * 1.5) for k in made["picture"]]
+
+
+def test_a_map_is_coloured_by_a_tables_columns(parts, run, tmp_path):
+    _, index = parts
+    result = explain.embedding(index, "pca", measure=False)
+    assert result.table["shift"] == [("early", "late")[k % 2] for k in result.images.tolist()]
+    plot = result.figure(colour="shift").panels[0]
+    assert [(key.name, key.count) for key in plot.legend] == [("early", 20), ("late", 20)]
+    order = {tuple(place): k for k, place in enumerate(result.points.tolist())}
+    for place, colour in zip(plot.points.tolist(), plot.colours.tolist(), strict=True):
+        name = ("early", "late")[result.images[order[tuple(place)]] % 2]
+        assert tuple(colour) == next(key.colour for key in plot.legend if key.name == name)
+    plot = result.figure(colour="length").panels[0]
+    assert (plot.scale.low, plot.scale.high) == (0.0, 58.5)
+    with pytest.raises(Unknown, match="shift, length"):
+        result.figure(colour="nonesuch")
+    out = tmp_path / "map.png"
+    model = "lenet-fashion-mnist"
+    said = run("embedding", index.folder, "--method", "pca", "--model", model, "--style", "colour=length", "--out", out)
+    assert said[0] == 0, said
+    assert read_facts(out.read_bytes())["style"]["colour"] == "length"
+    page = result.figure().encode("html").decode()
+    assert "shift" in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import importlib.util
+import json
 import operator
 import os
 import zlib
@@ -117,16 +118,23 @@ class ImageSet(Sequence[Image]):
         """The first n pictures, or all when there are fewer. Raises BadValue unless n is a whole number from 0."""
         return self[: _count(n)]
 
+    def row(self, index: int) -> str:
+        """What the table says of a picture besides, as a line of JSON; nothing where there is no table."""
+        row = {name: _plain(values[index]) for name, values in self.columns.items()}
+        return json.dumps(row) if row else ""
+
     def identity(self, index: int) -> str:
-        """What tells a picture from others and from an earlier state of itself: its name, and its pixels or, for a
-        file below root, size and time of change. Raises BadFile when the file is gone."""
+        """What tells a picture from others and from an earlier state of itself: its name, its row of a table, and its
+        pixels or, for a file below root, size and time of change. Raises BadFile when the file is gone."""
         if self.array is None:
-            return _identity(self.files[index], self.root)
-        return f"{self.files[index]}\0{hashlib.sha256(np.ascontiguousarray(self.array[index]).data).hexdigest()}\n"
+            return _identity(self.files[index], self.root) + self.row(index)
+        digest = hashlib.sha256(np.ascontiguousarray(self.array[index]).data).hexdigest()
+        return f"{self.files[index]}\0{digest}\n{self.row(index)}"
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of labels, classes and pixels in memory, or of each file's name below root, size and time of change.
+        """sha256 of labels, classes, a table's rows and pixels in memory, or of each file's name below root, size and
+        time of change.
 
         Moving a folder leaves it as it is. Raises BadFile when a file is gone.
         """
@@ -138,6 +146,8 @@ class ImageSet(Sequence[Image]):
         else:
             for file in self.files:
                 digest.update(_identity(file, self.root).encode(errors="surrogateescape"))
+        for index in range(len(self)) if self.columns else ():
+            digest.update(self.row(index).encode())
         return digest.hexdigest()
 
 
@@ -249,6 +259,12 @@ def _count(n: Any) -> int:
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
         raise BadValue(f"The limit {shorten(n)} must be a whole number from 0.")
     return int(n)
+
+
+def _plain(value: Any) -> Any:
+    """A cell as JSON has it; what it has no kind for, such as a date, as text."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
 def _identity(file: str, root: Path | None) -> str:

@@ -32,11 +32,14 @@ function unpack(buffer) {
       [0, 1, 2].map((axis) => ((place[axis] ?? 0) - map.lowest[axis]) / map.step / 65535 - (map.extent[axis] ?? 0) / 2);
   }
   const [labels, predictions] = [column(Uint16Array), column(Uint16Array)];
-  const confidence = column(Uint8Array);
   const known = view.getUint16(10, true);
+  const several = (count, Kind) => Array.from({ length: count }, () => column(Kind));
+  const groups = several((known >> 2) & 63, Uint16Array);
+  const confidence = column(Uint8Array);
   if (known & 1) for (const map of maps) map.trust = column(Uint8Array);
   if (known & 2) for (const map of maps) map.kept = column(Uint8Array);
-  return { count, maps, labels, predictions, confidence };
+  const numbers = several(known >> 8, Uint8Array);
+  return { count, maps, labels, predictions, confidence, groups, numbers };
 }
 
 // Across the ball that holds all points.

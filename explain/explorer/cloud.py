@@ -5,14 +5,16 @@
     4 bytes   b"XPLR"
     uint32    N, the number of points
     uint16    M, the number of maps
-    uint16    what is known: 1 trust, 2 kept, added up
+    uint16    what is known: 1 trust, 2 kept, 4 for each column of groups, 256 for each of numbers, added up
     M times   uint32 axes of the map (2 or 3), float32 lowest x, y and z, float32 step
     M times   a uint16 column of N for each axis: place = lowest + step * number, one step for all axes of a map
     uint16    column of N: number of the label, 65535 where unknown
     uint16    column of N: number of the prediction, 65535 where unknown
+    uint16    column of N for each of `columns` that has groups: number of the group, in the same way
     uint8     column of N: confidence in 254ths, 255 where unknown
     M times   uint8 column of N: trust, in the same way; if known
     M times   uint8 column of N: kept, in the same way; if known
+    uint8     column of N for each of `columns` that has none: between its lowest and highest number, in the same way
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..columns import Column
 from ..errors import BadValue, shorten
+from ..figure.palette import class_colours
 from ..figure.text import clean
 
 __all__ = ["Cloud", "Mark", "Thumbs", "bytes_per_point", "media_type", "pack", "words"]
@@ -83,6 +87,7 @@ class Cloud:
     colours: Array  # (C, 3) uint8, of the classes
     thumbs: Thumbs | None = None
     marks: tuple[Mark, ...] = ()
+    columns: tuple[Column, ...] = ()  # what a table says besides; at most 63 of groups and 255 of numbers are shown
 
     def __post_init__(self) -> None:
         n, c = len(self.files), len(self.classes)
@@ -118,10 +123,19 @@ class Cloud:
             if [np.shape(place) for place in mark.places] != axes or not all(np.isfinite(p).all() for p in mark.places):
                 raise BadValue(f"The mark {shorten(mark.name)} needs a finite place of {axes} numbers in the maps.")
 
+    @property
+    def grouped(self) -> list[Column]:
+        return [one for one in self.columns if one.groups][:63]
+
+    @property
+    def numbered(self) -> list[Column]:
+        return [one for one in self.columns if not one.groups][:255]
+
     @cached_property
     def packed(self) -> bytes:
         """`pack(cloud)`, made once."""
-        known = bool(self.trust) + 2 * bool(self.kept)
+        groups, numbers = self.grouped, self.numbered
+        known = bool(self.trust) + 2 * bool(self.kept) + 4 * len(groups) + 256 * len(numbers)
         head = [struct.pack("<4sIHH", b"XPLR", len(self.files), len(self.maps), known)]
         body = []
         for points in self.maps:
@@ -129,15 +143,30 @@ class Cloud:
             step = float((points.max(0) - lowest).max()) / 65535 or 1.0
             head.append(struct.pack("<I3ff", points.shape[1], *lowest, *[0.0] * (3 - points.shape[1]), step))
             body.append(np.clip(np.rint((points - lowest) / step), 0, 65535).T)
-        body += [self.labels[None] % (UNKNOWN + 1), self.predictions[None] % (UNKNOWN + 1)]
+        body += [numbers[None] % (UNKNOWN + 1) for numbers in (self.labels, self.predictions)]
+        body += [one.values.astype(np.int64)[None] % (UNKNOWN + 1) for one in groups]
         parts = [np.ascontiguousarray(part, "<u2").tobytes() for part in body]
         parts += [_share(part).tobytes() for part in (self.confidence, *self.trust, *self.kept)]
+        for one in numbers:
+            low, high = one.span
+            parts.append(_share((one.values - low) / ((high - low) or 1.0)).tobytes())
         return b"".join(head + parts)
 
     @cached_property
     def worded(self) -> bytes:
         """`words(cloud)`, made once."""
-        named = {"files": [plain(name) for name in self.files], "classes": [plain(name) for name in self.classes]}
+        named: dict[str, Any] = {"files": [plain(name) for name in self.files]}
+        named["classes"] = [plain(name) for name in self.classes]
+        named["groups"] = [
+            {
+                "name": plain(one.name),
+                "names": [plain(name) for name in one.groups],
+                "colours": [hexed(colour) for colour in class_colours(len(one.groups))[0].tolist()],
+            }
+            for one in self.grouped
+        ]
+        spans = [(plain(one.name), *one.span) for one in self.numbered]
+        named["numbers"] = [{"name": name, "low": low, "high": high} for name, low, high in spans]
         return json.dumps(named, separators=(",", ":")).encode()
 
     @cached_property
@@ -152,13 +181,20 @@ def pack(cloud: Cloud) -> bytes:
 
 
 def words(cloud: Cloud) -> bytes:
-    """JSON of the files and the classes: {"files": [...], "classes": [...]}."""
+    """JSON of the files, the classes and the columns: {"files": [...], "classes": [...], "groups": [{"name", "names",
+    "colours"}], "numbers": [{"name", "low", "high"}]}."""
     return cloud.worded
 
 
 def bytes_per_point(cloud: Cloud) -> float:
     """What travels before the first frame, for each point."""
     return len(pack(cloud)) / len(cloud.files)
+
+
+def hexed(colour: Any) -> str:
+    """As CSS has it."""
+    red, green, blue = colour
+    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def plain(name: str) -> str:

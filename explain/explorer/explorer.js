@@ -91,7 +91,7 @@ class Explorer {
     this.cloud = this.words = this.picked = this.matches = this.lower = null;
     [this.opened, this.active, this.under] = [null, null, null];
     this.search.value = this.found.textContent = "";
-    this.hidden = { label: new Set(), prediction: new Set(), verdict: new Set() };
+    this.hidden = {};
     this.sent = [];
     this.told = {};
     this.hideCard();
@@ -126,21 +126,20 @@ class Explorer {
 
   begin(cloud, same) {
     this.cloud = cloud;
-    this.fields = fieldsOf(cloud);
+    this.fields = fieldsOf(cloud, this.words);
+    this.groupings = groupingsOf(this.words);
+    for (const name of this.groupings) this.hidden[name] ??= new Set();
     this.maps.forEach((map, k) => map.receive(cloud.maps[k], same));
     if (!same) {
-      this.groups = Object.fromEntries(
-        ["label", "prediction", "verdict"].map((name) => [name, groupsOf(cloud, name, this.words.classes.length)]),
-      );
+      this.groups = {};
       this.look = new Uint8Array(cloud.count);
       this.picked = new Uint8Array(cloud.count);
       if (this.data.picked?.of === this.data.of) this.picked = unpackBits(this.data.picked.bits, cloud.count);
       this.shuffled = shuffle(cloud.count);
-    } else {
-      for (const name of Object.keys(this.groups)) this.groups[name] = groupsOf(cloud, name, this.words.classes.length);
     }
+    for (const name of this.groupings) this.groups[name] = groupsOf(cloud, name, this.words);
     this.select.replaceChildren(
-      ...(this.fields.length ? this.fields : ["label"]).map((field) => new Option(FIELDS[field], field)),
+      ...(this.fields.length ? this.fields : ["label"]).map((field) => new Option(titleOf(field), field)),
     );
     this.setColour(this.fields.includes(this.colour) ? this.colour : this.fields[0] ?? "label");
   }
@@ -167,7 +166,7 @@ class Explorer {
 
   setColour(colour) {
     this.colour = this.select.value = colour;
-    this.grouping = groupingOf(colour, this.fields);
+    this.grouping = groupingOf(colour, this.fields, this.groupings);
     this.recolour();
   }
 
@@ -175,11 +174,14 @@ class Explorer {
     this.readTheme();
     const { cloud, words, data, colour, grouping } = this;
     const continuous = colour !== grouping;
-    const classes = data.colours.map((hex) => rgb(...[1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16))));
-    const palette = grouping === "verdict" ? [RIGHT, WRONG, GREY] : [...classes, GREY];
+    const column = words.groups.find(({ name }) => COLUMN + name === grouping);
+    const shade = (hex) => rgb(...[1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
+    const palette = grouping === "verdict" ? [RIGHT, WRONG, GREY] : [...(column ?? data).colours.map(shade), GREY];
+    const number = words.numbers.findIndex(({ name }) => COLUMN + name === colour);
     const groups = this.groups[grouping];
     this.tints = cloud.maps.map((map) => {
-      const shares = { confidence: cloud.confidence, trust: map.trust, kept: map.kept }[colour];
+      const known = { confidence: cloud.confidence, trust: map.trust, kept: map.kept };
+      const shares = number < 0 ? known[colour] : cloud.numbers[number];
       const tint = new Uint32Array(cloud.count);
       const [numbers, colours] = continuous ? [shares, RAMP] : [groups, palette];
       if (!numbers) return tint.fill(GREY);
@@ -187,11 +189,12 @@ class Explorer {
       return tint;
     });
     const totals = tally(groups, null, palette.length);
-    const names = grouping === "verdict" ? VERDICTS : [...words.classes, "unknown"];
+    const names = grouping === "verdict" ? VERDICTS : [...(column?.names ?? words.classes), "unknown"];
     const rows = palette.map((tint, k) => ({ name: names[k], colour: css(tint), total: totals[k] }));
-    const key = JSON.stringify([rows, continuous]);
+    const ends = !continuous ? null : number < 0 ? [0, 1] : [words.numbers[number].low, words.numbers[number].high];
+    const key = JSON.stringify([rows, ends]);
     if (key !== this.legendKey || this.legend.hidden !== this.hidden[grouping]) {
-      this.legend.build(rows, this.hidden[grouping], continuous); // a rerun leaves the focus and the scrolling alone
+      this.legend.build(rows, this.hidden[grouping], ends); // a rerun leaves the focus and the scrolling alone
       this.legendKey = key;
     }
     this.relook();
@@ -450,6 +453,13 @@ class Explorer {
       const shares = map.told[field];
       if (shares && shares[index] !== NONE) rows.push([FIELDS[field], (shares[index] / 254).toFixed(2)]);
     }
+    words.groups.forEach(({ name, names }, k) => {
+      if (cloud.groups[k][index] !== UNKNOWN) rows.push([name, names[cloud.groups[k][index]]]);
+    });
+    words.numbers.forEach(({ name, low, high }, k) => {
+      const share = cloud.numbers[k][index];
+      if (share !== NONE) rows.push([name, (low + (share / 254) * (high - low)).toPrecision(3)]);
+    });
     return rowsOf(rows);
   }
 

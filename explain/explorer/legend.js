@@ -10,8 +10,12 @@ const FIELDS = {
 };
 const VERDICTS = ["right", "wrong", "unknown"];
 
+// A column of the pictures' table, as a field.
+const COLUMN = "column ";
+const titleOf = (field) => FIELDS[field] ?? field.slice(COLUMN.length);
+
 // Those of which something is known.
-function fieldsOf(cloud) {
+function fieldsOf(cloud, words) {
   const some = (numbers, none) => numbers?.some((number) => number !== none);
   const [label, prediction] = [some(cloud.labels, UNKNOWN), some(cloud.predictions, UNKNOWN)];
   const known = {
@@ -22,17 +26,29 @@ function fieldsOf(cloud) {
     trust: cloud.maps.some((map) => some(map.trust, NONE)),
     kept: cloud.maps.some((map) => some(map.kept, NONE)),
   };
-  return Object.keys(FIELDS).filter((field) => known[field]);
+  const columns = [...words.groups, ...words.numbers].map(({ name }) => COLUMN + name);
+  return [...Object.keys(FIELDS).filter((field) => known[field]), ...columns];
+}
+
+// Those that put each picture into a group, by which it may be hidden.
+function groupingsOf(words) {
+  return ["label", "prediction", "verdict", ...words.groups.map(({ name }) => COLUMN + name)];
 }
 
 // A continuous field is shown over the classes.
-function groupingOf(field, fields) {
-  if (["label", "prediction", "verdict"].includes(field)) return field;
+function groupingOf(field, fields, groupings) {
+  if (groupings.includes(field)) return field;
   return fields.includes("label") || !fields.includes("prediction") ? "label" : "prediction";
 }
 
 // The group of each point; unknown ones come last.
-function groupsOf(cloud, grouping, classes) {
+function groupsOf(cloud, grouping, words) {
+  const classes = words.classes.length;
+  const column = words.groups.findIndex(({ name }) => COLUMN + name === grouping);
+  if (column >= 0) {
+    const last = words.groups[column].names.length;
+    return cloud.groups[column].map((number) => (number === UNKNOWN ? last : number));
+  }
   if (grouping === "verdict") {
     const verdicts = new Uint16Array(cloud.count);
     for (let k = 0; k < cloud.count; k++) {
@@ -58,10 +74,16 @@ class Legend {
     bar.putImageData(pixels, 0, 0);
   }
 
-  // rows: { name, colour, total } of each group; those without points are left out.
-  build(rows, hidden, continuous) {
+  // rows: { name, colour, total } of each group; those without points are left out. ends: of a continuous field.
+  build(rows, hidden, ends) {
+    const continuous = ends !== null;
     this.hidden = hidden;
     this.node.querySelector(".scale").hidden = !continuous;
+    const written = (number) => Number(number.toPrecision(4)).toString();
+    const [low, high] = ends ?? [0, 1];
+    [low, (low + high) / 2, high].forEach((number, k) => {
+      this.node.querySelectorAll(".scale span")[k].textContent = written(number);
+    });
     this.list.classList.toggle("plain", continuous);
     this.rows = rows.map((row, group) => {
       if (!row.total) return null;

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..figure.text import clean
-from .cloud import Cloud, media_type, pack, plain, words
+from .cloud import Cloud, hexed, media_type, pack, plain, words
 
 __all__ = ["CSS", "HTML", "SCRIPT", "describe", "page"]
 
@@ -45,7 +45,7 @@ def describe(cloud: Cloud, address: Callable[[bytes, str, str], str], alt: str, 
         "points": address(pack(cloud), "application/octet-stream", "points"),
         "words": address(words(cloud), "application/json", "words"),
         "titles": [plain(title) for title in cloud.titles],
-        "colours": [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in cloud.colours.tolist()],
+        "colours": [hexed(colour) for colour in cloud.colours.tolist()],
         "thumbs": thumbs
         and {
             "sheets": [address(file, media_type(file), f"sheet{k}") for k, file in enumerate(thumbs.sheets)],

@@ -503,6 +503,8 @@ class _Pass:
             "identities": text_array([_identity(self.images, p) for p in positions]),
             "errors": text_array([errors.get(p, "") for p in positions]),
         }
+        if self.images.columns:
+            arrays["columns"] = text_array([self.images.row(p) for p in positions])
         if rows:
             scores = torch.cat([score for _, score in rows])
             best = self.model.chances(scores).topk(top)

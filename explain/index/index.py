@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -120,9 +121,18 @@ class Index:
                 return whole.head(len(names))
         classes = tuple(known.classes) if known.grouped == "label" else ()
         labels = self.labels if known.grouped == "label" else None
-        return ImageSet(
-            known.data, tuple(names), labels, classes, root=None if known.root is None else Path(known.root)
-        )
+        root = None if known.root is None else Path(known.root)
+        return ImageSet(known.data, tuple(names), labels, classes, root=root, columns=self.columns)
+
+    @cached_property
+    def columns(self) -> dict[str, tuple[Any, ...]]:
+        """What else a table said of the pictures, N values a column; None where an index that was merged had none."""
+        if not any("columns" in rows for rows in self._rows):
+            return {}
+        table = [json.loads(line) if line else {} for line in self._column("columns")]
+        return {
+            name: tuple(row.get(name) for row in table) for name in dict.fromkeys(key for row in table for key in row)
+        }
 
     @property
     def classes(self) -> list[str]:
@@ -184,7 +194,7 @@ class Index:
         return ordered
 
     def _column(self, name: str) -> list[str]:
-        lines = [line for rows in self._rows for line in lines_of(rows[name])]
+        lines = [line for rows in self._rows for line in _lines(rows, name)]
         ordered = [""] * len(lines)
         for position, line in zip(self._positions.tolist(), lines, strict=True):
             ordered[position] = line
@@ -339,3 +349,8 @@ def _box(layer: Layer, channel: int, row: int, column: int) -> Box | None:
     if layer.field is None or not layer.spatial:
         return None
     return layer.field.box(row, column, channel=channel)
+
+
+def _lines(rows: Arrays, name: str) -> list[str]:
+    """A column of a shard; empty lines where it has none, as a shard of pictures without a table."""
+    return lines_of(rows[name]) if name in rows else [""] * len(rows["labels"])

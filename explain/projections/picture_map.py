@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..columns import Column, columns_of, extended
 from ..index import Index
 from ..index.references import file_name
 
@@ -90,4 +91,9 @@ class PictureMap:
         for name in ("trust", "kept"):
             if getattr(self, name) is not None:
                 columns[name] = getattr(self, name).tolist()
-        return columns
+        return extended(columns, self.index.columns, self.images.tolist())
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        """What the pictures' table says of them, to colour and filter by."""
+        return columns_of({name: [row[k] for k in self.images.tolist()] for name, row in self.index.columns.items()})

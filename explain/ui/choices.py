@@ -25,9 +25,12 @@ from explain.views.inputs import EntryOptions, Input, Plain
 __all__ = ["chosen", "entry_options", "more", "option", "show", "typed"]
 
 
-def option(view: View, name: str, label: str | None = None, said: Callable[[Any], str] = str) -> Any:
-    """A widget for an option of render, or for a parameter that is one."""
-    return widgets.option(_option(view, name), view.key(name), label or name.replace("_", " ").capitalize(), said)
+def option(
+    view: View, name: str, label: str | None = None, said: Callable[[Any], str] = str, more: Iterable[str] = ()
+) -> Any:
+    """A widget for an option of render, or for a parameter that is one; `more` are the choices that show only here."""
+    label = label or name.replace("_", " ").capitalize()
+    return widgets.option(_option(view, name), view.key(name), label, said, more)
 
 
 def chosen(view: View, name: str) -> Any:

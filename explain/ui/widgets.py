@@ -3,7 +3,8 @@
 import html
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from explain.images import VISIONS, enlarge, png, seen_as
 from explain.index import Index
 from explain.nets import NETS
 from explain.network.model import Layer, Model
-from explain.options import Option, Range
+from explain.options import Choices, Option, Range
 from explain.project import project
 from explain.registry import Entry
 from explain.store import sha256
@@ -223,12 +224,20 @@ def chosen(spec: Option, name: str) -> Any:
         return spec.default
 
 
-def option(spec: Option, name: str | None = None, label: str | None = None, said: Callable[[Any], str] = str) -> Any:
+def option(
+    spec: Option,
+    name: str | None = None,
+    label: str | None = None,
+    said: Callable[[Any], str] = str,
+    more: Iterable[str] = (),
+) -> Any:
     """The widget that a registered option's type and bounds ask for; its value is part of the permalink.
 
-    said: how one of its choices is written.
+    said: how one of its choices is written; more: those beside the ones that it names.
     """
     name, label = name or spec.name, label or spec.name.replace("_", " ").capitalize()
+    if isinstance(spec.bounds, Choices) and spec.bounds.more:
+        spec = replace(spec, bounds=Choices(*spec.bounds.values, *more, help=spec.help))
     value = chosen(spec, name)
     help = spec.help or None
     if spec.type is bool:

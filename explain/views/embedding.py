@@ -158,7 +158,10 @@ def render(
     result: Embedding,
     thumbs: Thumbs | None = None,
     *,
-    colour: Annotated[str, Choices(*map_plot.COLOURS, help="class is the label where it is known")] = "class",
+    colour: Annotated[
+        str,
+        Choices(*map_plot.COLOURS, help="class is the label where it is known", more="a column of the pictures' table"),
+    ] = "class",
     names: Annotated[bool, Choices(True, False, help="class names in the map")] = True,
     legend: Annotated[bool, Choices(True, False, help="class names with counts under it")] = True,
     thumbnails: Annotated[bool, Choices(True, False, help="pictures instead of dots, where there is room")] = False,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..attribution.target import Target, class_of, layer_for
+from ..columns import extended
 from ..data import ImageSet
 from ..errors import BadFile, BadValue, NotSupported, shorten
 from ..figure import VERSION, Figure, Grid, Panel, Pixels
@@ -84,13 +85,14 @@ class Gallery(Result):
 
     tiles: tuple[Tile, ...]
     unreadable: tuple[str, ...]
+    columns: Mapping[str, Sequence[Any]]
     facts: dict[str, Any]
 
     @property
     def table(self) -> dict[str, list[Any]]:
         """One row a picture; `min` and `max` are the raw values of its map."""
         ranges = [one.map.range for one in self.tiles]
-        return {
+        table: dict[str, list[Any]] = {
             "picture": [one.number for one in self.tiles],
             "file": [one.file for one in self.tiles],
             "label": [one.label for one in self.tiles],
@@ -101,6 +103,7 @@ class Gallery(Result):
             "min": [low for low, _ in ranges],
             "max": [high for _, high in ranges],
         }
+        return extended(table, self.columns, table["picture"])
 
     @property
     def summary(self) -> str:
@@ -156,6 +159,7 @@ def compute(
     return Gallery(
         tiles=tuple(tiles),
         unreadable=tuple(unreadable),
+        columns=images.columns,
         facts={
             "target": None if wanted is None else Target(wanted, model.classes[wanted], 0.0, None),
             "layer": place,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..columns import extended
 from ..errors import BadFile, BadValue
 from ..figure import RIGHT, UNKNOWN, WRONG, Figure, Grid, Panel, Pixels
 from ..images import contact_sheet, enlarge
@@ -62,6 +64,7 @@ class Neighbours(Result):
     tile: Pixels
     features: Ranking
     pixels: Ranking
+    columns: Mapping[str, Sequence[Any]]
     facts: dict[str, Any]
 
     @property
@@ -94,7 +97,8 @@ class Neighbours(Result):
             )
         ]
         names = ("space", "rank", "image", "file", "distance", "label", "prediction", "same")
-        return {name: [row[k] for row in rows] for k, name in enumerate(names)}
+        table = {name: [row[k] for row in rows] for k, name in enumerate(names)}
+        return extended(table, self.columns, table["image"])
 
     def ranking(self, space: str) -> Ranking:
         return self.features if space == "features" else self.pixels
@@ -164,6 +168,7 @@ def compute(
         tile=tile,
         features=features,
         pixels=pixels,
+        columns=index.columns,
         facts={
             "image": picture,
             "by": by,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from explain.columns import columns_of
 from explain.explorer import Cloud, Mark, Thumbs, page
 from explain.images import png
 
@@ -622,3 +623,38 @@ def test_app_test_runs_the_page(tmp_path):
     app = AppTest.from_file(str(script), default_timeout=60).run()
     assert not app.exception
     assert json.loads(app.code[0].value)["picked"] == 0
+
+
+def test_columns_of_a_table_are_colours_and_slices(browser, tmp_path):
+    random = np.random.default_rng(0)
+    labels, shifts = np.repeat([0, 1], 200), np.tile(["early", "late", ""], 134)[:400]
+    made = columns_of({"shift": shifts, "length": [str(k / 2) for k in range(400)], EVIL: ["x", "y"] * 200})
+    cloud = Cloud(
+        ("",), (random.normal(0, 1, (400, 2)).astype(np.float32),), ("x",) * 400, ("cat", "dog"), labels, labels,
+        np.full(400, 0.5), (), (), np.array([[250, 0, 0], [0, 0, 250]], np.uint8), columns=tuple(made.values()),
+    )  # fmt: skip
+    (tmp_path / "map.html").write_bytes(page(cloud, "Columns", "", ""))
+    tab = browser.new_page(viewport={"width": 1000, "height": 900})
+    tab.goto((tmp_path / "map.html").as_uri())
+    ready(tab)
+    assert tab.locator(".colour option").all_inner_texts()[4:] == ["shift", EVIL, "length"]
+    late, early = int((shifts == "late").sum()), int((shifts == "early").sum())
+    tab.locator(".colour select").select_option(label="shift")
+    rows = tab.locator(".groups button")
+    assert [text.split("\n") for text in rows.all_inner_texts()] == [
+        ["early", f"{early}"], ["late", f"{late}"], ["unknown", f"{400 - early - late}"]
+    ]  # fmt: skip
+    rows.nth(1).click()
+    tab.get_by_text(f"{400 - late} of 400 pictures").wait_for()
+    tab.locator(".colour select").select_option(label="label")
+    group(tab, "cat").click()
+    both = int(((shifts != "late") & (labels == 1)).sum())
+    tab.get_by_text(f"{both} of 400 pictures").wait_for()
+    tab.locator(".colour select").select_option(label="length")
+    assert tab.locator(".scale").inner_text().split() == ["0", "99.75", "199.5"]
+    over(tab).focus()
+    tab.keyboard.press("ArrowRight")
+    told = tab.locator(".card dl").inner_text()
+    assert "length" in told
+    assert EVIL in told
+    tab.close()

@@ -210,7 +210,7 @@ if made[0] is not None:
     with widgets.row("controls-figure"):
         cells = st.columns([2, 2, 6], vertical_alignment="bottom")
     with cells[0]:
-        style["colour"] = choices.option(view, "colour", "Colours of the figure")
+        style["colour"] = choices.option(view, "colour", "Colours of the figure", more=made[0].columns)
     with cells[1]:
         style["thumbnails"] = choices.option(view, "thumbnails", "Pictures, not dots")
     choices.more(view, given, style, without=view.parameters, label="More of the figure")

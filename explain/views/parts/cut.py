@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...columns import extended
 from ...errors import BadFile, BadValue
 from ...figure import Grid, Panel
 from ...images import contact_sheet, draw_box
@@ -125,6 +126,7 @@ def cut(index: Index, layer: Layer, rows: Iterable[tuple[int, str, int, Row]]) -
         entries = (channel, ranking, rank, row.score, row.image, file, row.position, box, source)
         for name, value in zip(table, (*entries, row.label, row.prediction), strict=True):
             table[name].append(value)
+    table = extended(table, index.columns, table["image"])
     return Cuts(
         np.stack(tiles) if tiles else np.zeros((0, height, width, 3), np.uint8),
         np.stack(pictures) if pictures else np.zeros((0, *preprocess.size, 3), np.uint8),

@@ -38,6 +38,7 @@ def explore(results: tuple[PictureMap, ...], titles: tuple[str, ...], thumbs: Th
         trust=tuple(r.trust for r in results if r.trust is not None) if measured else (),
         kept=tuple(r.kept for r in results if r.kept is not None) if measured else (),
         colours=class_colours(len(classes))[0],
+        columns=tuple(first.columns.values()),
         thumbs=thumbs,
         marks=marks,
     )

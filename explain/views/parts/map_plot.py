@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...errors import BadValue
+from ...columns import Column
+from ...errors import BadValue, Unknown
 from ...explorer import Thumbs
 from ...figure import Grid, Key, Panel, Pixels, Plot, Scale
 from ...figure.palette import RIGHT, UNKNOWN, WRONG, class_colours
@@ -24,6 +25,7 @@ from ...projections.picture_map import PictureMap
 __all__ = ["COLOURS", "Look", "classes_of", "coloured_by", "fidelity_of", "picture_map", "plot", "sheet"]
 
 COLOURS = ("class", "label", "prediction", "right", "confidence", "trust", "kept")
+SHARES = ("confidence", "trust", "kept")
 LEGEND = 20  # classes that a legend names; the rest are one line
 NAMED, CROWD = 24, 6  # classes whose names stand in the map; points among which a name may stand
 CANVAS, LARGEST = 1600, 160  # pixels of a map of thumbnails, and of a thumbnail in it
@@ -59,20 +61,25 @@ def classes_of(result: PictureMap) -> list[str]:
 def plot(result: PictureMap, look: Look) -> Plot:
     """The map as a plot. Raises BadValue for colours by what is not known."""
     by = coloured_by(result, look.colour)
+    _check(result, by)
     points = flat(result.points, look.turn, look.tilt)
     marks = tuple((*flat(one.place[None], look.turn, look.tilt)[0].tolist(), one.name) for one in result.placed)
     shared: dict[str, Any] = {"marks": marks, "axes": _axes(result), "size": look.size or None}
-    if by in ("confidence", "trust", "kept"):
+    if by in SHARES:
         values = _values(result, by)
         order = np.argsort(-values, kind="stable")  # those to doubt are drawn last
         label = {"confidence": "probability of the prediction", "kept": "share of nearest neighbours kept"}.get(by, by)
         return Plot(points[order], ramp(values[order], "viridis"), scale=Scale("viridis", 0.0, 1.0, label), **shared)
+    if (column := result.columns.get(by)) and not column.groups:
+        order = np.random.default_rng(0).permutation(len(points))
+        scale = Scale("viridis", *column.span, by)
+        return Plot(points[order], _ramp(column)[order], scale=scale, **shared)
     keys, groups = _groups(result, by)
     colours = np.array([key.colour for key in keys], np.uint8)[groups]
     shapes = np.array([key.shape for key in keys], np.uint8)[groups]
     order = np.random.default_rng(0).permutation(len(points))  # no class lies over all others
     names: tuple[tuple[Any, ...], ...] = ()
-    if look.names and by in ("label", "prediction") and len(keys) <= NAMED:
+    if look.names and by != "right" and len(keys) <= NAMED:
         above = 0.03 * float(np.ptp(points, 0).max())
         names = tuple((*_middle(points[groups == k], above), key.name) for k, key in enumerate(keys))
     legend = tuple(keys[:LEGEND]) if look.legend else ()
@@ -111,8 +118,11 @@ def picture_map(result: PictureMap, look: Look, thumbs: Thumbs | None) -> Panel:
     canvas = np.full((tall, CANVAS, 3), 255, np.uint8)
     taken = np.zeros((tall, CANVAS), bool)
     by = coloured_by(result, look.colour)
-    if by in ("confidence", "trust", "kept"):
+    _check(result, by)
+    if by in SHARES:
         colours = ramp(_values(result, by), "viridis")
+    elif (column := result.columns.get(by)) and not column.groups:
+        colours = _ramp(column)
     else:
         keys, groups = _groups(result, by)
         colours = np.array([key.colour for key in keys], np.uint8)[groups]
@@ -160,6 +170,19 @@ def _thumbnail(thumbs: Thumbs, k: int, opened: dict[int, Pixels]) -> Pixels:
     return opened[number][row * side : (row + 1) * side, column * side : (column + 1) * side]
 
 
+def _check(result: PictureMap, by: str) -> None:
+    if by not in COLOURS and by not in result.columns:
+        raise Unknown("colour of points", by, [*COLOURS, *result.columns])
+
+
+def _ramp(column: Column) -> Pixels:
+    """Colours of numbers between their lowest and highest; grey where there is none."""
+    low, high = column.span
+    known = np.isfinite(column.values)
+    unit = (np.where(known, column.values, low) - low) / ((high - low) or 1.0)
+    return np.where(known[:, None], ramp(unit.astype(np.float32), "viridis"), np.array(UNKNOWN, np.uint8))
+
+
 def _values(result: PictureMap, by: str) -> NDArray[np.float32]:
     values: NDArray[np.float32] | None = getattr(result, by)
     if values is None:
@@ -176,9 +199,12 @@ def _groups(result: PictureMap, by: str) -> tuple[list[Key], NDArray[np.int64]]:
         order = [name for name in colours if name in names]
         shapes = dict.fromkeys(order, 0) | {"wrong": 2}
     else:
-        names = [name or UNLABELLED for name in (result.labels if by == "label" else result.predictions)]
+        if column := result.columns.get(by):
+            names = [column.groups[int(k)] if k >= 0 else UNLABELLED for k in column.values]
+        else:
+            names = [name or UNLABELLED for name in (result.labels if by == "label" else result.predictions)]
         met = set(names)
-        order = [name for name in classes_of(result) if name in met]
+        order = [name for name in (column.groups if column else classes_of(result)) if name in met]
         palette, kinds = class_colours(len(order))
         colours = {name: (int(palette[k, 0]), int(palette[k, 1]), int(palette[k, 2])) for k, name in enumerate(order)}
         shapes = {name: int(kinds[k]) for k, name in enumerate(order)}
