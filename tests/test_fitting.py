@@ -1,6 +1,8 @@
 """Checkpoints as programs really save them: the network's own weights are found, and what was done is said."""
 
 import argparse
+import json
+import os
 import pathlib
 
 import numpy as np
@@ -198,3 +200,41 @@ def test_safetensors_are_read_as_well(tmp_path):
     net = small()
     save_file({key: value.contiguous() for key, value in prefixed(net, "model.").items()}, tmp_path / "w.safetensors")
     assert same(loaded(tmp_path / "w.safetensors"), net)
+
+
+class Pickled(nn.Sequential):
+    """A class of the user's own, which a pickle names."""
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_pickle_that_is_trusted_becomes_safetensors(nested, tmp_path, run, monkeypatch):
+    monkeypatch.chdir(pathlib.Path(__file__).parent)  # where the pickle finds the class
+    net = build("squeezenet1_1", num_classes=3)
+    whole = Pickled(net)
+    torch.save({"epoch": 3, "model": whole} if nested else whole, tmp_path / "whole.pth")
+    given = [tmp_path / "whole.pth", "photos/0", "--architecture", NAME, "--classes", "a", "b", "c", "--json"]
+    status, _, said = run("predict", *given)
+    assert status == 2
+    assert "--trust-file" in said
+    status, out, said = run("predict", *given, "--trust-file")
+    assert status == 0, said
+    assert "whole.safetensors" in said
+    model = explain.load_model(tmp_path / "whole.safetensors", architecture=NAME, classes=list("abc"))
+    image = explain.open_picture("photos/0")
+    assert same(loaded(tmp_path / "whole.safetensors", build("squeezenet1_1", num_classes=3)), net)
+    assert json.loads(out)["classes"][0][0] == model.predict(image, 1)[0][0][0]
+    status, _, said = run("predict", *given, "--trust-file")
+    assert (status, "is there already" in said) == (2, True)
+
+
+class Kills:
+    def __reduce__(self):
+        return os._exit, (3,)
+
+
+def test_what_a_trusted_pickle_does_stays_in_its_process(tmp_path, run):
+    torch.save({"state_dict": Kills()}, tmp_path / "bad.pth")
+    status, _, said = run("predict", tmp_path / "bad.pth", "photos/0", "--architecture", NAME, "--trust-file")
+    assert status == 2
+    assert "bad.pth" in said
+    assert not (tmp_path / "bad.safetensors").exists()

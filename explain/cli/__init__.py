@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ..errors import ExplainError
 from . import figures, index, names, project, service, training, views
-from .command import Commands
+from .command import Commands, trust
 
 __all__ = ["declared", "main"]
 
@@ -21,6 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         given = declared(words).parser.parse_args(words)
+        if getattr(given, "trust_file", False):
+            trust(given)
         given.run(given)
     except ExplainError as error:
         print("explain:", " ".join(str(error).split()), file=sys.stderr)

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import BadValue, shorten
 from ..progress import Progress
 
-__all__ = ["Commands", "Parser", "add_model", "bar", "model_options", "pairs", "say"]
+__all__ = ["Commands", "Parser", "add_model", "bar", "model_options", "pairs", "say", "trust"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -54,6 +54,9 @@ class Commands:
 def add_model(sub: Parser) -> None:
     """How the model that is named is loaded."""
     sub.add_argument("--weights", metavar="W", help="a checkpoint file")
+    sub.add_argument(
+        "--trust-file", action="store_true", help="unpickle the checkpoint in a process of its own; runs what it says"
+    )
     sub.add_argument("--architecture", metavar="A", help="what a checkpoint file or a saved folder belongs to")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     sub.add_argument("--classes", metavar="C", nargs="+", help="names, or a file with one a line or a JSON list")
@@ -66,6 +69,19 @@ def add_model(sub: Parser) -> None:
         "--mean", metavar="X", type=float, nargs="+", help="subtracted from values of 0 to 1, a channel each"
     )
     sub.add_argument("--std", metavar="X", type=float, nargs="+", help="divided by")
+
+
+def trust(given: argparse.Namespace) -> None:
+    """Weights that need unpickling become safetensors beside their file, and are read from there."""
+    from pathlib import Path
+
+    from ..network.trusted import as_safetensors
+
+    name = "weights" if given.weights else "model"
+    path, mark, entry = str(getattr(given, name)).partition("#")
+    out = as_safetensors(Path(path), entry if mark else "")
+    print(f"{out} has the weights of {path}; it needs no trust.", file=sys.stderr)
+    setattr(given, name, str(out))
 
 
 def model_options(given: argparse.Namespace) -> dict[str, Any]:

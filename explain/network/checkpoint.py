@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ..errors import BadFile, Unknown, enumerate_some, shorten
 
-__all__ = ["Weights", "read_json", "read_weights"]
+__all__ = ["Weights", "choose", "read_json", "read_weights"]
 
 LARGEST_FILE = 8 << 30
 MOST_TENSORS = 20_000
@@ -86,10 +86,11 @@ def read_weights(path: Path) -> Weights:
             named = re.search(r"GLOBAL ([\w.]{1,100})", str(error))
             which = f" ({named[1]})" if named else ""
             raise BadFile(
-                f"Weights {name} hold a pickled object{which}, and loading it would run code from the file; {_WAY}."
+                f"Weights {name} hold a pickled object{which}, and loading it would run code from the file; {_WAY}; of "
+                "one that you trust, --trust-file on the command line writes it so."
             ) from None
         raise BadFile(f"Weights {name} are neither safetensors nor a state dict saved by torch.") from None
-    return _chosen(content, name, entry)
+    return choose(content, name, entry)
 
 
 def _harmless() -> list[Any]:
@@ -136,8 +137,8 @@ def _is_safetensors(path: Path, size: int) -> bool:
     return True
 
 
-def _chosen(content: Any, name: str, entry: str) -> Weights:
-    """The weights in what a file holds: itself, or those under one of its keys."""
+def choose(content: Any, name: str, entry: str) -> Weights:
+    """The weights in what a file holds: itself, or those under one of its keys. Raises BadFile, Unknown."""
     notes = []
     if isinstance(content, Mapping) and not _is_state_dict(content):
         found = _found(content)
