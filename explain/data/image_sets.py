@@ -109,7 +109,7 @@ class ImageSet(Sequence[Image]):
                 columns={name: values[index] for name, values in self.columns.items()},
             )
         at = range(len(self))[operator.index(index)]
-        return decode(Path(self.files[at])) if self.array is None else from_array(self.array[at])
+        return _read(self.files[at]) if self.array is None else from_array(self.array[at])
 
     def __repr__(self) -> str:
         return f"<ImageSet {self.name!r}: {len(self)} images, {len(self.classes)} classes>"
@@ -170,13 +170,18 @@ def load_images(
     """An ImageSet, or the first `limit` pictures of it.
 
     source is a name of list_images(); `torchvision:CIFAR10/test` and the like; a folder, whose sub-folders are the
-    classes if it has any with pictures in them; a table (.csv, .tsv, .parquet) whose rows name pictures; a picture's
-    path or a list of them; a map-style torch dataset of pictures; or an ImageSet.
+    classes if it has any with pictures in them; a table (.csv, .tsv, .parquet) whose rows name pictures; shards of
+    WebDataset (.tar), Parquet or Arrow files that hold pictures, a folder of either, or `hf:OWNER/NAME` of Hugging
+    Face's cache; a picture's path or a list of them; a map-style torch dataset of pictures; or an ImageSet.
     image, label, split: of a table, as `tables.from_table` takes them. Raises Unknown, BadValue or BadFile.
     """
+    from .containers import load
     from .tables import TABLES, from_table
 
-    if isinstance(source, str | Path) and str(source).lower().endswith(TABLES) and os.path.isfile(source):
+    known = isinstance(source, str) and source in list_images()
+    if isinstance(source, str | Path) and not known and (inside := load(source, image, label, split)) is not None:
+        images = inside
+    elif isinstance(source, str | Path) and str(source).lower().endswith(TABLES) and os.path.isfile(source):
         images = from_table(source, image, label, split)
     elif image or label or split:
         raise BadValue(f"image, label and split say which columns of a table are meant; {shorten(source)} is none.")
@@ -267,11 +272,19 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
+def _read(file: str) -> Image:
+    from .containers import content, is_inside
+
+    return decode(content(file), file) if is_inside(file) else decode(Path(file))
+
+
 def _identity(file: str, root: Path | None) -> str:
+    from .containers import is_inside
+
     try:
         if root is None:
             return f"{os.path.basename(file)}\0{sha256(file)}\n"
-        stat = os.stat(file)
+        stat = os.stat(file.rpartition("!")[0] if is_inside(file) else file)
     except OSError as error:
         raise BadFile(f"{shorten(file)} cannot be read: {error.strerror or error}.") from None
     return f"{Path(os.path.relpath(file, root)).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\n"

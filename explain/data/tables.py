@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import BadFile, BadValue, Unknown, shorten
 from .image_sets import EXTENSIONS, ImageSet
 
-__all__ = ["TABLES", "from_dataset", "from_table", "path_column", "read_columns"]
+__all__ = ["TABLES", "from_dataset", "from_table", "labels_of", "path_column", "read_columns"]
 
 TABLES = (".csv", ".tsv", ".parquet")
 MOST_ROWS, MOST_BYTES = 5_000_000, 2 << 30
@@ -49,7 +49,7 @@ def from_table(
     if not files or len(missing) == len(files):
         example = f", such as {shorten(missing[0])}" if missing else ""
         raise BadFile(f"None of the {len(files)} pictures of {table.name!r} is below {shorten(str(folder))}{example}.")
-    labels, classes = _labels(columns[labelled]) if labelled else (None, ())
+    labels, classes = labels_of(columns[labelled]) if labelled else (None, ())
     others = {key: tuple(values) for key, values in columns.items() if key not in (paths, labelled)}
     return ImageSet(name or table.stem, files, labels, classes, root=folder, columns=others)
 
@@ -164,7 +164,7 @@ def path_column(columns: Mapping[str, list[Any]], table: Path, named: str = "") 
     )
 
 
-def _labels(values: Sequence[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def labels_of(values: Sequence[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Numbers and names; a row without one has -1. Names that are numbers are in the order of the numbers."""
     texts = ["" if value is None else str(value).strip() for value in values]
     names = {text for text in texts if text}

@@ -1,0 +1,245 @@
+"""Pictures inside other files: shards of WebDataset (tar), and rows of Parquet and Arrow, as Hugging Face's datasets
+keep them. One is named CONTAINER!MEMBER, and read from its place without the others."""
+
+from __future__ import annotations
+
+import json
+import os
+import tarfile
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadFile, BadValue, Unknown, shorten
+from .image_sets import EXTENSIONS, ImageSet
+from .tables import LABELS, labels_of
+
+__all__ = ["content", "from_rows", "from_tars", "is_inside", "load"]
+
+MARK = "!"
+TARS, ROWS = (".tar",), (".parquet", ".arrow")
+SPLITS = ("train", "validation", "valid", "test")
+
+
+def is_inside(file: str) -> bool:
+    return MARK in file and file.rpartition(MARK)[0].lower().endswith((*TARS, *ROWS))
+
+
+def content(file: str) -> bytes:
+    """The bytes of a picture that is named so. Raises BadFile."""
+    container, _, member = file.rpartition(MARK)
+    try:
+        changed = os.stat(container).st_mtime_ns
+        if container.lower().endswith(TARS):
+            start, size = _members(container, changed)[member]
+            with open(container, "rb") as opened:
+                opened.seek(start)
+                return opened.read(size)
+        column, _, row = member.rpartition("/")
+        cell = _rows(container, changed, column)[int(row)].as_py()
+        return bytes(cell["bytes"] if isinstance(cell, dict) else cell)
+    except (OSError, KeyError, IndexError, ValueError, TypeError, tarfile.TarError) as error:
+        raise BadFile(f"{shorten(member)} of {os.path.basename(container)!r} cannot be read: {error}.") from None
+
+
+def load(source: str | Path, image: str = "", label: str = "", split: str = "") -> ImageSet | None:
+    """The pictures in a container, a folder of them, or `hf:OWNER/NAME` in the cache of Hugging Face's hub; None for
+    anything else. Raises BadFile, BadValue, Unknown."""
+    text = str(source)
+    place = _cached(text.removeprefix("hf:")) if text.startswith("hf:") else Path(source)
+    shards = _shards(place, split)
+    if not shards:
+        return None
+    name = text.rpartition("/")[2] if text.startswith("hf:") else place.resolve().stem
+    name = f"{name}-{split}" if split else name
+    tars = [one for one in shards if one.suffix.lower() in TARS]
+    return from_tars(tars, name) if tars else from_rows(shards, name, image, label)
+
+
+def _shards(place: Path, split: str) -> list[Path]:
+    """The containers at a place, of one split where their names say which. A folder with pictures of its own, and a
+    table that only names pictures, are none."""
+    if os.path.isfile(place):
+        return [place] if _holds(place) else []
+    if not os.path.isdir(place) or any(path.suffix.lower() in EXTENSIONS for path in place.rglob("*")):
+        return []
+    found = sorted(path for path in place.rglob("*") if path.is_file() and _holds(path))
+    named = {path: _split_of(path.relative_to(place).as_posix()) for path in found}
+    known = [one for one in SPLITS if one in named.values()]
+    if split and split not in known:
+        raise Unknown(f"split of {place.name!r}:", split, known)
+    if len(known) > 1 and not split:
+        raise BadValue(f"{place.name!r} has the splits {', '.join(known)}; say which, as split={known[0]!r}.")
+    return [path for path in found if not split or named[path] == split]
+
+
+def _holds(path: Path) -> bool:
+    """Whether it is a container of pictures."""
+    if path.suffix.lower() in TARS:
+        return True
+    return path.suffix.lower() in ROWS and any(_is_picture(one.type) for one in _schema(path))
+
+
+def _split_of(path: str) -> str:
+    return next((one for one in SPLITS if one in path.lower()), "")
+
+
+def _cached(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, repo_type="dataset", local_files_only=True))
+    except Exception as error:  # of many kinds, for names and for what is not there
+        raise BadFile(
+            f"The dataset {shorten(name)} is not in the cache of Hugging Face's hub; fetch it with "
+            f"`hf download --repo-type dataset {name}`."
+        ) from error
+
+
+# ------------------------------------------------------------ tars
+
+
+def from_tars(shards: Sequence[Path], name: str) -> ImageSet:
+    """Samples KEY.jpg of WebDataset's shards, with the class of KEY.cls or of KEY.json, and what else KEY.json says.
+
+    Raises BadFile.
+    """
+    files: list[str] = []
+    rows: list[dict[str, Any]] = []
+    for shard in shards:
+        sample: dict[str, dict[str, Any]] = {}
+        pictures: dict[str, str] = {}
+        try:
+            members = _members(str(shard), os.stat(shard).st_mtime_ns)
+            for member in members:
+                key, ending = _key(member)
+                if f".{ending.rpartition('.')[2]}" in EXTENSIONS:
+                    pictures.setdefault(key, member)
+                elif ending in ("cls", "json", "txt"):
+                    sample.setdefault(key, {}).update(_told(ending, content(f"{shard}{MARK}{member}")))
+        except (OSError, tarfile.TarError, ValueError) as error:
+            raise BadFile(f"The shard {shard.name!r} cannot be read: {error}.") from None
+        files += [f"{shard}{MARK}{member}" for member in pictures.values()]
+        rows += [sample.get(key, {}) for key in pictures]
+    if not files:
+        raise BadFile(f"There are no pictures in {name!r}; WebDataset's samples are KEY.jpg, KEY.png and the like.")
+    columns = {key: [row.get(key) for row in rows] for key in dict.fromkeys(key for row in rows for key in row)}
+    return _image_set(name, files, columns, shards, ())
+
+
+def _key(member: str) -> tuple[str, str]:
+    """As WebDataset takes a name apart: what stands before the first dot of the file's name, and behind it."""
+    folder, slash, last = member.rpartition("/")
+    stem, _, ending = last.partition(".")
+    return f"{folder}{slash}{stem}", ending.lower()
+
+
+def _told(ending: str, told: bytes) -> dict[str, Any]:
+    text = told.decode("utf-8", "replace").strip()
+    if ending != "json":
+        return {"label" if ending == "cls" else "txt": text}
+    found = json.loads(text)
+    return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {"json": text}
+
+
+@lru_cache(maxsize=64)
+def _members(container: str, _changed: int) -> dict[str, tuple[int, int]]:
+    """Where each file of a tar begins, and its size."""
+    with tarfile.open(container, "r:") as archive:
+        return {one.name: (one.offset_data, one.size) for one in archive if one.isfile()}
+
+
+# ------------------------------------------------------------ rows
+
+
+def from_rows(tables: Sequence[Path], name: str, image: str = "", label: str = "") -> ImageSet:
+    """Rows of Parquet or Arrow that hold pictures themselves, as bytes or {bytes, path}; names of classes are those
+    that `datasets` keeps in the file. Raises BadFile, Unknown."""
+    files: list[str] = []
+    columns: dict[str, list[Any]] = {}
+    names: Sequence[str] = ()
+    for table in tables:
+        schema = _schema(table)
+        held = [one.name for one in schema if _is_picture(one.type)]
+        if image and image not in held:
+            raise Unknown(f"column of pictures of {table.name!r}:", image, held)
+        if not held:
+            raise BadFile(f"{table.name!r} has no column that holds pictures (binary, or bytes and path).")
+        others = [one for one in schema.names if one not in held]
+        rest = _table(table, others or held[:1])
+        files += [f"{table}{MARK}{image or held[0]}/{k}" for k in range(rest.num_rows)]
+        for other in others:
+            columns.setdefault(other, []).extend(rest.column(other).to_pylist())
+        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+        called = label or next((key for key in columns if key.lower() in LABELS), "")
+        if called and called not in columns:
+            raise Unknown(f"column of {table.name!r} for label:", called, columns)
+        names = features.get(called, {}).get("names") or names
+        if called and called != "label":
+            columns["label"] = columns.pop(called)
+    return _image_set(name, files, columns, tables, names)
+
+
+def _is_picture(kind: Any) -> bool:
+    import pyarrow as pa
+
+    binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    return bool(binary or (pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0))
+
+
+def _table(path: Path, columns: list[str] | None = None) -> Any:
+    """Some columns, or all: of an Arrow file read where they lie."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        if path.suffix.lower() == ".arrow":
+            found = _arrow(path).read_all()
+            return found if columns is None else found.select(columns)
+        return parquet.read_table(path, columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise BadFile(f"{path.name!r} cannot be read: {shorten(str(error), 120)}.") from None
+
+
+def _schema(path: Path) -> Any:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        return _arrow(path).schema if path.suffix.lower() == ".arrow" else parquet.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise BadFile(f"{path.name!r} cannot be read: {shorten(str(error), 120)}.") from None
+
+
+def _arrow(path: Path) -> Any:
+    import pyarrow as pa
+
+    source = pa.memory_map(str(path))
+    try:
+        return pa.ipc.open_stream(source)
+    except pa.ArrowInvalid:  # written with a footer
+        return pa.ipc.open_file(source)
+
+
+@lru_cache(maxsize=8)
+def _rows(container: str, _changed: int, column: str) -> Any:
+    return _table(Path(container), [column]).column(column)
+
+
+def _image_set(
+    name: str, files: list[str], columns: dict[str, list[Any]], places: Iterable[Path], names: Sequence[str]
+) -> ImageSet:
+    labels: NDArray[np.int64] | None = None
+    classes: tuple[str, ...] = ()
+    if (given := columns.pop("label", None)) is not None:
+        if names:  # numbers into these
+            labels, classes = np.array([-1 if one is None else int(one) for one in given], np.int64), tuple(names)
+        else:
+            labels, classes = labels_of(given)
+    root = Path(os.path.commonpath([os.path.dirname(os.path.abspath(place)) for place in places]))
+    kept = {key: tuple(values) for key, values in columns.items()}
+    return ImageSet(name, tuple(files), labels, classes, root=root, columns=kept)
