@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Column", "columns_of", "extended"]
+from .errors import BadValue, Unknown, shorten
+
+__all__ = ["Column", "columns_of", "extended", "rows_where", "slices_of"]
 
 FEW = 12  # numbers so few of which there are may be groups, as shifts and folds are
 MOST_GROUPS = 100  # beyond, as with identifiers, a colour tells nothing
@@ -44,8 +46,33 @@ def columns_of(columns: Mapping[str, Sequence[Any]]) -> dict[str, Column]:
     return {name: column for name, column in found.items() if column is not None}
 
 
+def rows_where(columns: Mapping[str, Sequence[Any]], condition: str) -> list[int] | None:
+    """Which rows a condition COLUMN=VALUE holds for; None for no condition. Raises BadValue, Unknown."""
+    if not condition:
+        return None
+    name, equals, value = condition.partition("=")
+    if not equals:
+        raise BadValue(f"where={shorten(condition)} is not of the form COLUMN=VALUE, such as {next(iter(columns))}=...")
+    if name not in columns:
+        raise Unknown("column for where:", name, columns)
+    texts = [_text(one) for one in columns[name]]
+    rows = [k for k, text in enumerate(texts) if text == value.strip()]
+    if not rows:
+        raise Unknown(f"value of {name!r} for where:", value, sorted(set(texts)))
+    return rows
+
+
+def slices_of(columns: Mapping[str, Sequence[Any]]) -> list[str]:
+    """The conditions that columns of groups offer."""
+    return [f"{name}={group}" for name, column in columns_of(columns).items() for group in column.groups]
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or value != value else str(value).strip()
+
+
 def _column(name: str, values: Sequence[Any]) -> Column | None:
-    texts = ["" if value is None or value != value else str(value).strip() for value in values]
+    texts = list(map(_text, values))
     met = set(filter(None, texts))
     numbers = {text: _number(text) for text in met}
     if not met:

@@ -215,3 +215,25 @@ def test_a_map_is_coloured_by_a_tables_columns(parts, run, tmp_path):
     assert read_facts(out.read_bytes())["style"]["colour"] == "length"
     page = result.figure().encode("html").decode()
     assert "shift" in page
+
+
+def test_lists_of_some_pictures_only(parts, run):
+    _, index = parts
+    found = explain.neighbours(index, 3, k=4, where="shift=early")
+    for space, vectors in (("features", index.features), ("pixels", index.pixels)):
+        far = np.linalg.norm(vectors.astype(np.float64) - vectors[3], axis=1)
+        wanted = sorted((k for k in range(0, 40, 2)), key=lambda k: far[k])[:4]
+        assert found.ranking(space).images.tolist() == wanted
+    late = explain.neighbours(index, 3, k=40, where="shift=late").features.images.tolist()
+    assert sorted(late) == [k for k in range(1, 40, 2) if k != 3], "itself left out"
+    images = explain.load_images(parts[0])
+    made = explain.gallery(index.model, images, method="gradient", count=3, which="spread", where="shift=late")
+    assert [tile.number for tile in made.tiles] == [1, 21, 39]
+    for where, part in (("shift", "COLUMN=VALUE"), ("shft=late", "shift"), ("shift=lat", "late")):
+        with pytest.raises(ExplainError, match=part):
+            explain.neighbours(index, 3, where=where)
+    model = "lenet-fashion-mnist"
+    status, out, _ = run("neighbours", index.folder, 3, "--model", model, "--where", "label=Bag", "--k", 2)
+    assert status == 0
+    bags = [k for k in range(40) if index.label(k) == "Bag"]
+    assert {int(line.split()[2]) for line in out.splitlines()[:4]} <= set(bags)

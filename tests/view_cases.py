@@ -105,6 +105,7 @@ CASES = {
         "count": 5,
         "target": 4,
         "layer": "conv1",
+        "where": "label=Dress",
         "options": {"positive": False},
     },
     "leaderboard": lambda model, index: {
@@ -147,7 +148,13 @@ CASES = {
     },
     "channel_health": lambda model, index: {"index": index, "layer": "conv2"},
     "hierarchy": lambda model, index: {"index": index, "image": 7, "channels": 2},
-    "neighbours": lambda model, index: {"index": index, "image": picture(OTHER), "k": 3, "metric": "cosine"},
+    "neighbours": lambda model, index: {
+        "index": index,
+        "image": picture(OTHER),
+        "k": 3,
+        "metric": "cosine",
+        "where": "prediction=Bag",
+    },
     "agreement": lambda model, index: {
         "index": index,
         "k": 3,

@@ -118,6 +118,16 @@ class ImageSet(Sequence[Image]):
         """The first n pictures, or all when there are fewer. Raises BadValue unless n is a whole number from 0."""
         return self[: _count(n)]
 
+    def encoded(self, index: int) -> bytes:
+        """A picture's file as it is. Raises BadFile; only for pictures of files."""
+        from .containers import content, is_inside
+
+        file = self.files[index]
+        try:
+            return content(file) if is_inside(file) else Path(file).read_bytes()
+        except OSError as error:
+            raise BadFile(f"{shorten(file)} cannot be read: {error.strerror or error}.") from None
+
     def row(self, index: int) -> str:
         """What the table says of a picture besides, as a line of JSON; nothing where there is no table."""
         row = {name: _plain(values[index]) for name, values in self.columns.items()}

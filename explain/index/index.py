@@ -125,6 +125,15 @@ class Index:
         return ImageSet(known.data, tuple(names), labels, classes, root=root, columns=self.columns)
 
     @cached_property
+    def said(self) -> dict[str, Sequence[Any]]:
+        """All that is said of the pictures by which some of them can be meant: label, prediction, a table's columns."""
+        numbers = range(len(self))
+        own: dict[str, Sequence[Any]] = {"prediction": [self.prediction(number) for number in numbers]}
+        if self.classes:
+            own["label"] = [self.label(number) for number in numbers]
+        return {**self.columns, **own}
+
+    @cached_property
     def columns(self) -> dict[str, tuple[Any, ...]]:
         """What else a table said of the pictures, N values a column; None where an index that was merged had none."""
         if not any("columns" in rows for rows in self._rows):
@@ -277,10 +286,17 @@ class Index:
 
     # ------------------------------------------------------------ neighbours
 
-    def neighbours(self, image: Any, k: int = 8, space: str = "features", metric: str = "euclidean") -> list[Neighbour]:
+    def neighbours(
+        self,
+        image: Any,
+        k: int = 8,
+        space: str = "features",
+        metric: str = "euclidean",
+        among: Sequence[int] | None = None,
+    ) -> list[Neighbour]:
         """The k nearest pictures, nearest first, to one of the index (its number; it is left out itself) or another.
 
-        What could not be read is near to nothing.
+        among: only of these numbers. What could not be read is near to nothing.
         """
         if space not in SPACES:
             raise Unknown("space", space, SPACES)
@@ -289,7 +305,12 @@ class Index:
         if own and not 0 <= image < len(self):
             raise BadValue(f"Image {image} is not in this index; it has 0 to {len(self) - 1}.")
         query = vectors[image] if own else self.vector(image, space)
-        found = nearest(vectors, query, k, metric, norms=self._norms(space), exclude=int(image) if own else None)
+        if among is None:
+            found = nearest(vectors, query, k, metric, norms=self._norms(space), exclude=int(image) if own else None)
+        else:
+            numbers = np.array([one for one in among if not own or one != image], np.int64)
+            places, distances = nearest(vectors[numbers], query, k, metric)
+            found = numbers[places], distances
         return [Neighbour(int(at), float(far)) for at, far in zip(*found, strict=True) if np.isfinite(far)]
 
     def vector(self, image: Any, space: str = "features") -> NDArray[np.float32]:

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from ..data import list_images
-from ..errors import BadValue, shorten
+from ..data.containers import is_inside
+from ..errors import BadFile, BadValue, shorten
 from ..store import sha256
 from .index import Index
 
@@ -55,9 +56,10 @@ def _with_content(index: Index, image: Any, digest: str) -> int | None:
     size = image.info.get("bytes") if isinstance(image, Image.Image) else None
     for number, file in enumerate(index.images.files if size else ()):
         try:
-            if os.path.getsize(file) == size and sha256(Path(file).read_bytes()) == digest:
+            whole = is_inside(file) or os.path.getsize(file) == size
+            if whole and sha256(index.images.encoded(number)) == digest:
                 return number
-        except OSError:  # removed since
+        except (OSError, BadFile):  # removed since
             continue
     return None
 

@@ -106,7 +106,9 @@ def _other_format(path: Path) -> str:
     if start == b"\x89HDF\r\n\x1a\n" or path.suffix in (".h5", ".hdf5"):
         return "of Keras (HDF5); save the PyTorch network's state dict, there is no way from Keras"
     if path.suffix == ".onnx":
-        return "an ONNX graph; convert it to a module (onnx2torch) and give that to explain.wrap"
+        return (
+            "an ONNX graph; give explain.wrap the PyTorch network that it was made of, or what onnx2torch makes of it"
+        )
     if start[:4] == b"PK\x03\x04":
         try:
             with zipfile.ZipFile(path) as archive:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..attribution.target import Target, class_of, layer_for
-from ..columns import extended
+from ..columns import extended, rows_where
 from ..data import ImageSet
 from ..errors import BadFile, BadValue, NotSupported, shorten
 from ..figure import VERSION, Figure, Grid, Panel, Pixels
@@ -120,6 +120,7 @@ def compute(
     count: Annotated[int, Range(1, 1000, help="pictures")] = 24,
     target: Annotated[int | str | None, ASKED] = None,
     layer: Annotated[str | None, Layer("for methods that look into one", url="")] = None,
+    where: Annotated[str, Choices("", help="COLUMN=VALUE: only these pictures", more="of label or their table")] = "",
     progress: Progress = unheard,
     kept: Kept | None = None,
     **options: Annotated[Any, EntryOptions(METHOD)],
@@ -133,11 +134,15 @@ def compute(
     wanted = None if target in (None, "") else model.target(target, None)
     place = layer_for(model, layer) if CHECKED[method].takes("layer") else None
     labels = _labels(model, images)
-    numbers: Sequence[int] = range(min(count, len(images)))
+    some = rows_where(said_of(images), where)
+    numbers: Sequence[int] = range(len(images)) if some is None else some
     if which == "spread":
-        numbers = np.unique(np.linspace(0, len(images) - 1, count).round().astype(int)).tolist()
+        places = np.unique(np.linspace(0, len(numbers) - 1, count).round().astype(int)).tolist()
+        numbers = [numbers[place] for place in places]
     elif which == "mistakes":
-        numbers = _mistakes(model, images, labels, progress, kept)[:count]
+        wrong = _mistakes(model, images, labels, progress, kept)
+        numbers = [number for number in wrong if some is None or number in set(some)]
+    numbers = numbers[:count]
     tiles, unreadable = [], []
     for done, number in enumerate(numbers):
         file = _file(images, number)
@@ -166,6 +171,13 @@ def compute(
             "pictures": [one.number for one in tiles],
         },
     )
+
+
+def said_of(images: ImageSet) -> dict[str, Sequence[Any]]:
+    """By what some of the pictures can be meant: their label, and their table."""
+    if images.labels is None:
+        return dict(images.columns)
+    return {**images.columns, "label": [images.classes[k] if k >= 0 else None for k in images.labels.tolist()]}
 
 
 def _still(progress: Progress, at: int, of: int, file: str, done: float, total: float, message: str = "") -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..columns import extended
+from ..columns import extended, rows_where
 from ..errors import BadFile, BadValue
 from ..figure import RIGHT, UNKNOWN, WRONG, Figure, Grid, Panel, Pixels
 from ..images import contact_sheet, enlarge
@@ -130,6 +130,9 @@ def compute(
     *,
     k: Annotated[int, Range(1, 50, help="how many neighbours")] = 8,
     metric: Annotated[str, Choices(*METRICS)] = "euclidean",
+    where: Annotated[
+        str, Choices("", help="COLUMN=VALUE: only these pictures", more="of label, prediction or their table")
+    ] = "",
 ) -> Neighbours:
     """The k nearest pictures of the index to one of its own (by number or reference; left out itself) or to another.
 
@@ -143,10 +146,11 @@ def compute(
         raise BadValue(f"Image {number} has no neighbours: {why}")
     picture = pictured(index, image)
     tile = _tile(picture.crop)
+    among = rows_where(index.said, where)
     by, known = ("prediction", prediction) if label is None else ("label", label)
 
     def ranked(space: str) -> Ranking:
-        found = index.neighbours(image, k, space, metric)
+        found = index.neighbours(image, k, space, metric, among)
         numbers = [row.image for row in found]
         labels, predictions = tuple(map(index.label, numbers)), tuple(map(index.prediction, numbers))
         compared = labels if by == "label" else predictions

@@ -4,12 +4,13 @@ from pathlib import Path
 import streamlit as st
 
 from explain import workspace
+from explain.columns import slices_of
 from explain.data import ImageSet, is_here, list_images
 from explain.trust import CHECKED
 from explain.ui import caches, choices, dropped, jobs, selection, widgets
 from explain.ui.parts import saliency_choices
 from explain.ui.text import literal
-from explain.views import VIEWS
+from explain.views import VIEWS, gallery
 from explain.workspace import picture_sets, runs
 from explain.workspace.kept import Kept
 
@@ -63,12 +64,12 @@ def take(images: ImageSet, number: int) -> None:
     if known is not None:
         selection.choose("picture", known)
     else:
-        file = Path(images.files[number])
-        dropped.take_picture(workspace.keep_upload(file.read_bytes(), file.name), file.name)
+        name = Path(images.files[number]).name
+        dropped.take_picture(workspace.keep_upload(images.encoded(number), name), name)
 
 
 with widgets.row("controls-what"):
-    cells = st.columns(5, vertical_alignment="bottom")
+    cells = st.columns(6, vertical_alignment="bottom")
 with cells[0]:
     images = choose_images()
 with cells[1]:
@@ -86,6 +87,9 @@ with cells[3]:
 given = {"model": model, "images": images, "method": entry.name, "which": which, "target": target}
 with cells[4]:
     given["count"] = choices.option(VIEW, "count", "How many")
+with cells[5]:
+    slices = slices_of(gallery.said_of(images))
+    given["where"] = choices.option(VIEW, "where", "Only those with", lambda one: one or "all pictures", slices)
 given |= {"layer": None, "options": {}}
 if entry.options or entry.takes("layer"):
     with st.expander(f"Options of {entry.label}"):

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from explain.columns import slices_of
 from explain.index import SPACES, references
 from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.text import literal
@@ -16,16 +17,18 @@ if index is None:
 view = VIEWS["neighbours"]
 given, style = {"index": index}, {}
 with widgets.row("controls"):
-    controls = st.columns([3, 2, 1], vertical_alignment="bottom")
+    controls = st.columns([3, 2, 2, 1], vertical_alignment="bottom")
 with controls[0]:
     given["k"] = choices.option(view, "k", "Neighbours")
 with controls[1]:
     given["metric"] = choices.option(view, "metric", "Distance")
+with controls[2]:
+    given["where"] = choices.option(view, "where", "Among", lambda one: one or "all pictures", slices_of(index.said))
 
 # A picture of a set that we ship is chosen for all pages; one of another index is a query here alone.
 shipped = references.reference(index, 0) is not None
 trail = "picture" if shipped else "query"
-if controls[2].button("Back", icon=":material/arrow_back:", disabled=not selection.can_return(trail)):
+if controls[3].button("Back", icon=":material/arrow_back:", disabled=not selection.can_return(trail)):
     selection.back(trail)
     st.rerun()
 query = None if shipped else selection.get("query")

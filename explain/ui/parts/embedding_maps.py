@@ -207,8 +207,8 @@ def take(index: Index, number: int) -> None:
     if reference is not None:
         selection.choose("picture", reference)
         return
-    file = Path(index.images.files[number])
-    dropped.take_picture(workspace.keep_upload(file.read_bytes(), file.name), file.name)
+    name = Path(index.images.files[number]).name
+    dropped.take_picture(workspace.keep_upload(index.images.encoded(number), name), name)
 
 
 def thumbnails(index: Index, images: list[int]) -> tuple[Thumbs | None, jobs.Job]:
