@@ -1,7 +1,7 @@
 """explain.toml, or [tool.explain] of pyproject.toml: models and image sets of one's own work, by name.
 
     [models.defects]
-    factory = "nets.py:build"            # or architecture = "torchvision:resnet18"
+    factory = "nets.py:build"            # or architecture = "torchvision:resnet18", "hf:FOLDER" ...
     arguments = { width = 8 }
     weights = "runs/last.ckpt"
     classes = ["good", "scratch"]        # or a file
@@ -103,7 +103,11 @@ def _model(name: str, given: dict[str, Any], file: Path) -> dict[str, Any]:
     found: dict[str, Any] = {key: given[key] for key in ("arguments", "output") if key in given}
     maker = str(given[makers[0]])
     module, _, what = maker.rpartition(":")
-    found["name"] = f"{_path(module, file)}:{what}" if module.endswith(".py") else maker
+    if module.endswith(".py"):
+        maker = f"{_path(module, file)}:{what}"
+    elif module in ("hf", "timm:local-dir") and os.path.isdir(_path(what, file)):
+        maker = f"{module}:{_path(what, file)}"
+    found["name"] = maker
     if "weights" in given:
         found["weights"] = _path(str(given["weights"]), file)
     if "classes" in given:

@@ -178,3 +178,20 @@ def test_init_writes_what_works_and_nothing_else(work, run, monkeypatch):
 def _weights(work):
     with explain.load_model(f"{work}/nets.py:build", preprocess={"size": 32}).exclusive() as net:
         return {key: value.clone() for key, value in net.state_dict().items()}
+
+
+def test_a_folder_that_timm_saved_lies_beside_it(work, run):
+    import timm
+    from timm.models import save_for_hf
+
+    net = timm.create_model("test_resnet", pretrained=False, num_classes=2).eval()
+    save_for_hf(net, work / "saved", safe_serialization=True)
+    for architecture in ("hf:saved", "timm:local-dir:saved"):
+        (work / "explain.toml").write_text(f'[models.mine]\narchitecture = "{architecture}"\n')
+        assert explain.load_model("mine").name == "mine", "found from a folder below"
+    (work / "explain.toml").unlink()
+    status, _, said = run("init", "--images", "digits", "--dataset", "mnist-nonesuch")
+    assert (status, (work / "sub/explain.toml").exists()) == (2, False), said
+    status, _, said = run("init", "--images", "shots", "--dataset", "photos")
+    assert status == 0, said
+    assert len(explain.load_images("shots")) == len(explain.load_images("photos"))

@@ -22,6 +22,7 @@ _MODEL = {
 }
 _IMAGES = {
     "folder": "pictures, in sub-folders a class where they have labels",
+    "dataset": "or a set by name: torchvision:CIFAR10/test, hf:OWNER/NAME",
     "table": "or a CSV or Parquet table that names them",
     "image": "the table's column of paths",
     "label": "the table's column of labels",
