@@ -6,8 +6,9 @@ Arrays are (H, W) or (H, W, 3); heat and other maps are floats, "unit" means wit
 
 from .colours import BACKGROUND, COLORMAPS, VISIONS, colour, overlay, seen_as, to_bytes, unit_scale
 from .cover import FILLS, cover
+from .limits import FORMATS, MAX_BYTES, MAX_PIXELS
 from .pixels import contact_sheet, draw_box, enlarge, png, resize, sheet_size
-from .reader import FORMATS, MAX_BYTES, MAX_PIXELS, as_image, decode, from_array, unturned
+from .reader import as_image, decode, from_array, unturned
 
 __all__ = [
     "BACKGROUND",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,9 @@ from numpy.typing import ArrayLike
 from PIL import BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 from PIL.Image import Image, Transpose, alpha_composite, fromarray, new
 
-from ..errors import BadFile, BadValue, ExplainError, shorten
+from ..errors import BadFile, BadValue, shorten
 from .colours import BACKGROUND, Array, to_bytes, unit_scale
-
-MAX_BYTES = 20 * 2**20
-MAX_PIXELS = 25_000_000
-MAX_ASPECT = 20
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+from .limits import MAX_BYTES, MAX_PIXELS, check_size, formats, guarded
 
 # Pillow's readers are called directly: Image.open would warn about large files on its own terms and call an ordinary
 # phone photograph "MPO", and its only switches are global.
@@ -65,14 +60,14 @@ def decode(source: bytes | str | Path, name: str = "") -> Image:
     reader = next((reader for prefix, reader in _READERS if data.startswith(prefix)), None)
     if reader is None:
         raise BadFile(f"{label} is not a picture that can be read; {_one_of_formats()} was expected.")
-    with _guarded(label):
+    with guarded(label):
         # These two readers reserve memory for the whole canvas as soon as they are made.
         several = False
         if reader is WebPImagePlugin.WebPImageFile:
-            _check_size(_webp_size(data), label)
+            check_size(_webp_size(data), label)
         elif reader is GifImagePlugin.GifImageFile:
             size, several = _gif_size(data)
-            _check_size(size, label)
+            check_size(size, label)
         with reader(io.BytesIO(data)) as image:
             # A GIF's own is_animated would seek, the others know it from the header.
             several = several or (image.format != "GIF" and getattr(image, "is_animated", False))
@@ -88,7 +83,7 @@ def as_image(source: Image | Array | bytes | str | Path) -> Image:
     if isinstance(source, Image):
         if source.mode in ("RGB", "L") and "notes" in source.info:
             return source
-        with _guarded("The picture"):
+        with guarded("The picture"):
             return _upright(source, "The picture", several=False)
     if isinstance(source, np.ndarray):
         return from_array(source)
@@ -142,20 +137,8 @@ def _read(path: Path, label: str) -> bytes:
         raise BadFile(f"{label} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
 
 
-@contextmanager
-def _guarded(label: str) -> Iterator[None]:
-    """Whatever Pillow raises on a damaged file, which is nearly anything, as one BadFile."""
-    try:
-        yield
-    except ExplainError:
-        raise
-    except (Exception, MemoryError) as error:
-        reason = shorten(str(error)) if str(error) else type(error).__name__
-        raise BadFile(f"{label} is damaged or of an unknown kind ({reason}); save it again as {_formats()}.") from error
-
-
 def _upright(image: Image, label: str, several: bool) -> Image:
-    _check_size(image.size, label)
+    check_size(image.size, label)
     tags: Mapping[int, Any] = getattr(image, "tag_v2", {})  # a TIFF's tile may be larger than its picture
     if tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_LENGTH, 0) > MAX_PIXELS:
         raise BadFile(f"{label} has tiles of more than {MAX_PIXELS // 10**6} million pixels; save it without tiles.")
@@ -214,20 +197,6 @@ def _orientation(image: Image) -> int:
     return value if isinstance(value, int) and value in _TURNS else 1
 
 
-def _check_size(size: tuple[int, int], label: str) -> None:
-    width, height = size
-    if not (width > 0 and height > 0):
-        raise BadFile(f"{label} has no pixels ({width} x {height}); a picture has at least one.")
-    if width * height > MAX_PIXELS:
-        raise BadFile(
-            f"{label} has {width} x {height} pixels; {MAX_PIXELS // 10**6} million pixels are the most allowed."
-        )
-    if max(size) > MAX_ASPECT * min(size):
-        raise BadFile(
-            f"{label} has {width} x {height} pixels; its long side may be at most {MAX_ASPECT} times the short one."
-        )
-
-
 def _webp_size(data: bytes) -> tuple[int, int]:
     """Width and height a WebP declares in its first chunk."""
     kind = data[8:16]
@@ -272,9 +241,5 @@ def _palette_bytes(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 128 else 0
 
 
-def _formats() -> str:
-    return f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-
-
 def _one_of_formats() -> str:
-    return f"a {_formats()} picture"
+    return f"a {formats()} picture"
