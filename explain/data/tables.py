@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadFile, BadValue, Unknown, shorten
-from .image_sets import EXTENSIONS, ImageSet
+from .image_sets import EXTENSIONS, ImageSet, without_arrays
 
 __all__ = ["TABLES", "from_dataset", "from_table"]
 
@@ -152,9 +152,12 @@ def _column(columns: Mapping[str, Any], named: str, usual: Sequence[str], table:
 
 
 def _of_paths(columns: Mapping[str, list[Any]], table: Path) -> str:
+    found: dict[str, str] = {}
     for key, values in columns.items():
         if all(str(value).lower().endswith(EXTENSIONS) for value in values[:LOOKED_AT]):
-            return key
+            found.setdefault(str(values[0]), key)
+    for one in without_arrays(list(found)):  # a column of .npy beside one of pictures is of features, say
+        return found[one]
     raise BadValue(
         f"{table.name!r} has no column of paths that is known; say which, as image=, of {', '.join(columns)}."
     )

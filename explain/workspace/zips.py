@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from .. import store
-from ..data import EXTENSIONS
+from ..data import EXTENSIONS, without_arrays
 from ..errors import BadFile, ExplainError, shorten
 from ..images import decode
 from .folder import root
@@ -104,6 +104,8 @@ def _unpacked(archive: zipfile.ZipFile, size: int, folder: Path, name: str) -> t
         raise BadFile(f"{shorten(name)} has {len(entries):,} entries; a ZIP may have {MOST_ENTRIES:,}.")
     paths = [_path(entry) for entry in entries]
     pictures = [path for path, entry in zip(paths, entries, strict=True) if _is_picture(path, entry)]
+    kept = set(without_arrays([str(path) for path in pictures]))
+    pictures = [path for path in pictures if str(path) in kept]
     if not pictures:
         raise BadFile(f"{shorten(name)} has no pictures; their names end in {', '.join(EXTENSIONS)}.")
     # One folder around everything, as file managers make it.
@@ -113,7 +115,7 @@ def _unpacked(archive: zipfile.ZipFile, size: int, folder: Path, name: str) -> t
     classes = _classes(folders, pictures, depth, name)
     counts, skipped, total = dict.fromkeys(classes, 0), dict[str, str](), 0
     for path, entry in zip(paths, entries, strict=True):
-        if not _is_picture(path, entry):
+        if not _is_picture(path, entry) or str(path) not in kept:
             continue
         content = _content(archive, entry)
         total += len(content)
