@@ -404,6 +404,22 @@ def test_npy_are_pictures_where_there_are_no_others(folder, tmp_path):
     assert [file[-8:] for file in load_images(tmp_path / "u.csv").files] == ["mask.npy"]
 
 
+def test_a_dataset_of_arrays():
+    images = load_images(Arrays())
+    assert np.array_equal(images[2].values, values("uint8", seed=2))
+    assert preprocess().tensor(images[0]).shape == (COUNT, HEIGHT, WIDTH)
+
+
+class Arrays:
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, k):
+        if k >= 3:
+            raise IndexError
+        return values("uint8", seed=k), k % 2
+
+
 def test_large_files_of_bands_are_read_and_others_are_not(tmp_path):
     file = tmp_path / "large.npy"
     np.save(file, np.zeros((1000, 900, 13), np.uint16))

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadFile, BadValue, Unknown, shorten
-from ..images import Picture, decode, from_array
+from ..images import Picture, as_image, decode
 from ..project import project
 from ..store import sha256
 
@@ -83,7 +83,7 @@ class ImageSet(Sequence[Picture]):
 
     files    a path or a stable name for each picture
     labels   (N,) int64, the position in `classes`, -1 where unknown; None when there are none
-    array    (N, H, W) or (N, H, W, 3) uint8 when all pixels are held in memory, else None
+    array    (N, H, W) or (N, H, W, bands) uint8 when all pixels are held in memory, else None
     root     the folder by which `digest` names the files; None when it is to read them, as for pictures we ship
     columns  what else a table says of each picture, N values a column
 
@@ -116,7 +116,7 @@ class ImageSet(Sequence[Picture]):
                 columns={name: values[index] for name, values in self.columns.items()},
             )
         at = range(len(self))[operator.index(index)]
-        return decode(Path(self.files[at])) if self.array is None else from_array(self.array[at])
+        return decode(Path(self.files[at])) if self.array is None else as_image(self.array[at])
 
     def __repr__(self) -> str:
         return f"<ImageSet {self.name!r}: {len(self)} images, {len(self.classes)} classes>"
