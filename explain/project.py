@@ -9,6 +9,7 @@
     size = 224
     mean = [0.5, 0.5, 0.5]
     std = [0.2, 0.2, 0.2]
+    bands = [3, 2, 1]                    # shown as red, green and blue, of a network that takes more
 
     [images.parts]
     folder = "data/parts"                # or table = "parts.csv", with image, label, split; or dataset = "..."
@@ -35,7 +36,19 @@ __all__ = ["FILE", "Project", "class_file", "project"]
 
 FILE = "explain.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-MODEL_KEYS = ("factory", "architecture", "arguments", "weights", "classes", "output", "size", "resize", "mean", "std")
+MODEL_KEYS = (
+    "factory",
+    "architecture",
+    "arguments",
+    "weights",
+    "classes",
+    "output",
+    "size",
+    "resize",
+    "mean",
+    "std",
+    "bands",
+)
 IMAGES_KEYS = ("folder", "table", "dataset", "image", "label", "split")
 
 
@@ -112,7 +125,7 @@ def _model(name: str, given: dict[str, Any], file: Path) -> dict[str, Any]:
         found["weights"] = _path(str(given["weights"]), file)
     if "classes" in given:
         found["classes"] = _classes(given["classes"], name, file)
-    preprocess = {key: given[key] for key in ("size", "resize", "mean", "std") if key in given}
+    preprocess = {key: given[key] for key in ("size", "resize", "mean", "std", "bands") if key in given}
     if preprocess:
         turned = {key: tuple(value) if isinstance(value, list) else value for key, value in preprocess.items()}
         found["preprocess"] = turned

@@ -314,7 +314,8 @@ class Stub:
         self.facts = {"model": "stub", "model_digest": "0", "data": "made up", "data_digest": "0", "images": n}
         self.facts["versions"] = {}
         self.manifest = SimpleNamespace(k=16, seed=0)
-        self.model = SimpleNamespace(classes=known or list(numbers))
+        preprocess = SimpleNamespace(bands=None)
+        self.model = SimpleNamespace(classes=known or list(numbers), preprocess=preprocess)
         self.layers = []
         pixels = rng.integers(0, 255, (n, 8, 8), dtype=np.uint8)
         self.images = ImageSet("made up", tuple(f"{name}-{k}" for k, name in enumerate(self.said)), array=pixels)

@@ -27,7 +27,11 @@ def superpixels(picture: Tensor, input_range: InputRange, count: int) -> Tensor:
     from skimage.segmentation import slic
 
     black, white = (end[0].to(picture) for end in input_range)
-    shown = ((picture - black) / (white - black)).clamp(0, 1).permute(1, 2, 0).double().cpu().numpy()
+    unit = (picture - black) / (white - black)
+    if unit.min() < -0.01 or unit.max() > 1.01:  # bands in units of their own
+        low, high = unit.amin((1, 2), keepdim=True), unit.amax((1, 2), keepdim=True)
+        unit = (unit - low) / (high - low).clamp(min=torch.finfo(unit.dtype).tiny)
+    shown = unit.clamp(0, 1).permute(1, 2, 0).double().cpu().numpy()
     coloured = shown.shape[2] == 3
     if shown.shape[2] == 1:
         shown = shown[..., 0]

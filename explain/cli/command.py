@@ -69,6 +69,7 @@ def add_model(sub: Parser) -> None:
         "--mean", metavar="X", type=float, nargs="+", help="subtracted from values of 0 to 1, a channel each"
     )
     sub.add_argument("--std", metavar="X", type=float, nargs="+", help="divided by")
+    sub.add_argument("--bands", metavar="N", type=int, nargs=3, help="shown as red, green and blue, counted from 0")
 
 
 def trust(given: argparse.Namespace) -> None:
@@ -93,7 +94,7 @@ def model_options(given: argparse.Namespace) -> dict[str, Any]:
         if len(size) > 2:
             raise BadValue(f"--size takes one number or two, not {len(size)}.")
         found["preprocess"] = {"size": tuple(size) if len(size) == 2 else size[0]}
-    for name in ("mean", "std"):
+    for name in ("mean", "std", "bands"):
         if values := getattr(given, name, None):
             found["preprocess"] = {**(found.get("preprocess") or {}), name: tuple(values)}
     if getattr(given, "arg", None):

@@ -42,6 +42,7 @@ def _arguments(sub: Parser) -> None:
     sub.add_argument("--size", type=int, nargs="+", metavar="N", help="height and width of its input")
     sub.add_argument("--mean", type=float, nargs="+", metavar="X", help="subtracted from values of 0 to 1")
     sub.add_argument("--std", type=float, nargs="+", metavar="X", help="divided by")
+    sub.add_argument("--bands", type=int, nargs=3, metavar="N", help="shown as red, green and blue, counted from 0")
     sub.add_argument("--images", metavar="NAME", help="what your pictures are to be called")
     for name, text in _IMAGES.items():
         sub.add_argument(f"--{name}", metavar=name[0].upper(), help=text)
@@ -69,7 +70,7 @@ def _init(given: argparse.Namespace) -> None:
             entries["classes"] = [name.strip() for name in given.classes.split(",")]
         if given.arg:
             entries["arguments"] = pairs(given.arg)
-        for name in ("size", "mean", "std"):
+        for name in ("size", "mean", "std", "bands"):
             if values := getattr(given, name):
                 entries[name] = values[0] if name == "size" and len(values) == 1 else values
         sections.append(_section(f"models.{given.model}", entries))

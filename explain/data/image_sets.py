@@ -17,16 +17,24 @@ from typing import Any, NamedTuple, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL.Image import Image
 
 from ..errors import BadFile, BadValue, Unknown, shorten
-from ..images import decode, from_array
+from ..images import Picture, as_image, decode
 from ..project import project
 from ..store import sha256
 
-__all__ = ["EXTENSIONS", "FASHION_CLASSES", "ImageSet", "from_arrays", "is_here", "list_images", "load_images"]
+__all__ = [
+    "EXTENSIONS",
+    "FASHION_CLASSES",
+    "ImageSet",
+    "from_arrays",
+    "is_here",
+    "list_images",
+    "load_images",
+    "without_arrays",
+]
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".npy")
 
 FASHION_CLASSES = (
     "T-shirt/top",
@@ -71,12 +79,12 @@ CLASSIFIED: dict[str, dict[str, dict[str, Any]]] = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ImageSet(Sequence[Image]):
+class ImageSet(Sequence[Picture]):
     """Pictures in a fixed order: `images[i]` reads one, as `images.decode` returns them; a slice is an ImageSet.
 
     files    a path or a stable name for each picture
     labels   (N,) int64, the position in `classes`, -1 where unknown; None when there are none
-    array    (N, H, W) or (N, H, W, 3) uint8 when all pixels are held in memory, else None
+    array    (N, H, W) or (N, H, W, bands) uint8 when all pixels are held in memory, else None
     root     the folder by which `digest` names the files; None when it is to read them, as for pictures we ship
     columns  what else a table says of each picture, N values a column
 
@@ -95,10 +103,10 @@ class ImageSet(Sequence[Image]):
         return len(self.files)
 
     @overload
-    def __getitem__(self, index: SupportsIndex) -> Image: ...
+    def __getitem__(self, index: SupportsIndex) -> Picture: ...
     @overload
     def __getitem__(self, index: slice) -> ImageSet: ...
-    def __getitem__(self, index: SupportsIndex | slice) -> Image | ImageSet:
+    def __getitem__(self, index: SupportsIndex | slice) -> Picture | ImageSet:
         """One picture, or some. Raises BadFile naming a file that cannot be read, and IndexError past the end."""
         if isinstance(index, slice):
             return replace(
@@ -109,7 +117,7 @@ class ImageSet(Sequence[Image]):
                 columns={name: values[index] for name, values in self.columns.items()},
             )
         at = range(len(self))[operator.index(index)]
-        return _read(self.files[at]) if self.array is None else from_array(self.array[at])
+        return _read(self.files[at]) if self.array is None else as_image(self.array[at])
 
     def __repr__(self) -> str:
         return f"<ImageSet {self.name!r}: {len(self)} images, {len(self.classes)} classes>"
@@ -180,9 +188,10 @@ def load_images(
     """An ImageSet, or the first `limit` pictures of it.
 
     source is a name of list_images(); `torchvision:CIFAR10/test` and the like; a folder, whose sub-folders are the
-    classes if it has any with pictures in them; a table (.csv, .tsv, .parquet) whose rows name pictures; shards of
-    WebDataset (.tar), Parquet or Arrow files that hold pictures, a folder of either, or `hf:OWNER/NAME` of Hugging
-    Face's cache; a picture's path or a list of them; a map-style torch dataset of pictures; or an ImageSet.
+    classes if it has any with pictures in them, .npy being some where there are no others; a table (.csv, .tsv,
+    .parquet) whose rows name pictures; shards of WebDataset (.tar), Parquet or Arrow files that hold pictures, a folder
+    of either, or `hf:OWNER/NAME` of Hugging Face's cache; a picture's path or a list of them; a map-style torch dataset
+    of pictures; or an ImageSet.
     image, label, split: of a table, as `tables.from_table` takes them. Raises Unknown, BadValue or BadFile.
     """
     from .containers import load
@@ -282,7 +291,7 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
-def _read(file: str) -> Image:
+def _read(file: str) -> Picture:
     from .containers import content, is_inside
 
     return decode(content(file), file) if is_inside(file) else decode(Path(file))
@@ -317,14 +326,16 @@ def _list(sources: Sequence[Any]) -> ImageSet:
 
 
 def _folder(root: Path) -> ImageSet:
-    """Pictures below a folder, sorted by path. Those beside class folders have the label -1."""
+    """Pictures below a folder, sorted by path; .npy where there are no others. Beside class folders the label is -1."""
     try:
         names = sorted(name for name in os.listdir(root) if not name.startswith("."))
     except OSError as error:
         raise BadFile(f"The folder {shorten(str(root))} cannot be read: {error.strerror or error}.") from None
     groups = {name: list(_pictures_below(root / name)) for name in names if (root / name).is_dir()}
-    groups = {name: files for name, files in groups.items() if files}
     loose = [str(root / name) for name in names if _is_picture(name) and (root / name).is_file()]
+    kept = set(without_arrays([*loose, *(file for group in groups.values() for file in group)]))
+    loose = [file for file in loose if file in kept]
+    groups = {name: found for name, files in groups.items() if (found := [file for file in files if file in kept])}
     if not groups and not loose:
         raise BadFile(f"The folder {shorten(str(root))} has no pictures; their names end in {', '.join(EXTENSIONS)}.")
     files = [*loose, *(file for group in groups.values() for file in group)]
@@ -341,6 +352,12 @@ def _pictures_below(folder: Path) -> Iterator[str]:
 
 def _is_picture(name: str) -> bool:
     return not name.startswith(".") and name.lower().endswith(EXTENSIONS)
+
+
+def without_arrays(files: Sequence[str]) -> Sequence[str]:
+    """Picture files without .npy, which beside other pictures are masks or features of these; all where there is no
+    other."""
+    return [file for file in files if not file.lower().endswith(".npy")] or files
 
 
 def _photos() -> ImageSet:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadFile, BadValue, Unknown, shorten
-from .image_sets import EXTENSIONS, ImageSet
+from .image_sets import EXTENSIONS, ImageSet, without_arrays
 
 __all__ = ["TABLES", "from_dataset", "from_table", "labels_of", "path_column", "read_columns"]
 
@@ -154,11 +154,14 @@ def _column(columns: Mapping[str, Any], named: str, usual: Sequence[str], table:
 
 def path_column(columns: Mapping[str, list[Any]], table: Path, named: str = "") -> str:
     """The column of a table that has the pictures' paths, by its name or by what it holds. Raises Unknown, BadValue."""
-    if found := _column(columns, named, PATHS, table, "image"):
-        return found
+    if called := _column(columns, named, PATHS, table, "image"):
+        return called
+    found: dict[str, str] = {}
     for key, values in columns.items():
         if all(str(value).lower().endswith(EXTENSIONS) for value in values[:LOOKED_AT]):
-            return key
+            found.setdefault(str(values[0]), key)
+    for one in without_arrays(list(found)):  # a column of .npy beside one of pictures is of features, say
+        return found[one]
     raise BadValue(
         f"{table.name!r} has no column of paths that is known; say which, as image=, of {', '.join(columns)}."
     )

@@ -1,11 +1,11 @@
-"""The one door by which a picture enters: bytes, files, arrays and PIL images to upright RGB or grey."""
+"""The one door by which a picture enters: bytes, files, arrays and PIL images to upright RGB, grey, or bands."""
 
 from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,24 @@ from numpy.typing import ArrayLike
 from PIL import BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
 from PIL.Image import Image, Transpose, alpha_composite, fromarray, new
 
-from ..errors import BadFile, BadValue, ExplainError, shorten
+from ..errors import BadFile, BadValue, shorten
+from .bands import (
+    MOST_BYTES,
+    NPY,
+    Bands,
+    Picture,
+    has_bands,
+    is_rgb,
+    of_values,
+    read_npy,
+    read_tags,
+    read_tiff,
+    with_bands,
+)
 from .colours import BACKGROUND, Array, to_bytes, unit_scale
+from .limits import MAX_BYTES, MAX_PIXELS, check_size, formats, guarded
 
-MAX_BYTES = 20 * 2**20
-MAX_PIXELS = 25_000_000
-MAX_ASPECT = 20
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 # Pillow's readers are called directly: Image.open would warn about large files on its own terms and call an ordinary
 # phone photograph "MPO", and its only switches are global.
@@ -30,7 +41,7 @@ _READERS: tuple[tuple[bytes, Callable[[io.BytesIO], Image]], ...] = (
     (b"RIFF", WebPImagePlugin.WebPImageFile),
     (b"GIF8", GifImagePlugin.GifImageFile),
     (b"BM", BmpImagePlugin.BmpImageFile),
-    *((prefix, TiffImagePlugin.TiffImageFile) for prefix in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
+    *((prefix, TiffImagePlugin.TiffImageFile) for prefix in _TIFF),
 )
 
 _ORIENTATION, _TILE_WIDTH, _TILE_LENGTH = 0x0112, 0x0142, 0x0143
@@ -48,31 +59,39 @@ _TURNS = {
 _WHITES = {"I;16": (65535,), "I": (255, 65535), "F": (1, 255, 65535)}
 
 
-def decode(source: bytes | str | Path, name: str = "") -> Image:
+def decode(source: bytes | str | Path, name: str = "") -> Picture:
     """An upright, loaded picture of mode RGB, or L when the file is grey, from bytes or a path.
+
+    Bands where a file has others than these: .npy unless of uint8 and one or three bands; TIFF of two or more than
+    four, or of several of 16 bits or floats.
 
     Transparency is shown on BACKGROUND, of an animation the first frame. 16-bit grey is divided by 65535; 32-bit and
     float grey by the first of 1 (float only), 255 and 65535 that holds all its values, else stretched from its minimum
     to its maximum. `.info` holds `notes` (what was changed, in words), `format` and the EXIF `orientation` (1 to 8).
-    Raises BadFile naming the file: over 20 MB, 25 million pixels or 20:1, of no format in FORMATS, or damaged.
+    Raises BadFile naming the file: over 20 MB (256 MB of bands), 25 million pixels or 20:1, of no format in FORMATS, or
+    damaged.
     """
     label = shorten(name or str(source)) if name or not isinstance(source, bytes) else "The picture"
     data = source if isinstance(source, bytes) else _read(Path(source), label)
     if not data:
         raise BadFile(f"{label} is empty; {_one_of_formats()} was expected.")
-    if len(data) > MAX_BYTES:
-        raise BadFile(f"{label} has more than {MAX_BYTES >> 20} MB, the most that can be opened.")
+    if data.startswith(NPY):
+        _check_bytes(data, MOST_BYTES, label)
+        return _of_file(read_npy(data, label), label)
+    if data.startswith(_TIFF) and (found := _banded(data, label)):
+        return found
+    _check_bytes(data, MAX_BYTES, label)
     reader = next((reader for prefix, reader in _READERS if data.startswith(prefix)), None)
     if reader is None:
         raise BadFile(f"{label} is not a picture that can be read; {_one_of_formats()} was expected.")
-    with _guarded(label):
+    with guarded(label):
         # These two readers reserve memory for the whole canvas as soon as they are made.
         several = False
         if reader is WebPImagePlugin.WebPImageFile:
-            _check_size(_webp_size(data), label)
+            check_size(_webp_size(data), label)
         elif reader is GifImagePlugin.GifImageFile:
             size, several = _gif_size(data)
-            _check_size(size, label)
+            check_size(size, label)
         with reader(io.BytesIO(data)) as image:
             # A GIF's own is_animated would seek, the others know it from the header.
             several = several or (image.format != "GIF" and getattr(image, "is_animated", False))
@@ -80,18 +99,20 @@ def decode(source: bytes | str | Path, name: str = "") -> Image:
     return upright
 
 
-def as_image(source: Image | Array | bytes | str | Path) -> Image:
-    """Any picture as `decode` returns it: a PIL image, an array (see from_array), bytes or a path.
+def as_image(source: Picture | Array | bytes | str | Path) -> Picture:
+    """Any picture as `decode` returns it: a PIL image, an array, bytes or a path.
 
-    Raises BadFile or BadValue. The given image is left as it is.
+    An array (H, W, bands) of uint16, of two or more than four bands, or of four that are no colours, is Bands; for
+    others see from_array. Raises BadFile or BadValue. The given image is left as it is.
     """
+    if isinstance(source, Bands):
+        return source
     if isinstance(source, Image):
         if source.mode in ("RGB", "L") and "notes" in source.info:
             return source
-        with _guarded("The picture"):
-            return _upright(source, "The picture", several=False)
+        return _from_pillow(source)
     if isinstance(source, np.ndarray):
-        return from_array(source)
+        return _of_array(source)
     if isinstance(source, bytes | str | Path):
         return decode(source)
     raise BadValue(f"A picture cannot be a {type(source).__name__}; give a PIL image, a numpy array, bytes or a path.")
@@ -129,7 +150,74 @@ def from_array(array: ArrayLike) -> Image:
         pixels = to_bytes(pixels)
     if pixels.dtype != np.uint8:
         raise BadValue(f"A picture cannot be of dtype {pixels.dtype}; valid: uint8, or float within 0 to 1.")
-    return as_image(fromarray(np.ascontiguousarray(pixels)))
+    return _from_pillow(fromarray(np.ascontiguousarray(pixels)))
+
+
+def _from_pillow(image: Image) -> Image:
+    with guarded("The picture"):
+        return _upright(image, "The picture", several=False)
+
+
+def _of_array(array: Array) -> Picture:
+    label = "The array"
+    bands = array.shape[2] if array.ndim == 3 else 1
+    if array.ndim not in (2, 3) or (bands in (1, 3) and array.dtype != np.uint16):
+        return from_array(array)
+    own = of_values(np.array(array).reshape(*array.shape[:2], bands), label)
+    if bands == 4 and (own.values.dtype == np.uint8 or (array.dtype.kind == "f" and _within_one(own.values))):
+        return with_bands(from_array(array), own)  # RGB with transparency, or four bands: that is the network's choice
+    return own
+
+
+def _within_one(values: Array) -> bool:
+    return bool(values.min() >= 0 and values.max() <= 1)
+
+
+def _of_file(values: Array, label: str) -> Picture:
+    """What a .npy file holds."""
+    if values.dtype == np.uint8 and values.shape[2] in (1, 3):
+        picture = from_array(values)
+        picture.info["format"] = "NPY"
+        return picture
+    return of_values(values, label, "NPY")
+
+
+def _banded(data: bytes, label: str) -> Picture | None:
+    """The picture of a TIFF with bands; None for any other, which Pillow opens. One whose first three bands are RGB is
+    these as far as Pillow can show them, with its bands behind."""
+    tags = read_tags(data)
+    if not has_bands(tags):
+        return None
+    visible: Image | None = None
+    if is_rgb(tags) and len(data) <= MAX_BYTES:
+        with suppress(Exception), TiffImagePlugin.TiffImageFile(io.BytesIO(data)) as image:
+            visible = _upright(image, label, image.is_animated)
+    said = tags.get(_ORIENTATION, (1,))[0]
+    orientation = said if said in _TURNS else 1
+    try:
+        values, more = read_tiff(data, label)
+    except BadFile as error:
+        if visible is None:
+            raise
+        visible.info["notes"] += (f"seen in 8 bits, as its bands cannot be read: {error}",)
+        return visible
+    notes = ("turned upright as its EXIF says",) * (orientation != 1) + ("first page of several",) * more
+    bands = of_values(_turned(values, orientation), label, "TIFF", orientation, notes)
+    return bands if visible is None else with_bands(visible, bands)
+
+
+def _turned(values: Array, orientation: int) -> Array:
+    """As `_TURNS` does it to a picture."""
+    if orientation in (3, 4, 6, 7):
+        values = values[::-1]
+    if orientation in (2, 3, 7, 8):
+        values = values[:, ::-1]
+    return values.transpose(1, 0, 2) if orientation >= 5 else values
+
+
+def _check_bytes(data: bytes, most: int, label: str) -> None:
+    if len(data) > most:
+        raise BadFile(f"{label} has more than {most >> 20} MB, the most that can be opened.")
 
 
 def _read(path: Path, label: str) -> bytes:
@@ -137,58 +225,50 @@ def _read(path: Path, label: str) -> bytes:
         if not path.is_file():
             raise BadFile(f"{label} is not a file; {_one_of_formats()} was expected.")
         with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+            head = file.read(len(NPY))
+            return head + file.read((MOST_BYTES if head.startswith((NPY, *_TIFF)) else MAX_BYTES) + 1)
     except (OSError, ValueError) as error:
         raise BadFile(f"{label} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
 
 
-@contextmanager
-def _guarded(label: str) -> Iterator[None]:
-    """Whatever Pillow raises on a damaged file, which is nearly anything, as one BadFile."""
-    try:
-        yield
-    except ExplainError:
-        raise
-    except (Exception, MemoryError) as error:
-        reason = shorten(str(error)) if str(error) else type(error).__name__
-        raise BadFile(f"{label} is damaged or of an unknown kind ({reason}); save it again as {_formats()}.") from error
-
-
 def _upright(image: Image, label: str, several: bool) -> Image:
-    _check_size(image.size, label)
+    check_size(image.size, label)
     tags: Mapping[int, Any] = getattr(image, "tag_v2", {})  # a TIFF's tile may be larger than its picture
     if tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_LENGTH, 0) > MAX_PIXELS:
         raise BadFile(f"{label} has tiles of more than {MAX_PIXELS // 10**6} million pixels; save it without tiles.")
     orientation = _orientation(image)
     image.load()
     left_to_turn = _orientation(image)  # Pillow has already turned a TIFF, and forgotten that it was ever lying
-    upright, notes = _flatten(image, label)
+    upright, notes, behind = _flatten(image, label)
     if left_to_turn in _TURNS:
         upright = upright.transpose(_TURNS[left_to_turn])
+        behind = behind and behind.transpose(_TURNS[left_to_turn])
     if orientation in _TURNS:
         notes += ("turned upright as its EXIF says",)
     if several:
         notes += ("first page of several" if image.format == "TIFF" else "first frame of an animation",)
     upright.info = {"notes": notes, "format": image.format, "orientation": orientation}
-    return upright
+    own = None if behind is None else of_values(np.asarray(behind), label, image.format, orientation)
+    return with_bands(upright, own)
 
 
-def _flatten(image: Image, label: str) -> tuple[Image, tuple[str, ...]]:
-    """A new image of mode L or RGB without transparency, and what had to be done to it."""
+def _flatten(image: Image, label: str) -> tuple[Image, tuple[str, ...], Image | None]:
+    """A new image of mode L or RGB without transparency, what had to be done to it, and itself with it."""
     notes: tuple[str, ...] = ()
+    behind = None
     mode = "I;16" if image.mode.startswith("I;16") else image.mode
     if mode in _WHITES:
-        return _flatten_deep(image, mode, label)
+        return *_flatten_deep(image, mode, label), None
     grey = mode in ("1", "L", "LA", "La")
     if image.has_transparency_data:
         image = image.convert("LA") if mode == "La" else image
-        image = image.convert("RGBA")
+        image = behind = image.convert("RGBA")
         if image.getchannel("A").getextrema() != (255, 255):
             image = alpha_composite(new("RGBA", image.size, (*BACKGROUND, 255)), image)
             notes = ("transparent pixels shown on white",)
     elif mode == "CMYK":
         notes = ("CMYK shown as RGB",)
-    return image.convert("L" if grey else "RGB"), notes
+    return image.convert("L" if grey else "RGB"), notes, behind
 
 
 def _flatten_deep(image: Image, mode: str, label: str) -> tuple[Image, tuple[str, ...]]:
@@ -212,20 +292,6 @@ def _flatten_deep(image: Image, mode: str, label: str) -> tuple[Image, tuple[str
 def _orientation(image: Image) -> int:
     value = image.getexif().get(_ORIENTATION)
     return value if isinstance(value, int) and value in _TURNS else 1
-
-
-def _check_size(size: tuple[int, int], label: str) -> None:
-    width, height = size
-    if not (width > 0 and height > 0):
-        raise BadFile(f"{label} has no pixels ({width} x {height}); a picture has at least one.")
-    if width * height > MAX_PIXELS:
-        raise BadFile(
-            f"{label} has {width} x {height} pixels; {MAX_PIXELS // 10**6} million pixels are the most allowed."
-        )
-    if max(size) > MAX_ASPECT * min(size):
-        raise BadFile(
-            f"{label} has {width} x {height} pixels; its long side may be at most {MAX_ASPECT} times the short one."
-        )
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
@@ -272,9 +338,5 @@ def _palette_bytes(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 128 else 0
 
 
-def _formats() -> str:
-    return f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-
-
 def _one_of_formats() -> str:
-    return f"a {_formats()} picture"
+    return f"a {formats()} picture"

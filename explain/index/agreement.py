@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageOps
 
 from ..errors import BadValue, NotSupported, Unknown, shorten
+from ..images import mirrored
 from .index import SPACES, Index
 from .search import nearest, nearest_all, squared_norms
 
@@ -69,10 +69,10 @@ def mirror_ranks(
     chosen = np.random.default_rng(seed).permutation(sound)[:count]
     norms, ranks = squared_norms(vectors), np.zeros(len(chosen), np.int64)
     for n, at in enumerate(chosen.tolist()):
-        picture = ImageOps.mirror(index.images[at])
-        mirrored = index.vector(picture, space)
+        picture = mirrored(index.images[at])
+        copy = index.vector(picture, space)
         _, others = nearest(vectors, vectors[at], len(vectors), metric, norms=norms, exclude=at)
-        _, own = nearest(mirrored[None], vectors[at], 1, metric)
+        _, own = nearest(copy[None], vectors[at], 1, metric)
         ranks[n] = 1 + np.searchsorted(others, own[0])  # as many as are truly nearer stand before it
     return ranks
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..data import ImageSet, list_images, load_images
 from ..errors import BadFile, BadValue, ExplainError, Unknown, shorten
+from ..images import SCALES
 from ..network.features import vector
 from ..network.model import Box, Layer, Model
 from ..network.trace import inputs
@@ -329,7 +330,8 @@ class Index:
 
     @cached_property
     def pixels(self) -> NDArray[np.float32]:
-        """(N, D), what the net sees of each picture, averaged down to at most 32 pixels a side, in 0..1. Not kept on
+        """(N, D), what the net sees of each picture, averaged down to at most 32 pixels a side, in 0..1 (floats in
+        their own units). Not kept on
         the disk: read at first use."""
         return np.stack(
             [self._pixels(self.images[k]) if self.predictions[k, 0] >= 0 else self._blank for k in range(len(self))]
@@ -341,14 +343,16 @@ class Index:
         return np.full_like(self._pixels(Image.new("RGB", (width, height))), np.nan)
 
     def _pixels(self, image: Any) -> NDArray[np.float32]:
-        crop = self.model.preprocess.crop(image)
-        if self.model.preprocess.channels == 1:
-            crop = crop[..., :1]
+        preprocess = self.model.preprocess
+        crop = preprocess.planes(preprocess.crop(image))  # so that bands, and grey in each, are in one space
         height, width = crop.shape[:2]
-        scale = min(1, PIXELS / max(height, width))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        bands = (Image.fromarray(crop[..., c]).resize(size, Image.Resampling.BOX) for c in range(crop.shape[2]))
-        return np.stack([np.asarray(band, np.float32) for band in bands], -1).ravel() / np.float32(255)
+        share = min(1, PIXELS / max(height, width))
+        size = max(1, round(width * share)), max(1, round(height * share))
+        kind = crop.dtype if crop.dtype == np.uint8 else np.float32
+        planes = (np.ascontiguousarray(crop[..., c], kind) for c in range(crop.shape[2]))
+        bands = (Image.fromarray(plane).resize(size, Image.Resampling.BOX) for plane in planes)
+        scale = np.float32(SCALES[crop.dtype.name])
+        return np.stack([np.asarray(band, np.float32) for band in bands], -1).ravel() / scale
 
     @cache  # noqa: B019 - an index lives as long as the app, and there are two spaces
     def _norms(self, space: str) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from PIL import Image
 from ..data import list_images
 from ..data.containers import is_inside
 from ..errors import BadFile, BadValue, shorten
+from ..images import Bands
 from ..store import sha256
 from .index import Index
 
@@ -24,7 +25,7 @@ def index_of(index: Index, image: Any) -> int | None:
 
     Raises BadValue for a number that the index has not.
     """
-    name = image.info.get("name", "") if isinstance(image, Image.Image) else image
+    name = image.info.get("name", "") if isinstance(image, Image.Image | Bands) else image
     if isinstance(name, int | np.integer) and not isinstance(name, bool):
         name = str(int(name))
     if not isinstance(name, str | Path) or not str(name):
@@ -53,7 +54,7 @@ def index_of(index: Index, image: Any) -> int | None:
 
 def _with_content(index: Index, image: Any, digest: str) -> int | None:
     """The number of the file that holds an upload, which is named by the sha256 of its content."""
-    size = image.info.get("bytes") if isinstance(image, Image.Image) else None
+    size = image.info.get("bytes") if isinstance(image, Image.Image | Bands) else None
     for number, file in enumerate(index.images.files if size else ()):
         try:
             whole = is_inside(file) or os.path.getsize(file) == size

@@ -11,6 +11,7 @@ from PIL import Image
 from ..data import ImageSet
 from ..errors import BadFile
 from ..explorer import Thumbs
+from ..images import Bands, Picture
 from ..progress import Progress, unheard
 
 __all__ = ["thumbnails"]
@@ -28,11 +29,12 @@ def thumbnails(
     columns: int = COLUMNS,
     rows: int | None = None,
     progress: Progress = unheard,
+    bands: Sequence[int] | None = None,
 ) -> Thumbs:
     """The pictures of those numbers, in that order: their middle square, averaged down to `side` pixels.
 
     By default side is 96 for few pictures and 48 for many, or their own where they are no larger than 28. One that
-    cannot be read is grey.
+    cannot be read is grey. bands: which are shown, of pictures that have more than colours.
     """
     array = images.array
     exact = array is not None and max(array.shape[1:3]) <= SMALL
@@ -44,7 +46,7 @@ def thumbnails(
         sheet = Image.new("RGB", (columns * side, -(-len(some) // columns) * side), BLANK)
         for place, number in enumerate(some):
             try:
-                tile = _tile(images[int(number)], side)
+                tile = _tile(images[int(number)], side, bands)
             except BadFile:
                 continue
             sheet.paste(tile, (place % columns * side, place // columns * side))
@@ -55,11 +57,12 @@ def thumbnails(
     return Thumbs(tuple(sheets), side, columns, each)
 
 
-def _tile(picture: Image.Image, side: int) -> Image.Image:
+def _tile(picture: Picture, side: int, bands: Sequence[int] | None) -> Image.Image:
     width, height = picture.size
     square = min(width, height)
     left, top = (width - square) // 2, (height - square) // 2
-    cut = picture.convert("RGB").crop((left, top, left + square, top + square))
+    shown = picture.convert("RGB", bands) if isinstance(picture, Bands) else picture.convert("RGB")
+    cut = shown.crop((left, top, left + square, top + square))
     if square > 2 * side:
         cut = cut.reduce(square // (2 * side))  # fast, and fine enough for what follows
     return cut if cut.size == (side, side) else cut.resize((side, side), Image.Resampling.BOX)

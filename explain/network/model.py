@@ -9,7 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -229,7 +229,7 @@ class Model:
     def digest(self) -> str:
         """sha256 of weights, layers, what is computed with them, what the output means, preprocessing and classes."""
         meant = [*self.head.path, self.head.kind]
-        digest = hashlib.sha256(json.dumps([asdict(self.preprocess), self.classes, meant]).encode())
+        digest = hashlib.sha256(json.dumps([self.preprocess.fields, self.classes, meant]).encode())
         with self._as_it_is() as net, _raw(net):
             for line in program(net, self._black):
                 digest.update(line.encode())
@@ -246,7 +246,7 @@ class Model:
 
     @cached_property
     def input_range(self) -> tuple[Tensor, Tensor]:
-        """Black and white as the net's input takes them, each (1, C, 1, 1)."""
+        """Black and white as the net's input takes them, each (1, C, 1, 1); 0 and 1 of bands that are floats."""
         black, white = (np.full((1, 1, self.preprocess.channels), value, np.uint8) for value in (0, 255))
         scaled = self.preprocess.scaled
         return scaled(black)[None].to(self.device), scaled(white)[None].to(self.device)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..errors import BadValue, Unknown, shorten
-from ..images import as_image, unturned
+from ..errors import BadFile, BadValue, Unknown, shorten
+from ..images import SCALES, Bands, as_image, bands_of, shown, unturned
 
 __all__ = ["Box", "Preprocess"]
 
@@ -36,7 +36,9 @@ class Preprocess:
     """From an upright picture to a network's input: resize, centre crop, scale to 0..1, subtract mean, divide by std.
 
     `resize` is the length of the shorter side, or (height, width) where the aspect is not kept.
-    A net with other than 1 or 3 channels gets the grey picture in each, or an array (H, W, channels) as it is.
+    A picture of as many bands as the net has channels goes in band by band: of 16 bits divided by 65535, floats as they
+    are, so that mean and std are in their own units. Into other than 1 or 3 channels RGB and grey go as grey in each.
+    `bands`: the three that are shown as red, green and blue, counted from 0; by default the first.
     """
 
     size: tuple[int, int]
@@ -45,6 +47,7 @@ class Preprocess:
     std: tuple[float, ...] = (1.0,)
     channels: int = 3
     interpolation: str = "bilinear"
+    bands: tuple[int, int, int] | None = None
 
     @classmethod
     def of_timm(cls, config: Mapping[str, Any]) -> Preprocess:
@@ -63,7 +66,7 @@ class Preprocess:
     def __post_init__(self) -> None:
         size = (self.size,) * 2 if isinstance(self.size, int) else self.size
         resize = size if self.resize is None else self.resize
-        given = {"size": size, "resize": resize, "mean": self.mean, "std": self.std}
+        given = {"size": size, "resize": resize, "mean": self.mean, "std": self.std, "bands": self.bands}
         for name, value in given.items():  # lists, as they come out of files, are tuples here
             object.__setattr__(self, name, tuple(value) if isinstance(value, (list, tuple)) else value)
         if self.interpolation not in _INTERPOLATIONS:
@@ -80,6 +83,18 @@ class Preprocess:
             )
         if self.channels * self.size[0] * self.size[1] > LARGEST_INPUT:
             raise BadValue(f"Preprocessing to {self.channels} channels of {self.size} is too large an input.")
+        if self.bands is not None and not (
+            isinstance(self.bands, tuple)
+            and len(self.bands) == 3
+            and all(isinstance(n, int) and 0 <= n < self.channels for n in self.bands)
+        ):
+            last = self.channels - 1
+            raise BadValue(f"Preprocessing bands={shorten(self.bands)} are not three numbers from 0 to {last}.")
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What it is, for cards and digests: those of networks without bands are as they were before there were any."""
+        return {name: value for name, value in asdict(self).items() if name != "bands" or value is not None}
 
     @property
     def summary(self) -> str:
@@ -95,27 +110,43 @@ class Preprocess:
         plain = set(self.mean) == {0.0} and set(self.std) == {1.0}
         values = "values 0 to 1" if plain else f"mean {mean}, std {std}"
         n = self.channels
-        bands = (
-            "" if n in (1, 3) else f"; grey in each of {n} channels, but for arrays (H, W, {n}), whose bands they are"
-        )
-        return f"{way} ({self.interpolation}), {values}{bands}"
+        bands = "" if n in (1, 3) else f"; grey in each of {n} channels, but for pictures of {n} bands, whose they are"
+        chosen = "; bands {}, {} and {} shown as red, green and blue".format(*self.bands) if self.bands else ""
+        return f"{way} ({self.interpolation}), {values}{bands}{chosen}"
 
-    def crop(self, image: Any) -> NDArray[np.uint8]:
-        """The very pixels the net sees: (H, W, 3), or (H, W, channels) for an input that is no RGB or grey picture."""
-        planes = [self._window(plane) for plane in self._planes(image)]
-        if len(planes) > 1:
-            return np.stack([np.asarray(plane) for plane in planes], -1)
-        return np.asarray(planes[0].convert("RGB") if self.channels != 1 else planes[0].convert("L").convert("RGB"))
+    def crop(self, image: Any) -> NDArray[Any]:
+        """The very pixels the net sees: of an RGB or grey picture (H, W, 3) uint8, else of the picture's own kind
+        (H, W, channels). Raises BadFile for a picture of another number of bands."""
+        picture = as_image(image)
+        bands = bands_of(picture)
+        if bands is not None and bands.count == self.channels:
+            return self._cropped(bands.values)
+        if not isinstance(picture, Bands):
+            return np.asarray(self._window(picture.convert("L" if self.channels == 1 else "RGB")).convert("RGB"))
+        if (picture.count, self.channels) == (1, 3):  # grey, as any other
+            return self._cropped(picture.values).repeat(3, -1)
+        hint = "; arrays are (H, W, bands)" if isinstance(image, np.ndarray) else ""
+        raise BadFile(f"A picture of {picture.count} bands does not fit a network of {self.channels} channels{hint}.")
+
+    def shown(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
+        """What `crop` gives, to look at (H, W, 3)."""
+        plain = pixels.shape[-1] == 3 and pixels.dtype == np.uint8
+        return pixels if plain and (self.bands is None or self.channels != 3) else shown(pixels, self.bands)
 
     def tensor(self, image: Any) -> Tensor:
         """The net's input (channels, H, W), float32."""
         return self.scaled(self.crop(image))
 
-    def scaled(self, pixels: NDArray[np.uint8]) -> Tensor:
+    def planes(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """What `crop` gives with a plane for each of the net's channels (H, W, channels)."""
+        if self.channels in (3, pixels.shape[-1]):
+            return pixels
+        return np.asarray(Image.fromarray(pixels).convert("L"))[..., None].repeat(self.channels, -1)
+
+    def scaled(self, pixels: NDArray[Any]) -> Tensor:
         """What `crop` gives as the net's input."""
-        if self.channels not in (3, pixels.shape[-1]):
-            pixels = np.asarray(Image.fromarray(pixels).convert("L"))[..., None].repeat(self.channels, -1)
-        array = torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous().float().div(255)
+        pixels = self.planes(pixels)
+        array = torch.from_numpy(np.array(pixels)).permute(2, 0, 1).contiguous().float().div(SCALES[pixels.dtype.name])
         mean, std = (torch.tensor(values, dtype=torch.float32).view(-1, 1, 1) for values in (self.mean, self.std))
         return (array - mean) / std
 
@@ -144,13 +175,15 @@ class Preprocess:
         )
         return y0, x0, y1, x1
 
-    def _planes(self, image: Any) -> list[Image.Image]:
-        if isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == self.channels not in (1, 3):
-            if image.dtype != np.uint8:
-                raise BadValue(f"An array with {self.channels} channels must be uint8, not {image.dtype}.")
-            return [Image.fromarray(np.ascontiguousarray(image[..., c])) for c in range(self.channels)]
-        picture = as_image(image)
-        return [picture.convert("L" if self.channels == 1 else "RGB")]
+    def _cropped(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Each band on its own, of 16 bits as a float until it is rounded to 16 again."""
+        kind = values.dtype
+        planes = (
+            np.ascontiguousarray(values[..., c], kind if kind == np.uint8 else np.float32)
+            for c in range(values.shape[2])
+        )
+        found = np.stack([np.asarray(self._window(Image.fromarray(plane))) for plane in planes], -1)
+        return np.clip(np.rint(found), 0, SCALES[kind.name]).astype(kind) if kind == np.uint16 else found
 
     def _window(self, picture: Image.Image) -> Image.Image:
         scaled = self._scaled(*picture.size)

@@ -170,7 +170,7 @@ def save_model(model: Model, folder: str | Path) -> Path:
         "name": model.name,
         **made,
         **{key: value for key, value in model.about.items() if key != "weights"},
-        "preprocess": dataclasses.asdict(model.preprocess),
+        "preprocess": model.preprocess.fields,
         "classes": list(model.classes),
         "output": str(model.head),
         "weights": {"file": "weights.safetensors", "sha256": store.sha256(content)},
@@ -193,6 +193,7 @@ def _card(folder: Path) -> tuple[dict[str, Any], Preprocess, tuple[str, ...], Pa
             std=tuple(recorded["std"]),
             channels=int(recorded["channels"]),
             interpolation=recorded["interpolation"],
+            bands=recorded.get("bands"),
         )
         file = folder / Path(card["weights"]["file"]).name
         digest, classes = card["weights"]["sha256"], tuple(map(str, card["classes"]))

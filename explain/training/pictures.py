@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data import ImageSet
-from ..errors import BadValue, ExplainError
+from ..errors import BadValue, ExplainError, NotSupported, shorten
 from ..network.model import Preprocess
 from ..network.trace import inputs
 from ..progress import Progress, unheard
@@ -152,7 +152,12 @@ def _cropped(images: ImageSet, preprocess: Preprocess, progress: Progress) -> Te
     x = np.empty(shape, np.uint8)
 
     def read(k: int) -> None:
-        x[k] = preprocess.crop(images[k]).transpose(2, 0, 1)[: preprocess.channels]
+        crop = preprocess.crop(images[k])
+        if crop.dtype != np.uint8:
+            raise NotSupported(
+                f"{shorten(images.files[k])} has bands of {crop.dtype}; training takes pictures of uint8."
+            )
+        x[k] = preprocess.planes(crop).transpose(2, 0, 1)
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for done, _ in enumerate(pool.map(read, range(len(images))), 1):

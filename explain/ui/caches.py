@@ -11,6 +11,7 @@ import streamlit as st
 from explain import workspace
 from explain.data import ImageSet, is_here, list_images
 from explain.errors import ExplainError, Unknown
+from explain.images import content
 from explain.index import MANIFEST, Index
 from explain.network.model import Model
 from explain.project import project
@@ -138,5 +139,5 @@ def _identity(value: Any) -> str:
         return value.digest
     if hasattr(value, "tobytes"):  # a picture
         info = value.info.get("name"), value.info.get("covered")
-        return sha256(repr((value.mode, value.size, info)).encode() + value.tobytes())
+        return sha256(repr(info).encode() + content(value))
     return repr(value)

@@ -89,7 +89,7 @@ def choose_model_and_picture() -> None:
         refused = dropped.upload("Or upload one, or a figure saved here", UPLOADS)
         if refused:  # the page goes on with the earlier picture
             show_error(refused)
-        seen = model.preprocess.crop(caches.picture())
+        seen = model.preprocess.shown(model.preprocess.crop(caches.picture()))
         st.image(
             png(seen, effort=1),
             "What the network sees",

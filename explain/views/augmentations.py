@@ -10,13 +10,12 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL.Image import Image
 from torch import Generator, Tensor
 
 from ..data import ImageSet, list_images
 from ..errors import BadValue, shorten
 from ..figure import Figure, Panel
-from ..images import to_bytes
+from ..images import Picture, to_bytes
 from ..network.model import Preprocess
 from ..options import Choices, Option, Range
 from ..training.augment import AUGMENTATIONS, Plan, augmented
@@ -65,7 +64,7 @@ class Augmentations(Result):
 
 @view
 def compute(
-    images: Annotated[ImageSet | list[Image], PICTURES],
+    images: Annotated[ImageSet | list[Picture], PICTURES],
     plan: Annotated[Plan, PLAN],
     *,
     labels: Annotated[Sequence[str] | None, LABELS] = None,
@@ -95,7 +94,7 @@ def compute(
     )
 
 
-def _files(images: ImageSet | list[Image]) -> list[str]:
+def _files(images: ImageSet | list[Picture]) -> list[str]:
     """What the pictures are called."""
     if not isinstance(images, ImageSet):
         return [shown(str(picture.info.get("name", ""))) for picture in images]
@@ -103,14 +102,14 @@ def _files(images: ImageSet | list[Image]) -> list[str]:
     return [f"{shipped}{Path(file).name}" for file in images.files]
 
 
-def _classes(images: ImageSet | list[Image]) -> list[str]:
+def _classes(images: ImageSet | list[Picture]) -> list[str]:
     """The pictures' classes, empty where they are not known."""
     if not isinstance(images, ImageSet) or images.labels is None:
         return [""] * len(images)
     return [images.classes[k] if k >= 0 else "" for k in images.labels.tolist()]
 
 
-def _batch(pictures: list[Image], size: int) -> Tensor:
+def _batch(pictures: list[Picture], size: int) -> Tensor:
     """The pictures (n, C, H, W) in 0..1, all grey ones with one channel, as training takes them."""
     channels = 1 if all(picture.mode == "L" for picture in pictures) else 3
     width, height = pictures[0].size

@@ -16,7 +16,7 @@ from ..index import Index
 from ..index.references import file_name
 from ..options import Choices, Range
 from .inputs import INDEX, Several
-from .parts.result import Result, as_rgb
+from .parts.result import Result
 from .view import drawn, view
 
 __all__ = ["PARTS", "Confusion", "Mistake", "compute", "render"]
@@ -181,7 +181,7 @@ def _mistakes(
         file = file_name(index, index.images.files[image])
         found.append(Mistake(image, file, classes[true], classes[prediction], confidence))
         try:
-            tile = as_rgb(preprocess.crop(index.images[image]))
+            tile = preprocess.shown(preprocess.crop(index.images[image]))
         except BadFile:
             tile = np.full((*preprocess.size, 3), 128, np.uint8)
         if max(tile.shape[:2]) > SIDE:

@@ -21,7 +21,7 @@ from ..index.search import METRICS
 from ..options import Choices, Range
 from .inputs import INDEX, QUERY
 from .parts.cut import pictured
-from .parts.result import Result, as_rgb
+from .parts.result import Result
 from .view import drawn, view
 
 __all__ = ["Neighbours", "Ranking", "compute", "render", "written"]
@@ -217,7 +217,7 @@ def written(distance: float) -> str:
 
 def _own_tile(index: Index, number: int) -> Pixels:
     try:
-        return _tile(as_rgb(index.model.preprocess.crop(index.images[number])))
+        return _tile(index.model.preprocess.shown(index.model.preprocess.crop(index.images[number])))
     except BadFile:  # it has vanished or changed since; what the index knows of it still holds
         height, width = index.model.preprocess.size
         return _tile(np.full((height, width, 3), 127, np.uint8))

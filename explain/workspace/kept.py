@@ -46,7 +46,8 @@ def keep_answers(visitor: str, content: bytes) -> Path:
 
 def thumbnails_of(index: Index, images: Sequence[int], progress: Progress = unheard) -> Thumbs:
     """Thumbnails of an index's pictures, kept in the workspace and taken from there the second time."""
-    of = [index.manifest.data_digest, list(images), VERSION]
+    bands = index.model.preprocess.bands
+    of = [index.manifest.data_digest, list(images), VERSION, *([bands] if bands else [])]
     folder = root() / "thumbnails" / store.sha256(repr(of).encode())[:24]
     try:
         card = json.loads((folder / "thumbnails.json").read_text())
@@ -55,7 +56,7 @@ def thumbnails_of(index: Index, images: Sequence[int], progress: Progress = unhe
             raise BadFile("A sheet is damaged.")
         return Thumbs(sheets, card["tile"], card["columns"], card["each"])
     except (OSError, ValueError, KeyError, TypeError, ExplainError):  # not there, or damaged
-        made = thumbnails(index.images, images, progress=progress)
+        made = thumbnails(index.images, images, progress=progress, bands=bands)
     names = [store.sha256(sheet) for sheet in made.sheets]
     for name, sheet in zip(names, made.sheets, strict=True):
         store.write(folder / name, sheet)

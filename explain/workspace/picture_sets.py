@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
 
 from .. import store
-from ..data import EXTENSIONS, ImageSet, load_images
+from ..data import EXTENSIONS, ImageSet, load_images, without_arrays
 from ..data.tables import TABLES, path_column, read_columns
 from ..errors import BadFile, ExplainError, Unknown, shorten
 from ..images import decode
@@ -183,6 +183,8 @@ class _Unpacking:
 
     def write(self, members: Iterable[_Member], folders: list[PurePosixPath], strict: bool, flat: bool) -> _Unpacking:
         pictures = [one for one in members if _is_picture(one.path)]
+        kept = set(without_arrays([str(one.path) for one in pictures]))  # arrays beside pictures are no pictures
+        pictures = [one for one in pictures if str(one.path) in kept]
         if not pictures:
             raise BadFile(f"{shorten(self.name)} has no pictures; their names end in {', '.join(EXTENSIONS)}.")
         # One folder around everything, as file managers make it.

@@ -6,17 +6,15 @@ import os
 from functools import cache
 from pathlib import Path
 
-from PIL.Image import Image
-
 from ..data import ImageSet, list_images, load_images
 from ..errors import BadValue, Unknown, shorten
-from ..images import decode
+from ..images import Picture, copied, decode
 from .uploads import is_upload, open_upload
 
 __all__ = ["open_picture"]
 
 
-def open_picture(reference: str) -> Image:
+def open_picture(reference: str) -> Picture:
     """A picture by reference: SET/NUMBER or SET/FILE of a shipped set, upload/SHA256, or a file's path.
 
     The reference stays with the picture as info["name"], the size of an upload's file as info["bytes"].
@@ -40,16 +38,16 @@ def _named_set(name: str) -> ImageSet:
     return load_images(name)
 
 
-def _member(images: ImageSet, key: str) -> Image:
+def _member(images: ImageSet, key: str) -> Picture:
     if key.isdecimal():
         if len(key) > 18 or int(key) >= len(images):
             raise BadValue(
                 f"Picture {shorten(f'{images.name}/{key}')} does not exist; {images.name} has 0 to {len(images) - 1}."
             )
-        return images[int(key)].copy()
+        return copied(images[int(key)])
     names = [Path(file).name for file in images.files]
     stems = [Path(name).stem for name in names]
     for candidates in (names, stems):
         if key in candidates:
-            return images[candidates.index(key)].copy()
+            return copied(images[candidates.index(key)])
     raise Unknown(f"picture of {images.name}", key, stems[:50], f"Or a number from 0 to {len(images) - 1}.")

@@ -6,11 +6,9 @@ import os
 import re
 from pathlib import Path
 
-from PIL.Image import Image
-
 from .. import store
 from ..errors import BadFile, shorten
-from ..images import decode
+from ..images import Picture, decode
 from .folder import prune, root
 
 __all__ = ["is_upload", "keep_upload", "open_upload", "prune_uploads"]
@@ -24,7 +22,7 @@ def is_upload(reference: str) -> bool:
     return _UPLOAD.fullmatch(reference) is not None
 
 
-def open_upload(reference: str) -> Image:
+def open_upload(reference: str) -> Picture:
     """The picture upright; its file's size is info["bytes"]. Raises BadFile where it is no longer kept."""
     path = root() / "uploads" / reference.removeprefix("upload/")
     if not path.is_file():

@@ -35,7 +35,7 @@ with widgets.row("split"):
     left, right = st.columns([1, 2], gap="large")
 with left:
     st.subheader("What it says")
-    seen = model.preprocess.crop(picture)
+    seen = model.preprocess.shown(model.preprocess.crop(picture))
     st.image(seen, width=300, output_format="PNG", alt="The picture as the network sees it")
     come_from = about.get("preprocess_from", "")
     st.caption(widgets.literal(f"{model.preprocess.summary}{f' (from {come_from})' if come_from else ''}."))

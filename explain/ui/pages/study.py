@@ -53,7 +53,7 @@ if done < len(planned):
     trial = planned[done]
     study_answers.shown_since(asked, done)
     image = index.images[trial.image]
-    crop = model.preprocess.crop(image)
+    crop = model.preprocess.shown(model.preprocess.crop(image))
     heat = None
     if trial.with_map:
         mapped = {"model": model, "image": image, "method": entry.name}

@@ -184,10 +184,11 @@ def shown(name: str) -> str:
 
 def pixels_of(model: Model | None, image: Any) -> str:
     """The digest of the pixels that the net sees of a picture; without one, of all."""
+    from ...images import content
     from ...store import sha256
 
     if model is None:
-        return sha256(repr((image.mode, image.size)).encode() + image.tobytes())
+        return sha256(content(image))
     return sha256(model.preprocess.crop(image).tobytes())
 
 
@@ -204,8 +205,10 @@ def _covered(facts: Facts, image: Any) -> Any:
 
 def _named(image: Any, name: str) -> Any:
     """The picture under the name it had, so that the figure says the same."""
+    from ...images import copied
+
     if hasattr(image, "info"):
-        image = image.copy()
+        image = copied(image)
         image.info["name"] = name
     return image
 

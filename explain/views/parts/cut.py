@@ -18,7 +18,7 @@ from ...index.references import file_name
 from ...network.geometry import Axis, Status
 from ...network.model import Box, Layer
 from .picture import PreparedPicture, prepare
-from .result import BOX_COLOUR, EFFECTIVE_COLOUR, as_rgb
+from .result import BOX_COLOUR, EFFECTIVE_COLOUR
 
 __all__ = ["GAP", "GROUND", "Cuts", "blank", "cut", "extent", "pictured", "printed", "row_panel", "sight"]
 
@@ -30,11 +30,12 @@ FILL = (104, 152)  # greys of the chequered filling, which no picture has
 
 @dataclass(frozen=True, eq=False)
 class Cuts:
-    """Tiles (N, h, w, 3) with what is known of each in `table`; `pictures` (M, H, W, 3) are what the net saw, once
-    each, and `which` (N,) says whose tile it is, -1 where the file could not be read any more."""
+    """Tiles (N, h, w, 3) with what is known of each in `table`; `pictures` (M, H, W, 3) show what the net saw,
+    `crops`, once each, and `which` (N,) says whose tile it is, -1 where the file could not be read any more."""
 
     tiles: NDArray[np.uint8]
     pictures: NDArray[np.uint8]
+    crops: tuple[NDArray[Any], ...]
     which: NDArray[np.int64]
     table: dict[str, list[Any]]
     missing: tuple[str, ...]
@@ -103,6 +104,7 @@ def cut(index: Index, layer: Layer, rows: Iterable[tuple[int, str, int, Row]]) -
     tiles, which = [], []
     table: dict[str, list[Any]] = {name: [] for name in (*_COLUMNS, "label", "prediction")}
     numbers: dict[int, int] = {}  # of an image among the pictures
+    crops: list[NDArray[Any]] = []
     pictures: list[NDArray[np.uint8]] = []
     sources: dict[int, Any] = {}
     for channel, ranking, rank, row in rows:
@@ -110,7 +112,8 @@ def cut(index: Index, layer: Layer, rows: Iterable[tuple[int, str, int, Row]]) -
             try:
                 sources[row.image] = index.images[row.image]
                 numbers[row.image] = len(pictures)
-                pictures.append(as_rgb(preprocess.crop(sources[row.image])))
+                crops.append(preprocess.crop(sources[row.image]))
+                pictures.append(preprocess.shown(crops[-1]))
             except BadFile:  # gone since; what the index knows of it is still true
                 numbers[row.image] = -1
         number = numbers[row.image]
@@ -130,6 +133,7 @@ def cut(index: Index, layer: Layer, rows: Iterable[tuple[int, str, int, Row]]) -
     return Cuts(
         np.stack(tiles) if tiles else np.zeros((0, height, width, 3), np.uint8),
         np.stack(pictures) if pictures else np.zeros((0, *preprocess.size, 3), np.uint8),
+        tuple(crops),
         np.array(which, np.int64),
         table,
         tuple(file_name(index, files[image]) for image, number in numbers.items() if number < 0),

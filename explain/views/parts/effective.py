@@ -27,7 +27,7 @@ def locate(model: Model, layer: Layer, cuts: Cuts) -> Cuts:
     found: dict[tuple[int, int, tuple[int, int]], tuple[Box, float] | None] = {}
     for first in range(0, len(units), AT_ONCE):
         some = units[first : first + AT_ONCE]
-        pictures = torch.stack([model.preprocess.scaled(cuts.pictures[number]) for number, _, _ in some])
+        pictures = torch.stack([model.preprocess.scaled(cuts.crops[number]) for number, _, _ in some])
         found |= zip(some, map(box_of, energy_of(model, layer, pictures.to(model.device), some)), strict=True)
     boxes = [found.get(key) for key in keys]
     columns: dict[str, list[Any]] = {

@@ -46,7 +46,9 @@ def explore(results: tuple[PictureMap, ...], titles: tuple[str, ...], thumbs: Th
 
 def offline(result: PictureMap, thumbs: Thumbs | None, figure: Figure) -> bytes:
     """The explorer as one HTML file."""
-    thumbs = thumbs or thumbnails(result.index.images, result.images.tolist())
+    thumbs = thumbs or thumbnails(
+        result.index.images, result.images.tolist(), bands=result.index.model.preprocess.bands
+    )
     shown = explore((result,), ("",), thumbs)
     return page(shown, figure.title, figure.note, f"{FACTS_OPEN}{facts_json(figure.facts)}</script>")
 

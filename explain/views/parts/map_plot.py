@@ -108,7 +108,12 @@ def picture_map(result: PictureMap, look: Look, thumbs: Thumbs | None) -> Panel:
     low, reach = points.min(0), np.ptp(points, 0).max() or 1.0
     wanted = int(CANVAS / (4 * math.sqrt(len(points))))
     if thumbs is None or thumbs.tile < min(wanted, LARGEST):
-        thumbs = thumbnails(result.index.images, result.images.tolist(), min(wanted, LARGEST) if wanted > 48 else None)
+        thumbs = thumbnails(
+            result.index.images,
+            result.images.tolist(),
+            min(wanted, LARGEST) if wanted > 48 else None,
+            bands=result.index.model.preprocess.bands,
+        )
     tile, edge = thumbs.tile, 3
     room = CANVAS - tile - 2 * edge
     tall = round(np.ptp(points[:, 1]) / reach * room) + tile + 2 * edge

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from ...images import Bands
 from ...network.model import Model
 from ...store import sha256
 from ..inputs import shown
-from .result import as_rgb
 
 __all__ = ["PreparedPicture", "prepare"]
 
@@ -32,8 +32,10 @@ def prepare(model: Model, image: Any) -> PreparedPicture:
     name = str(image) if isinstance(image, (str, Path)) else str(_info(image).get("name", ""))
     batch = model.preprocess.scaled(crop)[None].to(model.device)
     covered = {"covered": _info(image)["covered"]} if "covered" in _info(image) else {}
-    return PreparedPicture(as_rgb(crop), batch, {"image": shown(name), "pixels": sha256(crop.tobytes()), **covered})
+    return PreparedPicture(
+        model.preprocess.shown(crop), batch, {"image": shown(name), "pixels": sha256(crop.tobytes()), **covered}
+    )
 
 
 def _info(image: Any) -> dict[Any, Any]:
-    return image.info if isinstance(image, Image.Image) else {}
+    return image.info if isinstance(image, Image.Image | Bands) else {}

@@ -21,7 +21,6 @@ __all__ = [
     "SHARED",
     "Result",
     "aligned",
-    "as_rgb",
     "cells",
     "index_facts",
 ]
@@ -83,8 +82,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return "" if value is None else str(value).lower()
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def as_rgb(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A crop of any number of channels as something to look at, (H, W, 3)."""
-    return crop if crop.shape[-1] == 3 else np.repeat(crop.mean(-1, keepdims=True).astype(np.uint8), 3, -1)

@@ -41,7 +41,9 @@ def _sprite_side(count: int) -> int:
 
 def _sprite(result: PictureMap, side: int) -> bytes:
     columns = math.ceil(math.sqrt(len(result.images)))
-    made = thumbnails(result.index.images, result.images.tolist(), side, columns)
+    made = thumbnails(
+        result.index.images, result.images.tolist(), side, columns, bands=result.index.model.preprocess.bands
+    )
     sheet = Image.open(io.BytesIO(made.sheets[0])).convert("RGB")
     square = Image.new("RGB", (columns * side, columns * side), (127, 127, 127))
     square.paste(sheet)
