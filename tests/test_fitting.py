@@ -238,3 +238,15 @@ def test_what_a_trusted_pickle_does_stays_in_its_process(tmp_path, run):
     assert status == 2
     assert "bad.pth" in said
     assert not (tmp_path / "bad.safetensors").exists()
+
+
+@pytest.mark.parametrize("classes", [["defect"], None])
+def test_a_head_of_one_output_has_a_sigmoid(classes, tmp_path):
+    net = build("squeezenet1_1", num_classes=1)
+    torch.save(net.state_dict(), tmp_path / "one.pth")
+    model = explain.load_model(tmp_path / "one.pth", architecture=NAME, classes=classes)
+    image = explain.open_picture("photos/0")
+    with torch.no_grad():
+        wanted = float(net(model.batch(image)).sigmoid())
+    assert model.predict(image)[0][0][1] == pytest.approx(wanted, rel=1e-4)
+    assert 0 < wanted < 1

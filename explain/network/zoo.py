@@ -244,8 +244,9 @@ def _build(name: str, weights: str | Path | None, classes: Sequence[str] | None)
             names = [str(number) for number in range(fitted.classes)]
             about["options"] = {**about["options"], "classes": fitted.classes}
             fitted.notes.append("The classes have no names; give them as classes.")
-            output = None if fitted.classes == 1 else output
         about = {**about, "weights": file.name, "notes": [*about.get("notes", []), *fitted.notes]}
+    if len(classes or names) == 1 and output == "softmax":  # which is 1 whatever the score
+        output = None
     return Model(built.name or name, built.net, preprocess, tuple(classes or names), about, output)
 
 
