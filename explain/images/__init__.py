@@ -6,7 +6,7 @@ Arrays are (H, W) or (H, W, 3); heat and other maps are floats, "unit" means wit
 
 from .colours import BACKGROUND, COLORMAPS, VISIONS, colour, overlay, seen_as, to_bytes, unit_scale
 from .cover import FILLS, cover
-from .pixels import contact_sheet, draw_box, enlarge, png, resize, sheet_size
+from .pixels import contact_sheet, draw_box, enlarge, outline, png, resize, sheet_size
 from .reader import FORMATS, MAX_BYTES, MAX_PIXELS, as_image, decode, from_array, unturned
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "draw_box",
     "enlarge",
     "from_array",
+    "outline",
     "overlay",
     "png",
     "resize",
