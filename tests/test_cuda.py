@@ -573,6 +573,22 @@ def test_embeddings(two):
 # Figures -------------------------------------------------------------------------------------------------------------
 
 
+ELSEWHERE = {"output_size", "lecture_tables", "training_curves", "augmentations", "segmentation"}
+
+
+def test_a_segmentation():
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, 2, 1), torch.nn.ReLU(), torch.nn.Conv2d(8, 4, 3, 1, 1)).eval()
+    size, image = Preprocess((64, 64)), open_picture("photos/coffee")
+    here, there = (explain.wrap(copy.deepcopy(net), None, size, device=device) for device in ("cpu", DEVICE))
+    assert (explain.segmentation(here, image).labels == explain.segmentation(there, image).labels).mean() > 0.999
+    for region in ((3, 5, 40, 31), "predicted"):
+        mine, theirs = (explain.saliency(one, image, "grad_cam", 1, region=region) for one in (here, there))
+        alike(theirs.heat, mine.heat)
+        again = redraw(read_facts(theirs.figure().encode("svg")), model=here)
+        assert np.abs(drawn(again) - drawn(theirs.figure())).mean() < 0.5
+
+
 def test_figures_redraw_on_the_other_device(two, tmp_path):
     """Facts of a figure made on one device lead to it on the other; pixels may differ in the last step of a colour."""
     layer, picture, unseen = two[0].layers[1], open_picture("fashion-mnist/7"), open_picture("fashion-mnist/777")
@@ -601,7 +617,7 @@ def test_figures_redraw_on_the_other_device(two, tmp_path):
         "embedding": lambda i: embedding.compute(i, "pca"),
         "confusion": confusion.compute,
     }
-    for name in sorted(VIEWS.keys() - {"output_size", "lecture_tables", "training_curves", "augmentations"}):
+    for name in sorted(VIEWS.keys() - ELSEWHERE):
         make = of_a_model.get(name) or of_an_index[name]
         of = both(SMALL) if name in of_a_model else two
         for mine, other in ((0, 1), (1, 0)):

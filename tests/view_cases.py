@@ -3,10 +3,12 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import explain
 from explain import store
+from explain.network.region import Region
 from explain.options import Choices
 from explain.views import VIEWS
 from explain.workspace import list_indexes, root
@@ -20,6 +22,28 @@ def picture(reference=PICTURE):
 
 def edges():
     return explain.load_model("edges-fashion-mnist")
+
+
+def maps():
+    """A network that segments: four classes, at half the resolution of its input."""
+    return explain.load_model("maps")
+
+
+PROJECT = """
+[models.maps]
+factory = "nets.py:build"
+classes = ["ground", "cloth", "edge", "shade"]
+size = 28
+"""
+NETS = """
+import torch
+from torch import nn
+
+def build():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 6, 3, 2, 1), nn.ReLU(), nn.Conv2d(6, 4, 3, 1, 1))
+"""
+DISC = (np.arange(28)[:, None] - 13) ** 2 + (np.arange(28) - 11) ** 2 < 40
 
 
 # name -> what is given, of (model, index): every parameter off its default. Options of entries stand in "options".
@@ -57,6 +81,21 @@ CASES = {
         "unit": "conv2",
         "options": {"positive": False},
     },
+    "saliency: box": lambda model, index: {
+        "model": maps(),
+        "image": picture(),
+        "method": "grad_cam",
+        "target": 2,
+        "region": (4, 5, 21, 18),
+        "options": {"positive": False},
+    },
+    "saliency: mask": lambda model, index: {
+        "model": maps(),
+        "image": picture(),
+        "method": "grad_cam",
+        "region": Region.of_mask(DISC),
+        "options": {"positive": False},
+    },
     "saliency_grid": lambda model, index: {
         "model": model,
         "image": picture(),
@@ -78,6 +117,15 @@ CASES = {
         "second_model": edges(),
         "options": {},
     },
+    "saliency_grid: region": lambda model, index: {
+        "model": maps(),
+        "image": picture(),
+        "methods": ["grad_cam"],
+        "region": "predicted",
+        "second": picture(OTHER),
+        "options": {"grad_cam.positive": False},
+    },
+    "segmentation": lambda model, index: {"model": maps(), "image": picture()},
     "faithfulness": lambda model, index: {
         "model": model,
         "image": picture(),
@@ -96,6 +144,14 @@ CASES = {
         "method": "edges",
         "portions": 3,
         "options": {},
+    },
+    "faithfulness: region": lambda model, index: {
+        "model": maps(),
+        "image": picture(),
+        "method": "layer_cam",
+        "region": "predicted",
+        "portions": 3,
+        "options": {"positive": False},
     },
     "gallery": lambda model, index: {
         "model": model,
@@ -221,8 +277,10 @@ def style_of(view):
 
 @pytest.fixture(scope="session")
 def folder_of_views(tmp_path_factory, lenet):
-    """A workspace with an index of 60 pictures and a training of two epochs."""
+    """A workspace with an index of 60 pictures and a training of two epochs, beside it a network of one's own."""
     folder = tmp_path_factory.mktemp("views")
+    (folder / "explain.toml").write_text(PROJECT)
+    (folder / "nets.py").write_text(NETS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPLAIN_WORKSPACE", str(folder))
         explain.build_index(lenet, "fashion-mnist", limit=60, k=12, seed=3)
@@ -236,6 +294,7 @@ def folder_of_views(tmp_path_factory, lenet):
 def workspace(folder_of_views):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPLAIN_WORKSPACE", str(folder_of_views))
+        patch.setenv("EXPLAIN_PROJECT", str(folder_of_views))
         patch.setattr("explain.views.filters.MAX_SLICES", 6)  # so that there are pages
         patch.setattr("explain.trust.measurement.time", SimpleNamespace(perf_counter=lambda: 0.0))  # a row's seconds
         yield

@@ -7,12 +7,17 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import BadValue, NotSupported
+from ..errors import BadValue, NotSupported, enumerate_some
+from ..network.heads import labels_of
 from ..network.layers import channel_of, of_picture
 from ..network.model import Model
+from ..network.region import Region
 from .channel import of_channel
 
-__all__ = ["Target", "class_of", "layer_for", "target_of"]
+__all__ = ["Asked", "Target", "class_of", "layer_for", "target_of", "target_within"]
+
+Asked = str | tuple[int, ...] | Region | None
+"""What a class of a segmentation is asked about: "predicted", a box y0, x0, y1, x1, pixels, or what its head says."""
 
 
 class Target(NamedTuple):
@@ -40,6 +45,32 @@ def target_of(model: Model, batch: Tensor, target: int | str | None, unit: str |
         values = of_channel(net, place.name)(batch)[0].float().cpu()
     number = int(values.argmax()) if _is_open(target) else channel_of(place, target)
     return Target(number, f"channel {number} of {place.name}", float(values[number]), None)
+
+
+def target_within(
+    model: Model, batch: Tensor, target: int | str | None, unit: str | None = None, region: Asked = None
+) -> tuple[Model, Target]:
+    """The same of a part of a segmentation: with the target the model that is asked about that part.
+
+    "predicted" is where the class is the likeliest on this very picture, by default the class of most places; it stays
+    there when the picture is changed. Raises NotSupported where that is nowhere.
+    """
+    if region is None:
+        return model, target_of(model, batch, target, unit)
+    if unit:
+        raise BadValue("A region is of a class's map; the channel of a layer that was given as unit has none.")
+    if isinstance(region, str):
+        labels = labels_of(model.chances_by_place(batch))[0]
+        places = labels[labels >= 0].bincount(minlength=len(model.classes))
+        number = int(places.argmax()) if _is_open(target) else model.target(target, None)
+        if not places[number]:
+            there = enumerate_some([model.classes[k] for k in places.nonzero()[:, 0].tolist()]) or "nothing"
+            raise NotSupported(f"Class {model.classes[number]!r} is predicted nowhere on this picture; {there} is.")
+        region, target = Region.of_mask((labels == number).numpy()), number
+    elif not isinstance(region, Region):
+        region = Region.of_box(region, model.preprocess.size)
+    asked = model.asked_about(region)
+    return asked, target_of(asked, batch, target)
 
 
 def _is_open(target: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .panel import Pixels
 from .plot import Key
 from .text import number
 
@@ -91,16 +92,17 @@ def bars(
     values: Mapping[str, float],
     across: str,
     *,
-    colour: tuple[int, int, int],
+    colour: tuple[int, int, int] | Pixels,
     unit: str = "",
     caption: str = "",
 ) -> Chart:
-    """Horizontal bars from zero, the first on top, each with its name and its number."""
+    """Horizontal bars from zero, the first on top, each with its name and its number; of one colour or each its own."""
     count, top = len(values), max([*values.values(), 1e-9])
     lines, ticks = [], []
-    for y, (name, value) in zip(range(count, 0, -1), values.items(), strict=True):
+    colours = np.broadcast_to(np.asarray(colour), (count, 3)).tolist()
+    for y, (name, value), own in zip(range(count, 0, -1), values.items(), colours, strict=True):
         corners = [(0.0, y - BAR), (value, y - BAR), (value, y + BAR), (0.0, y + BAR)]
-        lines.append(Line("", np.array(corners), colour, filled=True))
+        lines.append(Line("", np.array(corners), (own[0], own[1], own[2]), filled=True))
         ticks.append((float(y), f"{name} · {number(value)}{unit}"))
     return Chart(
         tuple(lines),

@@ -50,7 +50,7 @@ def facts_line(facts: Facts) -> str:
     parts = []
     options = facts.get("options")
     options = options if isinstance(options, Mapping) else {}
-    for key in ("model", "data", "layer", "method", "target", "seed", "trustworthiness"):
+    for key in ("model", "data", "layer", "method", "target", "region", "seed", "trustworthiness"):
         value = facts.get(key)
         value = value.get("name") if isinstance(value, Mapping) else value
         if value is None or value == "" or (key == "seed" and key in options and facts.get("method")):

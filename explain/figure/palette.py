@@ -35,3 +35,12 @@ def class_colours(count: int) -> tuple[Pixels, NDArray[np.uint8]]:
     k = np.arange(count)
     colours = np.array(CLASSES, np.uint8)[k % len(CLASSES)]
     return colours, (k // len(CLASSES) % len(SHAPES)).astype(np.uint8)
+
+
+def area_colours(count: int) -> Pixels:
+    """Colours (count, 3) of so many areas, which have no shapes: every ten the same come again darker, then lighter."""
+    k = np.arange(count)
+    toward, share = np.array([0, 0, 255])[k // 10 % 3], np.array([0.0, 0.45, 0.5])[k // 10 % 3]
+    own = np.array(CLASSES)[k % len(CLASSES)]
+    mixed: Pixels = np.rint(own + (toward[:, None] - own) * share[:, None]).astype(np.uint8)
+    return mixed

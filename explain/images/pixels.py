@@ -100,6 +100,16 @@ def draw_box(image: Array, box: tuple[int, int, int, int], colour: Colour = (255
     return out
 
 
+def outline(image: Array, mask: Array, colour: Colour = (255, 0, 0), width: int = 1) -> Bytes:
+    """A copy of image (H, W, 3) with the edge of what a mask (H, W) holds in colour, of its own outermost pixels."""
+    inner = np.pad(mask, width)
+    for axis in (0, 1):
+        inner = np.logical_and.reduce([np.roll(inner, by, axis) for by in range(-width, width + 1)])
+    out = image.copy()
+    out[mask & ~inner[width:-width, width:-width]] = colour
+    return out
+
+
 def png(picture: Image | Array, text: Mapping[str, str] | None = None, *, effort: int = 6) -> bytes:
     """A PNG without loss, of a PIL image or a uint8 array (H, W), (H, W, 3) or (H, W, 4), with optional text chunks.
 

@@ -11,10 +11,12 @@ from torch import nn
 from ..errors import NotSupported
 from .layout import LAYOUTS
 
-__all__ = ["ALONE", "copied", "is_alone"]
+__all__ = ["ALONE", "REGION", "copied", "is_alone"]
 
 ALONE = "_explain_alone"
 """An attribute of a net that is asked about one picture at a time; copies of it have it too."""
+REGION = "_explain_region"
+"""An attribute of a net that is asked: the part of the picture that it is asked about; copies of it have it too."""
 
 
 def copied(net: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
@@ -30,7 +32,7 @@ def copied(net: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
                 "it; put it into a torch.nn.Module of its own"
             )
     twin = copy.deepcopy(net, memo)
-    vars(twin).update({name: vars(net)[name] for name in (ALONE, LAYOUTS) if name in vars(net)})
+    vars(twin).update({name: vars(net)[name] for name in (ALONE, REGION, LAYOUTS) if name in vars(net)})
     return twin
 
 

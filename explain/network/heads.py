@@ -16,8 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import BadValue, NotSupported, Unknown, enumerate_some, shorten
+from .region import Region
 
-__all__ = ["HEADS", "Head", "find_head", "head_of"]
+__all__ = ["HEADS", "Head", "find_head", "head_of", "labels_of"]
 
 Path = tuple[str | int, ...]
 TINY = 1e-12  # of a probability whose logarithm is taken
@@ -71,13 +72,28 @@ HEADS: dict[str, Kind] = {
 @dataclass(frozen=True)
 class Head:
     """What an output means. `path` leads to its tensor; `found` says how it was found where it was not asked for; it is
-    `plain` where the output is the scores already. `outputs` is how many there are."""
+    `plain` where the output is the scores already. `outputs` is how many there are.
+
+    Of a segmentation, `region` is what its maps are summed over, by default as the kind says; `places` is the kind of
+    what stands at each of their places.
+    """
 
     kind: str = "softmax"
     path: Path = ()
     found: str = ""
     plain: bool = False
     outputs: int = 0
+    region: Region | None = None
+    places: str = "softmax"
+
+    @property
+    def has_chances(self) -> bool:
+        """Whether its scores have probabilities."""
+        return HEADS[self.kind].probabilities is not None
+
+    @property
+    def is_segmentation(self) -> bool:
+        return self.kind.startswith("segmentation")
 
     def pick(self, output: Any, pictures: int) -> Tensor:
         """The tensor of an output that the scores of so many pictures are made of. Raises NotSupported."""
@@ -96,14 +112,31 @@ class Head:
 
     def scores(self, output: Any, pictures: int) -> Tensor:
         """Scores (N, K), differentiable, of whatever the net returns for so many pictures."""
+        if self.is_segmentation:
+            maps = self._maps(output, pictures)
+            if self.region is None:
+                return HEADS[self.kind].scores(maps)
+            return (maps * self.region.shares(maps.shape[2:]).to(maps)).sum((2, 3))
+        values = self._numbers(output, pictures)
+        return HEADS[self.kind].scores(values.flatten(1) if values.dim() == 4 else values)
+
+    def chances(self, output: Any, pictures: int) -> Tensor:
+        """Of a segmentation the probabilities (N, classes, h, w) at each place of its maps. Raises NotSupported."""
+        of = HEADS[self.places]
+        assert of.probabilities is not None
+        return of.probabilities(of.scores(self._maps(output, pictures).movedim(1, -1))).movedim(-1, 1)
+
+    def _maps(self, output: Any, pictures: int) -> Tensor:
+        values = self._numbers(output, pictures)
+        if not self.is_segmentation or values.dim() != 4:
+            raise NotSupported(f"The network gives {_shape(values)}, not maps (N, classes, H, W).")
+        return values
+
+    def _numbers(self, output: Any, pictures: int) -> Tensor:
         values = self.pick(output, pictures)
         if not values.is_floating_point():
             raise NotSupported(f"The network gives {values.dtype}, not scores.")
-        if self.kind.startswith("segmentation"):
-            if values.dim() != 4:
-                raise NotSupported(f"The network gives {_shape(values)}, not maps (N, classes, H, W).")
-            return HEADS[self.kind].scores(values)
-        return HEADS[self.kind].scores(values.flatten(1) if values.dim() == 4 else values)
+        return values
 
     def probabilities(self, scores: Tensor) -> Tensor | None:
         """Of scores (..., K); None where they have none."""
@@ -122,6 +155,13 @@ class Head:
 
     def __str__(self) -> str:
         return ":".join([*(".".join(map(str, self.path)) and [".".join(map(str, self.path))]), self.kind])
+
+
+def labels_of(chances: Tensor) -> Tensor:
+    """The likeliest class (N, h, w) at each place of probabilities (N, classes, h, w); -1 where there is but one class,
+    and it is unlikelier than not."""
+    labels = chances.argmax(1)
+    return labels if chances.shape[1] > 1 else labels.masked_fill(chances[:, 0] <= 0.5, -1)
 
 
 def head_of(text: Any) -> tuple[Path | None, str | None]:
@@ -159,6 +199,9 @@ def find_head(outputs: Sequence[tuple[Any, int]], classes: int | None, asked: An
     same = kind in ("softmax", "sigmoid", "regression") and not path
     same = same and all(isinstance(output, Tensor) and output.dim() == 2 for output, _ in outputs)
     head = replace(head, kind=kind, found=" ".join(said), plain=same)
+    if head.is_segmentation and values[0].dim() == 4:
+        rows = [value.movedim(1, -1).flatten(0, -2) for value in values]
+        head = replace(head, places=_kind(rows, None)[0])
     if head.scores(*outputs[0]).dim() != 2:
         raise NotSupported(f"The network gives {_shape(values[0])}, which is no {HEADS[kind].says}.")
     return head
@@ -196,7 +239,9 @@ def _kind(values: Sequence[Tensor], classes: int | None) -> tuple[str, list[str]
         if classes is not None and first.shape[1] != classes:
             one = "; give one name, of what the map is of" if first.shape[1] == 1 else ""
             raise NotSupported(f"The network gives {_shape(first)}, and {classes} classes: not a map for each{one}.")
-        return "segmentation", ["The network gives a map for each class: a score is its sum over the picture."]
+        return "segmentation", [
+            "The network gives a map for each class: a score is its sum over the picture, or the region asked about."
+        ]
     if first.dim() not in (2, 4):
         one = "; one map is (N, 1, H, W)" if first.dim() == 3 else ""
         raise NotSupported(
@@ -216,10 +261,14 @@ def _kind(values: Sequence[Tensor], classes: int | None) -> tuple[str, list[str]
     return "softmax", []
 
 
+_SHAPING = ("View", "Reshape", "Squeeze", "Unsqueeze", "Select", "Clone", "Permute", "UnsafeView", "Upsample")
+"""Operations that leave numbers within their range."""
+
+
 def _ends_in(value: Tensor, kind: str) -> bool:
-    """Whether an operation of that kind gave the value, but for changes of shape after it."""
+    """Whether an operation of that kind gave the value, but for changes of shape and size after it."""
     node = value.grad_fn
-    while node is not None and node.name().startswith(("View", "Reshape", "Squeeze", "Unsqueeze", "Select", "Clone")):
+    while node is not None and node.name().startswith(_SHAPING):
         node = node.next_functions[0][0] if node.next_functions else None
     return node is not None and node.name().startswith(kind)
 

@@ -20,14 +20,15 @@ from torch import Tensor, nn
 from ..errors import BadValue, NotSupported, Unknown, shorten
 from ..figure import versions
 from .behaviour import Behaviour, cut_off, observe
-from .copying import ALONE
+from .copying import ALONE, REGION
 from .exact import exact
-from .heads import Head, find_head
+from .heads import HEADS, Head, find_head
 from .layers import Layer, scan
 from .layout import LAYOUTS, Layout
 from .opened import check_weights, opened
 from .preprocess import Box, Preprocess
 from .program import program
+from .region import Region
 from .trace import asking, record
 
 __all__ = ["Box", "Layer", "Model", "Preprocess", "choose_device", "reason_of"]
@@ -74,18 +75,22 @@ class Model:
         exception, and the random state where the net draws from it."""
         head, behaviour = self._met
         with self._as_it_is() as net, _same_chance() if not behaviour.repeatable else nullcontext():
-            if ALONE in vars(net):  # within another `exclusive`
-                yield net
+            if ALONE in vars(net):  # within another `exclusive`, of a model that may be asked about another region
+                outer, vars(net)[REGION] = vars(net)[REGION], head.region
+                try:
+                    yield net
+                finally:
+                    vars(net)[REGION] = outer
                 return
             if behaviour.overwrites:
                 net.register_forward_pre_hook(_on_a_copy)
             if not head.plain or self._kind != torch.float32:
                 net.register_forward_hook(partial(_scores, head))
-            vars(net).update({ALONE: behaviour.alone, LAYOUTS: self._layouts})
+            vars(net).update({ALONE: behaviour.alone, REGION: head.region, LAYOUTS: self._layouts})
             try:
                 yield net
             finally:
-                for name in (ALONE, LAYOUTS):
+                for name in (ALONE, REGION, LAYOUTS):
                     del vars(net)[name]
 
     @contextmanager
@@ -193,6 +198,33 @@ class Model:
         vars(twin).update(name=name or self.name, classes=classes or self.classes, about={**self.about, **about})
         return twin
 
+    def asked_about(self, region: Region) -> Model:
+        """The same net, whose score of a class is the sum of its map over a region of the input; what was found of it
+        is known already. Raises NotSupported for one that gives no maps of classes."""
+        self.check_maps()
+        with suppress(NotSupported):
+            _ = self.last_maps  # by the gradients of the whole picture: those of a region are few
+        twin = self.renamed()
+        vars(twin)["_met"] = replace(self.head, region=region), self.behaviour
+        vars(twin).pop("head", None)
+        return twin
+
+    def check_maps(self) -> None:
+        """Raises NotSupported for a net that gives no map for each class."""
+        if not self.head.is_segmentation:
+            raise NotSupported(
+                f"Model {self.name!r} gives {HEADS[self.head.kind].says}; regions and label maps are of networks that "
+                "give maps of classes."
+            )
+
+    def chances_by_place(self, batch: Tensor) -> Tensor:
+        """Of a segmentation the probabilities (N, classes, h, w), float32 on the CPU. Raises NotSupported."""
+        self.check_maps()
+        step = 1 if self.behaviour.alone else len(batch)
+        with self.exclusive() as net, _raw(net), torch.inference_mode(False), torch.no_grad():
+            found = [self.head.chances(net(some), len(some)).float().cpu() for some in torch.split(batch, step)]
+        return torch.cat(found)
+
     @cached_property
     def _kind(self) -> torch.dtype:
         """Of the numbers that the net computes with."""
@@ -228,7 +260,8 @@ class Model:
     @cached_property
     def digest(self) -> str:
         """sha256 of weights, layers, what is computed with them, what the output means, preprocessing and classes."""
-        meant = [*self.head.path, self.head.kind]
+        region = self.head.region
+        meant = [*self.head.path, self.head.kind, *([region.size, region.runs] if region else [])]
         digest = hashlib.sha256(json.dumps([self.preprocess.fields, self.classes, meant]).encode())
         with self._as_it_is() as net, _raw(net):
             for line in program(net, self._black):
@@ -296,10 +329,19 @@ class Model:
         """The last layer or block with maps as fine as the last convolution's: what class activation maps use.
 
         Where places are tokens, or channels come last, the last block or norm at whose places the scores have a
-        gradient: what a class token takes no more notice of is not it.
+        gradient: what a class token takes no more notice of is not it. Of a network that segments, whose last maps are
+        the answer itself, the last with the most channels: where a backbone ends, or a U is deepest.
         """
+        if self.head.is_segmentation:
+            places = [one for one in self.scanned if one.spatial and one.units > one.channels]
+            able = [one for one in places if one.channels != self.outputs] or places
+            most = max((one.channels for one in able), default=0)
+            return self._last_that_counts([one for one in able if one.channels == most])
         if any(layer.layout for layer in self.scanned):
-            return self._last_places
+            able = [one for one in self.scanned if one.spatial and one.units > one.channels]
+            return self._last_that_counts(
+                [one for one in able if one.block or "Norm" in one.kind or "Conv" in one.kind]
+            )
         convolutions = [layer for layer in self.scanned if "Conv" in layer.kind and layer.spatial]
         if not convolutions:
             raise NotSupported(f"Model {self.name!r} has no convolution with maps (C, H, W).")
@@ -308,16 +350,16 @@ class Model:
         size = convolutions[-1].shape[1:]
         return [layer for layer in self.scanned if layer.spatial and layer.shape[1:] == size][-1]
 
-    @property
-    def _last_places(self) -> Layer:
-        able = [one for one in self.scanned if one.spatial and one.units > one.channels]
-        able = [one for one in able if one.block or "Norm" in one.kind or "Conv" in one.kind][-LAST:]
-        with self.exclusive() as net, torch.inference_mode(False), torch.enable_grad():
-            scores, held = record(net, asking(self._noise[:1]), [one.name for one in able], gradients=True)
-            slopes = torch.autograd.grad(scores.amax(1).sum(), list(held.values()), allow_unused=True)
-        for layer, slope in reversed(list(zip(able, slopes, strict=True))):
-            if slope is not None and float((slope.abs().sum(1) > 0).float().mean()) > 0.5:
-                return layer
+    def _last_that_counts(self, able: Sequence[Layer]) -> Layer:
+        """The last at whose places the scores have a gradient. Raises NotSupported."""
+        able = able[-LAST:]
+        if able:
+            with self.exclusive() as net, torch.inference_mode(False), torch.enable_grad():
+                scores, held = record(net, asking(self._noise[:1]), [one.name for one in able], gradients=True)
+                slopes = torch.autograd.grad(scores.amax(1).sum(), list(held.values()), allow_unused=True)
+            for layer, slope in reversed(list(zip(able, slopes, strict=True))):
+                if slope is not None and float((slope.abs().sum(1) > 0).float().mean()) > 0.5:
+                    return layer
         raise NotSupported(f"Model {self.name!r} has no layer with places that its scores depend on.")
 
     def batch(self, images: Any) -> Tensor:
@@ -407,7 +449,9 @@ def choose_device(device: str | torch.device = "auto") -> torch.device:
 
 def _scores(head: Head, net: nn.Module, given: tuple[Any, ...], output: Any) -> Tensor | None:
     """A hook that puts the scores in the place of what the net returns."""
-    return None if RAW in vars(net) else head.scores(output, len(given[0])).float()
+    if RAW in vars(net):
+        return None
+    return replace(head, region=vars(net).get(REGION)).scores(output, len(given[0])).float()
 
 
 def _on_a_copy(_net: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -363,12 +363,13 @@ def show_scale(scale: Scale) -> None:
     )
 
 
-def show_scores(ranked: list[tuple[str, float]]) -> None:
-    """Classes with their probabilities as bars."""
+def show_scores(ranked: list[tuple[str, float]], chances: bool = True) -> None:
+    """Classes with their probabilities as bars; scores that have none as shares of the largest."""
+    whole = 1.0 if chances else max([abs(p) for _, p in ranked]) or 1.0
     rows = "".join(
         f"<span>{html.escape(name)}</span>"
-        f'<span class="track"><span class="fill" style="width:{p:.1%}"></span></span>'
-        f'<span class="value">{p:.1%}</span>'
+        f'<span class="track"><span class="fill" style="width:{max(p / whole, 0):.1%}"></span></span>'
+        f'<span class="value">{f"{p:.1%}" if chances else f"{p:.4g}"}</span>'
         for name, p in ranked
     )
     st.html(f'<div class="scores">{rows}</div>')

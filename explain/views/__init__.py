@@ -50,6 +50,7 @@ TABLE = (
         {"asked": "", "check": "true", "saliency_grid.second": "", "saliency_grid.second_model": ""},
         shares="saliency",
     ),
+    Line("segmentation", "which class is predicted where, by networks that give maps of classes", "saliency"),
     Line("gallery", "the maps of one method for many pictures: of a set, or its surest mistakes", "gallery"),
     Line("leaderboard", "which saliency methods can be trusted on a network, as a ranking"),
     Line("patches", "the patches of many pictures that channels respond to most", "patches"),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..attribution import METHODS
-from ..attribution.target import Target, target_of
+from ..attribution.target import Target, target_within
 from ..figure import Chart, Figure, Line, Panel, Pixels
 from ..figure.palette import RIGHT, UNKNOWN, WRONG
 from ..images import colour, overlay, unit_scale
@@ -18,7 +18,7 @@ from ..network.model import Model
 from ..options import Choices, Range
 from ..progress import Progress, unheard
 from ..trust import CHECKED, ORDERS, WEIGHTS, Curve, Stage, Trust, Verdict, check
-from .inputs import MODEL, PICTURE, TARGET, EntryOptions, Layer
+from .inputs import MODEL, PICTURE, REGION, TARGET, EntryOptions, Layer
 from .parts.picture import prepare
 from .parts.result import Result
 from .parts.saliency_map import METHOD, OPACITY, ask, looked_into
@@ -69,6 +69,7 @@ def compute(
     target: Annotated[int | str | None, TARGET] = None,
     layer: Annotated[str | None, Layer("for methods that look into one", url="")] = None,
     unit: Annotated[str | None, Layer("explain a channel of this layer instead of a class", url="")] = None,
+    region: Annotated[Any, REGION] = None,
     *,
     portions: Annotated[int, Range(2, 500, help="in which pixels are replaced")] = 32,
     check_seed: Annotated[int, Range(0, 2**31 - 1, help="of the controls and of the weights put in")] = 0,
@@ -76,15 +77,16 @@ def compute(
     progress: Progress = unheard,
     **options: Annotated[Any, EntryOptions(METHOD)],
 ) -> Faithfulness:
-    """Everything that can be measured of one map; of it and `options`, which are the method's, as `saliency` has it.
+    """Everything that can be measured of one map; of it, `region` and `options`, which are the method's, as `saliency`
+    has it.
 
     The method "edges" is a control that no check may pass. `progress` hears percents; what it raises stops the check
     and leaves all as it was.
     """
     progress(0, 100, "the picture")
     picture = prepare(model, image)
-    asked = target_of(model, picture.batch, target, unit)
-    question = ask(model, picture, asked, method, options, layer, unit)
+    within, asked = target_within(model, picture.batch, target, unit, region)
+    question = ask(within, picture, asked, method, options, layer, unit)
     measured = check(question, steps=portions, seed=check_seed, cascading=stages == "cascading", progress=progress)
     facts = {"image": picture, "target": asked, "layer": looked_into(question), "verdict": measured.verdict.level}
     return Faithfulness(measured, asked, picture.crop, facts)
@@ -170,7 +172,7 @@ def _likeness(stage: Stage) -> str:
 
 def _curves(result: Faithfulness) -> list[Chart]:
     trust, is_class = result.trust, result.target.probability is not None
-    what = "probability" if is_class else "mean response"
+    what = "probability" if is_class else "mean response" if result.facts.get("unit") else "score"
     charts = []
     for name, found in (("Deletion", trust.deletion), ("Insertion", trust.insertion)):
         every = np.concatenate([_values(curves) for curves in found.values()])

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..attribution.target import target_of
+from ..attribution.target import target_within
 from ..figure import Figure, Panel
+from ..images import outline
 from ..network.model import Model
 from ..progress import Progress, unheard
-from .inputs import MODEL, PICTURE, TARGET, EntryOptions, Layer
+from .inputs import MODEL, PICTURE, REGION, TARGET, EntryOptions, Layer
 from .parts.picture import prepare
-from .parts.result import Result, cells
+from .parts.result import BOX_COLOUR, Result, cells
 from .parts.saliency_map import (
     CAVEAT,
     CLIP,
@@ -27,6 +29,7 @@ from .parts.saliency_map import (
     looked_into,
     make_map,
     scale_for,
+    seen_of,
 )
 from .view import drawn, view
 
@@ -35,9 +38,11 @@ __all__ = ["CAVEAT", "Saliency", "compute", "range_of", "render"]
 
 @dataclass(frozen=True, eq=False)
 class Saliency(SaliencyMap, Result):
-    """The map of one picture for one target."""
+    """The map of one picture for one target; `region` (H, W) is the part of the picture that was asked about, None for
+    all of it."""
 
     facts: dict[str, Any]
+    region: NDArray[np.bool_] | None = None
 
     @property
     def measures(self) -> dict[str, Any]:
@@ -57,6 +62,7 @@ def compute(
     target: Annotated[int | str | None, TARGET] = None,
     layer: Annotated[str | None, Layer("for methods that look into one", url="")] = None,
     unit: Annotated[str | None, Layer("explain a channel of this layer instead of a class", url="")] = None,
+    region: Annotated[Any, REGION] = None,
     progress: Progress = unheard,
     **options: Annotated[Any, EntryOptions(METHOD)],
 ) -> Saliency:
@@ -65,12 +71,16 @@ def compute(
     `layer` is used by methods that look into one; by default the last with maps as fine as the last convolution's.
     With `unit`, a layer's name, the target is a channel of that layer instead, averaged over its positions; by default
     the one that stands out most on this picture.
+    With `region`, the score of a class is the sum of its map over a part of the picture, for networks that segment:
+    "predicted" for where the class is on this picture, a box (y0, x0, y1, x1), half open, in pixels of the network's
+    input, or a boolean mask (H, W) of its size.
     """
     picture = prepare(model, image)
-    asked = target_of(model, picture.batch, target, unit)
-    question = ask(model, picture, asked, method, options, layer, unit)
+    within, asked = target_within(model, picture.batch, target, unit, region)
+    question = ask(within, picture, asked, method, options, layer, unit)
     made = make_map(question, picture, asked, progress)
-    return Saliency(**vars(made), facts={"image": picture, "target": asked, "layer": looked_into(question)})
+    facts = {"image": picture, "target": asked, "layer": looked_into(question)}
+    return Saliency(**vars(made), facts=facts, region=seen_of(within, picture.crop))
 
 
 @drawn
@@ -85,30 +95,32 @@ def render(
     """The picture, the map, and the map over the picture."""
     scale = scale_for([result], mode, clip, colours)
     alone, over = draw(result, scale, mode, opacity)
-    name = result.target.name
+    name, seen, where = result.target.name, result.crop, ""
+    arrays: dict[str, NDArray[Any]] = {"heat": result.heat, "raw_map": result.raw_map, "crop": result.crop}
+    if result.region is not None:
+        arrays["region"] = result.region
+        seen, where = outline(seen, result.region, BOX_COLOUR, max(1, len(seen) // 112)), ", summed within the outline"
     return Figure(
         title=f"{result.label} for {name}",
         panels=(
-            Panel(result.crop, "What the network saw", f"{name} {result.target.confidence_text}"),
+            Panel(seen, "What the network saw", f"{name} {result.target.confidence_text}{where}"),
             Panel(alone, f"{result.label}, {mode}", scale=scale),
             Panel(over, "Over the picture", scale=scale),
         ),
         facts=result.facts,
         note=f"{range_of(result)} {CAVEAT}",
-        arrays={"heat": result.heat, "raw_map": result.raw_map, "crop": result.crop},
+        arrays=arrays,
         table=cells(result.raw_map),
         alt=f"{result.label} map for {name}",
     )
 
 
-def range_of(result: SaliencyMap) -> str:
+def range_of(result: Saliency) -> str:
     """Least and greatest raw value, whether there is any positive evidence at all, and whether it all adds up."""
     low, high = result.range
     values = f"Raw values from {low:.4g} to {high:.4g}."
     if high <= 0:
-        values = (
-            f"No positive evidence for this {'channel' if result.target.probability is None else 'class'}. {values}"
-        )
+        values = f"No positive evidence for this {'channel' if result.facts.get('unit') else 'class'}. {values}"
     if result.expected_sum is not None:
         total = float(result.raw_map.sum(dtype=np.float64))
         values += f" They add up to {total:.4g}, and should to {result.expected_sum:.4g}."

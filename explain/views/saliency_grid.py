@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
-from ..attribution.target import Target, layer_for, target_of
+from ..attribution.target import Target, layer_for, target_within
 from ..errors import BadValue, NotSupported
 from ..figure import Figure, Panel
 from ..network.model import Model
 from ..options import Choices
 from ..progress import Progress, unheard
 from ..trust import CHECKED
-from .inputs import MODEL, PICTURE, TARGET, EntryOptions, Layer, Several
+from .inputs import MODEL, PICTURE, REGION, TARGET, EntryOptions, Layer, Several
 from .parts.picture import PreparedPicture, prepare
 from .parts.result import Result, aligned
 from .parts.saliency_map import (
@@ -95,6 +95,7 @@ def compute(
     targets: Annotated[Sequence[Any] | None, Several(TARGET, url="target", most=MOST)] = None,
     layer: Annotated[str | None, Layer("for methods that look into one", url="")] = None,
     unit: Annotated[str | None, Layer("explain channels of this layer instead of classes", url="")] = None,
+    region: Annotated[Any, REGION] = None,
     second: Annotated[Any, PICTURE] = None,
     second_model: Annotated[Model | None, MODEL] = None,
     progress: Progress = unheard,
@@ -103,7 +104,8 @@ def compute(
     """A row a method; a column a target, by default the predicted one. With a second picture, or a second model, each
     target has a column more, about it.
 
-    A class that the second model lacks is its predicted one there, and layers are its own. A method that refuses one of
+    A class that the second model lacks is its predicted one there, and layers are its own. `region` is what
+    `saliency` takes, for every column. A method that refuses one of
     the maps is left out with its reason. Raises NotSupported where all do, BadValue for more than 100 maps.
     """
     if second is not None and second_model is not None:
@@ -116,15 +118,17 @@ def compute(
     theirs = prepare(second_model, image) if second_model is not None else None
     found, columns = [], list[_Asked]()
     for target in targets or [None]:
-        asked = target_of(model, picture.batch, target, unit)
+        within, asked = target_within(model, picture.batch, target, unit, region)
         found.append(asked)
-        columns.append(_Asked(model, picture, asked, layer, unit))
+        columns.append(_Asked(within, picture, asked, layer, unit))
         if other is not None:
-            columns.append(_Asked(model, other, target_of(model, other.batch, target, unit), layer, unit))
+            within, asked = target_within(model, other.batch, target, unit, region)
+            columns.append(_Asked(within, other, asked, layer, unit))
         elif second_model is not None and theirs is not None:
+            where = region and REGION.check(region, {"model": second_model})  # its input may have another size
             known = target is not None and not unit and asked.name in second_model.classes
-            asked = target_of(second_model, theirs.batch, asked.name if known else None)
-            columns.append(_Asked(second_model, theirs, asked, None, None))
+            within, asked = target_within(second_model, theirs.batch, asked.name if known else None, None, where)
+            columns.append(_Asked(within, theirs, asked, None, None))
     rows, refused = _rows(methods, columns, options, progress)
     looks = any(CHECKED[method].takes("layer") for method in methods)
     return SaliencyGrid(

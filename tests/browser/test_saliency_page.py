@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from visits import query, settle, wait_for_url
+from visits import choose, query, settle, wait_for_url
 
 pytestmark = pytest.mark.browser
 
@@ -54,6 +54,27 @@ def test_what_is_drawn_over_is_covered_and_the_network_asked_again(visit):
     assert query(other)["covered"] == "6,4,16,20"
     page.get_by_role("button", name="Uncover all").click()
     page.get_by_text("Without what is covered").wait_for(state="detached")
+
+
+@pytest.mark.slow
+def test_a_box_is_drawn_on_the_map_of_classes_and_asked_about(visit):
+    page = visit("/saliency?model=torchvision:lraspp_mobilenet_v3_large%3Fweights%3Drandom&picture=photos/0")
+    choose(page, "score is its sum over", "a box")
+    wait_for_url(page, **{"saliency.region": "130,130,390,390"})
+    canvas = page.locator(".lens canvas").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 100.4 / 520, box["y"] + box["height"] * 50.4 / 520)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 200.4 / 520, box["y"] + box["height"] * 260.4 / 520, steps=4)
+    page.mouse.up()
+    page.wait_for_function("!new URLSearchParams(location.search).get('saliency.region').startsWith('130')")
+    y0, x0, y1, x1 = map(int, query(settle(page))["saliency.region"].split(","))
+    assert abs(y0 - 50) < 3
+    assert abs(x0 - 100) < 3
+    assert abs(y1 - 260) < 3
+    assert abs(x1 - 200) < 3
+    page.get_by_text("summed within the outline").wait_for()
 
 
 @pytest.mark.slow

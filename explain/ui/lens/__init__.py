@@ -28,11 +28,14 @@ def lens(
     key: str,
     covering: bool = False,
     boxes: Sequence[Sequence[int]] = (),
+    hint: str = "Drag over a part to cover it.",
+    buttons: Sequence[str] = ("Uncover the last", "Uncover all"),
 ) -> Boxes | None:
     """Show a PNG over which values (H, W) are read; with `covering`, boxes can be drawn on it.
 
     Boxes are (y0, x0, y1, x1), half open, in the values' pixels. Returns those that the user wants now, in the run that
-    drawing or taking away has caused, else None; pass them back as `boxes`.
+    drawing or taking away has caused, else None; pass them back as `boxes`. hint and buttons say what boxes do, and
+    what takes the last of them away, and all.
     """
     height, width = values.shape
     data = {
@@ -43,6 +46,8 @@ def lens(
         "alt": alt,
         "covering": covering,
         "boxes": [list(map(int, box)) for box in boxes],
+        "hint": hint,
+        "buttons": list(buttons),
     }
     drawn = _mount(key=key, data=data, on_cover_change=_nothing).get("cover")
     return [_cut(box, height, width) for box in drawn] if isinstance(drawn, list) else None

@@ -38,11 +38,12 @@ class Lens {
     this.image.alt = data.alt;
     this.image.style.aspectRatio = `${data.width} / ${data.height}`;
     this.root.classList.toggle("covering", data.covering);
-    this.hint.textContent = data.covering
-      ? "Drag over a part to cover it."
-      : "Raw numbers stand under the pointer.";
+    this.hint.textContent = data.covering ? data.hint : "Raw numbers stand under the pointer.";
     this.boxes = data.boxes;
-    for (const button of this.root.querySelectorAll("button")) button.disabled = !data.boxes.length;
+    this.root.querySelectorAll("button").forEach((button, k) => {
+      button.textContent = data.buttons[k] ?? "";
+      button.disabled = !data.boxes.length || !data.buttons[k];
+    });
     this.draw();
   }
 

@@ -39,7 +39,7 @@ with left:
     st.image(seen, width=300, output_format="PNG", alt="The picture as the network sees it")
     come_from = about.get("preprocess_from", "")
     st.caption(widgets.literal(f"{model.preprocess.summary}{f' (from {come_from})' if come_from else ''}."))
-    widgets.show_scores(caches.cached(type(model).predict, model, picture)[0])
+    widgets.show_scores(caches.cached(type(model).predict, model, picture)[0], model.head.has_chances)
 with right:
     st.subheader("Layers")
     st.caption(

@@ -2,7 +2,7 @@ import streamlit as st
 
 from explain.network.model import Model
 from explain.ui import caches, choices, selection, widgets
-from explain.ui.parts import saliency_choices, saliency_cover, saliency_trust
+from explain.ui.parts import saliency_choices, saliency_cover, saliency_region, saliency_trust
 from explain.ui.parts.saliency_choices import GRID, SALIENCY
 from explain.ui.text import literal
 from explain.views import saliency
@@ -18,6 +18,10 @@ with left:
 with right:
     reference = selection.get("picture", caches.demo_picture(model))
     unit, targets = saliency_choices.choose_targets(model, scores, reference)
+region = None
+if model.head.is_segmentation:
+    region = None if unit else saliency_region.choose_region(model)
+    saliency_region.show_classes(model, picture, region)
 with widgets.row("controls-how"):
     controls = st.columns(len(SALIENCY.style) + 1)
 style = {}
@@ -29,7 +33,7 @@ with controls[-1]:
 second = saliency_choices.choose_second(beside, model)
 methods = [entry.name for entry in entries]
 alone = len(methods) == 1 and len(targets) < 2 and not second
-given = {"model": model, "image": picture, "unit": unit}
+given = {"model": model, "image": picture, "unit": unit, "region": region}
 given |= {"method": methods[0], "target": next(iter(targets), None)} if alone else {"methods": methods}
 saliency_choices.choose_options(SALIENCY if alone else GRID, given, entries)
 

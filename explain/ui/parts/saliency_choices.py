@@ -163,7 +163,7 @@ def choose_looked(model: Model, name: str) -> str | None:
 def beside_each_other(given: dict[str, Any], **more: Any) -> dict[str, Any]:
     """What `saliency` is given, as the grid takes it."""
     own = {f"{given['method']}.{name}": value for name, value in given["options"].items()}
-    shared = {name: given[name] for name in ("model", "image", "layer", "unit")}
+    shared = {name: given[name] for name in ("model", "image", "layer", "unit", "region")}
     return {**shared, "methods": [given["method"]], "options": own, **more}
 
 

@@ -67,10 +67,10 @@ def _show_change(given: dict[str, Any], before: Saliency, covered: Any) -> None:
         left, right = st.columns([1, 1], gap="large")
     with left:
         st.caption("Before")
-        widgets.show_scores(first)
+        widgets.show_scores(first, model.head.has_chances)
     with right:
         st.caption("Now")
-        widgets.show_scores(second)
+        widgets.show_scores(second, model.head.has_chances)
     widgets.show_panels(pair.figure(), name="covered")
     try:
         layer = given["layer"] or model.last_maps.name

@@ -9,13 +9,13 @@ on: `given` holds the values of the parameters before it. What has only a Range 
 from .entries import EntryName, EntryOptions
 from .index import IndexInput, other_index
 from .kind import Input, MeasuredInput, Opener, Plain, Several, literal
-from .network import Channel, Layer, ModelInput, PositionInput, TargetInput
+from .network import Channel, Layer, ModelInput, PositionInput, RegionInput, TargetInput
 from .pictures import ImagesInput, PictureInput, PicturesInput, QueryInput, pixels_of, shown
 from .training import PlanInput, RunInput
 
 MODEL, INDEX, PICTURE, QUERY = ModelInput(), IndexInput(), PictureInput(), QueryInput()
 LAYER, CHANNEL, POSITION, TARGET = Layer(), Channel(), PositionInput(), TargetInput()
-RUN, IMAGES, MEASURED = RunInput(), ImagesInput(), MeasuredInput()
+RUN, IMAGES, MEASURED, REGION = RunInput(), ImagesInput(), MeasuredInput(), RegionInput()
 PICTURES, PLAN = PicturesInput(), PlanInput()
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "PLAN",
     "POSITION",
     "QUERY",
+    "REGION",
     "RUN",
     "TARGET",
     "Channel",

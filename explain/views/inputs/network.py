@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadValue, Unknown, shorten
@@ -10,6 +11,10 @@ from .kind import Given, Input, Opener, literal
 
 if TYPE_CHECKING:
     from ...network.model import Model
+    from ...network.region import Region
+
+PREDICTED, MASK = "predicted", "mask:"
+MOST_RUNS = 10_000  # of a mask: some fifty kilobytes, which a URL can carry too
 
 
 class ModelInput(Input):
@@ -125,6 +130,94 @@ class TargetInput(Input):
 
     def python(self, value: Any, given: Given) -> str:
         return repr(value.number if hasattr(value, "number") else value)
+
+
+class RegionInput(Input):
+    """What a class of a segmentation is asked about: where it is predicted, a box, or a mask, whose facts are the
+    lengths of its runs row by row."""
+
+    metavar, follows = "REGION", ("model",)
+    help = "of a segmentation what is asked about: predicted, or a box y0,x0,y1,x1 in pixels of the network's input"
+
+    def check(self, value: Any, given: Given) -> Any:
+        """Raises NotSupported where the model gives no maps of classes."""
+        from ...network.region import Region
+
+        text = value if isinstance(value, str) else None
+        if text == "":
+            return None
+        model = model_in(given)
+        model.check_maps()
+        size = model.preprocess.size
+        if text == PREDICTED:
+            return text
+        if text and text.startswith(MASK):
+            value = Region(size, _numbers(text.removeprefix(MASK).split(",")))
+        if isinstance(value, Region):
+            return _checked(value, size)
+        if getattr(value, "ndim", 0) == 2:
+            return _masked(value, size)
+        box = _numbers(text.split(",") if text else value)
+        if len(box) != 4 or not (0 <= box[0] < box[2] <= size[0] and 0 <= box[1] < box[3] <= size[1]):
+            raise BadValue(
+                f"Region {shorten(value)} is neither {PREDICTED!r} nor a box y0, x0, y1, x1 with 0 <= y0 < y1 <= "
+                f"{size[0]} and 0 <= x0 < x1 <= {size[1]}, which the network's input is."
+            )
+        return box
+
+    def facts(self, value: Any, given: Given) -> Any:
+        return value if isinstance(value, str) else list(value) if isinstance(value, tuple) else {"runs": value.runs}
+
+    def read(self, facts: Facts, name: str, given: Given, open: Opener) -> Any:
+        value = facts.all.get(name)
+        if isinstance(value, str):
+            return self.check(facts.text(name), given)
+        if isinstance(value, Mapping):
+            return self.check(f"{MASK}{','.join(map(str, facts.part(name).numbers('runs')))}", given)
+        return self.check(facts.numbers(name), given)
+
+    def text(self, value: Any, given: Given) -> str:
+        if isinstance(value, str):
+            return value
+        return ",".join(map(str, value)) if isinstance(value, tuple) else f"{MASK}{','.join(map(str, value.runs))}"
+
+    def python(self, value: Any, given: Given) -> str:
+        return literal(value if isinstance(value, tuple) else self.text(value, given))
+
+
+def _numbers(values: Any) -> tuple[int, ...]:
+    """Whole numbers, as they are written or counted; none of what is something else."""
+    try:
+        return tuple(int(one) for one in values if int(one) == float(one))
+    except (TypeError, ValueError, OverflowError):
+        return ()
+
+
+def _masked(mask: Any, size: tuple[int, int]) -> Region:
+    """The pixels of a mask (H, W) that somebody has given. Raises BadValue."""
+    import numpy as np
+
+    from ...network.region import Region
+
+    array = np.asarray(mask.cpu() if hasattr(mask, "cpu") else mask)
+    if array.dtype != np.bool_ or array.shape != size:
+        said = f"{array.dtype} {array.shape}"
+        raise BadValue(f"A region's mask is boolean, of the input's size {size}; this one is {said}.")
+    return _checked(Region.of_mask(array), size)
+
+
+def _checked(region: Region, size: tuple[int, int]) -> Region:
+    """A region that figures can hold. Raises BadValue."""
+    if region.size != size or sum(region.runs) != size[0] * size[1] or min(region.runs) < 0:
+        raise BadValue(f"The region's runs do not add up to the network's input, which is {size}.")
+    if not sum(region.runs[1::2]):
+        raise BadValue(f"The region is empty; it needs at least one pixel of the network's input, which is {size}.")
+    if len(region.runs) > MOST_RUNS:
+        raise BadValue(
+            f"The region's mask has {len(region.runs)} runs of pixels along its rows, too many for a figure to hold; "
+            f"at most {MOST_RUNS}."
+        )
+    return region
 
 
 def model_of(facts: Facts, open: Opener) -> Model:

@@ -34,6 +34,7 @@ __all__ = [
     "looked_into",
     "make_map",
     "scale_for",
+    "seen_of",
 ]
 
 METHOD = EntryName("explain.trust:CHECKED", "gradient, grad_cam, ...; a wrong name lists them all; edges is a control")
@@ -114,6 +115,12 @@ def make_map(question: Question, picture: PreparedPicture, target: Target, progr
             "gradient, may."
         )
     return SaliencyMap(name, raw_map, target, expected_sum, picture.crop)
+
+
+def seen_of(model: Model, crop: Pixels) -> NDArray[np.bool_] | None:
+    """The part (H, W) of what the network saw that the model is asked about; None for all of it."""
+    region = model.head.region
+    return None if region is None else np.asarray(region.shares(crop.shape[:2]) >= 0.5)
 
 
 def scale_for(maps: Sequence[SaliencyMap], mode: str, clip: float, colours: str) -> Scale | None:
