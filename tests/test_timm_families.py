@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.exhaustive]
 CLASSES = ("a", "b", "c", "d", "e")
 TARGET = 1
 SIDE = 64
-# The options are those of timm's `create_model`; img_size is the pictures' side as well, and side where it is no option.
+# Options of timm's `create_model`; img_size is the pictures' side as well, or side where that is no option.
 NETWORKS = {
     "beit_base_patch16_224": {"img_size": 64, "depth": 2, "embed_dim": 48, "num_heads": 3},
     "botnet26t_256": {"img_size": 64},
@@ -148,7 +148,8 @@ NETWORKS = {
     "xcit_nano_12_p16_224": {"img_size": 64},
 }
 IMAGE = picture()
-REFUSED = {}
+LINEAR = "has no layer whose weights make pictures"  # pixels become tokens by a linear layer
+REFUSED = {("gemma4_vit_167m", "filters"): LINEAR, ("naflexvit_base_patch16_gap", "filters"): LINEAR}
 
 
 @functools.lru_cache(1)

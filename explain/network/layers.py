@@ -116,7 +116,7 @@ def scan(net: nn.Module, batch: Tensor, fields: bool = True) -> tuple[Layer, ...
             return
         own = sum(p.numel() for p in module.parameters(recurse=False))
         given = inputs[name]
-        layout = placed.layout(module, output, tracer.axes(output) if tracer else ((), ()))
+        layout = placed.layout(module, output, tracer)
         maps = output if layout is None else layout.to_maps(output)  # which the tracer follows
         layers.append(
             Layer(
@@ -153,8 +153,8 @@ class _Places:
         self._grid: tuple[int, int] | None = None  # of the maps whose places became tokens
         self._known: dict[tuple[int, ...], Layout | None] = {}
 
-    def layout(self, module: nn.Module, output: Tensor, axes: tuple[tuple[int, ...], tuple[int, ...]]) -> Layout | None:
-        shape = tuple(output.shape)
+    def layout(self, module: nn.Module, output: Tensor, tracer: Tracer | None) -> Layout | None:
+        shape, axes = tuple(output.shape), tracer.axes(output) if tracer else ((), ())
         if isinstance(module, (*_CONVS, *_TRANSPOSED)):
             if len(shape) == 4:
                 self._grid = shape[2], shape[3]
@@ -166,6 +166,8 @@ class _Places:
         elif len(shape) == 4 and _is_last(module, shape):
             found = Layout("last")
         elif len(shape) == 3:
+            if tracer and self._grid is None:  # pixels became tokens without a convolution
+                self._grid = tracer.grid(output)
             found = self._tokens(shape) if not any(axes) or axes == ((1,), (1,)) else None
         else:  # as the last of this shape was laid out, which is what it took or made it of
             return self._known.get(shape)
