@@ -285,8 +285,8 @@ def unit(model, _net, twin):
     pixels = model.batch(IMAGE).requires_grad_()
     _, output, as_maps = held(twin, layer, pixels)
     maps = as_maps(output)[0]
-    peaks = maps.flatten(1).amax(1)
-    channel = int(peaks.where(peaks > 0, torch.inf).argmin())  # neither dead nor at a rectifier's upper bound
+    alive = (maps.flatten(1).std(1) > 0).nonzero()[:, 0]
+    channel = int(alive[maps[alive].amax((1, 2)).median(0).indices])  # neither dead nor at a rectifier's upper bound
     found = explain.unit(model, IMAGE, layer.name, channel, method="gradient")
     assert is_peak(maps[channel], found.position)
     close(found.projection, torch.autograd.grad(maps[channel][found.position], pixels)[0][0])
