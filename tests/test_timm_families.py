@@ -295,9 +295,8 @@ def unit(model, _net, twin):
 def occlusion(model, _net, twin):
     x = model.batch(IMAGE)
     half = x.shape[2] // 2
-    heat = explain.saliency(
-        model, IMAGE, "occlusion", TARGET, window=half, stride=half, baseline="black"
-    ).heat  # of four windows
+    windows = {"window": half, "stride": half, "baseline": "black"}  # four
+    heat = explain.saliency(model, IMAGE, "occlusion", TARGET, **windows).heat
     covered = x.clone()
     covered[:, :, :half, :half] = model.input_range[0]
     whole, less = (scores(twin, one)[0, TARGET] for one in (x, covered))
