@@ -1,8 +1,10 @@
 """neighbours and agreement: exact against torch.cdist, the query left out by identity, and V13 to V15."""
 
 import csv
+import gc
 import io
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +123,16 @@ def test_more_neighbours_than_images_are_all_others(folder):
     assert sorted(result.features.images) == [0, 2, 3, 4], "without itself and what could not be read"
     assert np.isfinite(result.features.distances).all()
     assert result.figure().encode("png").startswith(b"\x89PNG")
+
+
+def test_an_index_that_was_asked_goes_when_nobody_holds_it(lenet, tmp_path):
+    """And its model with it, which may be large."""
+    index = explain.build_index(lenet, "fashion-mnist", limit=3, out=tmp_path)
+    neighbours.compute(index, 0)
+    held = weakref.ref(index)
+    del index
+    gc.collect()
+    assert held() is None
 
 
 def test_an_image_all_alone_has_no_neighbours(lenet, tmp_path):

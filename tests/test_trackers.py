@@ -172,6 +172,14 @@ def test_maps_of_tiles_are_not_the_pictures(method):
     close(found.raw_map, grad_cam(net, net.last, model.batch(IMAGE)))
 
 
+def test_filters_of_tiles_are_shown():
+    """A filter knows no place."""
+    net = Tiles()
+    found = explain.filters(wrapped(net))
+    assert (found.layer, found.looks_at_pixels) == ("tile", True)
+    close(found.tiles.transpose(0, 3, 1, 2), net.tile.weight.detach())
+
+
 # ------------------------------------------------------------ inputs and outputs
 
 

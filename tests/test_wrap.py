@@ -9,12 +9,14 @@ import pytest
 import torch
 from near import alike
 from own_networks import CLASSES, PREPROCESS, SIZE, picture, plain
+from timm.layers import LayerNorm2d
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
 import explain
 from explain.errors import BadValue, ExplainError, NotSupported, Unknown
+from explain.network.features import head
 from explain.network.heads import HEADS
 
 
@@ -484,6 +486,104 @@ def test_grad_cam_over_tokens_is_at_the_last_layer_that_counts(token, last):
     assert alike(explain.saliency(model, picture(), "grad_cam", 1).raw_map, wanted.numpy())
 
 
+def test_a_unit_sees_the_patch_at_its_place_however_channels_lie():
+    """Where rows and columns are is told by the layer's layout, not by how the tensor lies in memory."""
+    fields = {name: explain.wrap(net.eval(), CLASSES, PREPROCESS).layer(name).field for name, net in (
+        ("act", ChannelsLast()), ("norm1", Tokens()), ("norm2", Tokens()),
+    )}  # fmt: skip
+    assert fields["act"].box(5, 7, channel=17) == (20, 28, 24, 32)
+    assert fields["norm1"].box(2, 3, channel=15) == (16, 24, 24, 32)
+    assert fields["norm2"].box(2, 3, channel=15) == (0, 0, *PREPROCESS.size)
+
+
+def test_norms_of_maps_are_no_norms_of_channels_that_come_last():
+    """timm's LayerNorm2d is a LayerNorm by its class; behind attention or an average nothing else tells."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.norm, self.act = nn.Conv2d(3, 8, 4, 4), LayerNorm2d(8), nn.GELU()
+            self.head, self.fc = LayerNorm2d(8), nn.Linear(8, 4)
+            self.last = nn.LayerNorm(8)
+
+        def forward(self, x):
+            y = self.conv(x)
+            y = self.act(self.norm(y + y.mean((2, 3), keepdim=True)))
+            y = self.last(y.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+            return self.fc(self.head(y.mean((2, 3), keepdim=True)).flatten(1))
+
+    model = explain.wrap(Net().eval(), CLASSES, PREPROCESS)
+    shapes = {name: model.layer(name).shape for name in ("norm", "act", "last", "head")}
+    assert shapes == {"norm": (8, 12, 10), "act": (8, 12, 10), "last": (8, 12, 10), "head": (8, 1, 1)}
+    assert model.last_maps.name == "last"
+
+
+def test_pixels_that_become_tokens_by_a_linear_layer_have_places(tmp_path, pictures):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.norm, self.fc = nn.Linear(3 * 64, 16), nn.LayerNorm(16), nn.Linear(16, 4)
+
+        def forward(self, x):
+            n, c, h, w = x.shape
+            patches = x.reshape(n, c, h // 8, 8, w // 8, 8).permute(0, 2, 4, 1, 3, 5).reshape(n, -1, c * 64)
+            return self.fc(self.norm(self.embed(patches)).mean(1))
+
+    model = explain.wrap(Net().eval(), CLASSES, PREPROCESS)
+    layer = model.layer("norm")
+    assert (layer.shape, layer.field.box(2, 3)) == ((16, 6, 5), (16, 24, 24, 32))
+    assert model.last_maps.name == "norm"
+
+
+def test_maps_that_no_picture_reaches_are_not_looked_at():
+    """Swin's second version makes its biases by layers of their own."""
+
+    class Net(ChannelsLast):
+        def __init__(self):
+            super().__init__()
+            self.bias = nn.LayerNorm(8)
+
+        def forward(self, x):
+            return super().forward(x) + self.bias(torch.ones(1, 12, 10, 8)).mean()
+
+    assert explain.wrap(Net().eval(), CLASSES, PREPROCESS).last_maps.name == "norm"
+
+
+def test_features_are_before_the_scores_of_the_picture_not_of_its_tokens():
+    """VOLO has both; which are last must not hang on whether its layers were looked at before."""
+
+    class Net(Tokens):
+        def __init__(self):
+            super().__init__()
+            self.each = nn.Linear(16, 4)
+
+        def forward(self, x):
+            scores = super().forward(x)
+            return scores + self.each(self.stem(x).flatten(2).mT).amax(1)
+
+    model = explain.wrap(Net().eval(), CLASSES, PREPROCESS)
+    for _ in range(2):
+        with model.exclusive() as net:
+            assert head(net, model.batch(picture())) == "fc"
+        assert model.scanned
+
+
+def test_kernels_of_five_dimensions_are_indexed(tmp_path, pictures):
+    """LambdaNetworks: memory by channels is for those of four."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.deep, self.fc = nn.Conv2d(3, 8, 3), nn.Conv3d(1, 1, 3, padding=1), nn.Linear(8, 4)
+
+        def forward(self, x):
+            return self.fc(self.deep(self.conv(x)[:, None])[:, 0].mean((2, 3)))
+
+    assert explain.build_index(explain.wrap(Net().eval(), CLASSES, PREPROCESS), pictures, out=tmp_path).layers == [
+        "conv"
+    ]
+
+
 # Doors ---------------------------------------------------------------------------------------------------------------
 
 
@@ -536,6 +636,7 @@ def test_a_saved_network_is_read_back_with_its_module(tmp_path, pictures):
 
 FACTORY = """
 import torch
+from timm.layers import LayerNorm2d
 from torch import nn
 
 def build(width=8, classes=4):

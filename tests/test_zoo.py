@@ -358,6 +358,14 @@ def test_random_weights_in_threads():
     assert len(set(found)) == 1
 
 
+def test_a_network_of_timm_without_classes_gives_features_by_number(tmp_path):
+    """As those are that were trained to fill in what was masked."""
+    model = load_model("timm:eva02_tiny_patch14_224?weights=random")
+    assert (model.head.kind, model.classes[-1]) == ("regression", "191")
+    assert "these are features" in model.caveats[0]
+    assert load_model(save_model(model, tmp_path)).digest == model.digest
+
+
 def test_vit():
     """No convolution maps, but it classifies pictures; its classes are ImageNet's."""
     model = load_model("timm:vit_tiny_patch16_224?weights=random")

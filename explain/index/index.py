@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -354,9 +354,15 @@ class Index:
         scale = np.float32(SCALES[crop.dtype.name])
         return np.stack([np.asarray(band, np.float32) for band in bands], -1).ravel() / scale
 
-    @cache  # noqa: B019 - an index lives as long as the app, and there are two spaces
     def _norms(self, space: str) -> NDArray[np.float64]:
-        return squared_norms(self.features if space == "features" else self.pixels)
+        if space not in self._known_norms:
+            self._known_norms[space] = squared_norms(self.features if space == "features" else self.pixels)
+        return self._known_norms[space]
+
+    @cached_property
+    def _known_norms(self) -> dict[str, NDArray[np.float64]]:
+        """By space; they go with the index, as a cache of the method would not."""
+        return {}
 
 
 def open_index(path: str | Path, model: Model | None = None) -> Index:

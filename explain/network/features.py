@@ -30,15 +30,14 @@ def head(net: nn.Module, batch: Tensor) -> str:
     names = [name for name, one in leaves.items() if not isinstance(one, still)]
     with torch.inference_mode(False), torch.no_grad(), calls(net, names, on_output):
         scores = net(batch)
-    counts = (scores.shape[1], 1) if scores.shape[1] == 2 else (scores.shape[1],)  # of two classes one may be asked
-    for known in (kinds, nn.Module):
-        for name, output in reversed(outputs.items()):
-            module = net.get_submodule(name)
-            if isinstance(module, known) and isinstance(output, Tensor) and output.shape[1:2] in [(n,) for n in counts]:
+    count = scores.shape[1]
+    counts = [(count,), (1,)] if count == 2 else [(count,)]  # of two classes one may be asked
+    found = {name: one for name, one in outputs.items() if isinstance(one, Tensor) and one.shape[1:2] in counts}
+    for known, maps in ((kinds, False), (kinds, True), (nn.Module, True)):  # VOLO's tokens have scores of their own
+        for name, output in reversed(found.items()):
+            if isinstance(net.get_submodule(name), known) and (maps or output[0].numel() == output.shape[1]):
                 return name
-    raise NotSupported(
-        f"No layer of this network gives its {scores.shape[1]} class scores; it has no features to keep."
-    )
+    raise NotSupported(f"No layer of this network gives its {count} class scores; it has no features to keep.")
 
 
 def vector(taken: Tensor) -> Tensor:

@@ -116,15 +116,16 @@ def scan(net: nn.Module, batch: Tensor, fields: bool = True) -> tuple[Layer, ...
             return
         own = sum(p.numel() for p in module.parameters(recurse=False))
         given = inputs[name]
-        layout = placed.layout(module, output, tracer.axes(output) if tracer else ((), ()))
+        layout = placed.layout(module, output, tracer)
+        maps = output if layout is None else layout.to_maps(output)  # which the tracer follows
         layers.append(
             Layer(
                 name=address(name, call, counts[name]),
                 kind=type(module).__name__,
-                shape=tuple((output if layout is None else layout.to_maps(output)).shape[1:]),
+                shape=tuple(maps.shape[1:]),
                 parameters=own if call == 0 else 0,
                 macs=_macs(module, output, given.shape),
-                field=tracer.field(output) if tracer else None,
+                field=tracer.field(maps) if tracer else None,
                 block=own == 0 and next(module.children(), None) is not None,
                 weights=own,
                 taken=given.units,
@@ -152,8 +153,8 @@ class _Places:
         self._grid: tuple[int, int] | None = None  # of the maps whose places became tokens
         self._known: dict[tuple[int, ...], Layout | None] = {}
 
-    def layout(self, module: nn.Module, output: Tensor, axes: tuple[tuple[int, ...], tuple[int, ...]]) -> Layout | None:
-        shape = tuple(output.shape)
+    def layout(self, module: nn.Module, output: Tensor, tracer: Tracer | None) -> Layout | None:
+        shape, axes = tuple(output.shape), tracer.axes(output) if tracer else ((), ())
         if isinstance(module, (*_CONVS, *_TRANSPOSED)):
             if len(shape) == 4:
                 self._grid = shape[2], shape[3]
@@ -162,9 +163,11 @@ class _Places:
             self._grid, found = (shape[2], shape[3]), None
         elif axes == ((1,), (2,)) and len(shape) == 4:
             self._grid, found = (shape[1], shape[2]), Layout("last")
-        elif len(shape) == 4 and isinstance(module, (nn.Linear, nn.LayerNorm)):
+        elif len(shape) == 4 and _is_last(module, shape):
             found = Layout("last")
         elif len(shape) == 3:
+            if tracer and self._grid is None:  # pixels became tokens without a convolution
+                self._grid = tracer.grid(output)
             found = self._tokens(shape) if not any(axes) or axes == ((1,), (1,)) else None
         else:  # as the last of this shape was laid out, which is what it took or made it of
             return self._known.get(shape)
@@ -177,6 +180,15 @@ class _Places:
         places = self._grid[0] * self._grid[1]
         before = shape[1] - places
         return Layout("tokens", self._grid, before) if places > 1 and 0 <= before <= MOST_BEFORE else None
+
+
+def _is_last(module: nn.Module, shape: tuple[int, ...]) -> bool:
+    """Whether what a module gives in that shape has its channels last. Norms may look like it and are not, such as
+    timm's LayerNorm2d of (N, C, H, W), a LayerNorm by its class."""
+    if isinstance(module, nn.LayerNorm):
+        told = shape[1] != shape[3] or type(module) is nn.LayerNorm
+        return told and tuple(module.normalized_shape) == shape[3:]
+    return isinstance(module, nn.Linear)
 
 
 def _entry(given: Any) -> _Entry:

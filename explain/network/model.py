@@ -356,7 +356,8 @@ class Model:
         if able:
             with self.exclusive() as net, torch.inference_mode(False), torch.enable_grad():
                 scores, held = record(net, asking(self._noise[:1]), [one.name for one in able], gradients=True)
-                slopes = torch.autograd.grad(scores.amax(1).sum(), list(held.values()), allow_unused=True)
+                able = [one for one in able if held[one.name].requires_grad]  # and not made of weights alone
+                slopes = torch.autograd.grad(scores.amax(1).sum(), [held[one.name] for one in able], allow_unused=True)
             for layer, slope in reversed(list(zip(able, slopes, strict=True))):
                 if slope is not None and float((slope.abs().sum(1) > 0).float().mean()) > 0.5:
                     return layer

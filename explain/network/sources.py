@@ -158,9 +158,8 @@ def timm(
     about["preprocess_from"] = "timm's configuration of it"
     count = int(getattr(net, "num_classes", 0))
     names = classes if classes and len(classes) == count else hub.timm_classes(config, count)
-    return Built(
-        net, Preprocess.of_timm(config), names, about, None if count == 1 else "softmax", saved.name if saved else ""
-    )
+    output = "softmax" if count > 1 else None  # one score, or features
+    return Built(net, Preprocess.of_timm(config), names, about, output, saved.name if saved else "")
 
 
 @SOURCES.register(label="Hugging Face")

@@ -304,4 +304,4 @@ def _checked(model: Model, device: torch.device) -> Model:
     """The model on its device, after some passes that show that it gives scores of its classes."""
     model.move(device)
     _ = model.head
-    return model
+    return model if model.classes else model.renamed(classes=tuple(map(str, range(model.outputs))))

@@ -118,7 +118,7 @@ def _weights(model: Model, layer: str | None) -> Filters:
 
 def _refusal(model: Model, layer: Layer) -> str:
     """Why a layer's weights make no pictures; empty when they do."""
-    if "Conv" in layer.kind and layer.spatial:
+    if "Conv" in layer.kind and len(layer.shape) == 3:  # of tiles as well: a filter knows no place
         return ""
     if layer.kind != "Linear":
         return f"it is a {layer.kind}; choose a convolution"

@@ -56,6 +56,18 @@ class Tracer(TorchDispatchMode):
         )
         return rows, columns
 
+    def grid(self, tensor: Tensor) -> tuple[int, int] | None:
+        """How many rows and columns stand along the second dimension of a tensor (N, L, C), row by row; None where it
+        does not run over both."""
+        if self.axes(tensor) != ((1,), (1,)):
+            return None
+        top, left = (self._find(tensor).maps[k].flatten() for k in (4, 6))  # type: ignore[union-attr]
+        width = int((top == top[0]).sum())
+        if len(top) % width or len(left) != len(top):
+            return None
+        rows, columns = top.view(-1, width), left.view(-1, width)
+        return (len(rows), width) if (rows == rows[:, :1]).all() and (columns == columns[:1]).all() else None
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if _is_composite(func):  # under inference_mode operations arrive whole: take them apart as no_grad does
