@@ -1,7 +1,9 @@
 """tables: pictures that a CSV or Parquet table names, torch datasets, and torchvision's sets by name."""
 
 import gzip
+import http.server
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -89,7 +91,7 @@ def test_parquet(folder):
         (TABLE, {"label": "nope"}, Unknown, "'nope'"),
         (TABLE, {"split": "val"}, Unknown, "'val'.*Valid: test, train"),
         (TABLE, {"split": "colour=red"}, Unknown, "'colour'"),
-        ("path\nhttps://x.org/a.png\n", {}, BadValue, "addresses"),
+        ("path\nftp://x.org/a.png\n", {}, BadValue, "addresses"),
     ],
 )
 def test_mistakes_in_a_table_are_one_sentence(folder, text, how, error, part):
@@ -237,3 +239,42 @@ def test_lists_of_some_pictures_only(parts, run):
     assert status == 0
     bags = [k for k in range(40) if index.label(k) == "Bag"]
     assert {int(line.split()[2]) for line in out.splitlines()[:4]} <= set(bags)
+
+
+@pytest.fixture
+def address(folder, monkeypatch):
+    """A server of that folder; what it was asked for is counted."""
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *given):
+            super().__init__(*given, directory=str(folder))
+
+        def do_GET(self):
+            asked.append(self.path)
+            super().do_GET()
+
+        def log_message(self, *_):
+            pass
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+def test_addresses_are_fetched_once(folder, address):
+    place, asked = address
+    rows = "".join(f"{place}/pics/{k}.png,{'ab'[k % 2]}\n" for k in range(6))
+    images = explain.load_images(write(folder, f"url,label\n{rows}{place}/pics/none.png,a\n"))
+    assert (len(images), asked, images.classes) == (7, [], ("a", "b"))
+    for _ in range(2):
+        for k in range(6):
+            assert np.array_equal(np.asarray(images[k]), np.asarray(Image.open(folder / f"pics/{k}.png")))
+    assert asked == [f"/pics/{k}.png" for k in range(6)]
+    with pytest.raises(BadFile, match="cannot be fetched"):
+        images[6]
+    index = explain.build_index(explain.load_model("small-resnet-fashion-mnist"), images, out=folder / "index")
+    assert list(index.skipped) == [f"{place}/pics/none.png"]
+    assert len(asked) == 8

@@ -22,6 +22,7 @@ from ..errors import BadFile, BadValue, Unknown, shorten
 from ..images import Picture, as_image, decode
 from ..project import project
 from ..store import sha256
+from .remote import cache_folder, fetched, is_remote
 
 __all__ = [
     "EXTENSIONS",
@@ -132,7 +133,7 @@ class ImageSet(Sequence[Picture]):
 
         file = self.files[index]
         try:
-            return content(file) if is_inside(file) else Path(file).read_bytes()
+            return content(file) if is_inside(file) else _local(file).read_bytes()
         except OSError as error:
             raise BadFile(f"{shorten(file)} cannot be read: {error.strerror or error}.") from None
 
@@ -263,7 +264,7 @@ def _torchvision(source: str) -> ImageSet:
     words = CLASSIFIED[name]
     if split not in words:
         raise Unknown(f"split of torchvision:{name}:", split, words)
-    root, called = Path(os.environ.get("EXPLAIN_DATA") or _cache()), f"{name}-{split}"
+    root, called = Path(os.environ.get("EXPLAIN_DATA") or cache_folder()), f"{name}-{split}"
     try:
         return from_dataset(getattr(datasets, name)(root, **words[split]), called)
     except RuntimeError:
@@ -294,12 +295,18 @@ def _plain(value: Any) -> Any:
 def _read(file: str) -> Picture:
     from .containers import content, is_inside
 
-    return decode(content(file), file) if is_inside(file) else decode(Path(file))
+    return decode(content(file), file) if is_inside(file) else decode(_local(file), file)
+
+
+def _local(file: str) -> Path:
+    return fetched(file) if is_remote(file) else Path(file)
 
 
 def _identity(file: str, root: Path | None) -> str:
     from .containers import is_inside
 
+    if is_remote(file):  # what is fetched once does not change
+        return f"{file}\0\n"
     try:
         if root is None:
             return f"{os.path.basename(file)}\0{sha256(file)}\n"
@@ -418,11 +425,7 @@ def _places(family: _Family) -> list[Path]:
     """Where a family's files may lie: the repository, the user's folder, Debian's package, the last download."""
     own = [Path(os.environ["EXPLAIN_DATA"]) / family.name] if os.environ.get("EXPLAIN_DATA") else []
     shipped = Path(__file__).parents[2] / "data" / family.name
-    return [shipped, *own, Path("/usr/share/datasets") / family.name, _cache() / family.theirs / "raw"]
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "explain"
+    return [shipped, *own, Path("/usr/share/datasets") / family.name, cache_folder() / family.theirs / "raw"]
 
 
 def _download(family: _Family, split: str) -> Path:
@@ -430,7 +433,7 @@ def _download(family: _Family, split: str) -> Path:
     try:
         from torchvision import datasets
 
-        getattr(datasets, family.theirs)(_cache(), train=split == "train", download=True)
+        getattr(datasets, family.theirs)(cache_folder(), train=split == "train", download=True)
     except Exception as error:
         package = f"install them by `apt-get install {family.package}`, or " if family.package else ""
         raise BadFile(
@@ -438,7 +441,7 @@ def _download(family: _Family, split: str) -> Path:
             f"put {split}-images-idx3-ubyte.gz and {split}-labels-idx1-ubyte.gz into $EXPLAIN_DATA/{family.name},"
             f" or connect to the internet to let torchvision download them (it could not: {shorten(str(error))})."
         ) from error
-    return _cache() / family.theirs / "raw"
+    return cache_folder() / family.theirs / "raw"
 
 
 def _unpack(path: Path, family: _Family) -> bytes:

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from ..errors import BadFile, BadValue, Unknown, shorten
 from .image_sets import EXTENSIONS, ImageSet, without_arrays
+from .remote import is_remote
 
 __all__ = ["TABLES", "from_dataset", "from_table", "labels_of", "path_column", "read_columns"]
 
 TABLES = (".csv", ".tsv", ".parquet")
 MOST_ROWS, MOST_BYTES = 5_000_000, 2 << 30
 LOOKED_AT = 20  # rows by which a column of paths is told
-PATHS = ("path", "image", "file", "filename", "file_name", "image_path", "img", "filepath")
+PATHS = ("path", "url", "image", "file", "filename", "file_name", "image_path", "img", "filepath")
 LABELS = ("label", "class", "target", "category")
 SPLITS = ("split", "set", "subset", "fold")
 
@@ -41,11 +42,11 @@ def from_table(
     paths = path_column(columns, table, image)
     labelled = _column(columns, label, LABELS, table, "label")
     given = [str(value).strip() for value in columns[paths]]
-    remote = next((one for one in given if "://" in one), None)
-    if remote:
-        raise BadValue(f"{table.name!r} names addresses such as {shorten(remote)}; download them, paths are read here.")
-    files = tuple(one if os.path.isabs(one) else str(folder / one) for one in given)
-    missing = [one for one, file in zip(given, files, strict=True) if not os.path.isfile(file)]
+    strange = next((one for one in given if "://" in one and not is_remote(one)), None)
+    if strange:
+        raise BadValue(f"{table.name!r} names addresses such as {shorten(strange)}; http, https and paths are read.")
+    files = tuple(one if os.path.isabs(one) or is_remote(one) else str(folder / one) for one in given)
+    missing = [one for one, file in zip(given, files, strict=True) if not is_remote(file) and not os.path.isfile(file)]
     if not files or len(missing) == len(files):
         example = f", such as {shorten(missing[0])}" if missing else ""
         raise BadFile(f"None of the {len(files)} pictures of {table.name!r} is below {shorten(str(folder))}{example}.")
@@ -158,7 +159,7 @@ def path_column(columns: Mapping[str, list[Any]], table: Path, named: str = "") 
         return called
     found: dict[str, str] = {}
     for key, values in columns.items():
-        if all(str(value).lower().endswith(EXTENSIONS) for value in values[:LOOKED_AT]):
+        if all(str(value).lower().endswith(EXTENSIONS) or is_remote(str(value)) for value in values[:LOOKED_AT]):
             found.setdefault(str(values[0]), key)
     for one in without_arrays(list(found)):  # a column of .npy beside one of pictures is of features, say
         return found[one]
