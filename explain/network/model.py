@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -25,9 +24,10 @@ from .exact import exact
 from .heads import HEADS, Head, find_head
 from .layers import Layer, scan
 from .layout import LAYOUTS, Layout
+from .left_as_found import left_as_found, same_chance
 from .opened import check_weights, opened
 from .preprocess import Box, Preprocess
-from .program import program
+from .program import identity
 from .region import Region
 from .trace import asking, record
 
@@ -37,9 +37,6 @@ LAST = 24
 """Layers among which the last with a gradient is looked for."""
 RAW = "_explain_raw"
 """An attribute of a net that is asked for its own output."""
-SMALL = 1 << 20
-"""Numbers of a buffer that is put back."""
-_ADDRESS = re.compile(r"0x[0-9a-f]+")
 
 
 T = TypeVar("T")
@@ -74,7 +71,7 @@ class Model:
         scores by the head; modes, gradients, hooks, requires_grad and buffers are put back afterwards, also after an
         exception, and the random state where the net draws from it."""
         head, behaviour = self._met
-        with self._as_it_is() as net, _same_chance() if not behaviour.repeatable else nullcontext():
+        with self._as_it_is() as net, same_chance() if not behaviour.repeatable else nullcontext():
             if ALONE in vars(net):  # within another `exclusive`, of a model that may be asked about another region
                 outer, vars(net)[REGION] = vars(net)[REGION], head.region
                 try:
@@ -96,34 +93,10 @@ class Model:
     @contextmanager
     def _as_it_is(self) -> Iterator[nn.Module]:
         check_weights(self._net, self.name)
-        with self._lock, exact(_device_of(self._net)):
-            modules, parameters = list(self._net.modules()), list(self._net.parameters())
-            training = [module.training for module in modules]
-            hooks = [[(table, dict(table)) for table in _hook_tables(module)] for module in modules]
-            wants = [(parameter.requires_grad, parameter.grad) for parameter in parameters]
-            kept = [(one, one._version, one.detach().clone()) for one in self._net.buffers() if one.numel() < SMALL]
-            try:
-                with suppress(NotImplementedError):  # an exported program has no modes
-                    self._net.eval()
-                for parameter in parameters:
-                    parameter.requires_grad_(False)
-                if self._kind != torch.float32:  # a net of another precision takes the same pictures
-                    self._net.register_forward_pre_hook(lambda _net, given: (given[0].to(self._kind), *given[1:]))
-                yield self._net
-            finally:
-                for module, mode, tables in zip(modules, training, hooks, strict=True):
-                    module.training = mode
-                    for table, before in tables:
-                        if table != before:
-                            table.clear()
-                            table.update(before)
-                for parameter, (requires_grad, grad) in zip(parameters, wants, strict=True):
-                    parameter.requires_grad_(requires_grad)
-                    parameter.grad = grad
-                for buffer, version, value in kept:
-                    if not buffer.is_inference() and buffer._version != version:
-                        with torch.no_grad():
-                            buffer.copy_(value)
+        with self._lock, exact(_device_of(self._net)), left_as_found(self._net) as net:
+            if self._kind != torch.float32:  # a net of another precision takes the same pictures
+                net.register_forward_pre_hook(lambda _net, given: (given[0].to(self._kind), *given[1:]))
+            yield net
 
     @cached_property
     def head(self) -> Head:
@@ -264,17 +237,8 @@ class Model:
         meant = [*self.head.path, self.head.kind, *([region.size, region.runs] if region else [])]
         digest = hashlib.sha256(json.dumps([self.preprocess.fields, self.classes, meant]).encode())
         with self._as_it_is() as net, _raw(net):
-            for line in program(net, self._black):
-                digest.update(line.encode())
-            for name, module in net.named_modules():  # two nets with other activations may share all weights
-                settings = _ADDRESS.sub("", module.extra_repr())
-                digest.update(f"{name} {type(module).__qualname__}({settings})".encode())
-            for name, tensor in net.state_dict().items():
-                if not isinstance(tensor, Tensor) or tensor.is_quantized:
-                    digest.update(f"{name} {_ADDRESS.sub('', str(tensor))}".encode())
-                    continue
-                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-                digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+            for line in identity(net, self._black):
+                digest.update(line)
         return digest.hexdigest()
 
     @cached_property
@@ -470,17 +434,6 @@ def _raw(net: nn.Module) -> Iterator[None]:
         del vars(net)[RAW]
 
 
-@contextmanager
-def _same_chance() -> Iterator[None]:
-    """What a net draws from the global generator is drawn again next time. Only for nets that draw: others may be built
-    meanwhile, whose weights are drawn from it as well."""
-    state = torch.get_rng_state()
-    try:
-        yield
-    finally:
-        torch.set_rng_state(state)
-
-
 def reason_of(error: BaseException) -> str:
     """The first line of what somebody else's code raised."""
     return str(error).strip().partition("\n")[0][:160] or type(error).__name__
@@ -488,7 +441,3 @@ def reason_of(error: BaseException) -> str:
 
 def _device_of(net: nn.Module) -> torch.device:
     return next(net.parameters(), torch.empty(0)).device
-
-
-def _hook_tables(module: nn.Module) -> list[dict[int, Any]]:
-    return [table for name, table in vars(module).items() if name.endswith("_hooks") and isinstance(table, dict)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import numbers
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,9 +13,27 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._pytree import tree_leaves
 
-__all__ = ["program"]
+__all__ = ["identity", "program"]
 
 DIGITS = 2  # of answers, which differ from processor to processor behind that
+
+
+_ADDRESS = re.compile(r"0x[0-9a-f]+")
+
+
+def identity(net: nn.Module, batch: Tensor) -> Iterator[bytes]:
+    """What tells a network from others: what it computes with a batch, its layers with their settings, its weights."""
+    for line in program(net, batch):
+        yield line.encode()
+    for name, module in net.named_modules():  # two nets with other activations may share all weights
+        settings = _ADDRESS.sub("", module.extra_repr())
+        yield f"{name} {type(module).__qualname__}({settings})".encode()
+    for name, tensor in net.state_dict().items():
+        if not isinstance(tensor, Tensor) or tensor.is_quantized:
+            yield f"{name} {_ADDRESS.sub('', str(tensor))}".encode()
+            continue
+        yield f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode()
+        yield tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
 def program(net: nn.Module, batch: Tensor) -> Iterator[str]:
