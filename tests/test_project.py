@@ -1,6 +1,7 @@
 """explain.toml: own models and image sets by name, in every door, and never by way of a URL."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from streamlit.testing.v1 import AppTest
 
 import explain
 from explain import cli, project
-from explain.errors import ExplainError
+from explain.errors import BadValue, ExplainError, Unknown
+from explain.index import references
 from explain.ui import jobs
+from explain.workspace import kept_models, picture_sets
 
 NETS = """
 import torch
@@ -168,6 +171,18 @@ def test_init_writes_what_works_and_nothing_else(work, run, monkeypatch):
     assert explain.load_model("mine").classes == ("a", "b", "c")
     assert len(explain.load_images("set")) == 5
     assert run(*words)[0] == 2, "it is there already"
+    before = Path("explain.toml").read_text()
+    status, out, _ = run(
+        "init", "--images", "all", "--folder", "../data", "--model", "bad", "--factory", "nope.py:build"
+    )
+    assert (status, Path("explain.toml").read_text()) == (2, before), "what does not work is not added"
+    status, out, _ = run(
+        "init", "--model", "other", "--factory", "../nets.py:build", "--size", 32, "--mean", "0.5,0.4,0.3"
+    )
+    assert status == 0
+    assert Path("explain.toml").read_text().startswith(before)
+    assert explain.load_model("other").preprocess.mean == (0.5, 0.4, 0.3)
+    assert "model mine" not in out
     (work / "sub/explain.toml").unlink()
     status, out, err = run("init", "--model", "mine", "--factory", "nope.py:build")
     assert (status, out) == (2, "")
@@ -195,3 +210,33 @@ def test_a_folder_that_timm_saved_lies_beside_it(work, run):
     status, _, said = run("init", "--images", "shots", "--dataset", "photos")
     assert status == 0, said
     assert len(explain.load_images("shots")) == len(explain.load_images("photos"))
+
+
+def test_its_names_are_nobody_elses(work):
+    """A checkpoint or pictures that are handed in under a name of explain.toml would hide it, or be hidden."""
+    with pytest.raises(BadValue, match=r"of explain\.toml; choose another"):
+        kept_models.keep_model(b"", "w.pth", "torchvision:resnet18", "defects")
+
+    class File:
+        name = "parts/a/0.png"
+
+        def getvalue(self):
+            return (work / "data/a/0.png").read_bytes()
+
+    made = picture_sets.keep([File()], "parts")
+    assert made.name == "parts-2"
+    assert np.array_equal(np.asarray(explain.open_picture("parts-2/0")), np.asarray(explain.load_images("parts")[0]))
+
+
+def test_a_picture_of_its_sets_is_known_in_an_index_by_name(work, tmp_path):
+    model = explain.load_model("defects")
+    index = explain.build_index(model, "parts", out=tmp_path / "index")
+    for number in (1, 3):
+        by_name = explain.neighbours(index, f"parts/{number}", k=4)
+        assert by_name.number == number
+        assert number not in by_name.features.images
+    assert references.reference(index, 2) == "parts/2"
+    with pytest.raises(BadValue, match="parts/0 to parts/4"):
+        explain.open_picture("parts/")
+    with pytest.raises(Unknown, match="defects, lib"):
+        explain.load_model("nonsense")

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import BadValue, shorten
 from ..progress import Progress
 
-__all__ = ["Commands", "Parser", "add_model", "bar", "model_options", "pairs", "say", "trust"]
+__all__ = ["Commands", "Parser", "add_model", "bar", "model_options", "numbers", "pairs", "say", "trust"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -65,10 +65,8 @@ def add_model(sub: Parser) -> None:
     )
     sub.add_argument("--arg", metavar="KEY=VALUE", action="append", help="of a factory such as file.py:build")
     sub.add_argument("--size", metavar="N", type=int, nargs="+", help="height and width of its input, or one for both")
-    sub.add_argument(
-        "--mean", metavar="X", type=float, nargs="+", help="subtracted from values of 0 to 1, a channel each"
-    )
-    sub.add_argument("--std", metavar="X", type=float, nargs="+", help="divided by")
+    sub.add_argument("--mean", metavar="X", nargs="+", help="subtracted from values of 0 to 1, a channel each")
+    sub.add_argument("--std", metavar="X", nargs="+", help="divided by")
     sub.add_argument("--bands", metavar="N", type=int, nargs=3, help="shown as red, green and blue, counted from 0")
 
 
@@ -96,7 +94,8 @@ def model_options(given: argparse.Namespace) -> dict[str, Any]:
         found["preprocess"] = {"size": tuple(size) if len(size) == 2 else size[0]}
     for name in ("mean", "std", "bands"):
         if values := getattr(given, name, None):
-            found["preprocess"] = {**(found.get("preprocess") or {}), name: tuple(values)}
+            read = tuple(values) if name == "bands" else numbers(values)
+            found["preprocess"] = {**(found.get("preprocess") or {}), name: read}
     if getattr(given, "arg", None):
         found["arguments"] = pairs(given.arg)
     if names := getattr(given, "classes", None):
@@ -105,6 +104,14 @@ def model_options(given: argparse.Namespace) -> dict[str, Any]:
         one = len(names) == 1 and os.path.isfile(names[0])
         found["classes"] = class_file(names[0], f"The classes in {names[0]!r}") if one else names
     return {name: value for name, value in found.items() if value is not None}
+
+
+def numbers(texts: Sequence[str]) -> tuple[float, ...]:
+    """Numbers with spaces or commas between them. Raises BadValue."""
+    try:
+        return tuple(map(float, " ".join(texts).replace(",", " ").split()))
+    except ValueError:
+        raise BadValue(f"{shorten(' '.join(texts))} is not numbers with spaces or commas between them.") from None
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadValue
-from .command import Commands, Parser, pairs, say
+from .command import Commands, Parser, numbers, pairs, say
 
 __all__ = ["add"]
 
@@ -40,8 +40,8 @@ def _arguments(sub: Parser) -> None:
         sub.add_argument(f"--{name}", metavar=name[0].upper(), help=text)
     sub.add_argument("--arg", metavar="KEY=VALUE", action="append", help="of the factory")
     sub.add_argument("--size", type=int, nargs="+", metavar="N", help="height and width of its input")
-    sub.add_argument("--mean", type=float, nargs="+", metavar="X", help="subtracted from values of 0 to 1")
-    sub.add_argument("--std", type=float, nargs="+", metavar="X", help="divided by")
+    sub.add_argument("--mean", nargs="+", metavar="X", help="subtracted from values of 0 to 1")
+    sub.add_argument("--std", nargs="+", metavar="X", help="divided by")
     sub.add_argument("--bands", type=int, nargs=3, metavar="N", help="shown as red, green and blue, counted from 0")
     sub.add_argument("--images", metavar="NAME", help="what your pictures are to be called")
     for name, text in _IMAGES.items():
@@ -51,12 +51,12 @@ def _arguments(sub: Parser) -> None:
 def _init(given: argparse.Namespace) -> None:
     """write explain.toml, which names your network and your pictures for every door, and check that both work"""
     from ..data import load_images
-    from ..project import FILE, project
+    from ..project import FILE, Project, project
     from ..workspace import load_model
 
     file = Path(FILE)
-    if file.exists():
-        raise BadValue(f"{FILE} is there already; edit it, or remove it first.")
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    there = project() if before else Project()
     if not (given.model or given.images):
         if not sys.stdin.isatty():
             raise BadValue(
@@ -72,27 +72,34 @@ def _init(given: argparse.Namespace) -> None:
             entries["arguments"] = pairs(given.arg)
         for name in ("size", "mean", "std", "bands"):
             if values := getattr(given, name):
-                entries[name] = values[0] if name == "size" and len(values) == 1 else values
+                read = list(numbers(values)) if name in ("mean", "std") else values
+                entries[name] = read[0] if name == "size" and len(read) == 1 else read
         sections.append(_section(f"models.{given.model}", entries))
     if given.images:
         sections.append(
             _section(f"images.{given.images}", {name: getattr(given, name) for name in _IMAGES if getattr(given, name)})
         )
-    file.write_text("\n".join(sections), encoding="utf-8")
+    for kind, name, known in (("models", given.model, there.models), ("images", given.images, there.images)):
+        if name and name in known:
+            raise BadValue(f"{FILE} has {kind}.{name} already; choose another name, or edit the file.")
+    file.write_text("\n".join([*filter(None, [before]), *sections]), encoding="utf-8")
     try:
         found, said = project(), []
-        for name in found.models:
+        for name in found.models.keys() - there.models.keys():
             model = load_model(name)
             said.append(f"model {name}: {len(model.classes)} classes, {len(model.layers)} layers, output {model.head}")
             said += [f"  {note}" for note in (*model.about.get("notes", ()), *model.caveats)]
-        for name in found.images:
+        for name in found.images.keys() - there.images.keys():
             images = load_images(name)
             said.append(f"images {name}: {len(images)} pictures, {len(images.classes)} classes")
-    except BaseException:  # a file that does not work is none
-        file.unlink()
+    except BaseException:  # what does not work is not written
+        if before:
+            file.write_text(before, encoding="utf-8")
+        else:
+            file.unlink()
         raise
-    numbers = {"models": list(found.models), "images": list(found.images)}
-    say(given, {"file": str(file), **numbers}, "\n".join([*said, f"{FILE} is written; try `python -m explain serve`"]))
+    names = {"models": list(found.models), "images": list(found.images)}
+    say(given, {"file": str(file), **names}, "\n".join([*said, f"{FILE} is written; try `python -m explain serve`"]))
 
 
 def _ask(given: argparse.Namespace) -> None:

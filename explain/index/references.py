@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..data import list_images
 from ..data.containers import is_inside
 from ..errors import BadFile, BadValue, shorten
 from ..images import Bands
+from ..project import project
 from ..store import sha256
 from .index import Index
 
@@ -40,11 +42,16 @@ def index_of(index: Index, image: Any) -> int | None:
     if not _is_shipped(index):
         if family == "upload":
             return _with_content(index, image, key)
+        if family == index.images.name and (member := _member(files, key)) is not None:
+            return member
         paths = [os.path.abspath(file) for file in files]
         path = os.path.abspath(name)
         return paths.index(path) if path in paths else None
-    if family != index.images.name:
-        return None
+    return _member(files, key) if family == index.images.name else None
+
+
+def _member(files: Sequence[str], key: str) -> int | None:
+    """A picture of a set by its number, or its file's name with or without the ending."""
     if key.isdecimal():
         return int(key) if len(key) < 10 and int(key) < len(files) else None
     keys = [Path(file).name for file in files]
@@ -66,7 +73,9 @@ def _with_content(index: Index, image: Any, digest: str) -> int | None:
 
 
 def reference(index: Index, number: int) -> str | None:
-    """By what name `open_picture` opens an image of the index; None where the index is of no set that we ship."""
+    """By what name `open_picture` opens an image of the index; None where its set has none."""
+    if index.images.name in project().images:
+        return f"{index.images.name}/{number}"
     if not _is_shipped(index):
         return None
     images = index.images

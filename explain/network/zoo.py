@@ -29,6 +29,7 @@ __all__ = ["list_models", "load_model", "save_model"]
 
 SHIPPED = Path(__file__).resolve().parents[2] / "models"
 FORMAT = 1
+HINT = "Or torchvision:NAME, timm:NAME, hf:NAME, a folder, a checkpoint file, a factory such as file.py:build."
 
 
 def list_models() -> list[str]:
@@ -100,7 +101,12 @@ def _own(
         return _checked(dataclasses.replace(made, preprocess=given or made.preprocess, about=about), place)
     channels = None
     if weights is not None:
-        fitted = fit(made, read_weights(Path(weights)), Path(weights).name)
+        try:
+            fitted = fit(made, read_weights(Path(weights)), Path(weights).name)
+        except BadFile as error:
+            if "factory" not in about or "arguments" in about:
+                raise
+            raise BadFile(f"{error} Does {about['factory']} want arguments, as KEY=VALUE?") from None
         about, channels = {**about, "weights": Path(weights).name, "notes": fitted.notes}, fitted.channels
     made.to(place)
     usual = None
@@ -149,9 +155,13 @@ def _named(text: str, weights: str | Path | None, architecture: Any, classes: An
     elif os.path.isdir(text):
         raise BadFile(f"Folder {shorten(text)} holds no model.json, nor the config.json of timm and transformers.")
     else:
-        hint = "Or torchvision:NAME, timm:NAME, hf:NAME, a folder, a checkpoint file, a factory such as file.py:build."
-        raise Unknown("model", text, list_models(), hint)
+        raise Unknown("model", text, list_models(), HINT)
     return model
+
+
+def is_nobody(text: str) -> bool:
+    """Whether a name is neither of a model here, nor of a source, a file or a factory."""
+    return text not in list_models() and ":" not in text and not is_named(text) and not os.path.exists(text)
 
 
 def save_model(model: Model, folder: str | Path) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from explain import workspace
-from explain.data import ImageSet, is_here, list_images
+from explain.data import ImageSet, is_here, list_images, load_images
 from explain.errors import ExplainError, Unknown
 from explain.images import content
 from explain.index import MANIFEST, Index
@@ -30,7 +30,7 @@ MODELS_KEPT, RESULTS_KEPT, INDEXES_KEPT = 4, 96, 4
 
 def model(name: str | None = None) -> Model:
     """The selected model, or another by name; shared by all sessions."""
-    name = name or get("model", DEFAULT_MODEL)
+    name = name or get("model", default_model())
     folder = workspace.model_folder(name)
     return _loaded(name, folder and (folder / "model.json").stat().st_mtime_ns)
 
@@ -46,6 +46,22 @@ def _loaded(name: str, written: int | None) -> Model:
     loaded = workspace.load_model(name, code=False)
     _ = loaded.digest, loaded.layers  # once for everybody, not at the first click
     return loaded
+
+
+def default_model() -> str:
+    """The first of explain.toml, else one that is shipped."""
+    return next(iter(project().models), DEFAULT_MODEL)
+
+
+@st.cache_resource(max_entries=INDEXES_KEPT, show_spinner=False)
+def _named_images(name: str, _changed: int) -> ImageSet:
+    return load_images(name)
+
+
+def named_images(name: str) -> ImageSet:
+    """A set of explain.toml, read again when that file changes."""
+    found = project()
+    return _named_images(name, hash(repr(found.images)))
 
 
 def demo_picture(chosen: Model, name: str = "picture") -> str:

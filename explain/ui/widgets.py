@@ -14,7 +14,7 @@ import streamlit as st
 from PIL import Image
 
 from explain import workspace
-from explain.data import EXTENSIONS, load_images
+from explain.data import EXTENSIONS, list_images, load_images
 from explain.errors import ExplainError
 from explain.figure import FORMATS, Figure, Panel, Scale
 from explain.images import VISIONS, enlarge, png, seen_as
@@ -31,6 +31,7 @@ from explain.ui.text import literal
 from explain.workspace import picture_sets
 
 LEAST_PIXELS = 336
+OWN_SHOWN = 100  # pictures of a set that the list offers
 PREVIEW_PIXELS = 1400
 VISION_HELP = "How the colours look in greyscale print, or to a colour-blind eye."
 ICON = Path(__file__).parent / "icon.png"
@@ -72,7 +73,7 @@ def choose_model_and_picture() -> None:
     """The sidebar: model, picture, upload. Comes before the page, and stays usable when the page fails."""
     st.html(STYLE)
     with st.sidebar:
-        name = selection.get("model", caches.DEFAULT_MODEL)
+        name = selection.get("model", caches.default_model())
         names = list(dict.fromkeys([*workspace.list_models(), name]))
         selection.controlled(
             st.selectbox,
@@ -105,7 +106,8 @@ def choose_picture(model: Model, name: str, label: str) -> None:
     """A select box over the shipped pictures that suit the model, and this visitor's uploads."""
     uploaded = dropped.uploaded()
     chosen = selection.get(name, caches.demo_picture(model, name))
-    options = list(dict.fromkeys([*uploaded, *demo_references(model.preprocess.channels), chosen]))
+    own = own_references() if model.name in project().models else []
+    options = list(dict.fromkeys([*uploaded, *own, *demo_references(model.preprocess.channels), chosen]))
     selection.controlled(
         st.selectbox,
         label,
@@ -114,7 +116,7 @@ def choose_picture(model: Model, name: str, label: str) -> None:
         options,
         format_func=lambda reference: uploaded.get(reference) or describe(reference),
         accept_new_options=True,
-        help="Type fashion-mnist/1234 for any other picture of a set.",
+        help="Type SET/NUMBER for any other picture of a set, such as fashion-mnist/1234.",
     )
 
 
@@ -127,6 +129,12 @@ def networks() -> list[str]:
     torchvisions = [*models.list_models(module=models), *models.list_models(module=models.segmentation)]
     theirs = [*(f"torchvision:{name}" for name in torchvisions), *(f"timm:{name}" for name in timm.list_models())]
     return [*workspace.list_models(), *NETS, *theirs]
+
+
+def own_references() -> list[str]:
+    """The first pictures of each set of explain.toml."""
+    sets = {name: len(caches.named_images(name)) for name in project().images}
+    return [f"{name}/{k}" for name, count in sets.items() for k in range(min(count, OWN_SHOWN))]
 
 
 @cache
@@ -191,7 +199,7 @@ def queried(index: Index, picture: Any) -> Any:
 
 def build(model: Model, chosen: str, progress: jobs.Progress) -> str:
     """An index over a set of pictures by its name."""
-    uploaded = picture_sets.named().get(chosen)
+    uploaded = None if chosen in list_images() else picture_sets.named().get(chosen)
     images = picture_sets.images_of(uploaded.reference) if uploaded else chosen
     return str(workspace.build_index(model, images, progress=progress).folder)
 

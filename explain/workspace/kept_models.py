@@ -13,6 +13,7 @@ from ..errors import BadValue, Unknown, shorten
 from ..network import zoo
 from ..network.model import Model
 from ..network.sources import is_named
+from ..project import FILE, project
 from .folder import prune, root
 
 __all__ = ["keep_model", "list_kept_models", "remove_model"]
@@ -43,8 +44,9 @@ def keep_model(
     """
     if not _NAME.fullmatch(name):
         raise BadValue(f"The name {shorten(name)} is not of letters, digits, '.', '_' and '-', 60 at most.")
-    if name in zoo.list_models() or ":" in name:
-        raise BadValue(f"{name!r} is the name of a network that is shipped; choose another.")
+    if name in zoo.list_models() or name in project().models:
+        where = FILE if name in project().models else "what is shipped"
+        raise BadValue(f"{name!r} is the name of a network of {where}; choose another.")
     if not is_named(architecture) or architecture.startswith("hf:") or "-dir:" in architecture:
         raise BadValue(f"{shorten(architecture)} is no architecture by name.")
     with tempfile.TemporaryDirectory(prefix="explain-") as folder:

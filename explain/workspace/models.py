@@ -104,6 +104,8 @@ def load_model(
             raise BadValue(f"Model {name!r} is what {FILE} says; change it there.")
         return zoo.load_model(**own, device=device, code=True).renamed(str(name), project=FILE)
     known = None if isinstance(name, nn.Module) else model_folder(str(name))
+    if known is None and architecture is None and isinstance(name, str) and zoo.is_nobody(name):
+        raise Unknown("model", name, list_models(), zoo.HINT)
     return zoo.load_model(
         known or name,
         weights,

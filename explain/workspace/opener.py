@@ -16,6 +16,7 @@ from ..training.history import run_of
 from ..views import View
 from ..views.facts import Facts
 from ..views.inputs import other_index
+from . import picture_sets
 from .indexes import list_indexes, open_index
 from .kept import Kept
 from .models import list_models, list_runs, load_model, model_folder, open_run
@@ -101,9 +102,9 @@ def is_model_name(name: str) -> bool:
 
 
 def is_reference(name: str) -> bool:
-    """Whether a picture is kept by this name: of a shipped set, or an upload."""
+    """Whether a picture is kept by this name: of a set by name, or an upload."""
     family, _, key = name.partition("/")
-    return bool(key) and family in ("upload", *list_images())
+    return bool(key) and family in ("upload", *list_images(), *picture_sets.named())
 
 
 def find_index(facts: Facts, model: Model) -> tuple[str, Path]:

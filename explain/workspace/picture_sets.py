@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
 
 from .. import store
-from ..data import EXTENSIONS, ImageSet, load_images, without_arrays
+from ..data import EXTENSIONS, ImageSet, list_images, load_images, without_arrays
 from ..data.tables import TABLES, path_column, read_columns
 from ..errors import BadFile, ExplainError, Unknown, shorten
 from ..images import decode
@@ -203,7 +203,8 @@ class _Unpacking:
             label = path.parts[depth] if labels and len(path.parts) > depth + 1 else ""
             self.counts[label] = self.counts.get(label, 0) + 1
             number = self.counts[label] if label else at + 1
-            to = self.folder / label / f"{number:05}{path.suffix.lower()}"
+            stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:40]
+            to = self.folder / label / f"{number:05}-{stem}{path.suffix.lower()}"
             to.parent.mkdir(parents=True, exist_ok=True)
             to.write_bytes(content)
             self.places[path] = to.relative_to(self.folder).as_posix()
@@ -296,7 +297,7 @@ def _classes(
 
 def _free_name(wanted: str) -> str:
     """The name, or with a number where another set has it."""
-    taken = named()
+    taken = {*named(), *list_images()}
     return next(name for k in range(1, MOST_KEPT + 3) if (name := wanted if k == 1 else f"{wanted}-{k}") not in taken)
 
 

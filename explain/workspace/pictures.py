@@ -9,6 +9,7 @@ from pathlib import Path
 from ..data import ImageSet, list_images, load_images
 from ..errors import BadValue, Unknown, shorten
 from ..images import Picture, copied, decode
+from . import picture_sets
 from .uploads import is_upload, open_upload
 
 __all__ = ["open_picture"]
@@ -24,6 +25,8 @@ def open_picture(reference: str) -> Picture:
         image = open_upload(reference)
     elif (family := reference.partition("/")[0]) in list_images():
         image = _member(_named_set(family), reference.partition("/")[2])
+    elif family in (kept := picture_sets.named()):
+        image = _member(picture_sets.images_of(kept[family].reference), reference.partition("/")[2])
     elif os.path.isfile(reference):
         image = decode(reference)
     else:
@@ -45,6 +48,9 @@ def _member(images: ImageSet, key: str) -> Picture:
                 f"Picture {shorten(f'{images.name}/{key}')} does not exist; {images.name} has 0 to {len(images) - 1}."
             )
         return copied(images[int(key)])
+    if not key:
+        last = f"{images.name}/{len(images) - 1}"
+        raise BadValue(f"{images.name} is a set; name one of its pictures, from {images.name}/0 to {last}.")
     names = [Path(file).name for file in images.files]
     stems = [Path(name).stem for name in names]
     for candidates in (names, stems):

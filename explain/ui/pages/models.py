@@ -43,14 +43,15 @@ with right:
     here, kept = list(project().models), kept_models.list_kept_models()
     for title, names in {
         f"In {FILE}": here,
-        "Uploaded": list(kept),
+        "Uploaded": [name for name in kept if name not in here],
         "Shipped and trained here": [name for name in workspace.list_models() if name not in (*here, *kept)],
     }.items():
         if names:
             st.caption(title)
         for name in names:
             marked = ":material/check:" if name == model.name else ":material/deployed_code:"
-            if st.button(literal(name), key=f"take-{name}", type="tertiary", icon=marked) and name != model.name:
+            taken = st.button(literal(name), key=f"take-{title}-{name}", type="tertiary", icon=marked)
+            if taken and name != model.name:
                 selection.choose("model", name)
                 selection.again()
     if model.name in kept and st.button(f"Remove {literal(model.name)}", icon=":material/delete:"):
@@ -99,7 +100,7 @@ def handed_in() -> None:
         file = st.file_uploader("File", CHECKPOINTS)
         a, b = st.columns(2)
         architecture = a.selectbox("Architecture", widgets.networks(), index=None, accept_new_options=True)
-        name = b.text_input("Its name here", placeholder="defects")
+        name = b.text_input("Its name here", placeholder="my-network")
         classes = st.text_area("Classes, one a line", help="In the order of the outputs; without, they are numbers.")
         a, b, c = st.columns(3)
         size = a.text_input("Side of the input", placeholder="as published")
@@ -136,9 +137,9 @@ def _preprocess(size: str, mean: str, std: str) -> dict[str, object]:
     found: dict[str, object] = {}
     for field, text in {"size": size, "mean": mean, "std": std}.items():
         try:
-            values = tuple(float(part) for part in text.replace(";", ",").split(",") if part.strip())
+            values = tuple(map(float, text.replace(";", " ").replace(",", " ").split()))
         except ValueError:
-            raise BadValue(f"{field} {text!r} is not numbers with commas between them.") from None
+            raise BadValue(f"{field} {text!r} is not numbers with spaces or commas between them.") from None
         if values:
             found[field] = int(values[0]) if field == "size" else values
     return found

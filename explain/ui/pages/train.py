@@ -164,7 +164,7 @@ def show_buttons(name: str, folder: Path | None, finished: bool) -> None:
     """What to do with a run."""
     with widgets.row("controls-run"):
         use, _, delete = st.columns([2, 4, 1], vertical_alignment="center")
-    current = selection.get("model", caches.DEFAULT_MODEL) == name
+    current = selection.get("model", caches.default_model()) == name
     if finished:
         words = "All pages show this model" if current else "Use this model on all pages"
         if use.button(words, icon=":material/check:", key="use", disabled=current):
@@ -176,7 +176,7 @@ def show_buttons(name: str, folder: Path | None, finished: bool) -> None:
             if st.button("Delete for good", key="delete", type="primary"):
                 runs.remove(folder)
                 if str(selection.get("model", "")).partition("@")[0] == name:
-                    selection.choose("model", caches.DEFAULT_MODEL)
+                    selection.choose("model", caches.default_model())
                 selection.choose(CURVES.key("runs"), "")
                 selection.again()
 

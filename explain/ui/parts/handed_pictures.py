@@ -21,7 +21,7 @@ def show_sets(model: Model) -> None:
         "pictures it finds alike and what it gets wrong."
     )
     uploaded, indexed = picture_sets.named(), workspace.list_indexes(model)
-    for name in [*uploaded, *(name for name in list_images() if is_here(name))]:
+    for name in dict.fromkeys([*uploaded, *(name for name in list_images() if is_here(name))]):
         words = literal(str(uploaded[name]) if name in uploaded else name)
         a, b = st.columns([5, 1], vertical_alignment="center")
         if name in indexed:
@@ -73,8 +73,11 @@ def take_pictures() -> None:
         widgets.show_error(error)
         return
     skipped = [f"{file}: {why}" for file, why in made.skipped.items()]
-    more = f" Left out: {enumerate_some(skipped, 3)}." if skipped else ""
-    st.session_state["kept-said"] = f"{made} are kept.{more}"
+    more = [f"Left out: {enumerate_some(skipped, 3)}."] if skipped else []
+    if made.table and not made.classes:
+        columns = ", ".join(picture_sets.images_of(made.reference).columns)
+        more.append(f"They have no classes: none of the table's columns was named, nor is called so ({columns}).")
+    st.session_state["kept-said"] = " ".join([f"{made} are kept.", *more])
     st.session_state["indexing"] = made.name
     selection.choose("index", made.name)
     selection.again()
