@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 from .heads import Head
 from .trace import asking
 
-__all__ = ["Behaviour", "Observed", "cut_off", "observe"]
+__all__ = ["Behaviour", "Observed", "cut_off", "has_slopes", "observe"]
 
 TOLERANCE = 1e-3  # of the largest score: sums in another order differ by a thousandth of it
 _HEADS = ("fc", "_fc", "head", "heads", "classifier", "last_linear", "linear")
@@ -24,13 +24,13 @@ SIDE = 32  # of the pictures that are tried, where the net takes them
 @dataclass(frozen=True)
 class Behaviour:
     """`takes_many`: batches of more than one picture; `mixes`: pictures of a batch change each other's scores;
-    `overwrites`: what it is given is changed by it."""
+    `overwrites`: what it is given is changed by it; `tried`: the shape of the pictures by which all this was found."""
 
     repeatable: bool = True
     mixes: bool = False
     takes_many: bool = True
-    differentiable: bool = True
     overwrites: bool = False
+    tried: tuple[int, ...] = ()
 
     @property
     def alone(self) -> bool:
@@ -43,14 +43,13 @@ class Behaviour:
         said = (
             (not self.repeatable, "This network gives other scores each time it is asked, as dropout that is on does."),
             (self.mixes, "Pictures of a batch change each other's scores in this network; each was asked about alone."),
-            (not self.differentiable, "No gradient of this network's scores reaches the pixels; such maps are empty."),
         )
         return tuple(sentence for true, sentence in said if true)
 
 
 @dataclass(frozen=True)
 class Observed:
-    """Outputs of two pictures and of the first alone, the pixels that the first have a graph to, and how to ask again
+    """Outputs of two pictures, with the graph that tells what gave them, and of the first alone, and how to ask again
     about both."""
 
     pixels: Tensor
@@ -70,19 +69,27 @@ class Observed:
         same = _alike(together[:1], alone)
         # What is the same alone as among others repeats itself; else either may be the reason.
         repeatable = same or _alike(together, head.scores(self.again(), len(self.pixels)))
-        gradient = None
-        if together.requires_grad:
-            try:
-                gradient = torch.autograd.grad(together.sum(), self.pixels, allow_unused=True)[0]
-            except RuntimeError:  # such as a checkpoint's, which goes another way back
-                gradient = None
         return Behaviour(
             repeatable=repeatable,
             mixes=repeatable and not same,
             takes_many=len(together) > 1,
-            differentiable=gradient is not None and bool((gradient != 0).any()),
             overwrites=self.overwrites,
+            tried=tuple(self.pixels.shape),
         )
+
+
+def has_slopes(net: nn.Module, pictures: Tensor) -> bool:
+    """Whether a gradient of the scores (N, K) that a net gives reaches the pixels."""
+    pixels = asking(pictures)
+    with torch.inference_mode(False), torch.enable_grad():
+        scores = net(pixels.clone())
+        if not scores.requires_grad:
+            return False
+        try:
+            (found,) = torch.autograd.grad(scores.sum(), pixels, allow_unused=True)
+        except RuntimeError:  # such as a checkpoint's, which goes another way back
+            return False
+    return found is not None and bool((found != 0).any())
 
 
 def observe(net: nn.Module, pictures: Tensor) -> Observed:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import BadValue, NotSupported, Unknown, shorten
 from ..figure import versions
-from .behaviour import Behaviour, cut_off, observe
+from .behaviour import Behaviour, cut_off, has_slopes, observe
 from .copying import ALONE, REGION
 from .exact import exact
 from .heads import HEADS, Head, find_head
@@ -116,7 +116,17 @@ class Model:
     @property
     def caveats(self) -> tuple[str, ...]:
         """What every answer of it has to say: what its output was taken for, and what does not hold of it."""
-        return (*filter(None, [self.head.found]), *self.behaviour.caveats)
+        flat = (
+            "" if self.has_slopes else "No gradient of this network's scores reaches the pixels; such maps are empty."
+        )
+        return (*filter(None, [self.head.found]), *self.behaviour.caveats, *filter(None, [flat]))
+
+    @cached_property
+    def has_slopes(self) -> bool:
+        """Whether a gradient of its scores reaches the pixels."""
+        count, _, height, width = self.behaviour.tried
+        with self.exclusive() as net:
+            return has_slopes(net, self._noise[:count, :, :height, :width].contiguous())
 
     @cached_property
     def _met(self) -> tuple[Head, Behaviour]:
