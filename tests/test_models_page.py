@@ -243,6 +243,21 @@ def test_pictures_are_handed_in_looked_through_and_chosen_everywhere(workspace):
     assert not app.exception
     assert not app.error
     assert next(one for one in app.selectbox if one.label == "Over which pictures").value == "parts"
+    among = next(one for one in app.selectbox if one.label == "Among")
+    assert {"shift=0", "shift=1", "label=odd"} <= set(among.options)
+    among.set_value("shift=1").run()
+    assert not app.exception
+    assert app.query_params["neighbours.where"] == "shift=1"
+    app.query_params["embedding.method"], app.query_params["embedding.colour"] = "pca", "shift"
+    app.switch_page("explain/ui/pages/embedding.py").run()
+    for _ in range(100):  # the map is a job
+        if any(one.label == "Colours of the figure" for one in app.selectbox):
+            break
+        time.sleep(0.1)
+        app.run()
+    assert not app.exception
+    colours = next(one for one in app.selectbox if one.label == "Colours of the figure")
+    assert (colours.value, {"shift", "length"} <= set(colours.options)) == ("shift", True)
     app.switch_page("explain/ui/pages/models.py").run()
     next(one for one in app.button if one.key == "drop-parts").click().run()
     assert not picture_sets.named()

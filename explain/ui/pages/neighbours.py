@@ -17,7 +17,7 @@ if index is None:
 view = VIEWS["neighbours"]
 given, style = {"index": index}, {}
 with widgets.row("controls"):
-    controls = st.columns([3, 2, 2, 1], vertical_alignment="bottom")
+    controls = st.columns([3, 2, 2, 1.5], vertical_alignment="bottom")
 with controls[0]:
     given["k"] = choices.option(view, "k", "Neighbours")
 with controls[1]:
