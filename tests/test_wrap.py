@@ -741,3 +741,30 @@ def test_asking_within_asking_is_the_same():
             assert alike(net(model.batch(picture())).numpy(), scores.numpy())
         assert alike(model.scores(picture()).numpy(), scores.numpy())
         assert model.digest == twin.digest
+
+
+class Coordinates(nn.Module):
+    """It keeps a grid that it makes anew for another number of pictures only."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.fc, self.grid = nn.Conv2d(5, 8, 3), nn.Linear(8, 4), None
+
+    def forward(self, x):
+        if self.grid is None or len(self.grid) != len(x):
+            lines = (torch.linspace(-1, 1, side) for side in x.shape[2:])
+            self.grid = torch.stack(torch.meshgrid(*lines, indexing="ij"))[None].repeat(len(x), 1, 1, 1).to(x)
+        return self.fc(self.conv(torch.cat([x, self.grid], 1)).relu().mean((2, 3)))
+
+
+def test_what_a_net_keeps_for_the_size_of_its_picture_is_not_that_of_our_trials():
+    net = Coordinates().eval()
+    model = explain.wrap(net, CLASSES, PREPROCESS)
+    image = picture()
+    wanted = scores_of(Coordinates().eval(), model, image)
+    assert alike(model.scores(image).numpy(), wanted.numpy())
+    assert model.layers
+    assert alike(model.scores(image).numpy(), wanted.numpy())
+    assert model.caveats == ()
+    assert alike(model.scores(image).numpy(), wanted.numpy())

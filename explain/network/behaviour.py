@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from .heads import Head
+from .left_as_found import same_attributes
 from .trace import asking
 
 __all__ = ["Behaviour", "Observed", "cut_off", "has_slopes", "observe"]
@@ -99,7 +100,8 @@ def observe(net: nn.Module, pictures: Tensor) -> Observed:
     for tried in (small, pictures):
         for batch in (tried, tried[:1]):
             try:
-                seen = _passes(net, batch.contiguous())
+                with same_attributes(net):
+                    seen = _passes(net, batch.contiguous())
                 outputs = _tensors(seen.together)
                 if tried is small and any(one.shape[2:] == (1, 1) for one in outputs):  # larger pictures give maps
                     break

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["left_as_found", "same_chance"]
+__all__ = ["left_as_found", "same_attributes", "same_chance"]
 
 SMALL = 1 << 20
 """Numbers of a buffer that is put back."""
@@ -44,6 +44,23 @@ def left_as_found(net: nn.Module) -> Iterator[nn.Module]:
             if not buffer.is_inference() and buffer._version != version:
                 with torch.no_grad():
                     buffer.copy_(value)
+
+
+@contextmanager
+def same_attributes(net: nn.Module) -> Iterator[None]:
+    """What modules keep beside their weights, such as a grid made for the last picture's size, is put back."""
+
+    def kept(module: nn.Module) -> dict[str, Any]:
+        return {name: value for name, value in vars(module).items() if not name.startswith("_")}
+
+    before = [(module, kept(module)) for module in net.modules()]
+    try:
+        yield
+    finally:
+        for module, attributes in before:
+            for name in kept(module).keys() - attributes.keys():
+                del vars(module)[name]
+            vars(module).update(attributes)
 
 
 @contextmanager

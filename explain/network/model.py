@@ -24,7 +24,7 @@ from .exact import exact
 from .heads import HEADS, Head, find_head
 from .layers import Layer, scan
 from .layout import LAYOUTS, Layout
-from .left_as_found import left_as_found, same_chance
+from .left_as_found import left_as_found, same_attributes, same_chance
 from .opened import check_weights, opened
 from .preprocess import Box, Preprocess
 from .program import identity
@@ -125,7 +125,7 @@ class Model:
     def has_slopes(self) -> bool:
         """Whether a gradient of its scores reaches the pixels."""
         count, _, height, width = self.behaviour.tried
-        with self.exclusive() as net:
+        with self.exclusive() as net, same_attributes(net):
             return has_slopes(net, self._noise[:count, :, :height, :width].contiguous())
 
     @cached_property
