@@ -768,3 +768,13 @@ def test_what_a_net_keeps_for_the_size_of_its_picture_is_not_that_of_our_trials(
     assert alike(model.scores(image).numpy(), wanted.numpy())
     assert model.caveats == ()
     assert alike(model.scores(image).numpy(), wanted.numpy())
+
+
+def test_an_index_under_another_default_precision(pictures, tmp_path):
+    model = explain.wrap(plain(), CLASSES, PREPROCESS)
+    torch.set_default_dtype(torch.float64)
+    try:
+        index = explain.build_index(model, pictures, out=tmp_path / "index")
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert np.allclose(index.features, explain.build_index(model, pictures, out=tmp_path / "other").features)

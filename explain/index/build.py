@@ -311,7 +311,7 @@ class _Pass:
     def __post_init__(self) -> None:
         size = (self.model.preprocess.channels, *self.model.preprocess.size)
         with self.model.exclusive() as net:
-            self.head = head(net, torch.zeros(1, *size, device=self.model.device))
+            self.head = head(net, torch.zeros(1, *size, device=self.model.device, dtype=torch.float32))
             try:
                 self.net, self.layout, self.tails = private(net, self.layers, size)
             except Exception as error:  # whatever a module's own copying raises
