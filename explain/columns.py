@@ -46,10 +46,8 @@ def columns_of(columns: Mapping[str, Sequence[Any]]) -> dict[str, Column]:
     return {name: column for name, column in found.items() if column is not None}
 
 
-def rows_where(columns: Mapping[str, Sequence[Any]], condition: str) -> list[int] | None:
-    """Which rows a condition COLUMN=VALUE holds for; None for no condition. Raises BadValue, Unknown."""
-    if not condition:
-        return None
+def rows_where(columns: Mapping[str, Sequence[Any]], condition: str) -> list[int]:
+    """Which rows a condition COLUMN=VALUE holds for. Raises BadValue, Unknown."""
     name, equals, value = condition.partition("=")
     if not equals:
         raise BadValue(f"where={shorten(condition)} is not of the form COLUMN=VALUE, such as {next(iter(columns))}=...")

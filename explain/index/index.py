@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..columns import slices_of
 from ..data import ImageSet, list_images, load_images
 from ..errors import BadFile, BadValue, ExplainError, Unknown, shorten
 from ..images import SCALES
@@ -133,6 +134,14 @@ class Index:
         if self.classes:
             own["label"] = [self.label(number) for number in numbers]
         return {**self.columns, **own}
+
+    @cached_property
+    def slices(self) -> list[str]:
+        """The conditions by which some of the pictures can be meant, as `rows_where` reads them."""
+        seen = np.unique(self.predictions[:, 0])
+        own = [f"prediction={self.model.classes[k]}" for k in seen.tolist() if k >= 0]
+        labels = np.unique(self.labels).tolist() if self.classes else []
+        return [*slices_of(self.columns), *(f"label={self.classes[k]}" for k in labels if k >= 0), *own]
 
     @cached_property
     def columns(self) -> dict[str, tuple[Any, ...]]:

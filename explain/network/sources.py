@@ -4,6 +4,7 @@ scheme. Weights are the published ones, unless others are asked for or follow fr
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
@@ -23,11 +24,12 @@ from .hugging_face import classifier
 from .model import Preprocess, reason_of
 from .seeded import seeded
 
-__all__ = ["SOURCES", "Built", "build", "is_named", "plain"]
+__all__ = ["SOURCES", "Built", "build", "is_named", "is_public", "plain"]
 
 SOURCES = Registry("source of models")
 MOST_PARAMETERS = 500_000_000
 RANDOM = "random, seed 0"
+_LIBRARY = re.compile(r"(torchvision|timm):[\w.-]+(\?[\w=&]{1,60})?")
 
 Weights = Annotated[str, Choices("published", "random", help="those of its authors, or random ones from a seed")]
 
@@ -48,6 +50,12 @@ def is_named(text: str) -> bool:
     """Whether a name is of a source here or of the lectures' networks; others are of a user's own Python."""
     scheme, colon, _ = text.partition(":")
     return scheme in SOURCES if colon else text.partition("?")[0] in NETS
+
+
+def is_public(text: str) -> bool:
+    """Whether anybody may ask for it, as a URL, an upload and a figure may: neither a folder nor a place on the hub."""
+    lecture = text.partition("?")[0] in NETS and "/" not in text
+    return lecture or _LIBRARY.fullmatch(text) is not None
 
 
 def build(text: str, classes: Sequence[str] | None = None, empty: bool = False) -> Built:

@@ -134,14 +134,15 @@ def compute(
     wanted = None if target in (None, "") else model.target(target, None)
     place = layer_for(model, layer) if CHECKED[method].takes("layer") else None
     labels = _labels(model, images)
-    some = rows_where(said_of(images), where)
+    some = rows_where(said_of(images), where) if where else None
     numbers: Sequence[int] = range(len(images)) if some is None else some
     if which == "spread":
         places = np.unique(np.linspace(0, len(numbers) - 1, count).round().astype(int)).tolist()
         numbers = [numbers[place] for place in places]
     elif which == "mistakes":
         wrong = _mistakes(model, images, labels, progress, kept)
-        numbers = [number for number in wrong if some is None or number in set(some)]
+        among = None if some is None else set(some)
+        numbers = [number for number in wrong if among is None or number in among]
     numbers = numbers[:count]
     tiles, unreadable = [], []
     for done, number in enumerate(numbers):

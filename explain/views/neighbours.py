@@ -146,7 +146,7 @@ def compute(
         raise BadValue(f"Image {number} has no neighbours: {why}")
     picture = pictured(index, image)
     tile = _tile(picture.crop)
-    among = rows_where(index.said, where)
+    among = rows_where(index.said, where) if where else None
     by, known = ("prediction", prediction) if label is None else ("label", label)
 
     def ranked(space: str) -> Ranking:

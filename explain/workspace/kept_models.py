@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import BadValue, Unknown, shorten
 from ..network import zoo
 from ..network.model import Model
-from ..network.sources import is_named
+from ..network.sources import is_public
 from ..project import FILE, project
 from .folder import prune, root
 
@@ -47,7 +47,7 @@ def keep_model(
     if name in zoo.list_models() or name in project().models:
         where = FILE if name in project().models else "what is shipped"
         raise BadValue(f"{name!r} is the name of a network of {where}; choose another.")
-    if not is_named(architecture) or architecture.startswith("hf:") or "-dir:" in architecture:
+    if not is_public(architecture):
         raise BadValue(f"{shorten(architecture)} is no architecture by name.")
     with tempfile.TemporaryDirectory(prefix="explain-") as folder:
         path = Path(folder) / (Path(file).name[-80:] or "weights")

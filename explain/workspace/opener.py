@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 from ..data import ImageSet, list_images, load_images
 from ..errors import BadFile, BadValue, ExplainError, shorten
 from ..index import Index, read_manifest
-from ..nets import NETS
 from ..network.model import Model
+from ..network.sources import is_public
 from ..training.history import run_of
 from ..views import View
 from ..views.facts import Facts
@@ -23,8 +22,6 @@ from .models import list_models, list_runs, load_model, model_folder, open_run
 from .pictures import open_picture
 
 __all__ = ["Opener", "find_index", "is_model_name", "is_reference"]
-
-_FAMILY = re.compile(r"(torchvision|timm):[\w.-]+(\?[\w=&]{1,60})?")
 
 
 class Opener:
@@ -96,9 +93,7 @@ class Opener:
 
 def is_model_name(name: str) -> bool:
     """Whether a model is known by this name alone: nothing that facts say is taken for a path."""
-    lecture = name.partition("?")[0] in NETS and "/" not in name
-    own = model_folder(name) is not None
-    return name in list_models() or own or lecture or _FAMILY.fullmatch(name) is not None
+    return name in list_models() or model_folder(name) is not None or is_public(name)
 
 
 def is_reference(name: str) -> bool:

@@ -10,7 +10,7 @@ from explain.trust import CHECKED
 from explain.ui import caches, choices, dropped, jobs, selection, widgets
 from explain.ui.parts import saliency_choices
 from explain.ui.text import literal
-from explain.views import VIEWS, gallery
+from explain.views import VIEWS
 from explain.workspace import picture_sets, runs
 from explain.workspace.kept import Kept
 
@@ -88,7 +88,7 @@ given = {"model": model, "images": images, "method": entry.name, "which": which,
 with cells[4]:
     given["count"] = choices.option(VIEW, "count", "How many")
 with cells[5]:
-    slices = slices_of(gallery.said_of(images))
+    slices = [*slices_of(images.columns), *(f"label={name}" for name in images.classes)]
     given["where"] = choices.option(VIEW, "where", "Only those with", lambda one: one or "all pictures", slices)
 given |= {"layer": None, "options": {}}
 if entry.options or entry.takes("layer"):

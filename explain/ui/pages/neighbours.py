@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import streamlit as st
 
-from explain.columns import slices_of
 from explain.index import SPACES, references
 from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.text import literal
@@ -23,7 +22,7 @@ with controls[0]:
 with controls[1]:
     given["metric"] = choices.option(view, "metric", "Distance")
 with controls[2]:
-    given["where"] = choices.option(view, "where", "Among", lambda one: one or "all pictures", slices_of(index.said))
+    given["where"] = choices.option(view, "where", "Among", lambda one: one or "all pictures", index.slices)
 
 # A picture of a set that we ship is chosen for all pages; one of another index is a query here alone.
 shipped = references.reference(index, 0) is not None
