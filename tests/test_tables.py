@@ -4,15 +4,18 @@ import gzip
 import http.server
 import pickle
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import explain
 from explain.data.tables import from_dataset, from_table
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.figure import read_facts
+from explain.network.trace import record
 
 
 @pytest.fixture
@@ -239,6 +242,62 @@ def test_lists_of_some_pictures_only(parts, run):
     assert status == 0
     bags = [k for k in range(40) if index.label(k) == "Bag"]
     assert {int(line.split()[2]) for line in out.splitlines()[:4]} <= set(bags)
+
+
+@pytest.mark.parametrize("ranking", ["best", "lowest", "random"])
+def test_patches_among_some_pictures_are_those_of_an_index_of_them(parts, tmp_path, ranking):
+    _, index = parts
+    layer, odd = index.layers[-1], list(range(1, 40, 2))
+    found = explain.patches(index, layer, [0, 3, 7], ranking, 4, where="shift=late")
+    images = index.images
+    alone = replace(
+        images,
+        files=images.files[1::2],
+        labels=images.labels[1::2],
+        columns={name: values[1::2] for name, values in images.columns.items()},
+    )
+    whole = explain.build_index(index.model, alone, out=tmp_path / "odd")
+    wanted = explain.patches(whole, layer, [0, 3, 7], ranking, 4)
+    assert found.table["image"] == [odd[k] for k in wanted.table["image"]]
+    assert found.table["score"] == pytest.approx(wanted.table["score"], rel=1e-5)
+    assert found.cuts.table["position"] == wanted.cuts.table["position"]
+    np.testing.assert_array_equal(found.cuts.tiles, wanted.cuts.tiles)
+    one = explain.channel(index, layer, 3, images[2], where="shift=late")
+    same = explain.channel(whole, layer, 3, images[2])
+    assert one.numbers == pytest.approx(same.numbers, rel=1e-5)
+    assert one.cuts.table["score"] == pytest.approx(same.cuts.table["score"], rel=1e-5)
+    assert one.classes.means == pytest.approx(same.classes.means, rel=1e-5)
+    np.testing.assert_array_equal(one.counts, same.counts)
+
+
+def test_patches_among_some_pictures_by_brute_force(parts):
+    _, index = parts
+    layer = index.layers[0]
+    found = explain.patches(index, layer, [2], count=5, where="shift=early")
+    peaks = []
+    for k in range(0, 40, 2):
+        with index.model.exclusive() as net, torch.inference_mode():
+            _, held = record(net, index.model.batch(index.images[k]), [layer])
+        peaks.append(float(held[layer][0, 2].max()))
+    wanted = sorted(peaks, reverse=True)[:5]
+    assert found.table["score"] == pytest.approx(wanted, rel=1e-4)
+    assert "of these only shift=early" in found.figure().note
+    assert set(found.table["shift"]) == {"early"}
+    with pytest.raises(ExplainError, match="late"):
+        explain.patches(index, layer, [2], where="shift=lat")
+
+
+def test_mistakes_of_some_pictures_only(parts):
+    _, index = parts
+    found = explain.confusion(index, where="shift=late")
+    odd = np.arange(1, 40, 2)
+    truth = np.array([index.model.classes.index(index.label(k)) for k in odd])
+    assert found.images == 20
+    assert found.top1 == pytest.approx((index.predictions[odd, 0] == truth).mean())
+    assert {one.image for one in found.mistakes} == set(odd[index.predictions[odd, 0] != truth].tolist())
+    table = found.figure(part="mistakes").table
+    assert table["shift"] == ["late"] * len(found.mistakes)
+    assert found.figure().title.endswith("of these only shift=late")
 
 
 @pytest.fixture

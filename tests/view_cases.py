@@ -194,6 +194,7 @@ CASES = {
         "channels": [13, 2],
         "ranking": "random",
         "count": 3,
+        "where": "label=Dress",
     },
     "channel": lambda model, index: {
         "index": index,
@@ -201,6 +202,7 @@ CASES = {
         "channel": 5,
         "image": picture(),
         "replace": "zero",
+        "where": "prediction=Bag",
     },
     "channel_health": lambda model, index: {"index": index, "layer": "conv2"},
     "hierarchy": lambda model, index: {"index": index, "image": 7, "channels": 2},
@@ -249,7 +251,12 @@ CASES = {
         "plan": ["jitter", "flip", "flip"],
         "draws": 2,
     },
-    "confusion": lambda model, index: {"index": index, "pictures": range(10, 58), "count": 3},
+    "confusion": lambda model, index: {
+        "index": index,
+        "pictures": range(10, 58),
+        "count": 3,
+        "where": "label=Shirt",
+    },
     "study": lambda model, index: {"index": index, "method": "occlusion", "count": 6, "seed": 2, "even": False},
 }
 

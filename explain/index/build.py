@@ -53,7 +53,7 @@ from .fused import noise_for, private
 from .responses import Responses, packed, unpacked
 from .summary import Summary, merge
 
-__all__ = ["build", "default_layers", "gather", "join"]
+__all__ = ["build", "default_layers", "gather", "join", "summarised"]
 
 _Read = tuple[int, Tensor | ExplainError]
 _Batch = tuple[list[_Read], Tensor | None]
@@ -89,14 +89,7 @@ def build(
     progress(done, total, message) is called after every batch; whatever it raises ends the pass, and what is complete
     stays usable. Raises BadValue when folder holds an index of something else.
     """
-    if model.behaviour.alone:
-        batch = 1  # pictures of a batch would change each other
-    if batch is None:  # as many small pictures as make the work of 16 large ones, of 128 on a GPU
-        least = 16 if model.device.type == "cpu" else 128
-        size = model.preprocess.channels * math.prod(model.preprocess.size)
-        batch = min(max(INPUT * least // 16 // size, least), 256)
-    if workers is None:  # a CPU that computes has no more to spare
-        workers = 2 if model.device.type == "cpu" else min(os.cpu_count() or 2, 16)
+    batch, workers = _pace(model, batch, workers)
     for name, value in {"k": k, "batch": batch, "workers": workers}.items():
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 4096:
             raise BadValue(f"{name}={shorten(value)} is not a whole number from 1 to 4096.")
@@ -142,6 +135,44 @@ def build(
             manifest.write(folder)
             store.sweep(folder, OWN, manifest.files)
     progress(len(images), len(images), "complete")
+
+
+def summarised(
+    model: Model,
+    images: ImageSet,
+    layer: str,
+    numbers: Sequence[int],
+    *,
+    k: int,
+    seed: int,
+    progress: Progress = unheard,
+) -> Summary:
+    """What is kept of a layer over some of the images, by their numbers, which ascend; nothing is written."""
+    batch, workers = _pace(model)
+    source = _Pass(model, {layer: _indexable(model, layer)}, images, k, seed)
+    loaded, parts, done = _Loader(images, model, workers, batch), [], 0
+
+    def counted(done: float, total: float, message: str = "") -> object:
+        return progress(done, len(numbers), message)
+
+    while done < len(numbers):
+        _, found, taken = source.shard(loaded, list(numbers[done:]), batch, done, counted)
+        parts.append(found[layer].renumbered(np.array(numbers[done : done + taken], np.int64)))
+        done += taken
+    return merge(parts, k)
+
+
+def _pace(model: Model, batch: int | None = None, workers: int | None = None) -> tuple[int, int]:
+    """Pictures in a batch, and threads that read them."""
+    if model.behaviour.alone:
+        batch = 1  # pictures of a batch would change each other
+    if batch is None:  # as many small pictures as make the work of 16 large ones, of 128 on a GPU
+        least = 16 if model.device.type == "cpu" else 128
+        size = model.preprocess.channels * math.prod(model.preprocess.size)
+        batch = min(max(INPUT * least // 16 // size, least), 256)
+    if workers is None:  # a CPU that computes has no more to spare
+        workers = 2 if model.device.type == "cpu" else min(os.cpu_count() or 2, 16)
+    return batch, workers
 
 
 def join(folders: Sequence[Path], out: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..columns import slices_of
+from ..columns import rows_where, slices_of
 from ..data import ImageSet, list_images, load_images
 from ..errors import BadFile, BadValue, ExplainError, Unknown, shorten
 from ..images import SCALES
@@ -22,7 +23,8 @@ from ..network.features import vector
 from ..network.model import Box, Layer, Model
 from ..network.trace import inputs
 from ..network.zoo import load_model
-from .build import gather, join
+from ..progress import Progress, unheard
+from .build import gather, join, summarised
 from .files import Arrays, Manifest, lines_of, read_arrays, read_manifest, summaries_of
 from .search import nearest, squared_norms
 from .summary import NOBODY, RANKINGS, Summary, edges
@@ -30,6 +32,7 @@ from .summary import NOBODY, RANKINGS, Summary, edges
 __all__ = ["SPACES", "Index", "Neighbour", "Row", "merge_indexes", "open_index"]
 
 SPACES = ("features", "pixels")
+SLICES_KEPT = 16  # rankings among some of the pictures, which take a pass over them
 PIXELS = 32  # longest side of a picture in pixel space
 
 
@@ -237,6 +240,31 @@ class Index:
         if layer not in self.manifest.layers:
             raise Unknown("layer of this index", layer, self.layers)
         return self._summaries[layer]
+
+    def among(self, layer: str, where: str, progress: Progress = unheard) -> Index:
+        """This index with that layer alone, and with what only the pictures of a condition COLUMN=VALUE say of it.
+
+        They go through the network once more, since an index keeps the first of all pictures alone. Raises BadValue,
+        Unknown.
+        """
+        self.summary(layer)
+        if (found := self._slices.get((layer, where))) is None:
+            numbers = [k for k in rows_where(self.said, where) if self.predictions[k, 0] >= 0]
+            if not numbers:
+                raise BadValue(f"None of the pictures of where={shorten(where)} could be read.")
+            known = self.manifest
+            found = copy.copy(self)
+            found.manifest = replace(known, layers={layer: known.layers[layer]})
+            summary = summarised(self.model, self.images, layer, numbers, k=self.k, seed=known.seed, progress=progress)
+            found.__dict__["_summaries"] = {layer: summary}
+            self._slices[layer, where] = found
+            for old in list(self._slices)[:-SLICES_KEPT]:
+                self._slices.pop(old, None)
+        return found
+
+    @cached_property
+    def _slices(self) -> dict[tuple[str, str], Index]:
+        return {}
 
     def top(self, layer: str, channel: int, ranking: str = "best", count: int | None = None) -> list[Row]:
         """The images a channel ranks first: "best" by its maximum, "lowest", or k at "random" to show the spread.

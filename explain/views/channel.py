@@ -18,12 +18,13 @@ from ..index.dead_channels import dead
 from ..network.model import Layer, Model
 from ..network.trace import record
 from ..options import Choices, Range
-from .inputs import CHANNEL, INDEX, LAYER, QUERY
+from ..progress import Progress, unheard
+from .inputs import CHANNEL, INDEX, LAYER, QUERY, WHERE
 from .parts import effective
 from .parts.cut import GAP, GROUND, Cuts, cut, pictured, printed, row_panel, sight
 from .parts.maps import colours_of, limits_of, scale_of, upsample
 from .parts.picture import PreparedPicture
-from .parts.result import SHARED, Result
+from .parts.result import SHARED, Result, only
 from .view import drawn, view
 
 __all__ = ["Channel", "Classes", "compute", "render", "without_patches"]
@@ -99,12 +100,16 @@ def compute(
     replace: Annotated[
         str, Choices("mean", "zero", help="what the channel is set to: its mean over the data")
     ] = "mean",
+    where: Annotated[str, WHERE] = "",
+    *,
+    progress: Progress | None = None,
 ) -> Channel:
     """One channel over the index, and on a picture: any, the number of an indexed one, or by default its best.
 
     Raises Unknown for a layer that the index has not, BadValue or BadFile for the picture.
     """
     index.summary(layer)
+    index = index.among(layer, where, progress or unheard) if where else index
     model = index.model
     known = model.layer(layer)
     numbers = {name: float(values[channel]) for name, values in index.statistics(layer).items()}
@@ -208,7 +213,8 @@ def render(
     turned = "" if other == name else f", so that {other} is likeliest"
     note = f"Dead on these pictures: {result.dead}. " if result.dead else f"{_sight(result)} "
     note += (
-        f"Mean {mean:.4g}, std {std:.4g}, from {low:.4g} to {high:.4g}; never above 0 in {silent:.0%} of the pictures. "
+        f"Mean {mean:.4g}, std {std:.4g}, from {low:.4g} to {high:.4g}; never above 0 in {silent:.0%} of the "
+        f"pictures{only(result.facts)}. "
         f"Without it (set to {_value(result)}) {name} goes from {p:.1%} to {result.left:.1%}{turned}. "
         f"{_preference(result.classes)} {SHARED}"
     )

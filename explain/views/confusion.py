@@ -9,14 +9,15 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..columns import extended, rows_where
 from ..errors import BadFile, BadValue
 from ..figure import RIGHT, WRONG, Chart, Figure, Grid, Line, Panel, bars
 from ..images import contact_sheet, resize, to_bytes
 from ..index import Index
 from ..index.references import file_name
 from ..options import Choices, Range
-from .inputs import INDEX, Several
-from .parts.result import Result
+from .inputs import INDEX, WHERE, Several
+from .parts.result import Result, only
 from .view import drawn, view
 
 __all__ = ["PARTS", "Confusion", "Mistake", "compute", "render"]
@@ -43,7 +44,8 @@ class Mistake(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class Confusion(Result):
     """`counts` (C, C or C + 1): pictures of each true class by predicted class; the last column, where there is one, is
-    of predictions that are no class of the pictures. `tiles` (n, H, W, 3) are those of `mistakes`, the surest first."""
+    of predictions that are no class of the pictures. `tiles` (n, H, W, 3) are those of `mistakes`, the surest first,
+    and `rows` what is known of each."""
 
     counts: NDArray[np.int64]
     classes: tuple[str, ...]
@@ -53,6 +55,7 @@ class Confusion(Result):
     precision: NDArray[np.float64]
     mistakes: tuple[Mistake, ...]
     tiles: NDArray[np.uint8]
+    rows: dict[str, list[Any]]
     left_out: int
     facts: dict[str, Any]
 
@@ -94,7 +97,7 @@ class Confusion(Result):
 
     @property
     def measures(self) -> dict[str, Any]:
-        mistakes = [one._asdict() for one in self.mistakes]
+        mistakes = [dict(zip(self.rows, row, strict=True)) for row in zip(*self.rows.values(), strict=True)]
         return {"top1": self.top1, "top5": self.top5, "classes": self.table, "mistakes": mistakes}
 
     @property
@@ -115,8 +118,10 @@ def compute(
     pictures: Annotated[Sequence[int] | None, Several(Range(0, 10**9, help="by default all"), most=100_000)] = None,
     *,
     count: Annotated[int, Range(0, 120, help="of the worst mistakes")] = 18,
+    where: Annotated[str, WHERE] = "",
 ) -> Confusion:
-    """From an index whose pictures have labels that are classes of its model; of all of them, or of these numbers.
+    """From an index whose pictures have labels that are classes of its model; of all of them, or of these numbers, and
+    of these only where a condition holds.
 
     Raises BadValue where there are none. What has no such label, or cannot be read, is left out.
     """
@@ -128,6 +133,8 @@ def compute(
             "confusion matrix compares labels with predictions."
         )
     chosen = np.arange(len(index)) if pictures is None else _chosen(pictures, len(index))
+    if where:
+        chosen = chosen[np.isin(chosen, rows_where(index.said, where))]
     labels = index.labels[chosen]
     truth = np.where(labels >= 0, np.array(own)[labels], -1)
     known = (truth >= 0) & (index.predictions[chosen, 0] >= 0)
@@ -148,6 +155,7 @@ def compute(
     sure = index.probabilities[chosen, 0]
     worst = wrong[np.argsort(-sure[wrong], kind="stable")][:count]
     mistakes, tiles = _mistakes(index, chosen[worst], truth[worst])
+    rows = {name: [getattr(one, name) for one in mistakes] for name in Mistake._fields}
     return Confusion(
         counts=counts,
         classes=tuple(index.model.classes[k] for k in classes.tolist()),
@@ -157,6 +165,7 @@ def compute(
         precision=precision,
         mistakes=mistakes,
         tiles=tiles,
+        rows=extended(rows, index.columns, rows["image"]),
         left_out=left_out,
         facts={},
     )
@@ -201,7 +210,7 @@ def render(
     numbers: Annotated[str, Choices("pictures", "shares", help="in the cells of the matrix")] = "pictures",
 ) -> Figure:
     """The matrix with true classes downwards; recall and precision by class; or the worst mistakes as pictures."""
-    model, data = result.facts["model"], result.facts["data"]
+    model, data = result.facts["model"], f"{result.facts['data']}{only(result.facts)}"
     table = result.table
     arrays: dict[str, NDArray[Any]] = {"counts": result.counts}
     panels: tuple[Chart | Panel, ...]
@@ -211,7 +220,7 @@ def render(
         title, panels = f"{model} class by class, on {data}", _bars(result)
     else:
         title, panels = f"Where {model} is surest of a mistake, on {data}", _sheet(result)
-        table = {name: [getattr(one, name) for one in result.mistakes] for name in Mistake._fields}
+        table = result.rows
         arrays = {"tiles": result.tiles}
     return Figure(
         title=title,

@@ -19,9 +19,9 @@ from ..index import SPACES, Index
 from ..index.references import file_name
 from ..index.search import METRICS
 from ..options import Choices, Range
-from .inputs import INDEX, QUERY
+from .inputs import INDEX, QUERY, WHERE
 from .parts.cut import pictured
-from .parts.result import Result
+from .parts.result import Result, only
 from .view import drawn, view
 
 __all__ = ["Neighbours", "Ranking", "compute", "render", "written"]
@@ -130,9 +130,7 @@ def compute(
     *,
     k: Annotated[int, Range(1, 50, help="how many neighbours")] = 8,
     metric: Annotated[str, Choices(*METRICS)] = "euclidean",
-    where: Annotated[
-        str, Choices("", help="COLUMN=VALUE: only these pictures", more="of label, prediction or their table")
-    ] = "",
+    where: Annotated[str, WHERE] = "",
 ) -> Neighbours:
     """The k nearest pictures of the index to one of its own (by number or reference; left out itself) or to another.
 
@@ -190,7 +188,7 @@ def render(
     names: Annotated[bool, Choices(True, False, help="the class after the distance")] = True,
 ) -> Figure:
     """Two rows that begin with the query: its neighbours in features above, in pixels below."""
-    of = f"{result.facts['images']:,} images of {result.facts['data']}"
+    of = f"{result.facts['images']:,} images of {result.facts['data']}{only(result.facts)}"
     what = {"features": "In feature space", "pixels": "In pixel space"}
     compared = "label" if result.by == "label" else "predicted class (with a ?)"
     return Figure(

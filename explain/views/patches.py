@@ -16,9 +16,10 @@ from ..index import RANKINGS, Index
 from ..index.dead_channels import dead
 from ..network.model import Layer
 from ..options import Choices, Range
-from .inputs import CHANNEL, INDEX, LAYER, Several
+from ..progress import Progress, unheard
+from .inputs import CHANNEL, INDEX, LAYER, WHERE, Several
 from .parts.cut import GAP, GROUND, Cuts, blank, cut, printed, row_panel, sight
-from .parts.result import Result
+from .parts.result import Result, only
 from .view import drawn, view
 
 __all__ = ["Patches", "classes", "compute", "describe", "render", "wall"]
@@ -72,12 +73,17 @@ def compute(
     channels: Annotated[Sequence[int], Several(CHANNEL, most=10_000)],
     ranking: Annotated[str, Choices(*RANKINGS)] = "best",
     count: Annotated[int | None, Range(1, 100, help="patches a channel, by default 9 or what the index keeps")] = None,
+    where: Annotated[str, WHERE] = "",
+    *,
+    progress: Progress | None = None,
 ) -> Patches:
     """Up to `count` patches of each channel: nine, or as many as the index keeps.
 
-    Raises Unknown for a layer that the index has not, BadValue for a count beyond what it keeps.
+    Among the pictures of a condition alone, which go through the network once more. Raises Unknown for a layer that the
+    index has not, BadValue for a count beyond what it keeps.
     """
     index.summary(layer)
+    index = index.among(layer, where, progress or unheard) if where else index
     known, chosen = index.model.layer(layer), tuple(dict.fromkeys(channels))
     if (count or 0) > index.k:
         raise BadValue(f"count={count} is not from 1 to {index.k}, which this index keeps.")
@@ -168,7 +174,7 @@ def describe(result: Patches) -> str:
     missing = result.cuts.missing
     gone = f" {len(missing)} pictures can no longer be read, such as {missing[0]}." if missing else ""
     count = "one channel" if len(result.channels) == 1 else "a channel a row"
-    data = f"{result.facts['data']}, {result.facts['images']:,} pictures"
+    data = f"{result.facts['data']}, {result.facts['images']:,} pictures{only(result.facts)}"
     shown = f"{count.capitalize()}: {MEANING[result.ranking]} ({data})."
     return f"{sight(result.layer, result.cuts.size)} {shown}{gone} {SPREAD}"
 

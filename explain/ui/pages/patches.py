@@ -3,7 +3,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from explain.ui import caches, choices, selection, widgets
+from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.text import literal
 from explain.views import VIEWS, channel, patches
 from explain.views.parts import cut
@@ -28,11 +28,17 @@ def show_hierarchy(index, picture) -> None:
     choices.show(view, given, style, figure, "Export this picture through the network")
 
 
+def looked_through(index, layer, where) -> bool:
+    """Whether the pictures of a condition have been through the network once more, which is a job."""
+    key = f"among {caches.identity(index)} {layer} {where}"
+    return bool(jobs.show(jobs.start(key, lambda progress: bool(index.among(layer, where, progress))), f"{where}"))
+
+
 model, picture = caches.model(), caches.picture()
 st.title("Patches")
 
 with widgets.row("controls"):
-    controls = st.columns([4, 3, 2, 2, 3], vertical_alignment="bottom")
+    controls = st.columns([4, 3, 2, 3, 2, 3], vertical_alignment="bottom")
 with controls[0]:
     index = widgets.choose_index(model)
 if index is None:
@@ -50,13 +56,17 @@ with controls[2]:
 count = model.layer(layer).channels
 chosen = selection.number("channel", -1, -1, count)
 with controls[3]:
+    given["where"] = choices.option(view, "where", "Among", lambda one: one or "all pictures", index.slices)
+with controls[4]:
     pages = -(-count // ROWS)
     # The page of the chosen channel, until another is asked for.
     page = selection.number("page", chosen // ROWS + 1 if 0 <= chosen < count else 1, 1, pages)
     page = int(selection.controlled(st.number_input, f"Page of {pages}", "page", page, 1, pages))
-with controls[4]:
+with controls[5]:
     style["whole"] = choices.option(view, "whole", "Whole pictures")
 choices.more(view, given, style)
+if given["where"] and not looked_through(index, layer, given["where"]):
+    selection.stop()
 
 shown = given["channels"] or list(range((page - 1) * ROWS, min(page * ROWS, count)))
 given["channels"] = shown
@@ -107,6 +117,7 @@ with st.expander("From low to high: this picture through the network", expanded=
 
 st.subheader(f"Channel {chosen}")
 of_channel = {"index": index, "layer": layer, "channel": chosen, "image": widgets.queried(index, picture)}
+of_channel["where"] = given["where"]
 drawn = {}
 choices.more(VIEWS["channel"], of_channel, drawn, label="What it is set to, and the map on the picture")
 

@@ -69,6 +69,10 @@ def show_mistakes(model: Model, run: Run, folder: Path | None) -> None:
         st.segmented_control, "Show", key, part, list(confusion.PARTS), format_func=confusion.PARTS.get
     )
     given, style = {"index": index}, {"part": part}
+    with widgets.row("controls-among"):
+        left, _ = st.columns([2, 3])
+    with left:
+        given["where"] = choices.option(view, "where", "Among", lambda one: one or "all pictures", index.slices)
     choices.more(view, given, style)
     if given["pictures"] is None:
         given["pictures"] = of.numbers

@@ -23,6 +23,7 @@ __all__ = [
     "aligned",
     "cells",
     "index_facts",
+    "only",
 ]
 
 BOX_COLOUR = (255, 64, 64)
@@ -62,6 +63,11 @@ def index_facts(index: Index) -> dict[str, Any]:
     if index.layers != default_layers(index.model):
         options["layers"] = index.layers
     return {**index.facts, "index": options}
+
+
+def only(facts: dict[str, Any]) -> str:
+    """Which of the pictures, where not all are meant."""
+    return f", of these only {facts['where']}" if facts.get("where") else ""
 
 
 def cells(values: NDArray[np.float32]) -> dict[str, list[Any]]:
