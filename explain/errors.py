@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["BadFile", "BadValue", "ExplainError", "NotSupported", "Unknown"]
+__all__ = ["BadFile", "BadValue", "ExplainError", "NotSupported", "Unknown", "reason_of"]
 
 
 class ExplainError(Exception):
@@ -42,6 +42,11 @@ def shorten(value: object, limit: int = 80) -> str:
     """The value's repr on one line, cut in the middle when it is long."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[: limit // 2]}...{text[-limit // 2 + 3 :]}"
+
+
+def reason_of(error: BaseException) -> str:
+    """The first line of what somebody else's code raised."""
+    return str(error).strip().partition("\n")[0][:160] or type(error).__name__
 
 
 def enumerate_some(names: list[str], limit: int = 12) -> str:

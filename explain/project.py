@@ -140,6 +140,9 @@ def _images(name: str, given: dict[str, Any], file: Path) -> dict[str, Any]:
         raise BadValue(f"{file.name}: images.{name} needs one of folder, table and dataset.")
     source = str(given[places[0]])
     columns: dict[str, Any] = {key: str(given[key]) for key in ("image", "label", "split") if key in given}
+    module, _, what = source.rpartition(":")
+    if places[0] == "dataset" and module.endswith(".py"):
+        return {"factory": f"{_path(module, file)}:{what}", **columns}
     return {"source": source if places[0] == "dataset" else _path(source, file), **columns}
 
 

@@ -126,6 +126,39 @@ def test_the_app_looks_at_its_pictures_and_builds_their_index(work, monkeypatch)
     assert list(explain.workspace.list_indexes(explain.load_model("defects"))) == ["parts"]
 
 
+DATASET = """
+from pathlib import Path
+from PIL import Image
+
+class Mine:
+    classes = ("a", "b")
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, k):
+        picture = Image.open(Path(__file__).parent / f"data/{'ab'[k % 2]}/{k}.png")
+        return picture.crop((0, 0, 40 + k, 40)), k % 2
+"""
+
+
+def test_a_dataset_of_ones_own_code_is_named_there_and_nowhere_else(work, capsys):
+    (work / "sets.py").write_text(DATASET)
+    (work / "explain.toml").write_text(TOML + "[images.mine]\ndataset = 'sets.py:Mine'\n")
+    images = explain.load_images("mine")
+    assert (images.name, images.classes, images[3].size) == ("mine", ("a", "b"), (43, 40))
+    assert cli.main(["index", "defects", "mine"]) == 0
+    (folder,) = (work / "workspace/indexes").iterdir()
+    assert cli.main(["neighbours", folder.name, "2", "--out", "n.png"]) == 0
+    assert cli.main(["redraw", "n.png", "--out", "n.svg"]) == 0
+    for text in ("../sets.py:Mine", f"{work}/sets.py:Mine"):
+        with pytest.raises(Unknown, match="image set"):
+            explain.load_images(text)
+    (work / "sets.py").write_text("Mine = 1 / 0")
+    with pytest.raises(ExplainError, match="cannot be imported: ZeroDivisionError"):
+        explain.load_images("mine")
+
+
 @pytest.mark.parametrize(
     ("text", "part"),
     [

@@ -1,8 +1,6 @@
 """tables: pictures that a CSV or Parquet table names, torch datasets, and torchvision's sets by name."""
 
-import gzip
 import http.server
-import pickle
 import threading
 from dataclasses import replace
 
@@ -12,7 +10,7 @@ import torch
 from PIL import Image
 
 import explain
-from explain.data.tables import from_dataset, from_table
+from explain.data.tables import from_table
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.figure import read_facts
 from explain.network.trace import record
@@ -106,60 +104,6 @@ def test_mistakes_in_a_table_are_one_sentence(folder, text, how, error, part):
 def test_columns_of_no_table_are_refused():
     with pytest.raises(BadValue, match="is none"):
         explain.load_images("photos", label="x")
-
-
-def test_a_torch_dataset(folder):
-    class Mine:
-        classes = ("a", "b")
-        transform = staticmethod(lambda picture: 1 / 0)
-
-        def __len__(self):
-            return 6
-
-        def __getitem__(self, k):
-            picture = Image.open(folder / f"pics/{k}.png")
-            return (self.transform(picture) if self.transform else picture), k % 2
-
-    mine = Mine()
-    images = explain.load_images(mine)
-    assert (len(images), images.classes, images.labels.tolist()) == (6, ("a", "b"), [0, 1] * 3)
-    assert np.array_equal(np.asarray(images[4]), np.asarray(Image.open(folder / "pics/4.png")))
-    assert mine.transform is not None
-    with pytest.raises(BadValue, match="several sizes"):
-        from_dataset([(np.zeros((3, 4), np.uint8), 0), (np.zeros((4, 4), np.uint8), 0)])
-    for wrong in ({"a": 1}, b"x", 3):
-        with pytest.raises(ExplainError):
-            explain.load_images(wrong)
-
-
-def test_torchvisions_sets_by_name(tmp_path, monkeypatch):
-    """CIFAR10's real format, with ten pictures a file, whose sums torchvision would not accept."""
-    from torchvision.datasets import CIFAR10
-
-    monkeypatch.setenv("EXPLAIN_DATA", str(tmp_path))
-    base = tmp_path / CIFAR10.base_folder
-    base.mkdir()
-    rng = np.random.default_rng(0)
-    data = rng.integers(0, 256, (10, 3072), np.uint8)
-    (base / "test_batch").write_bytes(pickle.dumps({"data": data, "labels": list(range(10))}))
-    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
-    (base / "batches.meta").write_bytes(pickle.dumps({"label_names": names}))
-    monkeypatch.setattr(CIFAR10, "_check_integrity", lambda self: True)
-    monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)
-    images = explain.load_images("torchvision:CIFAR10/test")
-    assert (images.name, len(images), images.classes[3]) == ("CIFAR10-test", 10, "cat")
-    assert np.array_equal(np.asarray(images[7]), data[7].reshape(3, 32, 32).transpose(1, 2, 0))
-    with pytest.raises(Unknown, match=r"CIFAR11.*Did you mean"):
-        explain.load_images("torchvision:CIFAR11/test")
-    with pytest.raises(Unknown, match="Valid: train, test"):
-        explain.load_images("torchvision:CIFAR10/val")
-
-
-def test_a_set_that_is_not_here_says_where_it_goes(tmp_path, monkeypatch):
-    monkeypatch.setenv("EXPLAIN_DATA", str(tmp_path))
-    monkeypatch.setattr("torchvision.datasets.mnist.MNIST.download", lambda self: gzip.decompress(b"x"))
-    with pytest.raises(BadFile, match="KMNIST/test is not here: put torchvision's files below"):
-        explain.load_images("torchvision:KMNIST/test")
 
 
 # ------------------------------------------------------------ what else a table says

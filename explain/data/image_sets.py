@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadFile, BadValue, Unknown, shorten
 from ..images import Picture, as_image, decode
+from ..own_code import run
 from ..project import project
 from ..store import sha256
 from .remote import cache_folder, fetched, is_remote
@@ -30,6 +31,7 @@ __all__ = [
     "ImageSet",
     "from_arrays",
     "is_here",
+    "known_as",
     "list_images",
     "load_images",
     "without_arrays",
@@ -87,6 +89,7 @@ class ImageSet(Sequence[Picture]):
     labels   (N,) int64, the position in `classes`, -1 where unknown; None when there are none
     array    (N, H, W) or (N, H, W, bands) uint8 when all pixels are held in memory, else None
     root     the folder by which `digest` names the files; None when it is to read them, as for pictures we ship
+    source   what gives them when they are asked for, where they are neither files nor in memory
     columns  what else a table says of each picture, N values a column
 
     It holds no open file and no cache of pictures, so threads may share it and it can be pickled.
@@ -98,6 +101,7 @@ class ImageSet(Sequence[Picture]):
     classes: tuple[str, ...] = ()
     array: NDArray[np.uint8] | None = None
     root: Path | None = None
+    source: Sequence[Picture] | None = None
     columns: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -115,10 +119,18 @@ class ImageSet(Sequence[Picture]):
                 files=self.files[index],
                 labels=None if self.labels is None else self.labels[index],
                 array=None if self.array is None else self.array[index],
+                source=None if self.source is None else self.source[index],
                 columns={name: values[index] for name, values in self.columns.items()},
             )
         at = range(len(self))[operator.index(index)]
+        if self.source is not None:
+            return self.source[at]
         return _read(self.files[at]) if self.array is None else as_image(self.array[at])
+
+    @property
+    def are_files(self) -> bool:
+        """Whether `files` are paths, and not names."""
+        return self.array is None and self.source is None
 
     def __repr__(self) -> str:
         return f"<ImageSet {self.name!r}: {len(self)} images, {len(self.classes)} classes>"
@@ -145,9 +157,10 @@ class ImageSet(Sequence[Picture]):
     def identity(self, index: int) -> str:
         """What tells a picture from others and from an earlier state of itself: its name, its row of a table, and its
         pixels or, for a file below root, size and time of change. Raises BadFile when the file is gone."""
-        if self.array is None:
+        if self.are_files:
             return _identity(self.files[index], self.root) + self.row(index)
-        digest = hashlib.sha256(np.ascontiguousarray(self.array[index]).data).hexdigest()
+        pixels = np.asarray(self[index]) if self.array is None else self.array[index]
+        digest = hashlib.sha256(np.ascontiguousarray(pixels).data).hexdigest()
         return f"{self.files[index]}\0{digest}\n{self.row(index)}"
 
     @cached_property
@@ -159,7 +172,10 @@ class ImageSet(Sequence[Picture]):
         """
         digest = hashlib.sha256(repr(self.classes).encode(errors="surrogateescape"))
         digest.update(b"" if self.labels is None else self.labels.astype("<i8").tobytes())
-        if self.array is not None:
+        if self.source is not None:
+            for index in range(len(self)):
+                digest.update(self.identity(index).encode())
+        elif self.array is not None:
             digest.update(repr((self.array.shape, self.array.dtype.str)).encode())
             digest.update(np.ascontiguousarray(self.array).data)
         else:
@@ -168,6 +184,14 @@ class ImageSet(Sequence[Picture]):
         for index in range(len(self)) if self.columns else ():
             digest.update(self.row(index).encode())
         return digest.hexdigest()
+
+
+def known_as(name: str) -> str | None:
+    """By what name load_images finds the set that calls itself so; None for pictures of a folder, list or dataset."""
+    family, _, split = name.partition("-")
+    if split in CLASSIFIED.get(family, ()):
+        return f"torchvision:{family}/{split}"
+    return name if name in list_images() else None
 
 
 def list_images() -> list[str]:
@@ -229,7 +253,7 @@ def _load(source: Any) -> ImageSet:
     if isinstance(source, ImageSet):
         return source
     if isinstance(source, str) and source in project().images:
-        return replace(load_images(**project().images[source]), name=source)
+        return replace(_of_project(**project().images[source]), name=source)
     if isinstance(source, str) and source in _SETS:
         return _SETS[source]()
     if isinstance(source, str) and source.startswith("torchvision:"):
@@ -243,7 +267,7 @@ def _load(source: Any) -> ImageSet:
     if isinstance(source, list | tuple):
         return _list(source)
     if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, Mapping | bytes):
-        from .tables import from_dataset
+        from .datasets import from_dataset
 
         return from_dataset(source, type(source).__name__)
     raise BadValue(
@@ -252,11 +276,16 @@ def _load(source: Any) -> ImageSet:
     )
 
 
+def _of_project(source: Any = None, factory: str = "", image: str = "", label: str = "", split: str = "") -> ImageSet:
+    """What explain.toml says of a set; it alone may name code."""
+    return load_images(run(factory)[0] if factory else source, image=image, label=label, split=split)
+
+
 def _torchvision(source: str) -> ImageSet:
     """`torchvision:NAME/SPLIT`: one of torchvision's classification sets, from $EXPLAIN_DATA or its own download."""
     from torchvision import datasets
 
-    from .tables import from_dataset
+    from .datasets import from_dataset
 
     name, _, split = source.removeprefix("torchvision:").partition("/")
     if name not in CLASSIFIED:

@@ -1,4 +1,4 @@
-"""Image sets of tables (CSV, Parquet) and of map-style torch datasets."""
+"""Image sets of tables (CSV, Parquet)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..errors import BadFile, BadValue, Unknown, shorten
 from .image_sets import EXTENSIONS, ImageSet, without_arrays
 from .remote import is_remote
 
-__all__ = ["TABLES", "from_dataset", "from_table", "labels_of", "path_column", "read_columns"]
+__all__ = ["TABLES", "from_table", "labels_of", "path_column", "read_columns"]
 
 TABLES = (".csv", ".tsv", ".parquet")
 MOST_ROWS, MOST_BYTES = 5_000_000, 2 << 30
@@ -53,48 +53,6 @@ def from_table(
     labels, classes = labels_of(columns[labelled]) if labelled else (None, ())
     others = {key: tuple(values) for key, values in columns.items() if key not in (paths, labelled)}
     return ImageSet(name or table.stem, files, labels, classes, root=folder, columns=others)
-
-
-def from_dataset(dataset: Any, name: str = "dataset", limit: int | None = None) -> ImageSet:
-    """A map-style torch dataset of (picture, label): its pictures as they come out, all of one size, in memory.
-
-    Pictures are PIL images or uint8 arrays; a dataset that turns them into tensors is asked without its transform.
-    Raises BadValue.
-    """
-    import torch
-
-    transform, kept = getattr(dataset, "transform", None), getattr(dataset, "transforms", None)
-    try:
-        if transform is not None:
-            dataset.transform = None
-            if kept is not None:
-                dataset.transforms = type(kept)(None, getattr(dataset, "target_transform", None))
-        items = [dataset[k] for k in range(len(dataset) if limit is None else min(limit, len(dataset)))]
-    finally:
-        if transform is not None:
-            dataset.transform = transform
-            if kept is not None:
-                dataset.transforms = kept
-    if not items:
-        raise BadValue(f"The dataset {name!r} is empty.")
-    pairs = [one if isinstance(one, (tuple, list)) else (one, -1) for one in items]
-    arrays: list[NDArray[np.uint8]] = []
-    for picture, *_ in pairs:
-        if isinstance(picture, torch.Tensor):
-            raise BadValue(
-                f"The dataset {name!r} gives tensors; give it without its transform, so that it gives pictures."
-            )
-        array = np.asarray(picture.convert("RGB") if hasattr(picture, "convert") and picture.mode != "L" else picture)
-        if array.dtype != np.uint8 or array.shape != np.asarray(arrays[0] if arrays else array).shape:
-            raise BadValue(
-                f"The dataset {name!r} gives pictures of several sizes; save them to a folder, one file each."
-            )
-        arrays.append(array)
-    numbers = np.array([int(label) if np.ndim(label) == 0 else -1 for _, label, *_ in pairs], np.int64)
-    names = [str(one) for one in getattr(dataset, "classes", range(int(numbers.max()) + 1 if len(numbers) else 0))]
-    files = tuple(f"{name}/{k:05}" for k in range(len(arrays)))
-    known = bool((numbers >= 0).any())
-    return ImageSet(name, files, numbers if known else None, tuple(names) if known else (), np.stack(arrays))
 
 
 def read_columns(table: Path) -> dict[str, list[Any]]:

@@ -26,12 +26,12 @@ from torch import Tensor
 
 from .. import store
 from ..data import ImageSet
-from ..errors import BadFile, BadValue, ExplainError, NotSupported, shorten
+from ..errors import BadFile, BadValue, ExplainError, NotSupported, reason_of, shorten
 from ..figure import versions
 from ..network.exact import exact
 from ..network.features import head, vector
 from ..network.layers import Layer
-from ..network.model import Model, reason_of
+from ..network.model import Model
 from ..network.trace import call_of, calls, inputs
 from ..progress import Progress, unheard
 from .files import (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..columns import rows_where, slices_of
-from ..data import ImageSet, list_images, load_images
+from ..data import ImageSet, known_as, load_images
 from ..errors import BadFile, BadValue, ExplainError, Unknown, shorten
 from ..images import SCALES
 from ..network.features import vector
@@ -66,9 +66,10 @@ class Row:
 class Index:
     """The index in a folder. Images are named by their position in `images`."""
 
-    def __init__(self, folder: str | Path, model: Model | None = None) -> None:
-        """Raises BadFile for a damaged folder, or an index of another model than the one given."""
-        self.folder = Path(folder)
+    def __init__(self, folder: str | Path, model: Model | None = None, images: ImageSet | None = None) -> None:
+        """images: those it is over, where they are a dataset of your own. Raises BadFile for a damaged folder, or an
+        index of another model or of other pictures than those given."""
+        self.folder, self._given = Path(folder), images
         self.manifest: Manifest = read_manifest(self.folder)
         if model is not None:
             self.model = self._same(model)
@@ -120,14 +121,17 @@ class Index:
         """The pictures, in the order by which the index names them. A vanished or changed file is noticed when read."""
         names = self._column("names")
         known = self.manifest
-        if known.data in list_images() and known.root is None:
-            whole = load_images(known.data)
-            if whole.files[: len(names)] == tuple(names):
-                return whole.head(len(names))
+        name = known_as(known.data) if known.root is None else None
+        whole = load_images(name) if name and self._given is None else self._given
+        if whole is not None and whole.files[: len(names)] == tuple(names):
+            return whole.head(len(names))
+        if self._given is not None:
+            raise BadFile(f"The index {str(self.folder)!r} is over other pictures than those of {self._given.name!r}.")
         classes = tuple(known.classes) if known.grouped == "label" else ()
         labels = self.labels if known.grouped == "label" else None
         root = None if known.root is None else Path(known.root)
-        return ImageSet(known.data, tuple(names), labels, classes, root=root, columns=self.columns)
+        source = None if root or name else _Elsewhere(known.data, len(names))
+        return ImageSet(known.data, tuple(names), labels, classes, root=root, source=source, columns=self.columns)
 
     @cached_property
     def said(self) -> dict[str, Sequence[Any]]:
@@ -402,9 +406,27 @@ class Index:
         return {}
 
 
-def open_index(path: str | Path, model: Model | None = None) -> Index:
+class _Elsewhere(Sequence[Any]):
+    """The pictures of a dataset of the user's own, to which no file leads."""
+
+    def __init__(self, name: str, count: int) -> None:
+        self._name, self._count = name, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return _Elsewhere(self._name, len(range(self._count)[index]))
+        raise BadFile(
+            f"Picture {index} is of the dataset {self._name!r}, which no file leads to; give it: open_index(folder, "
+            "images=dataset), or name it in explain.toml."
+        )
+
+
+def open_index(path: str | Path, model: Model | None = None, images: ImageSet | None = None) -> Index:
     """An index by its folder. Raises BadFile."""
-    return Index(path, model)
+    return Index(path, model, images)
 
 
 def merge_indexes(folders: Sequence[str | Path], out: str | Path, model: Model | None = None) -> Index:

@@ -79,7 +79,7 @@ def reference(index: Index, number: int) -> str | None:
     if not _is_shipped(index):
         return None
     images = index.images
-    return f"{images.name}/{number if images.array is not None else Path(images.files[number]).name}"
+    return f"{images.name}/{Path(images.files[number]).name if images.are_files else number}"
 
 
 def _is_shipped(index: Index) -> bool:

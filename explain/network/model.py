@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import BadValue, NotSupported, Unknown, shorten
+from ..errors import BadValue, NotSupported, Unknown, reason_of, shorten
 from ..figure import versions
 from .behaviour import Behaviour, cut_off, has_slopes, observe
 from .copying import ALONE, REGION
@@ -31,7 +31,7 @@ from .program import identity
 from .region import Region
 from .trace import asking, record
 
-__all__ = ["Box", "Layer", "Model", "Preprocess", "choose_device", "reason_of"]
+__all__ = ["Box", "Layer", "Model", "Preprocess", "choose_device"]
 
 LAST = 24
 """Layers among which the last with a gradient is looked for."""
@@ -442,11 +442,6 @@ def _raw(net: nn.Module) -> Iterator[None]:
         yield
     finally:
         del vars(net)[RAW]
-
-
-def reason_of(error: BaseException) -> str:
-    """The first line of what somebody else's code raised."""
-    return str(error).strip().partition("\n")[0][:160] or type(error).__name__
 
 
 def _device_of(net: nn.Module) -> torch.device:

@@ -15,13 +15,13 @@ from urllib.parse import parse_qsl
 import torch
 from torch import nn
 
-from ..errors import BadValue, NotSupported, Unknown, shorten
+from ..errors import BadValue, NotSupported, Unknown, reason_of, shorten
 from ..nets import NETS
 from ..options import Choices, Range
 from ..registry import Registry
 from . import hub
 from .hugging_face import classifier
-from .model import Preprocess, reason_of
+from .model import Preprocess
 from .seeded import seeded
 
 __all__ = ["SOURCES", "Built", "build", "is_named", "is_public", "plain"]

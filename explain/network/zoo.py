@@ -17,8 +17,9 @@ from torch import nn
 from .. import store
 from ..errors import BadFile, BadValue, NotSupported, Unknown, shorten
 from ..nets import NETS
+from ..own_code import is_code
 from .checkpoint import read_json, read_weights
-from .factory import is_factory, make
+from .factory import make
 from .fitting import apply_weights, fit
 from .model import Model, Preprocess, choose_device
 from .seeded import seeded
@@ -54,7 +55,7 @@ def load_model(
     place = choose_device(device)
     text, classes = str(name), None if classes is None else class_names(classes)
     own: Any = architecture if architecture is not None else name
-    if isinstance(own, nn.Module) or (code and isinstance(own, str) and not is_named(own) and is_factory(own)):
+    if isinstance(own, nn.Module) or (code and isinstance(own, str) and not is_named(own) and is_code(own)):
         about: dict[str, Any] = {}
         made: Any = own
         if isinstance(own, str):

@@ -22,15 +22,16 @@ from .models import load_model, model_folder
 __all__ = ["build_index", "index_folder", "list_indexes", "open_index"]
 
 
-def open_index(path: str | Path, model: Model | None = None) -> Index:
+def open_index(path: str | Path, model: Model | None = None, images: Any = None) -> Index:
     """An index by its folder, or by that folder's name in the workspace; the model it was made with is loaded when it
-    is needed. Raises BadFile."""
+    is needed. images: those it is over, where they are a dataset of your own, to which no file leads. Raises
+    BadFile."""
     folder = Path(path)
     if folder.name == str(path) and not folder.exists():
         folder = root() / "indexes" / folder
     if model is None and ((name := read_manifest(folder).model) in project().models or model_folder(name)):
         model = load_model(name)
-    return Index(folder, model)
+    return Index(folder, model, None if images is None else load_images(images))
 
 
 def build_index(
@@ -53,7 +54,7 @@ def build_index(
     images = load_images(images, options.pop("limit", None))
     folder = Path(out) if out else index_folder(model, images, layers, k, options.get("seed", 0))
     build(model, images, folder, layers, k=k, resume=resume, progress=progress, **options)
-    return Index(folder, model)
+    return Index(folder, model, images)
 
 
 def list_indexes(model: Model) -> dict[str, Path]:

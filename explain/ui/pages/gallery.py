@@ -55,7 +55,7 @@ def reference(images: ImageSet, number: int) -> str | None:
     """By what name all pages open a picture; None for one of somebody's own files."""
     if images.root is not None or images.name not in list_images():
         return None
-    return f"{images.name}/{number if images.array is not None else Path(images.files[number]).name}"
+    return f"{images.name}/{Path(images.files[number]).name if images.are_files else number}"
 
 
 def take(images: ImageSet, number: int) -> None:
