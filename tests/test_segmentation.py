@@ -1,5 +1,6 @@
 """Networks that give maps of classes: a class is asked about anywhere, and what is predicted where is shown."""
 
+import itertools
 import json
 import re
 
@@ -334,6 +335,21 @@ def test_an_outline_lies_within_and_reaches_around():
     assert drawn.sum() == mask.sum() - 5 * 3
 
 
+def test_a_stroke_is_all_that_is_near_its_line():
+    rng = np.random.default_rng(0)
+    before = Region.of_mask(rng.random((40, 30)) < 0.2)
+    points, radius = [(3.0, 4.0), (20.0, 25.5), (39.9, -3.0)], 4.5
+    dense = np.concatenate([np.linspace(a, b, 2000) for a, b in itertools.pairwise(np.array(points))])
+    middles = np.stack(np.indices((40, 30)), -1) + 0.5
+    near = np.sqrt(np.square(middles[:, :, None] - dense).sum(-1)).min(-1)
+    sure = abs(near - radius) > 0.01
+    assert (before.painted(points, radius).mask == (before.mask | (near <= radius)))[sure].all()
+    assert (before.painted(points, radius, inside=False).mask == (before.mask & (near > radius)))[sure].all()
+    alone = before.painted([(10.0, 10.0)], 3).mask & ~before.mask
+    assert (alone == (np.hypot(*(middles - 10).transpose(2, 0, 1)) <= 3) & ~before.mask).all()
+    assert (before.painted([(-50.0, 90.0)], 3).mask == before.mask).all(), "beside the picture"
+
+
 # The page ----------------------------------------------------------------------------------------------------------
 
 TOML = """
@@ -390,6 +406,11 @@ def test_the_page_shows_the_classes_and_asks_about_a_region(open_page):
     assert facts_of(app)["region"] == [6, 8, 18, 24]
     fine(app.slider(key="_region-rows").set_range(3, 11).run())
     assert facts_of(app)["region"] == [3, 8, 11, 24]
+    fine(app.selectbox(key="_region").set_value("mask").run())
+    runs = facts_of(app)["region"]["runs"]
+    assert Region((24, 32), tuple(runs)).mask[6:18, 8:24].all(), "painting begins with a box"
+    fine(app.selectbox(key="_region").set_value("box").run())
+    fine(app.slider(key="_region-rows").set_range(3, 11).run())
     fine(app.slider(key="_region-columns").set_range(32, 32).run())
     assert facts_of(app)["region"] == [3, 31, 11, 32], "never empty"
     assert any("--region 3,31,11,32" in code.value for code in app.code if code.language == "bash")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +38,17 @@ class Region:
         mask[box[0] : box[2], box[1] : box[3]] = True
         return cls.of_mask(mask)
 
+    def painted(self, points: Sequence[tuple[float, float]], radius: float, inside: bool = True) -> Region:
+        """With, or without, the pixels whose middle is within a radius of the line through points (y, x)."""
+        mask = self.mask.copy()
+        for start, end in zip([points[0], *points], points, strict=False):
+            (y0, x0), (y1, x1) = np.minimum(start, end) - radius, np.maximum(start, end) + radius
+            rows, columns = slice(max(int(y0), 0), max(int(y1) + 1, 0)), slice(max(int(x0), 0), max(int(x1) + 1, 0))
+            part = mask[rows, columns]  # the pixels that may be near
+            middles = np.moveaxis(np.indices(part.shape), 0, -1) + np.array([rows.start + 0.5, columns.start + 0.5])
+            part[_near(middles, np.array(start), np.array(end), radius)] = inside
+        return Region.of_mask(mask)
+
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
         """(H, W)."""
@@ -48,3 +60,10 @@ class Region:
         smaller than a cell does not vanish."""
         whole = torch.from_numpy(self.mask).float()[None, None]
         return F.interpolate(whole, tuple(size), mode="area")[0, 0]
+
+
+def _near(middles: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64], radius: float) -> Any:
+    """Which points (..., 2) are within a radius of a piece of a line."""
+    along = end - start
+    share = np.clip((middles - start) @ along / max(float(along @ along), 1e-12), 0, 1)
+    return np.square(middles - start - share[..., None] * along).sum(-1) <= radius**2

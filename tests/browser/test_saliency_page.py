@@ -5,6 +5,8 @@ import re
 import pytest
 from visits import choose, query, settle, wait_for_url
 
+from explain.network.region import Region
+
 pytestmark = pytest.mark.browser
 
 LENET = "/saliency?model=lenet-fashion-mnist&picture=fashion-mnist/12"
@@ -75,6 +77,32 @@ def test_a_box_is_drawn_on_the_map_of_classes_and_asked_about(visit):
     assert abs(y1 - 260) < 3
     assert abs(x1 - 200) < 3
     page.get_by_text("summed within the outline").wait_for()
+    choose(page, "score is its sum over", "what is painted")
+    page.wait_for_function("new URLSearchParams(location.search).get('saliency.region').startsWith('mask')")
+    before = _mask(settle(page))
+    for mode, inside in (("adds", True), ("takes away", False)):
+        page.get_by_role("radio", name=mode).click()
+        settle(page)
+        canvas = page.locator(".lens canvas").first
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        start, end = (30, 60) if inside else (200, 200), (30, 400) if inside else (300, 300)
+        for k, (y, x) in enumerate((start, end)):
+            page.mouse.move(box["x"] + box["width"] * x / 520, box["y"] + box["height"] * y / 520, steps=1 + 5 * k)
+            if not k:
+                page.mouse.down()
+        page.mouse.up()
+        text = query(page)["saliency.region"]
+        page.wait_for_function("old => new URLSearchParams(location.search).get('saliency.region') !== old", arg=text)
+        after = _mask(settle(page))
+        assert after[start] == after[end] == inside
+        assert after.sum() > before.sum() if inside else after.sum() < before.sum()
+        before = after
+
+
+def _mask(page):
+    numbers = tuple(map(int, query(page)["saliency.region"].partition(":")[2].split(",")))
+    return Region((520, 520), numbers).mask
 
 
 @pytest.mark.slow

@@ -1,7 +1,8 @@
-"""A picture whose raw numbers stand under the pointer, and on which parts can be covered."""
+"""A picture whose raw numbers stand under the pointer, and on which boxes can be drawn or strokes painted."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -18,6 +19,7 @@ _mount = st.components.v2.component(
 )
 
 Boxes = list[list[int]]
+Stroke = list[tuple[float, float]]
 
 
 def lens(
@@ -37,6 +39,29 @@ def lens(
     drawing or taking away has caused, else None; pass them back as `boxes`. hint and buttons say what boxes do, and
     what takes the last of them away, and all.
     """
+    own = {"covering": covering, "boxes": [list(map(int, box)) for box in boxes], "hint": hint, "buttons": [*buttons]}
+    drawn = _shown(picture, values, alt, key, own).get("cover")
+    return [_cut(box, *values.shape) for box in drawn] if isinstance(drawn, list) else None
+
+
+def brush(
+    picture: bytes,
+    values: NDArray[np.float32],
+    radius: float,
+    *,
+    alt: str,
+    key: str,
+    hint: str,
+    erasing: bool = False,
+) -> Stroke | None:
+    """The same, but what is drawn are strokes of a radius in the values' pixels: the points (y, x) along the one that
+    has just been painted, else None."""
+    own = {"covering": True, "boxes": [], "hint": hint, "buttons": [], "brush": radius, "erasing": erasing}
+    drawn = _shown(picture, values, alt, key, own).get("stroke")
+    return [(float(y), float(x)) for y, x in drawn] if isinstance(drawn, list) else None
+
+
+def _shown(picture: bytes, values: NDArray[np.float32], alt: str, key: str, own: dict[str, Any]) -> Any:
     height, width = values.shape
     data = {
         "picture": address(picture, "image/png", f"lens-{key}"),
@@ -44,13 +69,10 @@ def lens(
         "width": width,
         "height": height,
         "alt": alt,
-        "covering": covering,
-        "boxes": [list(map(int, box)) for box in boxes],
-        "hint": hint,
-        "buttons": list(buttons),
+        "brush": 0,
+        **own,
     }
-    drawn = _mount(key=key, data=data, on_cover_change=_nothing).get("cover")
-    return [_cut(box, height, width) for box in drawn] if isinstance(drawn, list) else None
+    return _mount(key=key, data=data, on_cover_change=_nothing, on_stroke_change=_nothing)
 
 
 def _nothing() -> None:

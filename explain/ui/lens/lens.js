@@ -1,5 +1,5 @@
-// A picture whose raw numbers stand under the pointer, and on which boxes can be drawn. Streamlit calls the default
-// export again at every change of data; one Lens lives beside each root.
+// A picture whose raw numbers stand under the pointer, and on which boxes can be drawn or, with a brush, strokes.
+// Streamlit calls the default export again at every change of data; one Lens lives beside each root.
 
 const lenses = new WeakMap();
 const LEAST = 3; // CSS pixels that a box has to be wide and high: less is a click
@@ -20,11 +20,12 @@ class Lens {
     this.hint = root.querySelector(".hint");
     this.boxes = [];
     this.from = null; // where a box begins, while it is drawn
+    this.stroke = null; // the points of a stroke, while it is painted
     this.canvas.addEventListener("pointermove", (event) => this.onMove(event));
     this.canvas.addEventListener("pointerdown", (event) => this.onDown(event));
     this.canvas.addEventListener("pointerup", (event) => this.onUp(event));
     this.canvas.addEventListener("pointercancel", () => this.stop());
-    this.canvas.addEventListener("pointerleave", () => (this.value.hidden = true));
+    this.canvas.addEventListener("pointerleave", () => this.leave());
     root.querySelector(".undo").addEventListener("click", () => this.tell(this.boxes.slice(0, -1)));
     root.querySelector(".clear").addEventListener("click", () => this.tell([]));
     new ResizeObserver(() => this.draw()).observe(this.canvas);
@@ -67,10 +68,11 @@ class Lens {
 
   onMove(event) {
     const [y, x] = this.place(event);
-    if (this.from) {
-      this.to = [y, x];
-      this.draw();
-    }
+    if (this.from) this.to = [y, x];
+    if (this.stroke && Math.hypot(...this.stroke.at(-1).map((one, k) => one - [y, x][k])) > this.data.brush / 4)
+      this.stroke.push([y, x]);
+    this.at = [y, x];
+    if (this.from || this.data.brush) this.draw();
     const { width, height } = this.data;
     const row = Math.min(Math.floor(y), height - 1);
     const column = Math.min(Math.floor(x), width - 1);
@@ -87,10 +89,16 @@ class Lens {
   onDown(event) {
     if (!this.data.covering || event.button) return;
     this.canvas.setPointerCapture(event.pointerId);
-    this.from = this.to = this.place(event);
+    if (this.data.brush) this.stroke = [this.place(event)];
+    else this.from = this.to = this.place(event);
+    this.draw();
   }
 
   onUp(event) {
+    if (this.stroke) {
+      this.send("stroke", [...this.stroke, this.place(event)]);
+      this.stop();
+    }
     if (!this.from) return;
     const box = this.canvas.getBoundingClientRect();
     const scale = this.data.height / box.height;
@@ -102,7 +110,13 @@ class Lens {
   }
 
   stop() {
-    this.from = this.to = null;
+    this.from = this.to = this.stroke = null;
+    this.draw();
+  }
+
+  leave() {
+    this.value.hidden = true;
+    this.at = null;
     this.draw();
   }
 
@@ -128,6 +142,27 @@ class Lens {
         context.strokeStyle = colour;
         context.strokeRect(x0, y0, x1 - x0, y1 - y0);
       }
+    }
+    if (this.data.brush) this.paint(context, unit);
+  }
+
+  paint(context, unit) {
+    const radius = this.data.brush;
+    if (this.stroke) {
+      context.lineCap = context.lineJoin = "round";
+      context.lineWidth = 2 * radius;
+      context.strokeStyle = this.data.erasing ? "#0008" : "#fff9";
+      context.beginPath();
+      for (const [y, x] of [this.stroke[0], ...this.stroke]) context.lineTo(x, y); // a point alone is a line too
+      context.stroke();
+    }
+    if (!this.at) return;
+    for (const [width, colour] of [[3, "#000a"], [1.5, "#fff"]]) {
+      context.lineWidth = width * unit;
+      context.strokeStyle = colour;
+      context.beginPath();
+      context.arc(this.at[1], this.at[0], radius, 0, 2 * Math.PI);
+      context.stroke();
     }
   }
 }

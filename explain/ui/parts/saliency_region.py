@@ -3,14 +3,16 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from explain.errors import ExplainError
 from explain.images import png
 from explain.network.model import Model
+from explain.network.region import Region
 from explain.ui import caches, choices, selection, widgets
 from explain.ui.caches import SessionOpener
-from explain.ui.lens import lens
+from explain.ui.lens import brush, lens
 from explain.ui.parts.saliency_choices import SALIENCY
 from explain.ui.text import literal
 from explain.views import VIEWS
@@ -21,9 +23,12 @@ KINDS = {
     "": "the whole picture",
     "predicted": "where it is predicted",
     "box": "a box",
-    "mask": "the mask of the figure",
+    "mask": "what is painted",
 }
 HELP = "Drag a box over the part to ask about."
+PAINT = {False: "Paint over the part to ask about.", True: "Paint over what does not belong to it."}
+BRUSH = {False: "adds", True: "takes away"}
+MOST_POINTS = 5000  # of a stroke
 
 
 def choose_region(model: Model) -> Any:
@@ -33,17 +38,17 @@ def choose_region(model: Model) -> Any:
     height, width = model.preprocess.size
 
     def changed() -> None:
-        box = f"{height // 4},{width // 4},{height - height // 4},{width - width // 4}"
+        box = height // 4, width // 4, height - height // 4, width - width // 4
+        begun = {"box": ",".join(map(str, box)), "mask": _text(model, Region.of_box(box, (height, width)))}
         chosen = st.session_state["_region"]
-        selection.choose(REGION, {"box": box, "mask": text}.get(chosen, chosen))
+        selection.choose(REGION, begun.get(chosen, chosen))
 
     st.session_state["_region"] = kind
     own = KINDS[""] if model.head.kind == "segmentation" else "where it is the likeliest, also once pixels change"
-    kinds = [one for one in KINDS if one != "mask" or kind == "mask"]
     with widgets.row("controls-region"):
         left, _ = st.columns([3, 4])
     said = lambda one: KINDS[one] if one else own  # noqa: E731
-    left.selectbox("A class's score is its sum over", kinds, format_func=said, key="_region", on_change=changed)
+    left.selectbox("A class's score is its sum over", list(KINDS), format_func=said, key="_region", on_change=changed)
     if not text:
         return None
     try:
@@ -54,7 +59,7 @@ def choose_region(model: Model) -> Any:
 
 
 def show_classes(model: Model, picture: Any, region: Any) -> None:
-    """The map of classes; a box is drawn on it by the pointer or by its sides."""
+    """The map of classes; a box is drawn on it by the pointer or by its sides, a mask is painted."""
     given, style = {"model": model, "image": picture}, dict[str, Any]()
     choices.more(SEGMENTATION, given, style, label="How classes are shown")
     result = caches.computed(SEGMENTATION, given)
@@ -67,6 +72,8 @@ def show_classes(model: Model, picture: Any, region: Any) -> None:
         widgets.show_charts(replace(figure, panels=figure.panels[3:]), 3)
     if isinstance(region, tuple):
         _draw(result, figure.panels[1].image, region, model.name)
+    elif isinstance(region, Region):
+        _paint(result, figure.panels[1].image, region, model)
     choices.show(SEGMENTATION, given, style, figure, "Export the map of classes")
 
 
@@ -99,6 +106,33 @@ def _draw(result: Any, over: Any, box: tuple[int, ...], name: str) -> None:
             st.session_state[f"_region-{side}"] = ends
             label = f"Its {side}, from and up to, in pixels of the network's input"
             st.slider(label, 0, most, key=f"_region-{side}", on_change=changed)
+
+
+def _paint(result: Any, over: Any, region: Region, model: Model) -> None:
+    with widgets.row("split-region"):
+        left, right = st.columns([1, 1], gap="large")
+    most = max(2, max(region.size) // 4)
+    with right:
+        kind = st.segmented_control("The brush", list(BRUSH), default=False, format_func=BRUSH.get, required=True)
+        radius = st.slider("Its radius, in pixels of the network's input", 1, most, max(1, most // 4))
+        st.caption(f"{region.mask.mean():.1%} of the network's input is asked about; the rest is darkened.")
+    erasing = bool(kind)
+    dark = np.where(region.mask[..., None], over, over // 3).astype(np.uint8)
+    alt, key = "The map of classes with what is painted", f"brush-{model.name}"
+    with left:
+        stroke = brush(
+            png(dark, effort=1), result.chances, radius, alt=alt, key=key, hint=PAINT[erasing], erasing=erasing
+        )
+    if stroke:
+        painted = region.painted(stroke[:MOST_POINTS], radius, not erasing)
+        if painted.mask.any():
+            selection.choose(REGION, _text(model, painted))
+            st.rerun()
+        st.caption("Something has to be left to ask about.")
+
+
+def _text(model: Model, region: Region) -> str:
+    return SALIENCY.parameters["region"].kind.text(region, {"model": model})
 
 
 def _choose(box: Any) -> None:
