@@ -60,6 +60,12 @@ class Project:
     models: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     images: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
+    def written(self, model: str) -> str:
+        """What changes where a model of it does: what is said of it, and when the files that it names were changed."""
+        given = self.models.get(model, {})
+        files = [str(given.get(key, "")).rpartition(":")[0] or str(given.get(key, "")) for key in ("name", "weights")]
+        return repr((self.folder, given, [os.stat(file).st_mtime_ns for file in files if os.path.isfile(file)]))
+
 
 def project() -> Project:
     """That of the current folder, or an empty one. Raises BadFile, BadValue, Unknown for a file with mistakes."""

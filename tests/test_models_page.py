@@ -83,6 +83,21 @@ def test_a_checkpoint_is_checked_named_kept_and_removed(checkpoint, workspace):
     assert not list((workspace / "models").iterdir())
 
 
+def test_a_checkpoint_of_five_bands_says_which_are_shown(workspace):
+    torch.manual_seed(0)
+    net, file = models.squeezenet1_1(weights=None, num_classes=2), io.BytesIO()
+    net.features[0] = torch.nn.Conv2d(5, 64, 3, 2)
+    torch.save(net.state_dict(), file)
+    five = ", ".join(["0.5"] * 5)
+    values = {**FORM, "Mean": five, "Standard deviation": five, "Bands shown": "4 2 0"}
+    app = fill(open_page(), file.getvalue(), **values)
+    assert not app.error, app.error[0].value
+    preprocess = explain.load_model("defects").preprocess
+    assert (preprocess.channels, preprocess.bands) == (5, (4, 2, 0))
+    app = fill(open_page(), file.getvalue(), **{**values, "Its name here": "other", "Bands shown": "4 2 9"})
+    assert "bands=(4, 2, 9) are not three numbers from 0 to 4" in app.error[0].value.replace("\\", "")
+
+
 @pytest.mark.parametrize(
     ("values", "part"),
     [
@@ -247,7 +262,7 @@ def test_pictures_are_handed_in_looked_through_and_chosen_everywhere(workspace):
     assert {"shift=0", "shift=1", "label=odd"} <= set(among.options)
     among.set_value("shift=1").run()
     assert not app.exception
-    assert app.query_params["neighbours.where"] == "shift=1"
+    assert app.query_params["where"] == "shift=1"
     app.query_params["embedding.method"], app.query_params["embedding.colour"] = "pca", "shift"
     app.switch_page("explain/ui/pages/embedding.py").run()
     for _ in range(100):  # the map is a job

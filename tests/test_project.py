@@ -1,5 +1,6 @@
 """explain.toml: own models and image sets by name, in every door, and never by way of a URL."""
 
+import os
 import time
 from pathlib import Path
 
@@ -104,6 +105,22 @@ def test_the_app_lists_them_and_shows_them(work, monkeypatch):
     assert app.title[0].value == "defects"
     assert app.selectbox[0].options[:2] == ["defects", "lib"]
     assert "(from what was given" in " ".join(one.value for one in app.caption).replace("\\", "")
+
+
+def test_the_app_takes_in_what_changes_in_it(work, monkeypatch):
+    monkeypatch.setenv("EXPLAIN_PROJECT", str(work))
+    app = AppTest.from_file("../app.py", default_timeout=60)
+    app.query_params["model"] = "defects"
+    parameters = []
+    for old, new in (("", ""), ("width = 6", "width = 7"), ("nn.Conv2d(3, width, 3)", "nn.Conv2d(3, width, 5)")):
+        for file in ("explain.toml", "nets.py"):
+            text = (work / file).read_text()
+            (work / file).write_text(text.replace(old, new))
+            os.utime(work / file, ns=(len(parameters), len(parameters)))
+        app.run()
+        assert not app.exception
+        parameters.append(int(app.dataframe[0].value["Parameters"].sum()))
+    assert parameters == [6 * 28 + 7 * 3, 7 * 28 + 8 * 3, 7 * 76 + 8 * 3]
 
 
 def test_the_app_looks_at_its_pictures_and_builds_their_index(work, monkeypatch):

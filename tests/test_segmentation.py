@@ -9,6 +9,7 @@ import pytest
 import torch
 from near import alike
 from own_networks import CLASSES, PREPROCESS, SIZE, picture, plain
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 from torch import nn
 from torch.nn import functional as F
@@ -350,6 +351,38 @@ def test_a_stroke_is_all_that_is_near_its_line():
     assert (before.painted([(-50.0, 90.0)], 3).mask == before.mask).all(), "beside the picture"
 
 
+def test_a_gallery_is_of_regions_too(tmp_path):
+    model = wrapped(coarse())
+    for k in range(3):
+        picture(k).save(tmp_path / f"{k}.png")
+    found = explain.gallery(model, tmp_path, "gradient", region="predicted")
+    for tile in found.tiles:
+        one = explain.saliency(model, picture(tile.number), "gradient", region="predicted")
+        assert tile.map.target.name == tile.said.name == one.target.name
+        assert alike(tile.map.raw_map, one.raw_map)
+    boxed = explain.gallery(model, tmp_path, "gradient", target=1, region=BOX)
+    assert alike(boxed.tiles[2].map.raw_map, explain.saliency(model, picture(2), "gradient", 1, region=BOX).raw_map)
+    assert boxed.facts["region"] == list(BOX)
+
+
+def test_pictures_without_the_class_are_left_out_of_a_gallery(tmp_path):
+    class Dark(nn.Module):
+        """Of class b where it is dark."""
+
+        def forward(self, x):
+            dark = x.mean(1, keepdim=True)
+            return torch.cat([dark, -dark, dark * 0 - 9, dark * 0 - 9], 1)
+
+    for k, value in enumerate((200, 40, 220)):
+        Image.fromarray(np.full((*SIZE, 3), value, np.uint8)).save(tmp_path / f"{k}.png")
+    model = wrapped(Dark())
+    found = explain.gallery(model, tmp_path, "gradient", target="b", region="predicted")
+    assert ([tile.number for tile in found.tiles], found.without) == ([1], ("0.png", "2.png"))
+    assert "nowhere on them: '0.png', '2.png'" in found.figure().note
+    with pytest.raises(NotSupported, match="'c' is predicted nowhere"):
+        explain.gallery(model, tmp_path, "gradient", target="c", region="predicted")
+
+
 # The page ----------------------------------------------------------------------------------------------------------
 
 TOML = """
@@ -360,6 +393,7 @@ size = [24, 32]
 """
 FACTORY = """
 import torch
+from PIL import Image
 from torch import nn
 
 def build():
@@ -406,13 +440,14 @@ def test_the_page_shows_the_classes_and_asks_about_a_region(open_page):
     assert facts_of(app)["region"] == [6, 8, 18, 24]
     fine(app.slider(key="_region-rows").set_range(3, 11).run())
     assert facts_of(app)["region"] == [3, 8, 11, 24]
+    fine(app.slider(key="_region-columns").set_range(32, 32).run())
+    assert facts_of(app)["region"] == [3, 31, 11, 32], "never empty"
     fine(app.selectbox(key="_region").set_value("mask").run())
     runs = facts_of(app)["region"]["runs"]
     assert Region((24, 32), tuple(runs)).mask[6:18, 8:24].all(), "painting begins with a box"
     fine(app.selectbox(key="_region").set_value("box").run())
     fine(app.slider(key="_region-rows").set_range(3, 11).run())
     fine(app.slider(key="_region-columns").set_range(32, 32).run())
-    assert facts_of(app)["region"] == [3, 31, 11, 32], "never empty"
     assert any("--region 3,31,11,32" in code.value for code in app.code if code.language == "bash")
     fine(app.multiselect(key="_saliency.method").set_value(["gradient", "grad_cam"]).run())
     assert facts_of(app, "saliency_grid")["region"] == [3, 31, 11, 32]

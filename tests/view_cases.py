@@ -164,6 +164,14 @@ CASES = {
         "where": "label=Dress",
         "options": {"positive": False},
     },
+    "gallery: region": lambda model, index: {
+        "model": maps(),
+        "images": explain.load_images("fashion-mnist"),
+        "method": "hires_cam",
+        "count": 3,
+        "region": (4, 5, 21, 18),
+        "options": {"positive": False},
+    },
     "leaderboard": lambda model, index: {
         "model": model,
         "images": explain.load_images("fashion-mnist"),

@@ -14,7 +14,7 @@ from ..network.model import Model
 from ..network.region import Region
 from .channel import of_channel
 
-__all__ = ["Asked", "Target", "class_of", "layer_for", "target_of", "target_within"]
+__all__ = ["Asked", "NowhereError", "Target", "class_of", "layer_for", "target_of", "target_within"]
 
 Asked = str | tuple[int, ...] | Region | None
 """What a class of a segmentation is asked about: "predicted", a box y0, x0, y1, x1, pixels, or what its head says."""
@@ -47,6 +47,10 @@ def target_of(model: Model, batch: Tensor, target: int | str | None, unit: str |
     return Target(number, f"channel {number} of {place.name}", float(values[number]), None)
 
 
+class NowhereError(NotSupported):
+    """A class that is predicted nowhere on a picture has no region there."""
+
+
 def target_within(
     model: Model, batch: Tensor, target: int | str | None, unit: str | None = None, region: Asked = None
 ) -> tuple[Model, Target]:
@@ -65,7 +69,7 @@ def target_within(
         number = int(places.argmax()) if _is_open(target) else model.target(target, None)
         if not places[number]:
             there = enumerate_some([model.classes[k] for k in places.nonzero()[:, 0].tolist()]) or "nothing"
-            raise NotSupported(f"Class {model.classes[number]!r} is predicted nowhere on this picture; {there} is.")
+            raise NowhereError(f"Class {model.classes[number]!r} is predicted nowhere on this picture; {there} is.")
         region, target = Region.of_mask((labels == number).numpy()), number
     elif not isinstance(region, Region):
         region = Region.of_box(region, model.preprocess.size)

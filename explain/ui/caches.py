@@ -32,11 +32,11 @@ def model(name: str | None = None) -> Model:
     """The selected model, or another by name; shared by all sessions."""
     name = name or get("model", default_model())
     folder = workspace.model_folder(name)
-    return _loaded(name, folder and (folder / "model.json").stat().st_mtime_ns)
+    return _loaded(name, (folder / "model.json").stat().st_mtime_ns if folder else project().written(name))
 
 
 @st.cache_resource(max_entries=MODELS_KEPT, show_spinner="Loading the network")
-def _loaded(name: str, written: int | None) -> Model:
+def _loaded(name: str, written: object) -> Model:
     if not is_model_name(name):  # names come from URLs: no file, folder or code of a user's own is one
         if "/" in name or name.startswith(".") or ".py" in name:
             raise ExplainError(

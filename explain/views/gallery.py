@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..attribution.target import Target, class_of, layer_for
+from ..attribution.target import NowhereError, Target, class_of, layer_for, target_within
 from ..columns import extended, rows_where
 from ..data import ImageSet
 from ..errors import BadFile, BadValue, NotSupported, shorten
@@ -27,7 +27,7 @@ from ..options import Choices, Range
 from ..progress import Progress, unheard
 from ..store import sha256
 from ..trust import CHECKED
-from .inputs import IMAGES, MODEL, EntryOptions, Layer, TargetInput, shown
+from .inputs import IMAGES, MODEL, REGION, EntryOptions, Layer, TargetInput, shown
 from .parts.picture import PreparedPicture, prepare
 from .parts.result import Result, aligned
 from .parts.saliency_map import (
@@ -81,10 +81,11 @@ class Tile:
 
 @dataclass(frozen=True, eq=False)
 class Gallery(Result):
-    """`tiles` in the order asked for; `unreadable` files were left out."""
+    """`tiles` in the order asked for; `unreadable` files were left out, and those `without` the class in question."""
 
     tiles: tuple[Tile, ...]
     unreadable: tuple[str, ...]
+    without: tuple[str, ...]
     columns: Mapping[str, Sequence[Any]]
     facts: dict[str, Any]
 
@@ -107,7 +108,9 @@ class Gallery(Result):
 
     @property
     def summary(self) -> str:
-        return "\n".join([aligned(self.table), *(f"{file}: could not be read" for file in self.unreadable)])
+        lines = [f"{file}: could not be read" for file in self.unreadable]
+        lines += [f"{file}: the class is predicted nowhere" for file in self.without]
+        return "\n".join([aligned(self.table), *lines])
 
 
 @view
@@ -120,6 +123,7 @@ def compute(
     count: Annotated[int, Range(1, 1000, help="pictures")] = 24,
     target: Annotated[int | str | None, ASKED] = None,
     layer: Annotated[str | None, Layer("for methods that look into one", url="")] = None,
+    region: Annotated[Any, REGION] = None,
     where: Annotated[str, Choices("", help="COLUMN=VALUE: only these pictures", more="of label or their table")] = "",
     progress: Progress = unheard,
     kept: Kept | None = None,
@@ -127,9 +131,10 @@ def compute(
 ) -> Gallery:
     """The maps of some pictures of a set, each for its own predicted class, or all for one class.
 
-    What is finished is `kept`, so that work which was interrupted goes on where it was. Files that cannot be read are
-    left out and said. Raises BadFile where none can be, BadValue for mistakes of pictures without labels, NotSupported
-    where there is no mistake.
+    `region` as saliency takes it: the same box or mask on all, or on each where its class is predicted. What is
+    finished is `kept`, so that work which was interrupted goes on where it was. Files that cannot be read, and pictures
+    on which the class is predicted nowhere, are left out and said. Raises BadFile where none can be read, BadValue for
+    mistakes of pictures without labels, NotSupported where there is no mistake.
     """
     wanted = None if target in (None, "") else model.target(target, None)
     place = layer_for(model, layer) if CHECKED[method].takes("layer") else None
@@ -144,7 +149,8 @@ def compute(
         among = None if some is None else set(some)
         numbers = [number for number in wrong if among is None or number in among]
     numbers = numbers[:count]
-    tiles, unreadable = [], []
+    tiles, unreadable, without, why = [], [], [], None
+    extent = None if region is None else REGION.text(region, {"model": model})
     for done, number in enumerate(numbers):
         file = _file(images, number)
         progress(done, len(numbers), file)
@@ -153,18 +159,26 @@ def compute(
         except BadFile:
             unreadable.append(file)
             continue
-        of = [model.digest, picture.facts["pixels"], method, sorted(options.items()), wanted, place, VERSION]
+        of = [model.digest, picture.facts["pixels"], method, sorted(options.items()), wanted, place, extent, VERSION]
         still = partial(_still, progress, done, len(numbers), file)
-        make = partial(_made, model, picture, method, options, wanted, place, still)
-        said, one = _remembered(picture, method, f"map-{sha256(repr(of).encode())[:32]}.npz", make, kept)
+        make = partial(_made, model, picture, method, options, wanted, place, region, still)
+        try:
+            said, one = _remembered(picture, method, f"map-{sha256(repr(of).encode())[:32]}.npz", make, kept)
+        except NowhereError as error:
+            without.append(file)
+            why = error
+            continue
         label = None if images.labels is None or images.labels[number] < 0 else images.classes[images.labels[number]]
         tiles.append(Tile(number, file, label, said, one))
+    if not tiles and why is not None and not unreadable:
+        raise why
     if not tiles:
         raise BadFile(f"None of the pictures of {images.name!r} can be read: {_some(unreadable)}.")
     progress(len(numbers), len(numbers), "done")
     return Gallery(
         tiles=tuple(tiles),
         unreadable=tuple(unreadable),
+        without=tuple(without),
         columns=images.columns,
         facts={
             "target": None if wanted is None else Target(wanted, model.classes[wanted], 0.0, None),
@@ -253,13 +267,18 @@ def _made(
     options: Mapping[str, Any],
     wanted: int | None,
     layer: str | None,
+    region: Any,
     progress: Progress,
 ) -> tuple[Target, SaliencyMap]:
     """What the network says of a picture, and the map."""
     scores = model.ask(picture.batch)[0]
     said = class_of(model, scores, int(scores.argmax()))
-    target = said if wanted is None else class_of(model, scores, wanted)
-    return said, make_map(ask(model, picture, target, method, options, layer), picture, target, progress)
+    if region is None:
+        within, target = model, said if wanted is None else class_of(model, scores, wanted)
+    else:
+        within, target = target_within(model, picture.batch, wanted, None, region)
+        said = target if wanted is None else said
+    return said, make_map(ask(within, picture, target, method, options, layer), picture, target, progress)
 
 
 # What is kept --------------------------------------------------------------------------------------------------------
@@ -378,6 +397,8 @@ def _note(result: Gallery, scale: str, asked: str) -> str:
     if result.unreadable:
         files = "One file" if len(result.unreadable) == 1 else f"{len(result.unreadable)} files"
         words += f" {files} could not be read: {_some(result.unreadable)}."
+    if result.without:
+        words += f" Left out, as the class is predicted nowhere on them: {_some(result.without)}."
     return f"{words} {CAVEAT}"
 
 

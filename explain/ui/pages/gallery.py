@@ -51,6 +51,17 @@ def choose_target() -> int | None:
     return int(chosen) if chosen else None
 
 
+def choose_region() -> str | None:
+    """All of each picture, or where its class is predicted; a box or a mask of a figure stays as it is."""
+    key = VIEW.key("region")
+    text = str(selection.get(key, ""))
+    kinds = {"": "over the whole picture", "predicted": "where it is predicted"}
+    said = lambda one: kinds.get(one, "within the region of the figure")  # noqa: E731
+    names = list(dict.fromkeys([*kinds, text]))
+    selection.controlled(st.selectbox, "A class's score is its sum", key, text, names, format_func=said)
+    return VIEW.parameters["region"].kind.parse(text, {"model": model}, caches.SessionOpener()) if text else None
+
+
 def reference(images: ImageSet, number: int) -> str | None:
     """By what name all pages open a picture; None for one of somebody's own files."""
     if images.root is not None or images.name not in list_images():
@@ -91,6 +102,8 @@ with cells[5]:
     slices = [*slices_of(images.columns), *(f"label={name}" for name in images.classes)]
     given["where"] = choices.option(VIEW, "where", "Only those with", lambda one: one or "all pictures", slices)
 given |= {"layer": None, "options": {}}
+if model.head.is_segmentation:
+    given["region"] = choose_region()
 if entry.options or entry.takes("layer"):
     with st.expander(f"Options of {entry.label}"):
         given["layer"] = saliency_choices.choose_looked(model, VIEW.key("layer")) if entry.takes("layer") else None
@@ -121,7 +134,7 @@ if jobs.show(job, entry.label):
     if clicked is not None:
         take(images, result.tiles[clicked].number)
         # The same map closely: what the saliency page is given is what was asked for here.
-        alike = {name: given[name] for name in ("method", "layer", "options")}
+        alike = {name: given.get(name) for name in ("method", "layer", "options", "region")}
         alike["target"] = result.tiles[clicked].map.target.number
         for key, value in SALIENCY.keys(alike, {name: style[name] for name in SALIENCY.style}).items():
             if key not in ("model", "picture"):

@@ -102,10 +102,11 @@ def handed_in() -> None:
         architecture = a.selectbox("Architecture", widgets.networks(), index=None, accept_new_options=True)
         name = b.text_input("Its name here", placeholder="my-network")
         classes = st.text_area("Classes, one a line", help="In the order of the outputs; without, they are numbers.")
-        a, b, c = st.columns(3)
+        a, b, c, d = st.columns(4)
         size = a.text_input("Side of the input", placeholder="as published")
         mean = b.text_input("Mean", placeholder="0.485, 0.456, 0.406")
         std = c.text_input("Standard deviation", placeholder="0.229, 0.224, 0.225")
+        bands = d.text_input("Bands shown", placeholder="0, 1, 2", help="Of more than three, as red, green and blue.")
         output = st.selectbox(
             "Its output", ["", *HEADS], format_func=lambda kind: HEADS[kind].says if kind else "find out"
         )
@@ -121,7 +122,7 @@ def handed_in() -> None:
             architecture,
             name,
             classes=[line.strip() for line in classes.splitlines() if line.strip()] or None,
-            preprocess=_preprocess(size, mean, std) or None,
+            preprocess=_preprocess(size, mean, std, bands) or None,
             output=output or None,
         )
     except ExplainError as error:
@@ -132,16 +133,17 @@ def handed_in() -> None:
     selection.again()
 
 
-def _preprocess(size: str, mean: str, std: str) -> dict[str, object]:
+def _preprocess(size: str, mean: str, std: str, bands: str) -> dict[str, object]:
     """The fields that were filled in. Raises BadValue."""
     found: dict[str, object] = {}
-    for field, text in {"size": size, "mean": mean, "std": std}.items():
+    for field, text in {"size": size, "mean": mean, "std": std, "bands": bands}.items():
         try:
             values = tuple(map(float, text.replace(";", " ").replace(",", " ").split()))
         except ValueError:
             raise BadValue(f"{field} {text!r} is not numbers with spaces or commas between them.") from None
         if values:
-            found[field] = int(values[0]) if field == "size" else values
+            whole = tuple(map(int, values))
+            found[field] = whole[0] if field == "size" else whole if field == "bands" else values
     return found
 
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from explain.index import SPACES, references
 from explain.ui import caches, choices, jobs, selection, widgets
+from explain.ui.parts import embedding_maps
 from explain.ui.text import literal
 from explain.views import VIEWS, neighbours
 
@@ -34,6 +35,9 @@ query = None if shipped else selection.get("query")
 number = references.index_of(index, picture if query is None else query)
 given["image"] = picture if number is None else number
 choices.more(view, given, style)
+if query is not None and number is not None and st.button("This picture on all pages", icon=":material/image:"):
+    embedding_maps.take(index, number)
+    selection.again()
 result = caches.computed(view, given)
 figure = result.figure(**style)
 st.caption(literal(f"{figure.title}. Click a picture to make it the query."))

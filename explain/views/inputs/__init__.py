@@ -6,7 +6,7 @@ Each knows its text (command line, URL), its facts (read with their digests chec
 on: `given` holds the values of the parameters before it. What has only a Range or Choices is an option.
 """
 
-from ...options import Choices
+from ...options import Choices, Option
 from .entries import EntryName, EntryOptions
 from .index import IndexInput, other_index
 from .kind import Input, MeasuredInput, Opener, Plain, Several, literal
@@ -18,7 +18,8 @@ MODEL, INDEX, PICTURE, QUERY = ModelInput(), IndexInput(), PictureInput(), Query
 LAYER, CHANNEL, POSITION, TARGET = Layer(), Channel(), PositionInput(), TargetInput()
 RUN, IMAGES, MEASURED, REGION = RunInput(), ImagesInput(), MeasuredInput(), RegionInput()
 PICTURES, PLAN = PicturesInput(), PlanInput()
-WHERE = Choices("", help="COLUMN=VALUE: only these pictures", more="of label, prediction or their table")
+_WHERE = Choices("", help="COLUMN=VALUE: only these pictures", more="of label, prediction or their table")
+WHERE = Plain(Option("where", str, "", _WHERE), url="where", follows=("index",))
 
 __all__ = [
     "CHANNEL",

@@ -93,8 +93,8 @@ class Input:
 class Plain(Input):
     """An option: what it may be stands in its Range or Choices."""
 
-    def __init__(self, option: Option) -> None:
-        self.option, self.help = option, option.help
+    def __init__(self, option: Option, *, url: str = "", follows: tuple[str, ...] = ()) -> None:
+        self.option, self.help, self.url, self.follows = option, option.help, url, follows
         self.metavar = {int: "N", float: "X"}.get(option.type, "VALUE")
 
     def check(self, value: Any, given: Given) -> Any:
