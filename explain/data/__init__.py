@@ -1,17 +1,19 @@
 """Image sets: by name, folder, table or array."""
 
+from .folders import EXTENSIONS, printable, without_arrays
 from .image_sets import (
-    EXTENSIONS,
+    BY_NAME,
     FASHION_CLASSES,
     ImageSet,
     from_arrays,
     is_here,
     list_images,
     load_images,
-    without_arrays,
+    named_images,
 )
 
 __all__ = [
+    "BY_NAME",
     "EXTENSIONS",
     "FASHION_CLASSES",
     "ImageSet",
@@ -19,5 +21,7 @@ __all__ = [
     "is_here",
     "list_images",
     "load_images",
+    "named_images",
+    "printable",
     "without_arrays",
 ]

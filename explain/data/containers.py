@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadFile, BadValue, Unknown, shorten
-from .image_sets import EXTENSIONS, ImageSet
+from .folders import EXTENSIONS
+from .image_sets import ImageSet
 from .tables import LABELS, labels_of
 
 __all__ = ["content", "from_rows", "from_tars", "is_inside", "load"]

@@ -8,7 +8,7 @@ import re
 from ..errors import shorten
 from .limits import formats
 
-__all__ = ["ENDINGS", "HEAD", "kind_of", "left_out", "unread"]
+__all__ = ["ENDINGS", "HEAD", "OTHERS", "kind_of", "left_out", "unread"]
 
 HEAD = 160
 """So many first bytes tell the kind."""
@@ -45,7 +45,7 @@ _SIGNATURES = {
     "FITS": rb"SIMPLE  = ",
 }
 _BEGINS = {kind: re.compile(pattern, re.DOTALL) for kind, pattern in _SIGNATURES.items()}
-_BY_ENDING = {  # kinds without a signature, and those whose file may be damaged
+OTHERS = {
     ".heic": "HEIC",
     ".heif": "HEIC",
     ".hif": "HEIC",
@@ -65,6 +65,7 @@ _BY_ENDING = {  # kinds without a signature, and those whose file may be damaged
     ".ico": "ICO",
     ".svg": "SVG",
 }
+"""What the names of other kinds end in, some of which have no first bytes to tell them by."""
 _OPTIONAL = {"HEIC": ("pillow_heif", "pillow-heif", (".heic", ".heif", ".hif"))}
 
 
@@ -90,7 +91,7 @@ def left_out(name: str, head: bytes) -> str | None:
     where it is taken as one, and empty where it is no picture."""
     ending = re.search(r"\.[^./\\]*$", name)
     said = ending[0].lower() if ending else ""
-    kind = kind_of(head) or _BY_ENDING.get(said, "")
+    kind = kind_of(head) or OTHERS.get(said, "")
     if not kind:
         return ""
     if why := unread(kind):

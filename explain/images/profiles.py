@@ -63,7 +63,7 @@ def _profile(content: bytes, mode: str) -> _Profile:
 
 
 def _changes_nothing(way: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    steps = np.arange(0, 256, 5, np.uint8)
+    steps = np.arange(0, 256, 5, dtype=np.uint8)
     values = np.stack(np.meshgrid(*[steps[::3]] * 3), -1).reshape(1, -1, 3) if mode == "RGB" else steps[None]
     probe = fromarray(values)
     seen = ImageCms.applyTransform(probe, way)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import struct
 from collections.abc import Callable, Mapping
@@ -109,9 +110,8 @@ def _reader_of(data: bytes, label: str) -> Callable[[io.BytesIO], Image]:
         raise BadFile(f"{label} is not a picture that can be read; {_one_of_formats()} was expected.")
     if why := unread(kind):
         raise BadFile(f"{label} cannot be read: {why}.")
-    from pillow_heif import HeifImageFile
-
-    return HeifImageFile  # type: ignore[no-any-return]
+    found: Callable[[io.BytesIO], Image] = importlib.import_module("pillow_heif").HeifImageFile
+    return found
 
 
 def as_image(source: Picture | Array | bytes | str | Path) -> Picture:

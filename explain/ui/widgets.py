@@ -14,7 +14,7 @@ import streamlit as st
 from PIL import Image
 
 from explain import workspace
-from explain.data import EXTENSIONS, list_images, load_images
+from explain.data import EXTENSIONS, list_images, named_images
 from explain.errors import ExplainError
 from explain.figure import FORMATS, Figure, Panel, Scale
 from explain.images import VISIONS, enlarge, png, seen_as
@@ -140,8 +140,8 @@ def own_references() -> list[str]:
 @cache
 def demo_references(channels: int) -> list[str]:
     """Every photograph, or three pictures of each class of Fashion-MNIST."""
-    photos = [f"photos/{file.replace(chr(92), '/').rpartition('/')[2]}" for file in load_images("photos").files]
-    images = load_images("fashion-mnist")
+    photos = [f"photos/{file.replace(chr(92), '/').rpartition('/')[2]}" for file in named_images("photos").files]
+    images = named_images("fashion-mnist")
     clothes = [f"fashion-mnist/{i}" for c in range(10) for i in (images.labels == c).nonzero()[0][:3]]
     return [*clothes, *photos] if channels == 1 else [*photos, *clothes]
 
@@ -152,7 +152,7 @@ def describe(reference: str) -> str:
     if family == "upload":
         return f"upload {key[:8]}"
     if family == "fashion-mnist" and key.isdecimal() and int(key) < 10_000:
-        images = load_images("fashion-mnist")
+        images = named_images("fashion-mnist")
         return f"{images.classes[images.labels[int(key)]]} · {key}"
     return key.rpartition(".")[0] or str(reference)
 
@@ -200,7 +200,7 @@ def queried(index: Index, picture: Any) -> Any:
 def build(model: Model, chosen: str, progress: jobs.Progress) -> str:
     """An index over a set of pictures by its name."""
     uploaded = None if chosen in list_images() else picture_sets.named().get(chosen)
-    images = picture_sets.images_of(uploaded.reference) if uploaded else chosen
+    images = picture_sets.images_of(uploaded.reference) if uploaded else named_images(chosen)
     return str(workspace.build_index(model, images, progress=progress).folder)
 
 
