@@ -64,6 +64,7 @@ OTHERS = {
     ".tga": "TGA",
     ".ico": "ICO",
     ".svg": "SVG",
+    **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".raf", ".rw2", ".pef", ".srw"), "A camera's raw"),
 }
 """What the names of other kinds end in, some of which have no first bytes to tell them by."""
 _OPTIONAL = {"HEIC": ("pillow_heif", "pillow-heif", (".heic", ".heif", ".hif"))}
@@ -91,7 +92,8 @@ def left_out(name: str, head: bytes) -> str | None:
     where it is taken as one, and empty where it is no picture."""
     ending = re.search(r"\.[^./\\]*$", name)
     said = ending[0].lower() if ending else ""
-    kind = kind_of(head) or OTHERS.get(said, "")
+    found, named = kind_of(head), OTHERS.get(said, "")
+    kind = named if found in ("", "TIFF") and named else found  # much is built on TIFF
     if not kind:
         return ""
     if why := unread(kind):

@@ -221,11 +221,11 @@ def _banded(data: bytes, label: str) -> Picture | None:
     if visible is None:
         return bands
     if bands.values.dtype == np.uint16:
-        colours, white, said = in_8_bits(bands.values[..., :3], "I;16", "16-bit colours")
+        colours, white, depth = in_8_bits(bands.values[..., :3], "I;16", "16-bit colours")
         if white < DEEP["I;16"][-1]:  # of which Pillow has seen the upper 8 bits
             seen = fromarray(colours)
             seen.info, visible = visible.info, seen
-        visible.info["notes"] += (said,)
+        visible.info["notes"] += (depth,)
     return with_bands(visible, bands)
 
 

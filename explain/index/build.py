@@ -137,9 +137,9 @@ def build(
                 done, chunk = done + taken, chunk[taken:]
         if todo or manifest.data_digest != images.digest or not _sound(folder, manifest.merged):
             names = {name: number for number, name in enumerate(images.files)}
-            summaries, positions = gather(manifest, folder, names)
-            arrays = summary_arrays(summaries) | {"positions": positions}
-            manifest = replace(manifest, merged=write_arrays(folder, "merged", arrays), data_digest=images.digest)
+            summaries, positions, unreadable = gather(manifest, folder, names)
+            merged = write_arrays(folder, "merged", summary_arrays(summaries) | {"positions": positions})
+            manifest = replace(manifest, merged=merged, data_digest=images.digest, unreadable=unreadable)
             manifest.write(folder)
             store.sweep(folder, OWN, manifest.files)
         elif manifest != read_manifest(folder):  # what was left out is other now
@@ -167,9 +167,9 @@ def join(folders: Sequence[Path], out: Path) -> None:
         skipped = {file: why for manifest in manifests for file, why in manifest.skipped.items()}
         data = " + ".join(m.data for m in manifests)
         whole = replace(manifests[0], data=data, shards=shards, merged=None, skipped=skipped)
-        summaries, positions = gather(whole, out, {name: number for number, name in enumerate(names)})
+        summaries, positions, unreadable = gather(whole, out, {name: number for number, name in enumerate(names)})
         merged = write_arrays(out, "merged", summary_arrays(summaries) | {"positions": positions})
-        whole = replace(whole, merged=merged, data_digest="")
+        whole = replace(whole, merged=merged, data_digest="", unreadable=unreadable)
         whole.write(out)
         store.sweep(out, OWN, whole.files)
 
@@ -248,17 +248,23 @@ def _sound(folder: Path, file: File | None) -> bool:
         return False
 
 
-def gather(manifest: Manifest, folder: Path, positions: dict[str, int]) -> tuple[dict[str, Summary], NDArray[np.int64]]:
-    """The summaries over all shards, with images by their position, and those positions in the order of the rows."""
+def gather(
+    manifest: Manifest, folder: Path, positions: dict[str, int]
+) -> tuple[dict[str, Summary], NDArray[np.int64], dict[str, str]]:
+    """The summaries over all shards, with images by their position; those positions in the order of the rows; and what
+    could not be read, with the reason."""
     parts: dict[str, Summary] = {}
     places = [np.zeros(0, np.int64)]
+    unreadable: dict[str, str] = {}
     for shard in manifest.shards:
-        names = lines_of(read_arrays(folder, shard.rows)["names"])
+        rows = read_arrays(folder, shard.rows)
+        names = lines_of(rows["names"])
+        unreadable |= {name: why for name, why in zip(names, lines_of(rows["errors"]), strict=True) if why}
         places.append(np.array([positions[name] for name in names], np.int64))
         for layer, part in summaries_of(read_arrays(folder, shard.summary), list(manifest.layers)).items():
             part = part.renumbered(places[-1])
             parts[layer] = merge([parts[layer], part], manifest.k) if layer in parts else part
-    return parts, np.concatenate(places)
+    return parts, np.concatenate(places), unreadable
 
 
 def _label(images: ImageSet, at: int) -> int:

@@ -3,10 +3,11 @@
 import html
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from explain.errors import ExplainError
 from explain.figure import FORMATS, Figure, Panel, Scale
 from explain.images import VISIONS, enlarge, png, seen_as
 from explain.index import Index
+from explain.index.references import left_out
 from explain.nets import NETS
 from explain.network.model import Layer, Model
 from explain.options import Choices, Option, Range
@@ -31,6 +33,7 @@ from explain.ui.text import literal
 from explain.workspace import picture_sets
 
 LEAST_PIXELS = 336
+SKIPPED_SHOWN = 1000  # files that were left out
 OWN_SHOWN = 100  # pictures of a set that the list offers
 PREVIEW_PIXELS = 1400
 VISION_HELP = "How the colours look in greyscale print, or to a colour-blind eye."
@@ -187,7 +190,23 @@ def choose_index(model: Model) -> Index | None:
         if chosen not in found:  # its folder has been removed since
             jobs.forget(job.key)
             selection.again()
-    return caches.index(model, found[chosen])
+    index = caches.index(model, found[chosen])
+    show_skipped(chosen, left_out(index.manifest, index.skipped))
+    return index
+
+
+def show_skipped(name: str, by_index: Mapping[str, str] = MappingProxyType({})) -> None:
+    """What was left out of pictures, when they were handed in and by an index over them, counted and listed with its
+    reason; nothing where that is nothing."""
+    kept = picture_sets.named().get(name)
+    skipped = {**(kept.skipped if kept else {}), **by_index}
+    if not skipped:
+        return
+    with st.popover(f"{len(skipped):,} left out", icon=":material/rule:"):
+        some = list(skipped)[:SKIPPED_SHOWN]
+        st.dataframe({"file": some, "why": [skipped[name] for name in some]}, hide_index=True)
+        if len(some) < len(skipped):
+            st.caption(f"The first {len(some):,} of {len(skipped):,}; `python -m explain index ... --json` lists all.")
 
 
 def queried(index: Index, picture: Any) -> Any:
