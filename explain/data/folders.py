@@ -52,7 +52,8 @@ def listing(root: Path) -> Listing:
             f"The folder {shorten(str(root))} has no pictures; their names end in {', '.join(EXTENSIONS)}.{first}"
         )
     if found:  # the others would be classes too
-        skipped |= {str(root / name): "The folder has no pictures." for name in groups if name not in found}
+        for name in groups.keys() - found.keys():
+            skipped.setdefault(str(root / name), "The folder has no pictures.")
     files = [*loose, *(file for group in found.values() for file in group)]
     return Listing(files, [len(loose), *map(len, found.values())], list(found), skipped)
 
