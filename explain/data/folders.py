@@ -108,8 +108,8 @@ def _judged(entry: os.DirEntry[str]) -> str | None:
     if entry.name.lower().endswith(_PLAIN):
         return ""
     try:
-        with open(entry.path, "rb") as file:
-            head = file.read(HEAD)
+        with open(entry.path, "rb", buffering=0) as file:
+            head = file.read(HEAD) or b""
     except OSError:
         head = b""
     return why_not(entry.name, head)

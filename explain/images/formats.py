@@ -45,6 +45,7 @@ _SIGNATURES = {
     "FITS": rb"SIMPLE  = ",
 }
 _BEGINS = {kind: re.compile(pattern, re.DOTALL) for kind, pattern in _SIGNATURES.items()}
+_ANY = re.compile(b"|".join(b"(?:" + pattern + b")" for pattern in _SIGNATURES.values()), re.DOTALL)
 OTHERS = {
     ".heic": "HEIC",
     ".heif": "HEIC",
@@ -72,7 +73,9 @@ _OPTIONAL = {"HEIC": ("pillow_heif", "pillow-heif", (".heic", ".heif", ".hif"))}
 
 def kind_of(head: bytes) -> str:
     """The kind of picture that begins so; empty where it is none that is known."""
-    return next((kind for kind, begins in _BEGINS.items() if begins.match(head)), "")
+    if not _ANY.match(head):  # as nearly all that lies beside pictures
+        return ""
+    return next(kind for kind, begins in _BEGINS.items() if begins.match(head))
 
 
 def unread(kind: str) -> str:
