@@ -13,10 +13,19 @@ from typing import BinaryIO
 
 from .errors import BadFile
 
-__all__ = ["lock", "locked", "sha256", "sweep", "write", "writing"]
+__all__ = ["lock", "locked", "sha256", "sweep", "write", "writing", "written"]
 
 BLOCK = 1 << 20
 SUFFIX = ".tmp"
+
+
+@contextmanager
+def written(path: str | Path, needed: str = "") -> Iterator[None]:
+    """What the system says against writing to a path, as one BadFile."""
+    try:
+        yield
+    except OSError as error:
+        raise BadFile(f"Cannot write {str(path)!r}: {error.strerror or error}{needed}.") from error
 
 
 @contextmanager
@@ -27,23 +36,21 @@ def writing(path: str | Path, size: int = 0) -> Iterator[BinaryIO]:
     """
     path = Path(path)
     temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=SUFFIX)
-        with os.fdopen(handle, "wb") as file:
-            if size and hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(handle, 0, size)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        needed = f" ({size:,} bytes are needed)" if size else ""
-        raise BadFile(f"Cannot write {str(path)!r}: {error.strerror or error}{needed}.") from error
-    finally:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
+    with written(path, f" ({size:,} bytes are needed)" if size else ""):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=SUFFIX)
+            with os.fdopen(handle, "wb") as file:
+                if size and hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(handle, 0, size)
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        finally:
+            if temporary and os.path.exists(temporary):
+                os.unlink(temporary)
 
 
 def write(path: str | Path, content: bytes | str) -> Path:
@@ -64,15 +71,13 @@ def lock(folder: str | Path, waiting: Callable[[], object] = lambda: None) -> It
 
     folder = Path(folder)
     held = FileLock(folder / ".lock")
-    try:
+    with written(folder):
         folder.mkdir(parents=True, exist_ok=True)
         while not held.is_locked:
             try:
                 held.acquire(timeout=0.5)
             except Timeout:
                 waiting()
-    except OSError as error:
-        raise BadFile(f"Cannot write {str(folder)!r}: {error.strerror or error}.") from error
     try:
         yield
     finally:

@@ -9,6 +9,8 @@ from .command import Commands, Parser, add_model, bar, model_options, say
 
 __all__ = ["add"]
 
+SAID = 20  # files that were skipped, on standard error
+
 
 def add(command: Commands) -> None:
     command("index", _index, arguments=_arguments)
@@ -35,6 +37,7 @@ def _arguments(sub: Parser) -> None:
 
 def _index(given: argparse.Namespace) -> None:
     """run each picture through the network once and keep what `patches` and `neighbours` ask for"""
+    from ..data import printable
     from ..workspace import build_index, load_model
 
     names = ("layers", "k", "out", "limit", "workers", "batch", "seed")
@@ -42,8 +45,11 @@ def _index(given: argparse.Namespace) -> None:
     model = load_model(given.model, **model_options(given))
     with bar("images", quiet=False) as progress:
         index = build_index(model, given.data, resume=not given.anew, progress=progress, **options)
-    for file, reason in list(index.skipped.items())[:20]:
-        print(f"explain: skipped {file}: {reason}", file=sys.stderr)
+    for file, reason in list(index.skipped.items())[:SAID]:
+        print(f"explain: skipped {printable(file)}: {reason}", file=sys.stderr)
+    if (more := len(index.skipped) - SAID) > 0:
+        print(f"explain: and {more:,} more; --json lists all", file=sys.stderr)
     numbers = {"images": len(index), "skipped": len(index.skipped), "layers": len(index.layers)}
-    text = f"{index.folder}: {len(index)} images, {len(index.skipped)} unreadable, {len(index.layers)} layers"
-    say(given, {"facts": index.facts, "numbers": numbers, "folder": str(index.folder)}, text)
+    text = f"{index.folder}: {len(index)} images, {len(index.skipped)} skipped, {len(index.layers)} layers"
+    said = {"facts": index.facts, "numbers": numbers, "skipped": index.skipped, "folder": str(index.folder)}
+    say(given, said, text)

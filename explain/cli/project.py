@@ -50,7 +50,8 @@ def _arguments(sub: Parser) -> None:
 
 def _init(given: argparse.Namespace) -> None:
     """write explain.toml, which names your network and your pictures for every door, and check that both work"""
-    from ..data import load_images
+    from .. import store
+    from ..data import named_images
     from ..project import FILE, Project, project
     from ..workspace import load_model
 
@@ -82,7 +83,7 @@ def _init(given: argparse.Namespace) -> None:
     for kind, name, known in (("models", given.model, there.models), ("images", given.images, there.images)):
         if name and name in known:
             raise BadValue(f"{FILE} has {kind}.{name} already; choose another name, or edit the file.")
-    file.write_text("\n".join([*filter(None, [before]), *sections]), encoding="utf-8")
+    store.write(file, "\n".join([*filter(None, [before]), *sections]))
     try:
         found, said = project(), []
         for name in found.models.keys() - there.models.keys():
@@ -90,11 +91,11 @@ def _init(given: argparse.Namespace) -> None:
             said.append(f"model {name}: {len(model.classes)} classes, {len(model.layers)} layers, output {model.head}")
             said += [f"  {note}" for note in (*model.about.get("notes", ()), *model.caveats)]
         for name in found.images.keys() - there.images.keys():
-            images = load_images(name)
+            images = named_images(name)
             said.append(f"images {name}: {len(images)} pictures, {len(images.classes)} classes")
     except BaseException:  # what does not work is not written
         if before:
-            file.write_text(before, encoding="utf-8")
+            store.write(file, before)
         else:
             file.unlink()
         raise

@@ -94,7 +94,7 @@ def _train(given: argparse.Namespace) -> None:
 
     from tqdm import tqdm
 
-    from ..data import load_images
+    from ..data import load_images, named_images
     from ..training import recipe, train
     from ..workspace import load_model, run_folder
 
@@ -103,7 +103,8 @@ def _train(given: argparse.Namespace) -> None:
     for warning in original.changed(**changes).warnings(original):
         print(f"explain: {warning}", file=sys.stderr)
     folder = Path(given.to) if given.to else run_folder(original.name)
-    data = None if given.data is None and given.limit is None else load_images(given.data or original.data, given.limit)
+    data = None if given.data is None and given.limit is None else given.data or named_images(original.data)
+    data = None if data is None else load_images(data, given.limit)
     with tqdm(unit=" steps", file=sys.stderr, disable=None, leave=False) as bar:
 
         def on_step(row: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """Image sets: by name, folder, table or array."""
 
+from .folders import EXTENSIONS, printable, without_arrays
 from .image_sets import (
-    EXTENSIONS,
+    BY_NAME,
     FASHION_CLASSES,
     ImageSet,
     from_arrays,
@@ -9,10 +10,11 @@ from .image_sets import (
     known_as,
     list_images,
     load_images,
-    without_arrays,
+    named_images,
 )
 
 __all__ = [
+    "BY_NAME",
     "EXTENSIONS",
     "FASHION_CLASSES",
     "ImageSet",
@@ -21,5 +23,7 @@ __all__ = [
     "known_as",
     "list_images",
     "load_images",
+    "named_images",
+    "printable",
     "without_arrays",
 ]

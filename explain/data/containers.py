@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadFile, BadValue, Unknown, shorten
-from .image_sets import EXTENSIONS, ImageSet
+from ..images.formats import HEAD
+from .folders import EXTENSIONS, class_name, why_not
+from .image_sets import ImageSet
 from .tables import LABELS, labels_of
 
 __all__ = ["content", "from_rows", "from_tars", "is_inside", "load"]
@@ -79,9 +81,12 @@ def _shards(place: Path, split: str) -> list[Path]:
 
 def _holds(path: Path) -> bool:
     """Whether it is a container of pictures."""
-    if path.suffix.lower() in TARS:
+    if path.suffix.lower() not in ROWS:
+        return path.suffix.lower() in TARS
+    try:
+        return any(_is_picture(one.type) for one in _schema(path))
+    except BadFile:  # it is said of the set what is wrong with it, or when it is read
         return True
-    return path.suffix.lower() in ROWS and any(_is_picture(one.type) for one in _schema(path))
 
 
 def _split_of(path: str) -> str:
@@ -106,29 +111,49 @@ def _cached(name: str) -> Path:
 def from_tars(shards: Sequence[Path], name: str) -> ImageSet:
     """Samples KEY.jpg of WebDataset's shards, with the class of KEY.cls or of KEY.json, and what else KEY.json says.
 
-    Raises BadFile.
+    Raises BadFile where none has pictures.
     """
     files: list[str] = []
     rows: list[dict[str, Any]] = []
+    skipped: dict[str, str] = {}
     for shard in shards:
         sample: dict[str, dict[str, Any]] = {}
         pictures: dict[str, str] = {}
         try:
             members = _members(str(shard), os.stat(shard).st_mtime_ns)
-            for member in members:
-                key, ending = _key(member)
-                if f".{ending.rpartition('.')[2]}" in EXTENSIONS:
-                    pictures.setdefault(key, member)
-                elif ending in ("cls", "json", "txt"):
-                    sample.setdefault(key, {}).update(_told(ending, content(f"{shard}{MARK}{member}")))
         except (OSError, tarfile.TarError, ValueError) as error:
-            raise BadFile(f"The shard {shard.name!r} cannot be read: {error}.") from None
+            skipped[str(shard)] = f"The shard {shard.name!r} cannot be read: {error}."
+            continue
+        for member, (start, size) in members.items():
+            (key, ending), file = _key(member), f"{shard}{MARK}{member}"
+            if ending in ("cls", "json", "txt"):
+                try:
+                    sample.setdefault(key, {}).update(_told(ending, content(file)))
+                except (ValueError, BadFile) as error:
+                    skipped[file] = f"What it says of a picture cannot be read: {error}."
+                continue
+            named = f".{ending.rpartition('.')[2]}" in EXTENSIONS
+            why = None if named else why_not(member.rpartition("/")[2], _head(shard, start, size))
+            if why is None and pictures.setdefault(key, member) != member:
+                why = f"Its sample has another picture, {shorten(pictures[key])}."
+            if why:
+                skipped[file] = why
         files += [f"{shard}{MARK}{member}" for member in pictures.values()]
         rows += [sample.get(key, {}) for key in pictures]
     if not files:
-        raise BadFile(f"There are no pictures in {name!r}; WebDataset's samples are KEY.jpg, KEY.png and the like.")
+        first = next(iter(skipped.values()), "WebDataset's samples are KEY.jpg, KEY.png and the like.")
+        raise BadFile(f"There are no pictures in {name!r}: {first}")
     columns = {key: [row.get(key) for row in rows] for key in dict.fromkeys(key for row in rows for key in row)}
-    return _image_set(name, files, columns, shards, ())
+    return _image_set(name, files, columns, shards, (), skipped)
+
+
+def _head(shard: Path, start: int, size: int) -> bytes:
+    try:
+        with open(shard, "rb") as opened:
+            opened.seek(start)
+            return opened.read(min(size, HEAD))
+    except OSError:
+        return b""
 
 
 def _key(member: str) -> tuple[str, str]:
@@ -158,12 +183,17 @@ def _members(container: str, _changed: int) -> dict[str, tuple[int, int]]:
 
 def from_rows(tables: Sequence[Path], name: str, image: str = "", label: str = "") -> ImageSet:
     """Rows of Parquet or Arrow that hold pictures themselves, as bytes or {bytes, path}; names of classes are those
-    that `datasets` keeps in the file. Raises BadFile, Unknown."""
+    that `datasets` keeps in the file. Raises BadFile where none can be read, Unknown."""
     files: list[str] = []
+    skipped: dict[str, str] = {}
     columns: dict[str, list[Any]] = {}
     names: Sequence[str] = ()
     for table in tables:
-        schema = _schema(table)
+        try:
+            schema = _schema(table)
+        except BadFile as error:
+            skipped[str(table)] = str(error)
+            continue
         held = [one.name for one in schema if _is_picture(one.type)]
         if image and image not in held:
             raise Unknown(f"column of pictures of {table.name!r}:", image, held)
@@ -181,7 +211,9 @@ def from_rows(tables: Sequence[Path], name: str, image: str = "", label: str = "
         names = features.get(called, {}).get("names") or names
         if called and called != "label":
             columns["label"] = columns.pop(called)
-    return _image_set(name, files, columns, tables, names)
+    if not files and skipped:
+        raise BadFile(next(iter(skipped.values())))
+    return _image_set(name, files, columns, tables, names, skipped)
 
 
 def _is_picture(kind: Any) -> bool:
@@ -231,15 +263,23 @@ def _rows(container: str, _changed: int, column: str) -> Any:
 
 
 def _image_set(
-    name: str, files: list[str], columns: dict[str, list[Any]], places: Iterable[Path], names: Sequence[str]
+    name: str,
+    files: list[str],
+    columns: dict[str, list[Any]],
+    places: Iterable[Path],
+    names: Sequence[str],
+    skipped: dict[str, str],
 ) -> ImageSet:
     labels: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     if (given := columns.pop("label", None)) is not None:
         if names:  # numbers into these
-            labels, classes = np.array([-1 if one is None else int(one) for one in given], np.int64), tuple(names)
+            labels, classes = (
+                np.array([-1 if one is None else int(one) for one in given], np.int64),
+                tuple(map(class_name, names)),
+            )
         else:
             labels, classes = labels_of(given)
     root = Path(os.path.commonpath([os.path.dirname(os.path.abspath(place)) for place in places]))
     kept = {key: tuple(values) for key, values in columns.items()}
-    return ImageSet(name, tuple(files), labels, classes, root=root, columns=kept)
+    return ImageSet(name, tuple(files), labels, classes, root=root, columns=kept, skipped=skipped)

@@ -9,7 +9,7 @@ import json
 import operator
 import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -23,9 +23,11 @@ from ..images import Picture, as_image, decode
 from ..own_code import run
 from ..project import project
 from ..store import sha256
+from .folders import EXTENSIONS, class_name, listing, printable, without_arrays
 from .remote import cache_folder, fetched, is_remote
 
 __all__ = [
+    "BY_NAME",
     "EXTENSIONS",
     "FASHION_CLASSES",
     "ImageSet",
@@ -34,10 +36,9 @@ __all__ = [
     "known_as",
     "list_images",
     "load_images",
+    "named_images",
     "without_arrays",
 ]
-
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".npy")
 
 FASHION_CLASSES = (
     "T-shirt/top",
@@ -71,6 +72,10 @@ PHOTOS = {
 }
 
 
+BY_NAME = "set:"
+"""Before the name of a set, where something else here is called so too."""
+GONE = "gone"
+
 _TRAIN = {"train": {"train": True}, "test": {"train": False}}
 _SPLIT = {split: {"split": split} for split in ("train", "test")}
 CLASSIFIED: dict[str, dict[str, dict[str, Any]]] = {
@@ -91,6 +96,9 @@ class ImageSet(Sequence[Picture]):
     root     the folder by which `digest` names the files; None when it is to read them, as for pictures we ship
     source   what gives them when they are asked for, where they are neither files nor in memory
     columns  what else a table says of each picture, N values a column
+    skipped  what lies beside them and was left out, by its path, with the reason
+    states   what each file was when something else was made of it, as `identity` says; one that has changed since is
+             not read any more; none where that is not known
 
     It holds no open file and no cache of pictures, so threads may share it and it can be pickled.
     """
@@ -103,6 +111,8 @@ class ImageSet(Sequence[Picture]):
     root: Path | None = None
     source: Sequence[Picture] | None = None
     columns: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    states: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.files)
@@ -121,11 +131,16 @@ class ImageSet(Sequence[Picture]):
                 array=None if self.array is None else self.array[index],
                 source=None if self.source is None else self.source[index],
                 columns={name: values[index] for name, values in self.columns.items()},
+                states=self.states[index],
             )
         at = range(len(self))[operator.index(index)]
         if self.source is not None:
             return self.source[at]
-        return _read(self.files[at]) if self.array is None else as_image(self.array[at])
+        if self.array is not None:
+            return as_image(self.array[at])
+        if self.states:
+            _check_unchanged(self.files[at], self.states[at])
+        return _read(self.files[at])
 
     @property
     def are_files(self) -> bool:
@@ -156,7 +171,7 @@ class ImageSet(Sequence[Picture]):
 
     def identity(self, index: int) -> str:
         """What tells a picture from others and from an earlier state of itself: its name, its row of a table, and its
-        pixels or, for a file below root, size and time of change. Raises BadFile when the file is gone."""
+        pixels or, for a file below root, size and time of change, or that it is gone."""
         if self.are_files:
             return _identity(self.files[index], self.root) + self.row(index)
         pixels = np.asarray(self[index]) if self.array is None else self.array[index]
@@ -166,9 +181,9 @@ class ImageSet(Sequence[Picture]):
     @cached_property
     def digest(self) -> str:
         """sha256 of labels, classes, a table's rows and pixels in memory, or of each file's name below root, size and
-        time of change.
+        time of change, or that it is gone.
 
-        Moving a folder leaves it as it is. Raises BadFile when a file is gone.
+        Moving a folder leaves it as it is.
         """
         digest = hashlib.sha256(repr(self.classes).encode(errors="surrogateescape"))
         digest.update(b"" if self.labels is None else self.labels.astype("<i8").tobytes())
@@ -222,7 +237,17 @@ def load_images(
     from .containers import load
     from .tables import TABLES, from_table
 
+    if isinstance(source, str) and source.startswith(BY_NAME):
+        name = source.removeprefix(BY_NAME)
+        if name not in list_images():
+            raise Unknown("image set", name, list_images())
+        source = named_images(name)
     known = isinstance(source, str) and source in list_images()
+    if known and os.path.exists(source) and not _is_that(source):
+        raise BadValue(
+            f"{source!r} is a set of pictures by that name, and a folder or file here: write './{source}' for what is "
+            f"here, '{BY_NAME}{source}' for the set."
+        )
     if isinstance(source, str | Path) and not known and (inside := load(source, image, label, split)) is not None:
         images = inside
     elif isinstance(source, str | Path) and str(source).lower().endswith(TABLES) and os.path.isfile(source):
@@ -232,6 +257,15 @@ def load_images(
     else:
         images = _load(source)
     return images if limit is None else images.head(limit)
+
+
+def named_images(source: Any) -> ImageSet:
+    """A set of list_images() by its name, whatever is called so in the current folder; else as load_images takes it."""
+    if isinstance(source, str) and source in project().images:
+        return replace(_of_project(**project().images[source]), name=source)
+    if isinstance(source, str) and source in _SETS:
+        return _SETS[source]()
+    return load_images(source)
 
 
 def from_arrays(images: Any, labels: Any, name: str = "pictures") -> ImageSet:
@@ -244,6 +278,8 @@ def from_arrays(images: Any, labels: Any, name: str = "pictures") -> ImageSet:
         raise BadValue(f"Pictures are uint8 (N, H, W) or (N, H, W, 3), not {array.dtype} {array.shape}.")
     if given.shape != array.shape[:1]:
         raise BadValue(f"There are {len(array)} pictures and labels of shape {given.shape}; each picture needs one.")
+    if given.dtype.kind in "UO":
+        given = np.array([class_name(str(one)) for one in given])
     classes, numbers = np.unique(given, return_inverse=True)
     files = tuple(f"{name}/{k:05}" for k in range(len(array)))
     return ImageSet(name, files, numbers.astype(np.int64), tuple(map(str, classes)), array)
@@ -252,10 +288,8 @@ def from_arrays(images: Any, labels: Any, name: str = "pictures") -> ImageSet:
 def _load(source: Any) -> ImageSet:
     if isinstance(source, ImageSet):
         return source
-    if isinstance(source, str) and source in project().images:
-        return replace(_of_project(**project().images[source]), name=source)
-    if isinstance(source, str) and source in _SETS:
-        return _SETS[source]()
+    if isinstance(source, str) and source in list_images():
+        return named_images(source)
     if isinstance(source, str) and source.startswith("torchvision:"):
         return _torchvision(source)
     if isinstance(source, str | Path):
@@ -332,17 +366,39 @@ def _local(file: str) -> Path:
 
 
 def _identity(file: str, root: Path | None) -> str:
+    name = Path(os.path.relpath(file, root)).as_posix() if root is not None else os.path.basename(file)
+    return f"{file if is_remote(file) else name}\0{_state(file, root is None)}\n"
+
+
+def _state(file: str, by_content: bool) -> str:
+    """What changes with a file; of what is fetched once, nothing does."""
     from .containers import is_inside
 
-    if is_remote(file):  # what is fetched once does not change
-        return f"{file}\0\n"
+    if is_remote(file):
+        return ""
     try:
-        if root is None:
-            return f"{os.path.basename(file)}\0{sha256(file)}\n"
+        if by_content:
+            return sha256(file)
         stat = os.stat(file.rpartition("!")[0] if is_inside(file) else file)
-    except OSError as error:
-        raise BadFile(f"{shorten(file)} cannot be read: {error.strerror or error}.") from None
-    return f"{Path(os.path.relpath(file, root)).as_posix()}\0{stat.st_size}\0{stat.st_mtime_ns}\n"
+    except OSError:
+        return GONE
+    return f"{stat.st_size}\0{stat.st_mtime_ns}"
+
+
+def _check_unchanged(file: str, identity: str) -> None:
+    """Raises BadFile where a file is another than it was."""
+    before = identity.partition("\0")[2].partition("\n")[0]
+    by_content = "\0" not in before and before != GONE
+    now = _state(file, by_content)
+    if before and now != before and not (by_content and now == GONE):  # what was in memory is no file to look for
+        what = "was removed" if now == GONE else "has changed"
+        raise BadFile(f"{shorten(file)} {what} since it was indexed; make the index again, which takes up what is new.")
+
+
+def _is_that(name: str) -> bool:
+    """Whether a set of explain.toml is of the very folder or file that has its name here."""
+    source = project().images.get(name, {}).get("source")
+    return isinstance(source, str) and os.path.exists(source) and os.path.samefile(source, name)
 
 
 # ------------------------------------------------------------ files
@@ -358,42 +414,21 @@ def _list(sources: Sequence[Any]) -> ImageSet:
         raise BadValue("The list of images is empty; give the path of at least one picture.")
     files = tuple(map(str, sources))
     root = Path(os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files]))
-    return ImageSet(os.path.basename(files[0]) if len(files) == 1 else root.name, files, root=root)
+    return ImageSet(_called(Path(files[0]) if len(files) == 1 else root), files, root=root)
 
 
 def _folder(root: Path) -> ImageSet:
-    """Pictures below a folder, sorted by path; .npy where there are no others. Beside class folders the label is -1."""
-    try:
-        names = sorted(name for name in os.listdir(root) if not name.startswith("."))
-    except OSError as error:
-        raise BadFile(f"The folder {shorten(str(root))} cannot be read: {error.strerror or error}.") from None
-    groups = {name: list(_pictures_below(root / name)) for name in names if (root / name).is_dir()}
-    loose = [str(root / name) for name in names if _is_picture(name) and (root / name).is_file()]
-    kept = set(without_arrays([*loose, *(file for group in groups.values() for file in group)]))
-    loose = [file for file in loose if file in kept]
-    groups = {name: found for name, files in groups.items() if (found := [file for file in files if file in kept])}
-    if not groups and not loose:
-        raise BadFile(f"The folder {shorten(str(root))} has no pictures; their names end in {', '.join(EXTENSIONS)}.")
-    files = [*loose, *(file for group in groups.values() for file in group)]
-    sizes = [len(loose), *map(len, groups.values())]
-    labels = np.repeat(np.arange(-1, len(groups)), sizes) if groups else None
-    return ImageSet(root.resolve().name, tuple(files), labels, tuple(groups), root=root)
+    """As `listing` finds them. Beside class folders the label is -1."""
+    found = listing(root)
+    labels = np.repeat(np.arange(-1, len(found.classes)), found.sizes) if found.classes else None
+    files, classes = tuple(found.files), tuple(found.classes)
+    return ImageSet(_called(root.resolve()), files, labels, classes, root=root, skipped=found.skipped)
 
 
-def _pictures_below(folder: Path) -> Iterator[str]:
-    for base, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (os.path.join(base, name) for name in sorted(names) if _is_picture(name))
-
-
-def _is_picture(name: str) -> bool:
-    return not name.startswith(".") and name.lower().endswith(EXTENSIONS)
-
-
-def without_arrays(files: Sequence[str]) -> Sequence[str]:
-    """Picture files without .npy, which beside other pictures are masks or features of these; all where there is no
-    other."""
-    return [file for file in files if not file.lower().endswith(".npy")] or files
+def _called(path: Path) -> str:
+    """The name of a folder's pictures, which is not that of a set known by name."""
+    name = printable(path.name)
+    return f"{printable(path.parent.name)}/{name}" if name in list_images() else name
 
 
 def _photos() -> ImageSet:

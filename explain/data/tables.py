@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadFile, BadValue, Unknown, shorten
-from .image_sets import EXTENSIONS, ImageSet, without_arrays
+from .folders import EXTENSIONS, class_name, without_arrays
+from .image_sets import ImageSet
 from .remote import is_remote
 
 __all__ = ["TABLES", "from_table", "labels_of", "path_column", "read_columns"]
@@ -128,7 +129,7 @@ def path_column(columns: Mapping[str, list[Any]], table: Path, named: str = "") 
 
 def labels_of(values: Sequence[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Numbers and names; a row without one has -1. Names that are numbers are in the order of the numbers."""
-    texts = ["" if value is None else str(value).strip() for value in values]
+    texts = ["" if value is None else class_name(str(value).strip()) for value in values]
     names = {text for text in texts if text}
     whole = all(text.lstrip("-").isdecimal() for text in names)
     classes = tuple(sorted(names, key=(lambda text: (int(text), text)) if whole else None))

@@ -25,6 +25,8 @@ MOST_BYTES = 256 * 2**20
 NPY = b"\x93NUMPY"
 SCALES = {"uint8": 255, "uint16": 65535, "float32": 1}
 """By what values are divided to lie within 0 to 1; floats are taken as they are."""
+DIM = 4095
+"""Values of 16 bits up to this are of 12 or fewer, and dark to a network that is not used to them."""
 STRETCH = (2, 98)
 """The percentiles of a band that are shown black and white, where it is not of 8 bits."""
 
@@ -102,6 +104,8 @@ def of_values(
         if not (np.isfinite(low) and np.isfinite(high)):
             raise BadFile(f"{label} holds NaN or infinite values; save it with finite ones.")
         said += f", from {low:g} to {high:g}, taken as they are"
+    if kind == np.uint16 and values.max(initial=0) <= DIM:
+        said += f", none above {DIM}: a network is given them divided by {SCALES['uint16']}"
     if kind != np.uint8:
         said += "; each is shown from its {}nd to its {}th percentile".format(*STRETCH)
     return Bands(values, {"notes": (said, *notes), "format": form, "orientation": orientation})

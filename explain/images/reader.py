@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import struct
 from collections.abc import Callable, Mapping
@@ -28,8 +29,11 @@ from .bands import (
     read_tiff,
     with_bands,
 )
-from .colours import BACKGROUND, Array, to_bytes, unit_scale
+from .colours import BACKGROUND, Array, to_bytes
+from .depth import DEEP, colours_in_8_bits, grey_in_8_bits, in_8_bits, stored_as
+from .formats import HEAD, kind_of, unread
 from .limits import MAX_BYTES, MAX_PIXELS, check_size, formats, guarded
+from .profiles import to_srgb
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -55,8 +59,7 @@ _TURNS = {
     8: Transpose.ROTATE_90,
 }
 
-# What may be white, by Pillow mode; the first value that no pixel exceeds is taken, else the picture's own range.
-_WHITES = {"I;16": (65535,), "I": (255, 65535), "F": (1, 255, 65535)}
+_PICTURES = 0xB001  # of the index in a JPEG that holds several (CIPA DC-007), as phones write them
 
 
 def decode(source: bytes | str | Path, name: str = "") -> Picture:
@@ -65,9 +68,10 @@ def decode(source: bytes | str | Path, name: str = "") -> Picture:
     Bands where a file has others than these: .npy unless of uint8 and one or three bands; TIFF of two or more than
     four, or of several of 16 bits or floats.
 
-    Transparency is shown on BACKGROUND, of an animation the first frame. 16-bit grey is divided by 65535; 32-bit and
-    float grey by the first of 1 (float only), 255 and 65535 that holds all its values, else stretched from its minimum
-    to its maximum. `.info` holds `notes` (what was changed, in words), `format` and the EXIF `orientation` (1 to 8).
+    Transparency is shown on BACKGROUND, of an animation the first frame; colours with a profile are converted to sRGB.
+    Values of 16 bits are divided by the first of 255, 4095 and 65535 that holds all of them, 32-bit grey too, float
+    grey by 1, 255 or 65535, else they are stretched from minimum to maximum. `.info` holds `notes` (what was changed,
+    in words), `format` and the EXIF `orientation` (1 to 8).
     Raises BadFile naming the file: over 20 MB (256 MB of bands), 25 million pixels or 20:1, of no format in FORMATS, or
     damaged.
     """
@@ -81,9 +85,7 @@ def decode(source: bytes | str | Path, name: str = "") -> Picture:
     if data.startswith(_TIFF) and (found := _banded(data, label)):
         return found
     _check_bytes(data, MAX_BYTES, label)
-    reader = next((reader for prefix, reader in _READERS if data.startswith(prefix)), None)
-    if reader is None:
-        raise BadFile(f"{label} is not a picture that can be read; {_one_of_formats()} was expected.")
+    reader = _reader_of(data, label)
     with guarded(label):
         # These two readers reserve memory for the whole canvas as soon as they are made.
         several = False
@@ -95,8 +97,21 @@ def decode(source: bytes | str | Path, name: str = "") -> Picture:
         with reader(io.BytesIO(data)) as image:
             # A GIF's own is_animated would seek, the others know it from the header.
             several = several or (image.format != "GIF" and getattr(image, "is_animated", False))
-            upright = _upright(image, label, several)
+            upright = _upright(image, label, several, data)
     return upright
+
+
+def _reader_of(data: bytes, label: str) -> Callable[[io.BytesIO], Image]:
+    """Raises BadFile for what is not read, saying which kind of picture it is."""
+    if reader := next((reader for prefix, reader in _READERS if data.startswith(prefix)), None):
+        return reader
+    kind = kind_of(data[:HEAD])
+    if not kind:
+        raise BadFile(f"{label} is not a picture that can be read; {_one_of_formats()} was expected.")
+    if why := unread(kind):
+        raise BadFile(f"{label} cannot be read: {why}.")
+    found: Callable[[io.BytesIO], Image] = importlib.import_module("pillow_heif").HeifImageFile
+    return found
 
 
 def as_image(source: Picture | Array | bytes | str | Path) -> Picture:
@@ -203,7 +218,15 @@ def _banded(data: bytes, label: str) -> Picture | None:
         return visible
     notes = ("turned upright as its EXIF says",) * (orientation != 1) + ("first page of several",) * more
     bands = of_values(_turned(values, orientation), label, "TIFF", orientation, notes)
-    return bands if visible is None else with_bands(visible, bands)
+    if visible is None:
+        return bands
+    if bands.values.dtype == np.uint16:
+        colours, white, depth = in_8_bits(bands.values[..., :3], "I;16", "16-bit colours")
+        if white < DEEP["I;16"][-1]:  # of which Pillow has seen the upper 8 bits
+            seen = fromarray(colours)
+            seen.info, visible = visible.info, seen
+        visible.info["notes"] += (depth,)
+    return with_bands(visible, bands)
 
 
 def _turned(values: Array, orientation: int) -> Array:
@@ -231,62 +254,77 @@ def _read(path: Path, label: str) -> bytes:
         raise BadFile(f"{label} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
 
 
-def _upright(image: Image, label: str, several: bool) -> Image:
+def _upright(image: Image, label: str, several: bool, data: bytes = b"") -> Image:
+    """data: the file's content, where there is one."""
     check_size(image.size, label)
     tags: Mapping[int, Any] = getattr(image, "tag_v2", {})  # a TIFF's tile may be larger than its picture
     if tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_LENGTH, 0) > MAX_PIXELS:
         raise BadFile(f"{label} has tiles of more than {MAX_PIXELS // 10**6} million pixels; save it without tiles.")
+    stored, pictures, kind = stored_as(image), _pictures_in(image), image.format  # before anything loads it
     orientation = _orientation(image)
     image.load()
     left_to_turn = _orientation(image)  # Pillow has already turned a TIFF, and forgotten that it was ever lying
+    image, deep = colours_in_8_bits(image, stored, data)
     upright, notes, behind = _flatten(image, label)
+    notes = deep + notes
     if left_to_turn in _TURNS:
         upright = upright.transpose(_TURNS[left_to_turn])
         behind = behind and behind.transpose(_TURNS[left_to_turn])
     if orientation in _TURNS:
         notes += ("turned upright as its EXIF says",)
     if several:
-        notes += ("first page of several" if image.format == "TIFF" else "first frame of an animation",)
-    upright.info = {"notes": notes, "format": image.format, "orientation": orientation}
-    own = None if behind is None else of_values(np.asarray(behind), label, image.format, orientation)
+        notes += ("first page of several" if kind == "TIFF" else "first frame of an animation",)
+    if pictures > 1:
+        notes += (f"first of {pictures} pictures in its file",)
+    upright.info = {"notes": notes, "format": kind, "orientation": orientation}
+    own = None if behind is None else of_values(np.asarray(behind), label, kind, orientation)
     return with_bands(upright, own)
 
 
 def _flatten(image: Image, label: str) -> tuple[Image, tuple[str, ...], Image | None]:
-    """A new image of mode L or RGB without transparency, what had to be done to it, and itself with it."""
+    """A new image of mode L or RGB in sRGB without transparency, what had to be done to it, and itself with it."""
     notes: tuple[str, ...] = ()
     behind = None
     mode = "I;16" if image.mode.startswith("I;16") else image.mode
-    if mode in _WHITES:
-        return *_flatten_deep(image, mode, label), None
-    grey = mode in ("1", "L", "LA", "La")
-    if image.has_transparency_data:
+    if mode in DEEP:
+        return *grey_in_8_bits(image, mode, label), None
+    grey, profile = mode in ("1", "L", "LA", "La"), image.info.get("icc_profile")
+    transparent = image.has_transparency_data
+    if mode == "CMYK":
+        notes = ("CMYK shown as RGB",)
+    elif transparent:
         image = image.convert("LA") if mode == "La" else image
-        image = behind = image.convert("RGBA")
+        image = image.convert("RGBA")
+    else:
+        image = image.convert("L" if grey else "RGB")
+    if profile and mode != "1":
+        image, converted = _coloured(image, profile, grey)
+        notes += converted
+    if transparent:
+        behind = image
         if image.getchannel("A").getextrema() != (255, 255):
             image = alpha_composite(new("RGBA", image.size, (*BACKGROUND, 255)), image)
-            notes = ("transparent pixels shown on white",)
-    elif mode == "CMYK":
-        notes = ("CMYK shown as RGB",)
+            notes += ("transparent pixels shown on white",)
     return image.convert("L" if grey else "RGB"), notes, behind
 
 
-def _flatten_deep(image: Image, mode: str, label: str) -> tuple[Image, tuple[str, ...]]:
-    """Grey of more than 8 bits; Pillow's own conversion would clip 30000 to 255."""
-    values = np.asarray(image)
-    low, high = values.min().item(), values.max().item()
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise BadFile(f"{label} holds NaN or infinite values; save it with finite ones.")
-    white = next((white for white in _WHITES[mode] if low >= 0 and high <= white), None)
-    black, white = (low, high) if white is None else (0, white)
-    grey = to_bytes(unit_scale(values, black, white))
-    kind = {"I;16": "16-bit", "I": "32-bit", "F": "float"}[mode]
-    notes: tuple[str, ...] = (f"{kind} grey scaled to 8 bits ({black:g} is black, {white:g} is white)",)
-    hidden = values == image.info["transparency"] if "transparency" in image.info else None
-    if hidden is not None and hidden.any():
-        grey[hidden] = BACKGROUND[0]
-        notes += ("transparent pixels shown on white",)
-    return fromarray(grey), notes
+def _coloured(image: Image, profile: bytes, grey: bool) -> tuple[Image, tuple[str, ...]]:
+    """The picture, maybe with transparency, in sRGB; grey has a profile of grey also where it lies in RGBA."""
+    if image.mode != "RGBA":
+        return to_srgb(image, profile)
+    seen, notes = to_srgb(image.convert("RGB").convert("L") if grey else image.convert("RGB"), profile)
+    seen = seen.convert("RGB")
+    seen.putalpha(image.getchannel("A"))
+    return seen, notes
+
+
+def _pictures_in(image: Image) -> int:
+    """How many pictures a JPEG's index says are in its file."""
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return 1
+    with suppress(Exception):  # of a damaged index: the picture itself may be sound
+        return int((image._getmp() or {}).get(_PICTURES, 1))
+    return 1
 
 
 def _orientation(image: Image) -> int:

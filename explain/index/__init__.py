@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .files import MANIFEST as MANIFEST
+    from .files import Manifest as Manifest
     from .files import read_manifest as read_manifest
     from .index import SPACES as SPACES
     from .index import Index as Index
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .index import open_index as open_index
     from .summary import RANKINGS as RANKINGS
 
-_HOMES = {"MANIFEST": "files", "read_manifest": "files", "RANKINGS": "summary"} | dict.fromkeys(
+_HOMES = {"MANIFEST": "files", "Manifest": "files", "read_manifest": "files", "RANKINGS": "summary"} | dict.fromkeys(
     ("SPACES", "Index", "Neighbour", "Row", "merge_indexes", "open_index"), "index"
 )
 __all__ = [*_HOMES]

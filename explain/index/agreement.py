@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValue, NotSupported, Unknown, shorten
+from ..errors import BadFile, BadValue, NotSupported, Unknown, shorten
 from ..images import mirrored
 from .index import SPACES, Index
 from .search import nearest, nearest_all, squared_norms
@@ -31,6 +31,7 @@ def agreement(
     """
     vectors = _vectors(index, space)
     known = labelled(index)
+    known = known[np.isfinite(vectors[known]).all(1)]  # not those that are gone since
     if len(known) < 2:
         raise NotSupported(f"Agreement needs two labelled images at least; this index has {len(known)}.")
     labels, vectors = index.labels[known], vectors if len(known) == len(vectors) else vectors[known]
@@ -41,7 +42,7 @@ def agreement(
     if not len(chosen):
         raise BadValue("There are no images to measure agreement over; give at least one.")
     if wrong := set(chosen.tolist()) - set(known.tolist()):
-        raise BadValue(f"Image {min(wrong)} is not a labelled one of the index's {len(index)}.")
+        raise BadValue(f"Image {min(wrong)} is not a labelled one of the index's {len(index)}, or it is gone.")
     norms, shares = squared_norms(vectors), []
     for at in np.searchsorted(known, chosen):
         found, _ = nearest(vectors, vectors[at], k, metric, norms=norms, exclude=int(at))
@@ -66,15 +67,19 @@ def mirror_ranks(
     sound = np.flatnonzero(index.predictions[:, 0] >= 0)
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise BadValue(f"count={shorten(count)} is not a whole number of at least 1.")
-    chosen = np.random.default_rng(seed).permutation(sound)[:count]
-    norms, ranks = squared_norms(vectors), np.zeros(len(chosen), np.int64)
-    for n, at in enumerate(chosen.tolist()):
-        picture = mirrored(index.images[at])
+    norms, ranks = squared_norms(vectors), list[int]()
+    for at in np.random.default_rng(seed).permutation(sound).tolist():
+        if len(ranks) == count:
+            break
+        try:
+            picture = mirrored(index.images[at])
+        except BadFile:  # gone since
+            continue
         copy = index.vector(picture, space)
         _, others = nearest(vectors, vectors[at], len(vectors), metric, norms=norms, exclude=at)
         _, own = nearest(copy[None], vectors[at], 1, metric)
-        ranks[n] = 1 + np.searchsorted(others, own[0])  # as many as are truly nearer stand before it
-    return ranks
+        ranks.append(1 + int(np.searchsorted(others, own[0])))  # as many as are truly nearer stand before it
+    return np.array(ranks, np.int64)
 
 
 def _vectors(index: Index, space: str) -> NDArray[np.float32]:

@@ -55,10 +55,11 @@ from .summary import Summary, merge
 
 __all__ = ["build", "default_layers", "gather", "join", "summarised"]
 
-_Read = tuple[int, Tensor | ExplainError]
+_Read = tuple[int, Tensor | ExplainError, str]  # a picture, and what `identity` says of the file that it was
 _Batch = tuple[list[_Read], Tensor | None]
 _counters = ThreadPoolExecutor(4, "counts")  # one thread counts more slowly than a GPU answers
 SHARD = 512  # images in a shard, at most
+READINGS = 3  # of a file that changes meanwhile
 PATIENCE = 60.0  # seconds a shard may take: what an interruption can cost
 INPUT = 16 * 3 * 224 * 224
 TOP = 5
@@ -129,11 +130,13 @@ def build(
                 done, chunk = done + taken, chunk[taken:]
         if todo or manifest.data_digest != images.digest or not _sound(folder, manifest.merged):
             names = {name: number for number, name in enumerate(images.files)}
-            summaries, positions = gather(manifest, folder, names)
-            arrays = summary_arrays(summaries) | {"positions": positions}
-            manifest = replace(manifest, merged=write_arrays(folder, "merged", arrays), data_digest=images.digest)
+            summaries, positions, unreadable = gather(manifest, folder, names)
+            merged = write_arrays(folder, "merged", summary_arrays(summaries) | {"positions": positions})
+            manifest = replace(manifest, merged=merged, data_digest=images.digest, unreadable=unreadable)
             manifest.write(folder)
             store.sweep(folder, OWN, manifest.files)
+        elif manifest != read_manifest(folder):  # what was left out is other now
+            manifest.write(folder)
     progress(len(images), len(images), "complete")
 
 
@@ -192,10 +195,12 @@ def join(folders: Sequence[Path], out: Path) -> None:
         for folder, manifest in zip(folders, manifests, strict=True):
             for name in sorted(manifest.files - {MANIFEST}):
                 store.write(out / name, (folder / name).read_bytes())
-        whole = replace(manifests[0], data=" + ".join(m.data for m in manifests), shards=shards, merged=None)
-        summaries, positions = gather(whole, out, {name: number for number, name in enumerate(names)})
+        skipped = {file: why for manifest in manifests for file, why in manifest.skipped.items()}
+        data = " + ".join(m.data for m in manifests)
+        whole = replace(manifests[0], data=data, shards=shards, merged=None, skipped=skipped)
+        summaries, positions, unreadable = gather(whole, out, {name: number for number, name in enumerate(names)})
         merged = write_arrays(out, "merged", summary_arrays(summaries) | {"positions": positions})
-        whole = replace(whole, merged=merged, data_digest="")
+        whole = replace(whole, merged=merged, data_digest="", unreadable=unreadable)
         whole.write(out)
         store.sweep(out, OWN, whole.files)
 
@@ -228,7 +233,7 @@ def _resumed(fresh: Manifest, folder: Path) -> Manifest:
             f"{str(folder)!r} holds an index of {found.model!r} with other weights, layers or options; choose another "
             "folder, or build without resume to replace it."
         )
-    return replace(found, classes=fresh.classes, data=fresh.data, root=fresh.root)
+    return replace(found, classes=fresh.classes, data=fresh.data, root=fresh.root, skipped=fresh.skipped)
 
 
 def _named(folder: Path) -> set[str]:
@@ -255,7 +260,7 @@ def _plan(manifest: Manifest, images: ImageSet, folder: Path) -> tuple[list[Shar
         seen.update(here)
         labels = rows["labels"].tolist()
         same = len(here) == len(names) and all(
-            _identity(images, at) == identity and _label(images, at) == label
+            images.identity(at) == identity and _label(images, at) == label
             for at, identity, label in zip(here, identities, labels, strict=True)
         )
         if same:
@@ -274,24 +279,23 @@ def _sound(folder: Path, file: File | None) -> bool:
         return False
 
 
-def gather(manifest: Manifest, folder: Path, positions: dict[str, int]) -> tuple[dict[str, Summary], NDArray[np.int64]]:
-    """The summaries over all shards, with images by their position, and those positions in the order of the rows."""
+def gather(
+    manifest: Manifest, folder: Path, positions: dict[str, int]
+) -> tuple[dict[str, Summary], NDArray[np.int64], dict[str, str]]:
+    """The summaries over all shards, with images by their position; those positions in the order of the rows; and what
+    could not be read, with the reason."""
     parts: dict[str, Summary] = {}
     places = [np.zeros(0, np.int64)]
+    unreadable: dict[str, str] = {}
     for shard in manifest.shards:
-        names = lines_of(read_arrays(folder, shard.rows)["names"])
+        rows = read_arrays(folder, shard.rows)
+        names = lines_of(rows["names"])
+        unreadable |= {name: why for name, why in zip(names, lines_of(rows["errors"]), strict=True) if why}
         places.append(np.array([positions[name] for name in names], np.int64))
         for layer, part in summaries_of(read_arrays(folder, shard.summary), list(manifest.layers)).items():
             part = part.renumbered(places[-1])
             parts[layer] = merge([parts[layer], part], manifest.k) if layer in parts else part
-    return parts, np.concatenate(places)
-
-
-def _identity(images: ImageSet, at: int) -> str:
-    try:
-        return images.identity(at)
-    except BadFile:
-        return "gone"
+    return parts, np.concatenate(places), unreadable
 
 
 def _label(images: ImageSet, at: int) -> int:
@@ -309,7 +313,7 @@ class _Loader:
     def __init__(self, images: ImageSet, model: Model, workers: int, batch: int) -> None:
         self.images, self.preprocess, self.workers, self.ahead = images, model.preprocess, workers, 2 * batch
 
-    def __call__(self, positions: Sequence[int]) -> Iterator[tuple[int, Tensor | ExplainError]]:
+    def __call__(self, positions: Sequence[int]) -> Iterator[_Read]:
         with ThreadPoolExecutor(self.workers, "pictures") as pool:
             coming = iter(positions)
             pending = deque((at, pool.submit(self._read, at)) for at in islice(coming, self.ahead))
@@ -317,16 +321,29 @@ class _Loader:
                 while pending:
                     at, read = pending.popleft()
                     pending.extend((at, pool.submit(self._read, at)) for at in islice(coming, 1))
-                    yield at, read.result()
+                    yield at, *read.result()
             finally:
                 for _, read in pending:
                     read.cancel()
 
-    def _read(self, at: int) -> Tensor | ExplainError:
+    def _read(self, at: int) -> tuple[Tensor | ExplainError, str]:
+        """A picture, and what its file was before and after: of one that changes meanwhile nothing is believed."""
+        now = self.images.identity(at)
+        for _ in range(READINGS):
+            before, picture = now, self._tensor(at)
+            now = self.images.identity(at)
+            if now == before:
+                return picture, now
+        file = shorten(self.images.files[at])
+        return BadFile(f"{file} changed while it was read; make the index again when nobody writes to it."), ""
+
+    def _tensor(self, at: int) -> Tensor | ExplainError:
         try:
             return self.preprocess.tensor(self.images[at])
         except ExplainError as error:
             return error
+        except Exception as error:  # one picture that nobody thought of is not to cost the others
+            return BadFile(f"{shorten(self.images.files[at])} cannot be prepared: {reason_of(error)}.")
 
 
 @dataclass(eq=False)
@@ -391,6 +408,7 @@ class _Pass:
             model=self.model.name,
             model_digest=self.model.digest,
             data=self.images.name,
+            skipped=dict(self.images.skipped),
             root=None if self.images.root is None else str(self.images.root),
             classes=list(self.images.classes if self.labelled else self.model.classes),
             layers={name: list(layer.shape) for name, layer in self.layers.items()},
@@ -407,6 +425,7 @@ class _Pass:
         """The rows and summaries of the first images of positions, until they or the patience end; and how many."""
         summaries = {name: Summary.empty(layer.channels, self.k) for name, layer in self.layers.items()}
         errors: dict[int, str] = {}
+        identities: list[str] = []
         rows: list[tuple[Tensor, Tensor]] = []
         read: list[int] = []
         ended: Callable[[], tuple[Tensor, Tensor]] | None = None
@@ -414,11 +433,12 @@ class _Pass:
         coming = loaded(positions)
         batches = self._batches(coming, batch)
         for pictures, stacked in batches:
-            good = [(at, tensor) for at, tensor in pictures if isinstance(tensor, Tensor)]
-            errors |= {at: str(error) for at, error in pictures if not isinstance(error, Tensor)}
+            good = [(at, tensor) for at, tensor, _ in pictures if isinstance(tensor, Tensor)]
+            errors |= {at: str(error) for at, error, _ in pictures if not isinstance(error, Tensor)}
+            identities += [identity for _, _, identity in pictures]
             if stacked is not None:
                 numbers = np.arange(count, count + len(pictures), dtype=np.int32)[
-                    [isinstance(t, Tensor) for _, t in pictures]
+                    [isinstance(t, Tensor) for _, t, _ in pictures]
                 ]
                 begun = self._batch(summaries, stacked, numbers, good)
                 if ended is not None:  # on a GPU this one runs while what the last one found is counted
@@ -433,7 +453,7 @@ class _Pass:
         coming.close()  # type: ignore[attr-defined]
         if ended is not None:
             rows.append(ended())
-        return self._rows(positions[:count], read, rows, errors), summaries, count
+        return self._rows(positions[:count], identities, read, rows, errors), summaries, count
 
     def _batches(self, coming: Iterator[_Read], batch: int) -> Generator[_Batch, None, None]:
         """So many pictures at a time, and those that could be read as one tensor; for a GPU one batch ahead."""
@@ -441,7 +461,7 @@ class _Pass:
 
         def stacked() -> Iterator[_Batch]:
             while pictures := list(islice(coming, batch)):
-                good = [tensor for _, tensor in pictures if isinstance(tensor, Tensor)]
+                good = [tensor for _, tensor, _ in pictures if isinstance(tensor, Tensor)]
                 # From memory that is not paged, nobody waits for the way to the GPU.
                 out = torch.empty(len(good), *good[0].shape, pin_memory=True) if good and cuda else None
                 yield pictures, torch.stack(good, out=out) if good else None
@@ -517,7 +537,12 @@ class _Pass:
         return ended
 
     def _rows(
-        self, positions: list[int], read: list[int], rows: list[tuple[Tensor, Tensor]], errors: dict[int, str]
+        self,
+        positions: list[int],
+        identities: list[str],
+        read: list[int],
+        rows: list[tuple[Tensor, Tensor]],
+        errors: dict[int, str],
     ) -> Arrays:
         """One row an image; NaN and class -1 where the picture could not be read."""
         n, top = len(positions), min(TOP, len(self.model.classes))
@@ -531,7 +556,7 @@ class _Pass:
             "loss": np.full(n, np.nan, np.float32),
             "labels": labels,
             "names": text_array([self.images.files[p] for p in positions]),
-            "identities": text_array([_identity(self.images, p) for p in positions]),
+            "identities": text_array(identities),
             "errors": text_array([errors.get(p, "") for p in positions]),
         }
         if self.images.columns:

@@ -61,7 +61,8 @@ class Shard:
 @dataclass(frozen=True)
 class Manifest:
     """layers: name -> shape (C, H, W) or (C,); head: the layer whose input the features are; grouped: by "label" or
-    "prediction"; merged: the summary over all shards, once the pass is complete."""
+    "prediction"; merged: the summary over all shards, once the pass is complete; skipped: what lay beside the pictures
+    and was left out, unreadable: pictures that could not be read, each by its path with the reason."""
 
     model: str
     model_digest: str
@@ -77,6 +78,8 @@ class Manifest:
     data_digest: str = ""
     shards: list[Shard] = field(default_factory=list)
     merged: File | None = None
+    skipped: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
 
     @property

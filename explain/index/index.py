@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..columns import rows_where, slices_of
-from ..data import ImageSet, known_as, load_images
+from ..data import ImageSet, known_as, named_images
 from ..errors import BadFile, BadValue, ExplainError, Unknown, shorten
 from ..images import SCALES
 from ..network.features import vector
@@ -118,20 +118,26 @@ class Index:
 
     @cached_property
     def images(self) -> ImageSet:
-        """The pictures, in the order by which the index names them. A vanished or changed file is noticed when read."""
+        """The pictures, in the order by which the index names them. Reading one that is gone, or is another than when
+        it was indexed, raises BadFile, which says so."""
         names = self._column("names")
         known = self.manifest
         name = known_as(known.data) if known.root is None else None
-        whole = load_images(name) if name and self._given is None else self._given
+        whole = named_images(name) if name and self._given is None else self._given
         if whole is not None and whole.files[: len(names)] == tuple(names):
             return whole.head(len(names))
         if self._given is not None:
             raise BadFile(f"The index {str(self.folder)!r} is over other pictures than those of {self._given.name!r}.")
-        classes = tuple(known.classes) if known.grouped == "label" else ()
-        labels = self.labels if known.grouped == "label" else None
-        root = None if known.root is None else Path(known.root)
-        source = None if root or name else _Elsewhere(known.data, len(names))
-        return ImageSet(known.data, tuple(names), labels, classes, root=root, source=source, columns=self.columns)
+        return ImageSet(
+            name=known.data,
+            files=tuple(names),
+            labels=self.labels if known.grouped == "label" else None,
+            classes=tuple(known.classes) if known.grouped == "label" else (),
+            root=None if known.root is None else Path(known.root),
+            source=None if known.root or name else _Elsewhere(known.data, len(names)),
+            columns=self.columns,
+            states=tuple(self._column("identities")),
+        )
 
     @cached_property
     def said(self) -> dict[str, Sequence[Any]]:
@@ -192,9 +198,9 @@ class Index:
 
     @cached_property
     def skipped(self) -> dict[str, str]:
-        """Pictures that could not be read, with the reason."""
+        """Pictures that could not be read, and what was left out of their folder, by its path, with the reason."""
         found = zip(self._column("names"), self._column("errors"), strict=True)
-        return {name: error for name, error in found if error}
+        return {**{name: error for name, error in found if error}, **self.manifest.skipped}
 
     def label(self, image: int) -> str | None:
         number = int(self.labels[image])
@@ -214,7 +220,11 @@ class Index:
         return self._merged["positions"] if self._merged else np.arange(len(self))
 
     def _table(self, name: str) -> NDArray[Any]:
-        rows = np.concatenate([rows[name] for rows in self._rows])
+        parts = [rows[name] for rows in self._rows]
+        if parts[0].ndim == 2:  # where no picture of a shard could be read, it is not known how wide a row is
+            width = max(part.shape[1] for part in parts)
+            parts = [part if part.shape[1] else np.full((len(part), width), np.nan, part.dtype) for part in parts]
+        rows = np.concatenate(parts)
         ordered = np.empty_like(rows)
         ordered[self._positions] = rows
         return ordered
@@ -372,11 +382,25 @@ class Index:
     @cached_property
     def pixels(self) -> NDArray[np.float32]:
         """(N, D), what the net sees of each picture, averaged down to at most 32 pixels a side, in 0..1 (floats in
-        their own units). Not kept on
-        the disk: read at first use."""
-        return np.stack(
-            [self._pixels(self.images[k]) if self.predictions[k, 0] >= 0 else self._blank for k in range(len(self))]
-        )
+        their own units); NaN for those of `skipped` and `gone`. Not kept on the disk: read at first use."""
+        return self._seen[0]
+
+    @property
+    def gone(self) -> dict[str, str]:
+        """Pictures that cannot be read any more, as they were removed or have changed since, with the reason; found by
+        reading all, as `pixels` does."""
+        return self._seen[1]
+
+    @cached_property
+    def _seen(self) -> tuple[NDArray[np.float32], dict[str, str]]:
+        found, gone = [], {}
+        for k in range(len(self)):
+            try:
+                found.append(self._pixels(self.images[k]) if self.predictions[k, 0] >= 0 else self._blank)
+            except BadFile as error:
+                found.append(self._blank)
+                gone[self.images.files[k]] = str(error)
+        return np.stack(found), gone
 
     @cached_property
     def _blank(self) -> NDArray[np.float32]:

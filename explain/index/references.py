@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from ..data import list_images
+from ..data import list_images, printable
 from ..data.containers import is_inside
 from ..errors import BadFile, BadValue, shorten
 from ..images import Bands
 from ..project import project
 from ..store import sha256
+from .files import Manifest
 from .index import Index
 
-__all__ = ["file_name", "index_of", "reference"]
+__all__ = ["file_name", "index_of", "left_out", "reference"]
 
 
 def index_of(index: Index, image: Any) -> int | None:
@@ -88,7 +89,18 @@ def _is_shipped(index: Index) -> bool:
 
 def file_name(index: Index, file: str) -> str:
     """A file of an index by a name that does not say where this machine keeps it."""
-    root = index.images.root
+    return _below(file, index.images.root)
+
+
+def left_out(manifest: Manifest, skipped: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What of an index's pictures was left out and why, by such names; `skipped` as Index has it, by default what the
+    complete pass has noted."""
+    root = None if manifest.root is None else Path(manifest.root)
+    skipped = {**manifest.unreadable, **manifest.skipped} if skipped is None else skipped
+    return {_below(file, root): why.replace(shorten(file), "It") for file, why in skipped.items()}
+
+
+def _below(file: str, root: Path | None) -> str:
     if root is not None:
-        return Path(os.path.relpath(file, root)).as_posix()
-    return Path(file).name if Path(file).is_absolute() else file
+        return printable(Path(os.path.relpath(file, root)).as_posix())
+    return printable(Path(file).name if Path(file).is_absolute() else file)

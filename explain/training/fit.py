@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from .. import store
-from ..data import ImageSet, from_arrays, load_images
+from ..data import ImageSet, from_arrays, load_images, named_images
 from ..errors import BadFile, BadValue, ExplainError
 from ..figure import versions
 from ..network.exact import repeatable
@@ -69,12 +69,12 @@ def train(
     if isinstance(start, str):
         changes["start"], start = start, None
     plan, place = recipe_of(recipe).changed(**changes), choose_device(device)
-    images = load_images(plan.data if data is None else data)
+    images = named_images(plan.data) if data is None else load_images(data)
     check(images)
     if test is None and images.name in ("fashion-mnist-train", "mnist-train"):
         test = images.name.removesuffix("-train")
     begun = begin(plan, images, start)
-    held_out = None if test is None else _like(load_images(test), images)
+    held_out = None if test is None else _like(named_images(test), images)
     kept = None if folder is None else Record(Path(folder), plan, images, begun)
     with store.lock(kept.folder, kept.busy) if kept else nullcontext(), forked(place), repeatable(place):
         run = _Run(plan, begun, images, held_out, place)

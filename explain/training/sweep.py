@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from ..data import ImageSet, load_images
+from ..data import ImageSet, load_images, named_images
 from ..errors import BadValue, ExplainError
 from .fit import train
 from .recipes import Recipe
@@ -43,7 +43,8 @@ def sweep(
     for row in changes:
         asked = dict(row)
         limit = asked.pop("limit", None)
-        images = load_images(plan.data if data is None else data, None if limit is None else int(limit))
+        given = named_images(plan.data) if data is None else data
+        images = load_images(given, None if limit is None else int(limit))
         try:
             model = train(plan, images, test=test, **_nested(plan, asked), **same)
             about = model.about

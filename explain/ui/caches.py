@@ -8,8 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from explain import workspace
-from explain.data import ImageSet, is_here, list_images, load_images
+from explain import data, workspace
+from explain.data import ImageSet, is_here, list_images
 from explain.errors import ExplainError, Unknown
 from explain.images import content
 from explain.index import MANIFEST, Index
@@ -20,6 +20,7 @@ from explain.ui.selection import get
 from explain.views import View
 from explain.views.facts import Facts
 from explain.workspace.opener import Opener, find_index, is_model_name
+from explain.workspace.pictures import open_named
 from explain.workspace.runs import images_of
 
 DEFAULT_MODEL = "efficientnet-lite0"
@@ -55,7 +56,7 @@ def default_model() -> str:
 
 @st.cache_resource(max_entries=INDEXES_KEPT, show_spinner=False)
 def _named_images(name: str, _changed: int) -> ImageSet:
-    return load_images(name)
+    return data.named_images(name)
 
 
 def named_images(name: str) -> ImageSet:
@@ -95,7 +96,7 @@ def picture(name: str = "picture") -> Any:
 def _opened(reference: str) -> Any:
     if reference.partition("/")[0] not in ("upload", *list_images()):
         raise ExplainError(f"Unknown picture {reference!r}. Choose a shipped one such as 'photos/0', or upload a file.")
-    return workspace.open_picture(reference)
+    return open_named(reference)
 
 
 def cached(compute: Callable[..., Any], chosen: Model | Index, *args: Any, **options: Any) -> Any:

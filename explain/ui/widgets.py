@@ -3,10 +3,11 @@
 import html
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ import streamlit as st
 from PIL import Image
 
 from explain import workspace
-from explain.data import EXTENSIONS, list_images, load_images
+from explain.data import EXTENSIONS, list_images, named_images
 from explain.errors import ExplainError
 from explain.figure import FORMATS, Figure, Panel, Scale
 from explain.images import VISIONS, enlarge, png, seen_as
 from explain.index import Index
+from explain.index.references import left_out
 from explain.nets import NETS
 from explain.network.model import Layer, Model
 from explain.options import Choices, Option, Range
@@ -31,6 +33,7 @@ from explain.ui.text import literal
 from explain.workspace import picture_sets
 
 LEAST_PIXELS = 336
+SKIPPED_SHOWN = 1000  # files that were left out
 OWN_SHOWN = 100  # pictures of a set that the list offers
 PREVIEW_PIXELS = 1400
 VISION_HELP = "How the colours look in greyscale print, or to a colour-blind eye."
@@ -140,8 +143,8 @@ def own_references() -> list[str]:
 @cache
 def demo_references(channels: int) -> list[str]:
     """Every photograph, or three pictures of each class of Fashion-MNIST."""
-    photos = [f"photos/{file.replace(chr(92), '/').rpartition('/')[2]}" for file in load_images("photos").files]
-    images = load_images("fashion-mnist")
+    photos = [f"photos/{file.replace(chr(92), '/').rpartition('/')[2]}" for file in named_images("photos").files]
+    images = named_images("fashion-mnist")
     clothes = [f"fashion-mnist/{i}" for c in range(10) for i in (images.labels == c).nonzero()[0][:3]]
     return [*clothes, *photos] if channels == 1 else [*photos, *clothes]
 
@@ -152,7 +155,7 @@ def describe(reference: str) -> str:
     if family == "upload":
         return f"upload {key[:8]}"
     if family == "fashion-mnist" and key.isdecimal() and int(key) < 10_000:
-        images = load_images("fashion-mnist")
+        images = named_images("fashion-mnist")
         return f"{images.classes[images.labels[int(key)]]} · {key}"
     return key.rpartition(".")[0] or str(reference)
 
@@ -187,7 +190,23 @@ def choose_index(model: Model) -> Index | None:
         if chosen not in found:  # its folder has been removed since
             jobs.forget(job.key)
             selection.again()
-    return caches.index(model, found[chosen])
+    index = caches.index(model, found[chosen])
+    show_skipped(chosen, left_out(index.manifest, index.skipped))
+    return index
+
+
+def show_skipped(name: str, by_index: Mapping[str, str] = MappingProxyType({})) -> None:
+    """What was left out of pictures, when they were handed in and by an index over them, counted and listed with its
+    reason; nothing where that is nothing."""
+    kept = picture_sets.named().get(name)
+    skipped = {**(kept.skipped if kept else {}), **by_index}
+    if not skipped:
+        return
+    with st.popover(f"{len(skipped):,} left out", icon=":material/rule:"):
+        some = list(skipped)[:SKIPPED_SHOWN]
+        st.dataframe({"file": some, "why": [skipped[name] for name in some]}, hide_index=True)
+        if len(some) < len(skipped):
+            st.caption(f"The first {len(some):,} of {len(skipped):,}; `python -m explain index ... --json` lists all.")
 
 
 def queried(index: Index, picture: Any) -> Any:
@@ -200,7 +219,7 @@ def queried(index: Index, picture: Any) -> Any:
 def build(model: Model, chosen: str, progress: jobs.Progress) -> str:
     """An index over a set of pictures by its name."""
     uploaded = None if chosen in list_images() else picture_sets.named().get(chosen)
-    images = picture_sets.images_of(uploaded.reference) if uploaded else chosen
+    images = picture_sets.images_of(uploaded.reference) if uploaded else named_images(chosen)
     return str(workspace.build_index(model, images, progress=progress).folder)
 
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from ..data import ImageSet, list_images
+from ..data import ImageSet, list_images, printable
 from ..errors import BadValue, shorten
 from ..figure import Figure, Panel
 from ..images import Picture, to_bytes
@@ -99,7 +99,7 @@ def _files(images: ImageSet | list[Picture]) -> list[str]:
     if not isinstance(images, ImageSet):
         return [shown(str(picture.info.get("name", ""))) for picture in images]
     shipped = f"{images.name}/" if images.name in list_images() else ""
-    return [f"{shipped}{Path(file).name}" for file in images.files]
+    return [f"{shipped}{printable(Path(file).name)}" for file in images.files]
 
 
 def _classes(images: ImageSet | list[Picture]) -> list[str]:

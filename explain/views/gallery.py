@@ -18,7 +18,7 @@ from PIL import Image
 
 from ..attribution.target import NowhereError, Target, class_of, layer_for, target_within
 from ..columns import extended, rows_where
-from ..data import ImageSet
+from ..data import ImageSet, printable
 from ..errors import BadFile, BadValue, NotSupported, shorten
 from ..figure import VERSION, Figure, Grid, Panel, Pixels
 from ..images import contact_sheet, png
@@ -412,7 +412,7 @@ def _shrunk(tile: Pixels, factor: float) -> Pixels:
 def _file(images: ImageSet, number: int) -> str:
     """A name that does not say where this machine keeps the file."""
     file = images.files[number]
-    return shown(file) if images.root is None else Path(os.path.relpath(file, images.root)).as_posix()
+    return printable(shown(file) if images.root is None else Path(os.path.relpath(file, images.root)).as_posix())
 
 
 def _some(files: Sequence[str]) -> str:

@@ -120,7 +120,8 @@ class Neighbours(Result):
     def summary(self) -> str:
         rows = zip(*(self.table[name] for name in ("space", "distance", "image", "file")), strict=True)
         lines = [f"{space:8}  {distance:10.4g}  {number:6d}  {file}" for space, distance, number, file in rows]
-        return "\n".join([*lines, *(f"{space}: {self.agrees(space)}" for space in SPACES)])
+        agreed = (f"{space}: {self.agrees(space)}" for space in SPACES)
+        return "\n".join([*lines, *agreed, *filter(None, [_gone(self).strip()])])
 
 
 @view
@@ -163,6 +164,7 @@ def compute(
         )
 
     features, pixels = map(ranked, SPACES)
+    gone = {"gone": len(index.gone)} if index.gone else {}
     return Neighbours(
         number=number,
         label=label,
@@ -176,6 +178,7 @@ def compute(
             "by": by,
             "class": known,
             "agreement": {"features": features.agreement, "pixels": pixels.agreement},
+            **gone,
         },
     )
 
@@ -197,7 +200,7 @@ def render(
         columns=1,
         facts=result.facts,
         note=f"Under each picture its {result.facts['metric']} distance. Blue frame: the query's {compared}; orange: "
-        f"another; grey: not known. {CAVEAT}",
+        f"another; grey: not known. {CAVEAT}{_gone(result)}",
         arrays={
             f"{space}_{name}": getattr(result.ranking(space), name)
             for space in SPACES
@@ -211,6 +214,17 @@ def render(
 
 def written(distance: float) -> str:
     return f"{distance:#.3g}".rstrip(".")
+
+
+def _gone(result: Neighbours) -> str:
+    """What to make of pictures that cannot be read any more."""
+    count = result.facts.get("gone", 0)
+    if not count:
+        return ""
+    said = (
+        f"{count:,} {'picture' if count == 1 else 'pictures'} of the index cannot be read any more, removed or changed"
+    )
+    return f" {said} since: grey, and in pixel space nobody's neighbour. Make the index again to take up what is new."
 
 
 def _own_tile(index: Index, number: int) -> Pixels:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from .. import store
-from ..data import ImageSet, load_images
+from ..data import ImageSet, list_images, load_images
 from ..errors import ExplainError
-from ..index import Index, read_manifest
+from ..index import Index, Manifest, read_manifest
 from ..index.build import build
 from ..network.model import Model
 from ..progress import Progress, unheard
 from ..project import project
+from . import picture_sets
 from .folder import root
 from .models import load_model, model_folder
 
@@ -66,8 +67,18 @@ def list_indexes(model: Model) -> dict[str, Path]:
         except ExplainError:  # damaged, foreign, or not written yet
             continue
         if manifest.model_digest == model.digest and manifest.merged:
-            found[folder.name if manifest.data in found else manifest.data] = folder
+            free = manifest.data not in found and _has_its_name(manifest)
+            found[manifest.data if free else folder.name] = folder
     return found
+
+
+def _has_its_name(manifest: Manifest) -> bool:
+    """Whether no other pictures than those of the index are known by its name, such as those shipped."""
+    kept = picture_sets.named()
+    if manifest.data in kept:
+        place = picture_sets.folder_of(kept[manifest.data])
+        return manifest.root is not None and Path(manifest.root).resolve() == place.resolve()
+    return manifest.root is None or manifest.data not in list_images() or manifest.data in project().images
 
 
 def index_folder(

@@ -12,6 +12,7 @@ import json
 import re
 import shutil
 import tempfile
+import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,9 +21,11 @@ from typing import Any, BinaryIO, NamedTuple
 
 from .. import store
 from ..data import EXTENSIONS, ImageSet, list_images, load_images, without_arrays
+from ..data.folders import BESIDE, class_name, why_not
 from ..data.tables import TABLES, path_column, read_columns
 from ..errors import BadFile, ExplainError, Unknown, shorten
 from ..images import decode
+from ..images.formats import HEAD
 from .folder import root
 
 __all__ = ["MOST_BYTES", "Pictures", "found", "images_of", "keep", "named", "opened", "remove", "unpack"]
@@ -35,7 +38,8 @@ MOST_RATIO = 100  # how many times larger than the ZIP its pictures may be, beyo
 SMALL = 20 << 20
 MOST_KEPT = 20
 CARD = "card.json"
-_NAME = re.compile(r"[^\W_][\w .,()&+'-]{0,79}")
+_NAME = re.compile(r"[^\W_][\w .,()&+'-]{0,79}")  # without the marks that letters may bear
+_JOINERS = "\u200c\u200d"  # between letters of some scripts
 _REFERENCE = re.compile(r"zip/([0-9a-f]{16})")
 
 
@@ -81,8 +85,13 @@ def opened(reference: str) -> Path:
     known = _read(root() / "zips" / match[1] / CARD) if match else None
     if match is None or known is None:
         raise BadFile(f"The pictures {shorten(reference)} are not kept any more; upload them again.")
-    folder = root() / "zips" / match[1] / known.name
+    folder = folder_of(known)
     return folder / f"{known.name}.csv" if known.table else folder
+
+
+def folder_of(known: Pictures) -> Path:
+    """Where they lie."""
+    return root() / "zips" / known.reference.partition("/")[2] / known.name
 
 
 def images_of(reference: str) -> ImageSet:
@@ -149,9 +158,10 @@ def _kept(
     known = _read(place / CARD)
     if known and (len(known.classes) > 1 or not classes):
         return known
-    place.parent.mkdir(parents=True, exist_ok=True)
+    with store.written(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
     called = _free_name(re.sub(r"[^A-Za-z0-9]+", "-", Path(name).stem).strip("-")[:40] or "pictures")
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".unpacking-") as temporary:
+    with store.written(place), tempfile.TemporaryDirectory(dir=place.parent, prefix=".unpacking-") as temporary:
         half = Path(temporary) / digest
         tables = [one for one in members if one.path.suffix.lower() in TABLES and not _hidden(one.path)]
         if len(tables) > 1:
@@ -182,11 +192,13 @@ class _Unpacking:
         return Pictures(reference, called, classes, self.skipped, sum(self.counts.values()))
 
     def write(self, members: Iterable[_Member], folders: list[PurePosixPath], strict: bool, flat: bool) -> _Unpacking:
-        pictures = [one for one in members if _is_picture(one.path)]
-        kept = set(without_arrays([str(one.path) for one in pictures]))  # arrays beside pictures are no pictures
-        pictures = [one for one in pictures if str(one.path) in kept]
+        judged = [(one, why) for one in members if (why := _why_not(one)) != ""]
+        kept = set(without_arrays([str(one.path) for one, why in judged if why is None]))
+        pictures = [one for one, why in judged if why is None and str(one.path) in kept]
+        self.skipped |= {str(one.path): why or BESIDE for one, why in judged if why or str(one.path) not in kept}
         if not pictures:
-            raise BadFile(f"{shorten(self.name)} has no pictures; their names end in {', '.join(EXTENSIONS)}.")
+            ends = f"{shorten(self.name)} has no pictures; their names end in {', '.join(EXTENSIONS)}."
+            raise BadFile(f"{ends}{self._first_skipped()}")
         # One folder around everything, as file managers make it.
         around = {one.path.parts[0] for one in pictures}
         deep = len(around) == 1 and all(len(one.path.parts) > 2 for one in pictures)
@@ -212,21 +224,29 @@ class _Unpacking:
         if empty:
             raise BadFile(f"None of the pictures of class {empty[0]!r} in {shorten(self.name)} can be read.")
         if not self.places:
-            raise BadFile(f"None of the pictures of {shorten(self.name)} can be read.")
+            raise BadFile(f"None of the pictures of {shorten(self.name)} can be read.{self._first_skipped()}")
         return self
+
+    def _first_skipped(self) -> str:
+        return next((f" {shorten(path)}: {why}" for path, why in self.skipped.items()), "")
 
     def _contents(self, pictures: Iterable[_Member]) -> Iterator[tuple[PurePosixPath, bytes]]:
         total = 0
         for path, read in pictures:
-            content = read(MOST_EACH + 1)
-            if len(content) > MOST_EACH:
-                raise BadFile(f"{shorten(str(path))} has more than {MOST_EACH >> 20} MB; a picture may not.")
+            try:
+                content = read(MOST_EACH + 1)
+            except Exception as error:  # of a dozen kinds, for a member that is damaged or encrypted
+                self.skipped[str(path)] = f"It cannot be unpacked: {error}."
+                continue
             total += len(content)
             if total > MOST_UNPACKED or total > max(SMALL, MOST_RATIO * self.size):
                 raise BadFile(
                     f"{shorten(self.name)} holds far more than its {self.size:,} bytes: it is not unpacked. At most "
                     f"{MOST_UNPACKED >> 30} GB, and {MOST_RATIO} times its size."
                 )
+            if len(content) > MOST_EACH:
+                self.skipped[str(path)] = f"It has more than {MOST_EACH >> 20} MB; a picture may not."
+                continue
             yield path, content
 
 
@@ -244,10 +264,8 @@ def _with_table(
     by_end |= {path.name: place for path, place in places.items()}  # a table often has names only
     beside = table.path.parent
     moved = [
-        by_end.get((beside / str(value)).as_posix())
-        or by_end.get(str(value))
-        or by_end.get(PurePosixPath(str(value)).name)
-        for value in columns[paths]
+        by_end.get((beside / value).as_posix()) or by_end.get(value) or by_end.get(PurePosixPath(value).name)
+        for value in map(class_name, map(str, columns[paths]))
     ]
     rows = [k for k, place in enumerate(moved) if place]
     if not rows:
@@ -284,7 +302,7 @@ def _classes(
     full = {path.parts[depth] for path in pictures if len(path.parts) > depth + 1}
     labels = full | {path.parts[depth] for path in folders if len(path.parts) > depth and strict}
     for label in sorted(labels):
-        if not _NAME.fullmatch(label):
+        if not _NAME.fullmatch("".join(c for c in label if unicodedata.category(c)[0] != "M" and c not in _JOINERS)):
             raise BadFile(
                 f"{label!r} in {shorten(name)} cannot be the name of a class; use letters, digits and spaces."
             )
@@ -302,7 +320,7 @@ def _free_name(wanted: str) -> str:
 
 
 def _path(text: str) -> PurePosixPath:
-    path = PurePosixPath(text.replace("\\", "/"))
+    path = PurePosixPath(class_name(text).replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or not path.parts or re.match("[A-Za-z]:", str(path)):
         raise BadFile(f"The path {shorten(text)} leads out of the ZIP: it is not unpacked.")
     return path
@@ -312,8 +330,16 @@ def _hidden(path: PurePosixPath) -> bool:
     return any(part.startswith((".", "__MACOSX")) for part in path.parts)
 
 
-def _is_picture(path: PurePosixPath) -> bool:
-    return not _hidden(path) and path.suffix.lower() in EXTENSIONS
+def _why_not(one: _Member) -> str | None:
+    """As `why_not`, of a file that was handed in."""
+    if _hidden(one.path):
+        return ""
+    named = one.path.suffix.lower() in (*EXTENSIONS, *TABLES)
+    try:
+        head = b"" if named else one.read(HEAD)
+    except Exception:  # of a dozen kinds, for a member that is damaged or encrypted
+        head = b""
+    return why_not(one.path.name, head)
 
 
 def _reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Any:

@@ -6,13 +6,13 @@ import os
 from functools import cache
 from pathlib import Path
 
-from ..data import ImageSet, list_images, load_images
+from ..data import BY_NAME, ImageSet, list_images, named_images
 from ..errors import BadValue, Unknown, shorten
 from ..images import Picture, copied, decode
 from . import picture_sets
 from .uploads import is_upload, open_upload
 
-__all__ = ["open_picture"]
+__all__ = ["open_named", "open_picture"]
 
 
 def open_picture(reference: str) -> Picture:
@@ -21,24 +21,42 @@ def open_picture(reference: str) -> Picture:
     The reference stays with the picture as info["name"], the size of an upload's file as info["bytes"].
     Raises Unknown, BadValue or BadFile.
     """
-    if is_upload(reference):
-        image = open_upload(reference)
-    elif (family := reference.partition("/")[0]) in list_images():
-        image = _member(_named_set(family), reference.partition("/")[2])
-    elif family in (kept := picture_sets.named()):
-        image = _member(picture_sets.images_of(kept[family].reference), reference.partition("/")[2])
-    elif os.path.isfile(reference):
-        image = decode(reference)
-    else:
+    if reference.startswith(BY_NAME):
+        return open_named(reference.removeprefix(BY_NAME))
+    is_file = os.path.isfile(reference)
+    if reference.partition("/")[0] in ("upload", *list_images(), *picture_sets.named()):
+        if is_file:
+            raise BadValue(
+                f"{reference!r} may be of a set of pictures by that name, and is a file here: write './{reference}' "
+                f"for the file, '{BY_NAME}{reference}' for the set."
+            )
+        return open_named(reference)
+    if not is_file:
         examples = [f"{name}/0" for name in list_images()]
         raise Unknown("picture", reference, examples, "Or the path of a picture file.")
+    image = decode(reference)
+    image.info["name"] = reference
+    return image
+
+
+def open_named(reference: str) -> Picture:
+    """The same, but never a file by its path, so that whoever is a stranger may name it."""
+    family, _, key = reference.partition("/")
+    if is_upload(reference):
+        image = open_upload(reference)
+    elif family in list_images():
+        image = _member(_named_set(family), key)
+    elif family in (kept := picture_sets.named()):
+        image = _member(picture_sets.images_of(kept[family].reference), key)
+    else:
+        raise Unknown("picture", reference, [f"{name}/0" for name in list_images()])
     image.info["name"] = reference
     return image
 
 
 @cache
 def _named_set(name: str) -> ImageSet:
-    return load_images(name)
+    return named_images(name)
 
 
 def _member(images: ImageSet, key: str) -> Picture:

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from .. import store
-from ..data import ImageSet, load_images
+from ..data import ImageSet, load_images, named_images
 from ..errors import BadFile, BadValue, ExplainError
 from ..isolate import Crashed, isolate
 from ..network.checkpoint import read_json
@@ -58,7 +58,7 @@ class RunRequest:
 
 def images_of(data: str, limit: int = 0) -> ImageSet:
     """The pictures of this name. Raises ExplainError where they are not there."""
-    return load_images(picture_sets.images_of(data) if data.startswith("zip/") else data, limit or None)
+    return load_images(picture_sets.images_of(data) if data.startswith("zip/") else named_images(data), limit or None)
 
 
 def reserve(wanted: RunRequest) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from .. import store
@@ -27,7 +28,8 @@ def open_upload(reference: str) -> Picture:
     path = root() / "uploads" / reference.removeprefix("upload/")
     if not path.is_file():
         raise BadFile(f"Upload {shorten(reference)} is no longer kept; uploads expire after {UPLOAD_DAYS} days.")
-    os.utime(path)
+    with suppress(OSError):  # it is read where nothing may be written, too: there nobody deletes it either
+        os.utime(path)
     image = decode(path, reference)
     image.info["bytes"] = path.stat().st_size
     return image

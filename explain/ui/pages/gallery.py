@@ -5,7 +5,7 @@ import streamlit as st
 
 from explain import workspace
 from explain.columns import slices_of
-from explain.data import ImageSet, is_here, list_images
+from explain.data import ImageSet, is_here, list_images, printable
 from explain.trust import CHECKED
 from explain.ui import caches, choices, dropped, jobs, selection, widgets
 from explain.ui.parts import saliency_choices
@@ -75,7 +75,7 @@ def take(images: ImageSet, number: int) -> None:
     if known is not None:
         selection.choose("picture", known)
     else:
-        name = Path(images.files[number]).name
+        name = printable(Path(images.files[number]).name)
         dropped.take_picture(workspace.keep_upload(images.encoded(number), name), name)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from explain import workspace
+from explain.data import printable
 from explain.explorer import Cloud, Thumbs
 from explain.index import Index, references
 from explain.projections.picture_map import Placed
@@ -207,7 +208,7 @@ def take(index: Index, number: int) -> None:
     if reference is not None:
         selection.choose("picture", reference)
         return
-    name = Path(index.images.files[number]).name
+    name = printable(Path(index.images.files[number]).name)
     dropped.take_picture(workspace.keep_upload(index.images.encoded(number), name), name)
 
 

@@ -6,6 +6,9 @@ from explain import workspace
 from explain.data import EXTENSIONS, is_here, list_images
 from explain.data.tables import TABLES
 from explain.errors import BadValue, ExplainError, enumerate_some
+from explain.images.formats import OTHERS
+from explain.index import read_manifest
+from explain.index.references import left_out
 from explain.network.model import Model
 from explain.project import FILE
 from explain.ui import jobs, selection, widgets
@@ -26,9 +29,14 @@ def show_sets(model: Model) -> None:
         a, b = st.columns([5, 1], vertical_alignment="center")
         if name in indexed:
             a.markdown(f":material/check: {words}")
+            with a:
+                widgets.show_skipped(name, left_out(read_manifest(indexed[name])))
         elif a.button(f"Look through {words}", key=f"index-{name}", type="tertiary", icon=":material/manage_search:"):
             selection.choose("index", name)
             st.session_state["indexing"] = name
+        elif name in uploaded:
+            with a:
+                widgets.show_skipped(name)
         if name in uploaded and b.button("", key=f"drop-{name}", icon=":material/delete:", help=f"Remove {words}"):
             picture_sets.remove(uploaded[name].reference)
             selection.again()
@@ -49,7 +57,8 @@ def take_pictures() -> None:
         f"in by {FILE} or `python -m explain index`."
     )
     with st.form("pictures", border=False):
-        kinds = ["zip", *(one.removeprefix(".") for one in (*EXTENSIONS, *TABLES))]
+        # Those that are not read come too, so that it is said why.
+        kinds = ["zip", *(one.removeprefix(".") for one in (*EXTENSIONS, *TABLES, *OTHERS))]
         files = st.file_uploader("A ZIP, or pictures and their table", kinds, accept_multiple_files=True)
         folder = st.file_uploader("Or a folder", kinds, accept_multiple_files="directory")
         a, b = st.columns(2)
@@ -73,7 +82,7 @@ def take_pictures() -> None:
         widgets.show_error(error)
         return
     skipped = [f"{file}: {why}" for file, why in made.skipped.items()]
-    more = [f"Left out: {enumerate_some(skipped, 3)}."] if skipped else []
+    more = [f"{len(skipped):,} left out: {enumerate_some(skipped, 3)}."] if skipped else []
     if made.table and not made.classes:
         columns = ", ".join(picture_sets.images_of(made.reference).columns)
         more.append(f"They have no classes: none of the table's columns was named, nor is called so ({columns}).")

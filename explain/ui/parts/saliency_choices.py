@@ -8,7 +8,7 @@ from torch import Tensor
 
 from explain import workspace
 from explain.attribution.target import class_of
-from explain.data import list_images, load_images
+from explain.data import list_images, named_images
 from explain.errors import NotSupported
 from explain.network.model import Model
 from explain.registry import Entry
@@ -189,7 +189,7 @@ def label_of(reference: str) -> str | None:
     family, _, key = reference.partition("/")
     if family not in list_images() or not key.isdecimal():
         return None
-    images = load_images(family)
+    images = named_images(family)
     if images.labels is None or int(key) >= len(images):
         return None
     return images.classes[images.labels[int(key)]]

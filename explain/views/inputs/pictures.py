@@ -177,9 +177,9 @@ class PicturesInput(ImagesInput):
 
 def shown(name: str) -> str:
     """A picture's name as facts have it: a reference, or a file's name, as where that lies is nobody's business."""
-    from ...data import list_images
+    from ...data import list_images, printable
 
-    return name if name.partition("/")[0] in ("upload", *list_images()) else Path(name).name
+    return printable(name if name.partition("/")[0] in ("upload", *list_images()) else Path(name).name)
 
 
 def pixels_of(model: Model | None, image: Any) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ...images import Bands
+from ...images import Bands, as_image
 from ...network.model import Model
 from ...store import sha256
 from ..inputs import shown
@@ -27,14 +27,18 @@ class PreparedPicture(NamedTuple):
 
 
 def prepare(model: Model, image: Any) -> PreparedPicture:
-    """The picture prepared once. Its facts are its name where it has one, and the digest of the pixels."""
-    crop = model.preprocess.crop(image)
+    """The picture prepared once. Its facts are its name where it has one, the digest of the pixels, and what was done
+    to it when it was read."""
     name = str(image) if isinstance(image, (str, Path)) else str(_info(image).get("name", ""))
+    image = as_image(image)
+    crop = model.preprocess.crop(image)
     batch = model.preprocess.scaled(crop)[None].to(model.device)
-    covered = {"covered": _info(image)["covered"]} if "covered" in _info(image) else {}
-    return PreparedPicture(
-        model.preprocess.shown(crop), batch, {"image": shown(name), "pixels": sha256(crop.tobytes()), **covered}
-    )
+    facts: dict[str, Any] = {"image": shown(name), "pixels": sha256(crop.tobytes())}
+    if "covered" in image.info:
+        facts["covered"] = image.info["covered"]
+    if image.info.get("notes"):
+        facts["image_notes"] = list(image.info["notes"])
+    return PreparedPicture(model.preprocess.shown(crop), batch, facts)
 
 
 def _info(image: Any) -> dict[Any, Any]:
