@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explain.errors import ExplainError
-from explain.ui import jobs
+from explain.ui import job_queue, jobs
 
 MOST_WAIT = 10
 
@@ -29,7 +29,7 @@ def clock():
 
 @pytest.fixture
 def queue(clock):
-    queue = jobs.Queue(clock)
+    queue = job_queue.Queue(clock)
     yield queue
     queue.stop()
 
@@ -224,7 +224,7 @@ def test_the_log_keeps_the_last_lines(queue):
 
 
 def test_a_report_is_cheap():
-    queue = jobs.Queue()
+    queue = job_queue.Queue()
 
     def work(progress):
         start = time.perf_counter()
@@ -307,10 +307,111 @@ def test_eight_threads_hammering(queue):
     assert {job.state for job in seen} <= {"done", "cancelled"}
 
 
+class Held:
+    """Work that waits until it is let go, and looks up now and then."""
+
+    def __init__(self):
+        self.go, self.begun, self.ended = threading.Event(), threading.Event(), threading.Event()
+
+    def __call__(self, progress):
+        self.begun.set()
+        try:
+            while not self.go.wait(0.002):
+                progress(1, 2)
+            return "result"
+        finally:
+            self.ended.set()
+
+
+def test_short_work_does_not_wait_for_long_work(queue):
+    long, waiting = Held(), Held()
+    first, second = queue.start("long", long, "a"), queue.start("long too", waiting, "b")
+    assert long.begun.wait(MOST_WAIT)
+    short = queue.start("short", lambda progress: 7, "c", "short")
+    assert (ended(short), short.result) == ("done", 7)
+    assert (first.state, second.state, second.ahead) == ("running", "waiting", 1)
+    long.go.set()
+    waiting.go.set()
+    assert (ended(first), ended(second)) == ("done", "done")
+
+
+def test_visitors_take_turns(queue):
+    first, order = Held(), []
+    queue.start("first", first, "greedy")
+    assert first.begun.wait(MOST_WAIT)
+    found = [queue.start(f"greedy {k}", lambda p, k=k: order.append(f"greedy {k}"), "greedy") for k in range(3)]
+    found += [queue.start(f"other {k}", lambda p, k=k: order.append(f"other {k}"), "other") for k in range(2)]
+    assert [job.ahead for job in found] == [2, 4, 5, 1, 3]
+    first.go.set()
+    wait(lambda: not any(job.active for job in found))
+    assert order == ["other 0", "greedy 0", "other 1", "greedy 1", "greedy 2"]
+
+
+def test_what_nobody_waits_for_any_more_ends(clock):
+    there = {"gone", "here"}
+    queue = job_queue.Queue(clock, there.__contains__)
+    alone, shared, waiting = Held(), Held(), Held()
+    first = queue.start("alone", alone, "gone")
+    both = queue.start("shared", shared, "gone", "short")
+    assert queue.start("shared", shared, "here", "short") is both
+    last = queue.start("waiting", waiting, "gone")
+    assert alone.begun.wait(MOST_WAIT)
+    there.remove("gone")
+    clock.now += 20
+    time.sleep(0.05)
+    assert first.state == "running", "the page may only be loaded again"
+    there.add("gone")
+    clock.now += 20
+    time.sleep(0.05)
+    there.remove("gone")
+    for _ in range(40):
+        clock.now += 1
+        time.sleep(0.005)
+    assert alone.ended.wait(MOST_WAIT)
+    wait(lambda: first.state == last.state == "idle")
+    assert not waiting.begun.is_set(), "it never began"
+    assert both.state == "running", "somebody waits for it"
+    alone.go.set()
+    again = queue.start("alone", pytest.fail, "here")
+    assert again is first
+    assert (ended(again), again.result) == ("done", "result"), "who comes later may ask for it"
+    shared.go.set()
+    assert ended(both) == "done"
+    queue.stop()
+
+
+def test_a_visitor_has_so_many_jobs_and_all_have_so_many(queue):
+    first = Held()
+    queue.start("first", first, "x")
+    assert first.begun.wait(MOST_WAIT)
+    mine = [queue.start(f"mine {k}", lambda p: None, "x") for k in range(2 * job_queue.MOST_OF_A_VISITOR)]
+    states = [job.state for job in mine]
+    assert states == ["idle"] * 7 + ["waiting"] * 5, "the oldest that wait make room"
+    others = [queue.start(f"other {k}", lambda p: None, f"v{k}") for k in range(job_queue.MOST)]
+    assert [job.state for job in others].count("waiting") == job_queue.MOST - 6
+    assert (others[-1].state, others[-1].error) == ("idle", job_queue.BUSY)
+    first.go.set()
+    wait(lambda: not any(job.active for job in (*mine, *others)))
+    others[-1].begin()
+    assert (ended(others[-1]), others[-1].error) == ("done", "")
+
+
+def test_work_that_is_not_asked_for_stays_idle(queue):
+    job = queue.start("a", lambda progress: 5, "x", ask=False)
+    assert (job.state, queue.find("a")) == ("idle", None)
+    assert queue.start("a", pytest.fail, "y", ask=False) is job
+    job.begin()
+    assert (ended(job), job.result) == ("done", 5)
+    assert queue.start("a", pytest.fail, "z", ask=False).result == 5, "what is there needs no click"
+    many = [queue.start(str(k), lambda progress: k, "x", ask=False) for k in range(500)]
+    assert len(queue._jobs) <= job_queue.FINISHED_KEPT + 1, "addresses do not pile up"
+    assert {one.state for one in many} == {"idle"}
+
+
 def test_only_so_many_finished_jobs_are_kept(queue):
     first = queue.start("0", lambda progress: progress.log("done") or 1 / 0)
     ended(first)
-    for k in range(1, jobs.FINISHED_KEPT + 9):
+    for k in range(1, job_queue.FINISHED_KEPT + 9):
         ended(queue.start(str(k), lambda progress: None))
     assert queue.find("0") is None
     assert queue.find("9") is not None
@@ -332,7 +433,7 @@ def test_a_finished_job_lets_go_of_its_work(queue):
 
 EXIT = """
 import threading, torch
-from explain.ui import jobs
+from explain.ui import job_queue, jobs
 net, started = torch.nn.Conv2d(16, 16, 3), threading.Event()
 def work(progress):
     while True:
@@ -389,7 +490,7 @@ page_gate = Gate()
 def test_a_page_shows_progress_the_error_and_the_result(monkeypatch):
     monkeypatch.setitem(sys.modules, "tests", type(sys)("tests"))
     monkeypatch.setattr(sys.modules["tests"], "test_jobs", sys.modules[__name__], raising=False)
-    queue = jobs.Queue()
+    queue = job_queue.Queue()
     monkeypatch.setattr(jobs, "start", queue.start)
     app = AppTest.from_function(page, default_timeout=MOST_WAIT).run()
     assert not app.exception

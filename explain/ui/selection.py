@@ -46,14 +46,22 @@ def start(page: str) -> None:
     _frozen()
     state, given = st.session_state, st.query_params.to_dict()
     if "selection" not in state:
-        state.selection = dict(given)
+        state.selection, state.by_address = dict(given), True
     elif state.pop("again", False):
         given = state.written
     elif given and given != state.written:
         # Back on one page, what its URL no longer has was not chosen yet; other pages' choices are not in it.
+        state.by_address = True
         gone = set(state.written) - set(given) if page == state.page else set()
         state.selection = {name: value for name, value in state.selection.items() if name not in gone} | given
+    else:
+        state.by_address = False
     state.used, state.page, state.written = [], page, given
+
+
+def is_by_address() -> bool:
+    """Whether the page is what its address says, and its visitor has done nothing on it yet."""
+    return bool(st.session_state.get("by_address", False))
 
 
 def again() -> NoReturn:

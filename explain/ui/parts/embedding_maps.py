@@ -75,7 +75,7 @@ class Wanted:
         found = jobs.find(name)
         if found and found.state == "done" and name not in Kept():  # it has been removed since
             jobs.forget(name)
-        return jobs.start(name, self._make)
+        return jobs.start(name, self._make, "short" if self.given["method"] == "pca" else "long")
 
     def _make(self, progress: jobs.Progress) -> None:
         stage = Stage("starting", time.monotonic())
@@ -217,5 +217,6 @@ def thumbnails(index: Index, images: list[int]) -> tuple[Thumbs | None, jobs.Job
     job = jobs.start(
         f"thumbnails {index.folder} {index.manifest.data_digest} {sha256(repr(images).encode())}",
         lambda progress: bool(workspace.thumbnails_of(index, images, progress)),
+        "short",
     )
     return (caches.cached(workspace.thumbnails_of, index, images) if job.state == "done" else None), job

@@ -181,7 +181,7 @@ def make(view: View, given: dict[str, Any], label: str) -> Any:
             st.info(f"**{literal(label)}**: {literal(str(error))}", icon=":material/info:")
             return None
     key, asked = f"{view.name} {caches.identity(**view.flat(given))}", view.flat(given)
-    return jobs.show(jobs.start(key, lambda progress: view(**asked, progress=progress)), label, "%")
+    return jobs.show(jobs.start(key, lambda progress: view(**asked, progress=progress), "short"), label, "%")
 
 
 def label_of(reference: str) -> str | None:

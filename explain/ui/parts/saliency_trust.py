@@ -29,7 +29,7 @@ def show_trust(given: dict[str, Any], opacity: float) -> None:
         st.warning(saliency.CAVEAT, icon=":material/warning:")
         if not st.button("Check this map", key="check-this", icon=":material/fact_check:", help=HELP):
             return
-    job = jobs.start(key, lambda progress: faithfulness.compute(**asked, progress=progress))
+    job = jobs.start(key, lambda progress: faithfulness.compute(**asked, progress=progress), "short")
     result = jobs.show(job, "Checking the map", "%")
     if result is None:
         st.warning(saliency.CAVEAT, icon=":material/warning:")

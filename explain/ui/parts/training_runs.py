@@ -16,6 +16,7 @@ from explain.network.zoo import list_models
 from explain.training import history
 from explain.training.history import Run
 from explain.ui import caches, jobs, widgets
+from explain.ui.job_queue import Queue
 from explain.ui.text import literal
 from explain.views import training_curves
 from explain.workspace import runs
@@ -31,7 +32,7 @@ ICONS = {
     "interrupted": ":material/pause_circle:",
 }
 # A queue of their own: a training of hours must not keep the index of another page waiting.
-_queue = jobs.Queue()
+_queue = Queue()
 atexit.register(_queue.stop)
 
 
