@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import BadValue, NotSupported, Unknown, reason_of, shorten
 from ..figure import versions
+from ..progress import patiently
 from .behaviour import Behaviour, cut_off, has_slopes, observe
 from .copying import ALONE, REGION
 from .exact import exact
@@ -93,7 +94,7 @@ class Model:
     @contextmanager
     def _as_it_is(self) -> Iterator[nn.Module]:
         check_weights(self._net, self.name)
-        with self._lock, exact(_device_of(self._net)), left_as_found(self._net) as net:
+        with patiently(self._lock), exact(_device_of(self._net)), left_as_found(self._net) as net:
             if self._kind != torch.float32:  # a net of another precision takes the same pictures
                 net.register_forward_pre_hook(lambda _net, given: (given[0].to(self._kind), *given[1:]))
             yield net
