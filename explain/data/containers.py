@@ -21,6 +21,7 @@ from .tables import LABELS, labels_of
 __all__ = ["content", "from_rows", "from_tars", "is_inside", "load"]
 
 MARK = "!"
+MOST_EACH = 256 << 20  # as of the largest pictures
 TARS, ROWS = (".tar",), (".parquet", ".arrow")
 SPLITS = ("train", "validation", "valid", "test")
 
@@ -36,6 +37,8 @@ def content(file: str) -> bytes:
         changed = os.stat(container).st_mtime_ns
         if container.lower().endswith(TARS):
             start, size = _members(container, changed)[member]
+            if size > MOST_EACH:
+                raise ValueError(f"it has more than {MOST_EACH >> 20} MB")
             with open(container, "rb") as opened:
                 opened.seek(start)
                 return opened.read(size)
@@ -121,7 +124,7 @@ def from_tars(shards: Sequence[Path], name: str) -> ImageSet:
                     pictures.setdefault(key, member)
                 elif ending in ("cls", "json", "txt"):
                     sample.setdefault(key, {}).update(_told(ending, content(f"{shard}{MARK}{member}")))
-        except (OSError, tarfile.TarError, ValueError) as error:
+        except (OSError, tarfile.TarError, ValueError, RecursionError) as error:
             raise BadFile(f"The shard {shard.name!r} cannot be read: {error}.") from None
         files += [f"{shard}{MARK}{member}" for member in pictures.values()]
         rows += [sample.get(key, {}) for key in pictures]
