@@ -17,7 +17,7 @@ from .errors import BadFile, shorten
 
 __all__ = ["MOST_DIRECTORY", "opened", "part"]
 
-MOST_DIRECTORY = 8 << 20
+MOST_DIRECTORY = 4 << 20
 
 
 class _Stepwise:
