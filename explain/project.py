@@ -35,7 +35,7 @@ from .errors import BadFile, BadValue, Unknown, shorten
 __all__ = ["FILE", "Project", "class_file", "project"]
 
 FILE = "explain.toml"
-MOST_BYTES = 16 << 20
+MOST_BYTES, MOST_DOTS = 16 << 20, 2000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MODEL_KEYS = (
     "factory",
@@ -81,7 +81,10 @@ def project() -> Project:
 @lru_cache(maxsize=8)
 def _read(file: Path, _changed: int) -> Project | None:
     try:
-        content = tomllib.loads(_text(file))
+        text = _text(file)
+        if any(line.count(".") > MOST_DOTS for line in text.splitlines()):  # tomllib is quadratic in a key's parts
+            raise ValueError(f"a line of it has more than {MOST_DOTS:,} dots")
+        content = tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         if file.name != FILE:  # somebody else's to read
             return None

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import re
+import select
+import signal
 import tarfile
 import zipfile
 from functools import cache
@@ -100,19 +102,13 @@ def checkpoints() -> list[bytes]:
 
     tensors = load_file(MODELS / "lenet-fashion-mnist" / "weights.safetensors")
     found = [save(tensors)]
-    for content in (tensors, {"epoch": 3, "state_dict": {f"module.{key}": value for key, value in tensors.items()}}):
-        for new in (True, False):
-            file = io.BytesIO()
-            torch.save(content, file, _use_new_zipfile_serialization=new)
-            found.append(file.getvalue() if new else _with_names(file.getvalue()))
+    nested = {"epoch": 3, "state_dict": {f"module.{key}": value for key, value in tensors.items()}}
+    for content, new in ((tensors, True), (nested, True), (dict([*tensors.items()][:1]), False)):
+        file = io.BytesIO()
+        torch.save(content, file, _use_new_zipfile_serialization=new)
+        # The old kind calls a storage after where it lay in memory.
+        found.append(file.getvalue() if new else re.sub(rb"\d{13,}", lambda name: b"1" * len(name[0]), file.getvalue()))
     return found
-
-
-def _with_names(content: bytes) -> bytes:
-    """A checkpoint of the old kind, in which storages are called after where they lay in memory."""
-    for number, name in enumerate(sorted(set(re.findall(rb"\d{13,}", content)))):
-        content = content.replace(name, b"%0*d" % (len(name), number))
-    return content
 
 
 @cache
@@ -123,11 +119,43 @@ def _lenet():
 
 
 def read_checkpoint(content: bytes, folder: Path) -> None:
+    """As one that is handed in: unpickled in a process of its own, which may end or be ended."""
     from explain.network.checkpoint import read_weights
     from explain.network.fitting import fit
 
-    (folder / "weights.pth").write_bytes(content)
-    fit(copy.deepcopy(_lenet()), read_weights(folder / "weights.pth"), "weights.pth")
+    file = folder / "weights.pth"
+    file.write_bytes(content)
+    if said := _forked(file):
+        raise RuntimeError(said)
+    fit(copy.deepcopy(_lenet()), read_weights(file), file.name)
+
+
+def _forked(file: Path) -> str:
+    """What went wrong, but for ExplainErrors, memory and time; these are raised as the error that the app shows."""
+    from explain.errors import BadFile, ExplainError
+    from explain.network.checkpoint import as_plain
+
+    answer, tell = os.pipe()
+    if not (child := os.fork()):
+        said = b"refused"
+        try:
+            as_plain(str(file))
+            said = b"fine"
+        except ExplainError:
+            pass
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}"[:500].encode()
+        os.write(tell, said)
+        os._exit(0)
+    os.close(tell)
+    ready, _, _ = select.select([answer], [], [], 10)
+    said = os.read(answer, 1000).decode(errors="replace") if ready else ""
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(answer)
+    if said in ("", "refused"):
+        raise BadFile("It is refused, or ended.")
+    return said if said != "fine" else ""
 
 
 def cards() -> list[bytes]:

@@ -9,6 +9,7 @@ real files, the parsers behind are mostly C without coverage to steer by, and wh
 """
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
@@ -177,6 +178,8 @@ def _serve(module: str, corpus: str, current: Path) -> None:
         else:
             content = mutated(files[name], target.words, random.Random(f"{name} {job['seed']} {job['number']}"))
         current.write_bytes(content)
+        with contextlib.suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
         before, start, failure = _peak(), time.monotonic(), ""
         with tempfile.TemporaryDirectory() as folder:
             try:

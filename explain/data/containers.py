@@ -202,6 +202,7 @@ def _table(path: Path, columns: list[str] | None = None) -> Any:
     try:
         if path.suffix.lower() == ".arrow":
             found = _arrow(path).read_all()
+            found.validate(full=True)  # what is damaged would lead out of the file, and end the process
             return found if columns is None else found.select(columns)
         return parquet.read_table(path, columns=columns)
     except (pa.ArrowException, OSError) as error:
