@@ -17,19 +17,21 @@ from .errors import BadFile, shorten
 
 __all__ = ["MOST_DIRECTORY", "opened", "part"]
 
-MOST_DIRECTORY = 4 << 20
+MOST_DIRECTORY, _BLOCK = 4 << 20, 1 << 20
 
 
 class _Stepwise:
-    """A file that gives no more than MOST_DIRECTORY bytes at once: zipfile reads a directory in one call, of as many
-    bytes as the ZIP says, and refuses one that is cut off."""
+    """A file of which nobody reads more than MOST_DIRECTORY bytes at once: zipfile reads a directory in one call, of as
+    many bytes as the ZIP says."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
         self._read = file.read
 
     def read(self, size: int = -1) -> bytes:
-        return self._read(size if 0 <= size < MOST_DIRECTORY else MOST_DIRECTORY)
+        if size > MOST_DIRECTORY:
+            raise BadFile(f"A ZIP's list of files has at most {MOST_DIRECTORY >> 20} MB, this one {size >> 20}.")
+        return self._read(size if size >= 0 else MOST_DIRECTORY)
 
 
 @contextmanager
@@ -49,4 +51,8 @@ def part(archive: ZipFile, entry: ZipInfo, most: int) -> bytes:
     if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         raise BadFile(f"{shorten(entry.filename)} is packed in a way that is not read; valid: stored and deflate.")
     with archive.open(entry) as member:
-        return member.read(most)
+        blocks: list[bytes] = []
+        while most > 0 and (block := member.read(min(most, _BLOCK))):
+            blocks.append(block)
+            most -= len(block)
+    return b"".join(blocks)

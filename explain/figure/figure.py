@@ -131,7 +131,7 @@ def between(before: bytes, after: bytes) -> Callable[[bytes], str | None]:
     def find(content: bytes) -> str | None:
         start = content.find(before) + len(before)
         end = content.find(after, start, start + MOST_FACTS + 1 + len(after))  # a line may end in two characters
-        return content[start:end].decode("ascii") if start >= len(before) and end >= 0 else None
+        return content[start:end].rstrip(b"\r").decode("ascii") if start >= len(before) and end >= 0 else None
 
     return find
 
