@@ -8,6 +8,9 @@ from collections.abc import Iterable
 __all__ = ["BadFile", "BadValue", "ExplainError", "NotSupported", "Unknown", "reason_of"]
 
 
+_COMPARED, _COMPARED_LENGTH = 5000, 200  # names, and characters of one, among which a similar one is looked for
+
+
 class ExplainError(Exception):
     """A mistake a user can cause and mend; the message is one clear sentence."""
 
@@ -17,7 +20,9 @@ class Unknown(ExplainError):
 
     def __init__(self, kind: str, value: object, valid: Iterable[object] = (), hint: str = "") -> None:
         names = [str(name) for name in valid]
-        close = difflib.get_close_matches(str(value), names, n=3, cutoff=0.6)
+        # The search is quadratic in the length of a text, which may be anybody's.
+        comparable = [name for name in names[:_COMPARED] if len(name) <= _COMPARED_LENGTH]
+        close = difflib.get_close_matches(str(value)[:_COMPARED_LENGTH], comparable, n=3, cutoff=0.6)
         message = f"Unknown {kind} {shorten(value)}."
         if close:
             message += f" Did you mean {', '.join(map(repr, close))}?"
@@ -51,4 +56,4 @@ def reason_of(error: BaseException) -> str:
 
 def enumerate_some(names: list[str], limit: int = 12) -> str:
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+    return ", ".join(name if len(name) <= 200 else f"{name[:200]}..." for name in names[:limit]) + more

@@ -35,6 +35,7 @@ from .errors import BadFile, BadValue, Unknown, shorten
 __all__ = ["FILE", "Project", "class_file", "project"]
 
 FILE = "explain.toml"
+MOST_BYTES, MOST_DOTS = 16 << 20, 2000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MODEL_KEYS = (
     "factory",
@@ -86,8 +87,11 @@ def project() -> Project:
 @lru_cache(maxsize=8)
 def _read(file: Path, _changed: int) -> Project | None:
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        text = _text(file)
+        if any(line.count(".") > MOST_DOTS for line in text.splitlines()):  # tomllib is quadratic in a key's parts
+            raise ValueError(f"a line of it has more than {MOST_DOTS:,} dots")
+        content = tomllib.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
         if file.name != FILE:  # somebody else's to read
             return None
         raise BadFile(f"{file.name} cannot be read: {error}.") from None
@@ -161,10 +165,18 @@ def _classes(given: Any, name: str, file: Path) -> Any:
 def class_file(path: str, what: str) -> Any:
     """Names of classes: a JSON list or object, or one a line. Raises BadFile, which names what they are."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = _text(Path(path))
         return json.loads(text) if path.endswith(".json") else [line for line in text.splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadFile(f"{what} cannot be read: {error}.") from None
+
+
+def _text(file: Path) -> str:
+    with file.open("rb") as opened:
+        content = opened.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES >> 20} MB")
+    return content.decode("utf-8").replace("\r\n", "\n")
 
 
 def _known(given: Mapping[str, Any], keys: tuple[str, ...], where: str, file: Path) -> None:

@@ -23,6 +23,7 @@ from .tables import LABELS, labels_of
 __all__ = ["content", "from_rows", "from_tars", "is_inside", "load"]
 
 MARK = "!"
+MOST_EACH = 256 << 20  # as of the largest pictures
 TARS, ROWS = (".tar",), (".parquet", ".arrow")
 SPLITS = ("train", "validation", "valid", "test")
 
@@ -38,6 +39,8 @@ def content(file: str) -> bytes:
         changed = os.stat(container).st_mtime_ns
         if container.lower().endswith(TARS):
             start, size = _members(container, changed)[member]
+            if size > MOST_EACH:
+                raise ValueError(f"it has more than {MOST_EACH >> 20} MB")
             with open(container, "rb") as opened:
                 opened.seek(start)
                 return opened.read(size)
@@ -129,7 +132,7 @@ def from_tars(shards: Sequence[Path], name: str) -> ImageSet:
             if ending in ("cls", "json", "txt"):
                 try:
                     sample.setdefault(key, {}).update(_told(ending, content(file)))
-                except (ValueError, BadFile) as error:
+                except (ValueError, RecursionError, BadFile) as error:
                     skipped[file] = f"What it says of a picture cannot be read: {error}."
                 continue
             named = f".{ending.rpartition('.')[2]}" in EXTENSIONS
@@ -231,6 +234,7 @@ def _table(path: Path, columns: list[str] | None = None) -> Any:
     try:
         if path.suffix.lower() == ".arrow":
             found = _arrow(path).read_all()
+            found.validate(full=True)  # what is damaged would lead out of the file, and end the process
             return found if columns is None else found.select(columns)
         return parquet.read_table(path, columns=columns)
     except (pa.ArrowException, OSError) as error:

@@ -19,7 +19,8 @@ from .remote import is_remote
 __all__ = ["TABLES", "from_table", "labels_of", "path_column", "read_columns"]
 
 TABLES = (".csv", ".tsv", ".parquet")
-MOST_ROWS, MOST_BYTES = 5_000_000, 2 << 30
+MOST_ROWS, MOST_COLUMNS, MOST_BYTES = 5_000_000, 10_000, 2 << 30
+_BATCH = 1024  # rows of Parquet that are unpacked at once
 LOOKED_AT = 20  # rows by which a column of paths is told
 PATHS = ("path", "url", "image", "file", "filename", "file_name", "image_path", "img", "filepath")
 LABELS = ("label", "class", "target", "category")
@@ -56,20 +57,23 @@ def from_table(
     return ImageSet(name or table.stem, files, labels, classes, root=folder, columns=others)
 
 
-def read_columns(table: Path) -> dict[str, list[Any]]:
-    """A table's columns by name. Raises BadFile."""
+def read_columns(table: Path, most_rows: int = MOST_ROWS, most_bytes: int = MOST_BYTES) -> dict[str, list[Any]]:
+    """A table's columns by name, of so many rows and bytes, unpacked, at most. Raises BadFile."""
     try:
-        if table.stat().st_size > MOST_BYTES:
-            raise BadFile(f"{table.name!r} has {table.stat().st_size >> 20} MiB; at most {MOST_BYTES >> 20} are read.")
+        if table.stat().st_size > most_bytes:
+            raise BadFile(f"{table.name!r} has {table.stat().st_size >> 20} MiB; at most {most_bytes >> 20} are read.")
         if table.suffix.lower() == ".parquet":
-            return _parquet(table)
+            return _parquet(table, most_rows, most_bytes)
         with table.open(newline="", encoding="utf-8-sig") as file:
             sample = file.read(4096)
             file.seek(0)
             between = "\t" if table.suffix.lower() == ".tsv" else ";" if sample.count(";") > sample.count(",") else ","
             rows = csv.reader(file, delimiter=between)
             names = [name.strip() for name in next(rows, [])]
-            read = [row for row, _ in zip(rows, range(MOST_ROWS), strict=False) if row]
+            if len(names) > MOST_COLUMNS:
+                raise BadFile(f"{table.name!r} has {len(names):,} columns; at most {MOST_COLUMNS:,} are read.")
+            read = [row for row, _ in zip(rows, range(most_rows + 1), strict=False) if row]
+            _check_rows(len(read), most_rows, table)
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
         raise BadFile(f"The table {table.name!r} cannot be read: {error}.") from None
     if not names or len(set(names)) < len(names) or not read:
@@ -80,16 +84,36 @@ def read_columns(table: Path) -> dict[str, list[Any]]:
     return {name: list(column) for name, column in zip(names, zip(*read, strict=True), strict=True)}
 
 
-def _parquet(table: Path) -> dict[str, list[Any]]:
+def _check_rows(count: int, most: int, table: Path) -> None:
+    if count > most:
+        raise BadFile(f"{table.name!r} has more than {most:,} rows, the most that are read.")
+
+
+def _parquet(table: Path, most_rows: int, most_bytes: int) -> dict[str, list[Any]]:
+    """What it says of its own size is looked at, and how large its columns are once a text that is repeated, which
+    Parquet keeps once, is as often in memory."""
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
         raise BadFile(f"{table.name!r} needs pyarrow; install it, or save the table as CSV.") from None
     try:
-        found = parquet.read_table(table)
-    except (ArrowException, OSError) as error:
+        file = parquet.ParquetFile(table)
+        _check_rows(file.metadata.num_rows, most_rows, table)
+        if file.metadata.num_columns > MOST_COLUMNS:
+            raise BadFile(f"{table.name!r} has {file.metadata.num_columns:,} columns; at most {MOST_COLUMNS:,}.")
+        groups = [file.metadata.row_group(k) for k in range(file.metadata.num_row_groups)]
+        size, columns = sum(group.total_byte_size for group in groups), dict[str, list[Any]]()
+        for batch in file.iter_batches(_BATCH) if size <= most_bytes else ():
+            size += batch.nbytes + 8 * batch.num_rows * batch.num_columns
+            if size > most_bytes:
+                break
+            for name, values in zip(batch.schema.names, batch.columns, strict=True):
+                columns.setdefault(name, []).extend(values.to_pylist())
+    except (ArrowException, OSError, ValueError) as error:
         raise BadFile(f"The table {table.name!r} cannot be read: {shorten(str(error))}.") from None
-    return {str(name): found.column(k).to_pylist() for k, name in enumerate(found.column_names)}
+    if size > most_bytes:
+        raise BadFile(f"{table.name!r} unpacks to more than {most_bytes >> 20} MiB, the most that are read.")
+    return columns
 
 
 def _rows_of(columns: Mapping[str, list[Any]], split: str, table: Path) -> dict[str, list[Any]]:
@@ -131,7 +155,7 @@ def labels_of(values: Sequence[Any]) -> tuple[NDArray[np.int64], tuple[str, ...]
     """Numbers and names; a row without one has -1. Names that are numbers are in the order of the numbers."""
     texts = ["" if value is None else class_name(str(value).strip()) for value in values]
     names = {text for text in texts if text}
-    whole = all(text.lstrip("-").isdecimal() for text in names)
+    whole = all(len(text) < 20 and text.removeprefix("-").isdecimal() for text in names)
     classes = tuple(sorted(names, key=(lambda text: (int(text), text)) if whole else None))
     number = {name: k for k, name in enumerate(classes)}
     return np.array([number.get(text, -1) for text in texts], np.int64), classes

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import math
 import re
+import struct
 import threading
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ..errors import BadValue
-from .facts import VERSION, facts_json
+from .facts import MOST_FACTS, VERSION, facts_json
 from .figure import DPI, WIDTH_MM, Figure, between, export
 from .layout import Dots, Page, lay_out
 from .panel import Pixels
@@ -41,8 +43,24 @@ _SETTINGS: dict[Any, Any] = {
 }
 
 
-def _png_facts(content: bytes) -> str:
-    return str(Image.open(io.BytesIO(content), formats=["PNG"]).info["explain"])
+_PNG_TEXTS = {b"tEXt": b"explain\0", b"zTXt": b"explain\0\0"}  # chunks, and how those of facts begin
+_PNG_CHUNKS = 1000
+_PDF_FACTS = re.compile(rb"/Keywords \((\{(?:[^\\()]++|\\[\\()])*+)\)")
+
+
+def _png_facts(content: bytes) -> str | None:
+    """By hand, since Pillow unpacks what any chunk holds, and goes through as many as there are."""
+    at = 8
+    for _ in range(_PNG_CHUNKS):
+        length, kind = struct.unpack_from(">I4s", content, at)
+        start = at + 8 + len(_PNG_TEXTS.get(kind, b""))
+        if kind in _PNG_TEXTS and content.startswith(_PNG_TEXTS[kind], at + 8):
+            text = content[start : at + 8 + length]
+            # A program that packed it leaves it what it was.
+            text = zlib.decompressobj().decompress(text, MOST_FACTS + 1) if kind == b"zTXt" else text
+            return text[: MOST_FACTS + 1].decode("ascii")
+        at += length + 12
+    return None
 
 
 @export("png", "image/png", facts=_png_facts, start=b"\x89PNG")
@@ -61,7 +79,7 @@ def png(figure: Figure, width_mm: float, dpi: int) -> bytes:
     return file.getvalue()
 
 
-@export("svg", "image/svg+xml", facts=between(rb"<rdf:li>", rb"</rdf:li>"))
+@export("svg", "image/svg+xml", facts=between(b"<rdf:li>", b"</rdf:li>"))
 def svg(figure: Figure, width_mm: float, dpi: int) -> bytes:
     title, alt, creator, facts = _described(figure)
     metadata = {"Title": title, "Description": alt, "Creator": creator, "Keywords": [facts], "Date": None}
@@ -69,7 +87,8 @@ def svg(figure: Figure, width_mm: float, dpi: int) -> bytes:
 
 
 def _pdf_facts(content: bytes) -> str | None:
-    match = re.search(rb"/Keywords \((\{(?:\\.|[^\\()])*\})\)", content)
+    start = content.find(b"/Keywords ({")
+    match = _PDF_FACTS.match(content, start, start + 2 * MOST_FACTS) if start >= 0 else None
     return re.sub(rb"\\([\\()])", rb"\1", match[1]).decode("ascii") if match else None
 
 

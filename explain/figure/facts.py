@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import BadValue
+
 VERSION = "0.1.0"
+
+MOST_FACTS = 4 << 20  # characters: several times what any view writes
 
 Facts = Mapping[str, Any]
 
@@ -27,9 +31,15 @@ def versions(*also: str) -> dict[str, str]:
 
 
 def facts_json(facts: Facts) -> str:
-    """ASCII that is also inert inside HTML and XML, so that one text fits every format."""
+    """ASCII that is also inert inside HTML and XML, so that one text fits every format.
+
+    Raises BadValue for more than MOST_FACTS, which would not be read again.
+    """
     text = json.dumps(_plain(facts), ensure_ascii=True)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    if len(text) > MOST_FACTS:
+        raise BadValue(f"A figure has {len(text):,} characters of facts; at most {MOST_FACTS:,} are saved.")
+    return text
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Figure, and the formats it can be saved in.
 
-@export("csv", "text/csv", facts=between(rb"\\A# explain: ", rb"\r?\n"), needs="table")
+@export("csv", "text/csv", facts=between(b"# explain: ", b"\n"), needs="table")
 def csv(figure: Figure, width_mm: float, dpi: int) -> bytes:
 """
 
@@ -15,14 +15,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ..errors import BadFile, BadValue, NotSupported, Unknown
+from ..errors import BadFile, BadValue, NotSupported, Unknown, shorten
 from ..options import Option, Range
 from ..store import write
 from .chart import Chart
-from .facts import Facts
+from .facts import MOST_FACTS, Facts
 from .panel import Panel
 from .plot import Plot
 
+MOST_BYTES = 256 << 20  # of a file in which facts are looked for
 RESERVED = ("facts.json", "facts.npy")  # by the first one knows a zip, by the second an npz
 
 WIDTH_MM = Option("width_mm", float, 180.0, Range(40, 600, "Width on paper"))
@@ -101,7 +102,8 @@ class Format:
 
     encode: Encoder
     media_type: str
-    facts: Callable[[bytes], str | None]  # None when there are none; a damaged file may raise anything
+    # None when there are none, and no more than MOST_FACTS and one character; a damaged file may raise anything.
+    facts: Callable[[bytes], str | None]
     start: bytes  # how every such file begins; empty where that is not sure
     needs: str  # the field of Figure without which there is nothing to save
 
@@ -124,28 +126,41 @@ def export(
 
 
 def between(before: bytes, after: bytes) -> Callable[[bytes], str | None]:
-    """Finds the facts between two patterns, in a file that holds them as they are."""
+    """Finds the facts between two texts, in a file that holds them as they are, where the first text is first met."""
 
     def find(content: bytes) -> str | None:
-        match = re.search(before + rb"(\{.*?\})" + after, content)
-        return match[1].decode("ascii") if match else None
+        start = content.find(before) + len(before)
+        end = content.find(after, start, start + MOST_FACTS + 1 + len(after))  # a line may end in two characters
+        return content[start:end].rstrip(b"\r").decode("ascii") if start >= len(before) and end >= 0 else None
 
     return find
 
 
-def read_facts(source: str | Path | bytes) -> dict[str, Any]:
-    """The facts inside a file that Figure.save wrote. Raises BadFile when there are none."""
-    name = "these bytes" if isinstance(source, bytes) else repr(str(source))
+def read_facts(source: str | Path | bytes, name: str = "") -> dict[str, Any]:
+    """The facts inside a file that Figure.save wrote. Raises BadFile when there are none.
+
+    name: of the file that bytes are of, if it is known. A file whose name ends as that of a format is of this one.
+    """
+    name = name or ("" if isinstance(source, bytes) else str(source))
+    label = shorten(name, 200) if name else "these bytes"
     try:
-        content = source if isinstance(source, bytes) else Path(source).read_bytes()
-    except OSError as error:
-        raise BadFile(f"Cannot read {name}: {error.strerror or error}.") from error
-    fitting = [format for format in FORMATS.values() if content.startswith(format.start)]
+        content = source if isinstance(source, bytes) else _read(Path(source))
+    except (OSError, ValueError) as error:
+        raise BadFile(f"Cannot read {label}: {getattr(error, 'strerror', None) or error}.") from error
+    if len(content) > MOST_BYTES:
+        raise BadFile(f"{label} has more than {MOST_BYTES >> 20} MB; facts are looked for in no larger files.")
+    named = FORMATS.get(Path(name).suffix[1:].lower())
+    fitting = [format for format in ([named] if named else FORMATS.values()) if content.startswith(format.start)]
     fitting = [format for format in fitting if format.start] or fitting
     try:
-        facts = json.loads(next(text for format in fitting if (text := format.facts(content))))
-        if not isinstance(facts, dict):
-            raise TypeError
+        text = next(text for format in fitting if (text := format.facts(content)))
+        if len(text) > MOST_FACTS or not isinstance(facts := json.loads(text), dict):
+            raise ValueError
     except Exception as error:  # a damaged PNG or zip raises one of a dozen kinds
-        raise BadFile(f"No facts in {name}: it is not a figure that explain saved.") from error
+        raise BadFile(f"No facts in {label}: it is not a figure that explain saved.") from error
     return facts
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES + 1)

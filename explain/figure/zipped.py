@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import zipfile
 
-from .facts import facts_json
+from ..archive import opened, part
+from .facts import MOST_FACTS, facts_json
 from .figure import RESERVED, Figure, export
 
 _FACTS = RESERVED[0]
 
 
 def _zip_facts(content: bytes) -> str | None:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return archive.read(_FACTS).decode("ascii") if _FACTS in archive.namelist() else None
+    with opened(content) as archive:
+        known = _FACTS in archive.namelist()
+        return part(archive, archive.getinfo(_FACTS), MOST_FACTS + 1).decode("ascii") if known else None
 
 
 @export("zip", "application/zip", facts=_zip_facts, start=b"PK", needs="bundle")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import struct
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +31,7 @@ from .bands import (
 from .colours import BACKGROUND, Array, to_bytes
 from .depth import DEEP, colours_in_8_bits, grey_in_8_bits, in_8_bits, stored_as
 from .formats import HEAD, kind_of, unread
+from .layout import check_bmp, check_jpeg, check_png, gif_size, webp_size
 from .limits import MAX_BYTES, MAX_PIXELS, check_size, formats, guarded
 from .profiles import to_srgb
 
@@ -90,9 +90,15 @@ def decode(source: bytes | str | Path, name: str = "") -> Picture:
         # These two readers reserve memory for the whole canvas as soon as they are made.
         several = False
         if reader is WebPImagePlugin.WebPImageFile:
-            check_size(_webp_size(data), label)
+            check_size(webp_size(data), label)
+        elif reader is PngImagePlugin.PngImageFile:
+            check_png(data)
+        elif reader is JpegImagePlugin.JpegImageFile:
+            check_jpeg(data)
+        elif reader is BmpImagePlugin.BmpImageFile:
+            check_bmp(data)
         elif reader is GifImagePlugin.GifImageFile:
-            size, several = _gif_size(data)
+            size, several = gif_size(data)
             check_size(size, label)
         with reader(io.BytesIO(data)) as image:
             # A GIF's own is_animated would seek, the others know it from the header.
@@ -330,50 +336,6 @@ def _pictures_in(image: Image) -> int:
 def _orientation(image: Image) -> int:
     value = image.getexif().get(_ORIENTATION)
     return value if isinstance(value, int) and value in _TURNS else 1
-
-
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """Width and height a WebP declares in its first chunk."""
-    kind = data[8:16]
-    if kind == b"WEBPVP8X":
-        width, height = data[24:27], data[27:30]
-        return int.from_bytes(width, "little") + 1, int.from_bytes(height, "little") + 1
-    if kind == b"WEBPVP8L":
-        (bits,) = struct.unpack_from("<I", data, 21)
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if kind == b"WEBPVP8 ":
-        width_height: tuple[int, int] = struct.unpack_from("<HH", data, 26)
-        return width_height[0] & 0x3FFF, width_height[1] & 0x3FFF
-    raise ValueError("not a WebP file")
-
-
-def _gif_size(data: bytes) -> tuple[tuple[int, int], bool]:
-    """Width and height of a GIF, grown by a first frame that reaches beyond them, and whether a second one follows."""
-    width, height, flags = struct.unpack_from("<HHB", data, 6)
-    at, frames = 13 + _palette_bytes(flags), 0
-    try:
-        while data[at] != 0x3B:  # the trailer; a truncated file ends by IndexError
-            if data[at] == 0x2C:
-                x, y, w, h, flags = struct.unpack_from("<HHHHB", data, at + 1)
-                if frames:
-                    return (width, height), True
-                width, height, frames = max(width, x + w), max(height, y + h), 1
-                at += 11 + _palette_bytes(flags)
-            elif data[at] == 0x21:
-                at += 2
-            else:  # stray bytes between blocks, which Pillow skips too
-                at += 1
-                continue
-            while data[at]:
-                at += data[at] + 1
-            at += 1
-    except (IndexError, struct.error):
-        pass
-    return (width, height), False
-
-
-def _palette_bytes(flags: int) -> int:
-    return 3 << (flags & 7) + 1 if flags & 128 else 0
 
 
 def _one_of_formats() -> str:

@@ -22,13 +22,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..archive import opened
 from ..errors import BadFile, Unknown, enumerate_some, shorten
+from ..progress import Progress, unheard
 
-__all__ = ["Weights", "choose", "read_json", "read_weights"]
+__all__ = ["Weights", "as_plain", "choose", "read_json", "read_weights"]
 
 LARGEST_FILE = 8 << 30
 MOST_TENSORS = 20_000
-LARGEST_HEADER = 50 << 20
+LARGEST_HEADER = 8 << 20
+LARGEST_JSON = 16 << 20
+MOST_SHARED = 4  # times that a file's bytes may be used again, as tied weights are
+ROOM = 2 << 30  # bytes for torch itself
 DEEPEST = 3  # mappings within mappings in which weights are looked for
 _KEYS = (
     "state_dict",
@@ -79,8 +84,11 @@ def read_weights(path: Path) -> Weights:
 
             content: Any = load_file(path)
         else:
+            _check_zip(path, size)
             with torch.serialization.safe_globals(_harmless()):
                 content = torch.load(path, map_location="cpu", weights_only=True)
+    except BadFile as error:
+        raise BadFile(f"Weights {name} cannot be read: {error}; {_WAY}.") from None
     except Exception as error:
         if "GLOBAL" in str(error):  # how torch's loader calls a class or function that a pickle names
             named = re.search(r"GLOBAL ([\w.]{1,100})", str(error))
@@ -111,9 +119,9 @@ def _other_format(path: Path) -> str:
         )
     if start[:4] == b"PK\x03\x04":
         try:
-            with zipfile.ZipFile(path) as archive:
+            with opened(path) as archive:
                 names = archive.namelist()
-        except (zipfile.BadZipFile, OSError, ValueError):
+        except Exception:  # damaged, which loading it says
             return ""
         if any(name.endswith("constants.pkl") for name in names):
             return (
@@ -135,8 +143,54 @@ def _is_safetensors(path: Path, size: int) -> bool:
         return False
     header = struct.unpack("<Q", start[:8])[0]
     if header > min(size, LARGEST_HEADER):
-        raise BadFile("the header is longer than the file")
+        raise BadFile("its header is longer than the file, or than that of any network")
     return True
+
+
+def as_plain(path: str, progress: Progress = unheard) -> list[str]:
+    """Write the weights of a file that a stranger made over it as safetensors, and return their notes.
+
+    To be called in a process of its own: unpickling may take any memory and time, though it runs no code of the file.
+    Raises BadFile.
+    """
+    from safetensors.torch import save_file
+
+    progress(0, 1, "reading the weights")  # from now on, who called is asked whether to go on
+    size = os.path.getsize(path)
+    _limit_memory(size)
+    weights = read_weights(Path(path))
+    claimed = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
+    if claimed > MOST_SHARED * size:
+        raise BadFile(f"Weights {Path(path).name!r} claim more numbers than the file holds.")
+    try:
+        save_file({key: tensor.detach().clone().contiguous() for key, tensor in weights.items()}, path)
+    except Exception as error:  # sparse, quantised, or on no device
+        raise BadFile(f"Weights {Path(path).name!r} are no plain tensors ({shorten(str(error))}); {_WAY}.") from None
+    return weights.notes
+
+
+def _limit_memory(size: int) -> None:
+    """Of this process: what it has, and some times what the file may become."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = ROOM + 2 * MOST_SHARED * size
+    resource.setrlimit(resource.RLIMIT_DATA, (most if hard < 0 else min(most, hard), hard))
+
+
+def _check_zip(path: Path, size: int) -> None:
+    """Raises for a saved state dict that unpacks to more than its size: torch stores, and takes what a member says."""
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\3\4":
+            return
+        with opened(file) as archive:
+            entries = archive.infolist()
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise BadFile("its members are compressed, which torch never does")
+    if sum(entry.file_size for entry in entries) > size:
+        raise BadFile("its members are larger than itself")
 
 
 def choose(content: Any, name: str, entry: str) -> Weights:
@@ -174,16 +228,21 @@ def _is_state_dict(content: Mapping[Any, Any]) -> bool:
     return any(isinstance(value, Tensor) and value.dim() for value in content.values())
 
 
-def _found(content: Mapping[Any, Any], before: str = "", depth: int = 0) -> dict[str, Mapping[Any, Any]]:
-    """The state dicts within, by their keys."""
+def _found(
+    content: Mapping[Any, Any], before: str = "", depth: int = 0, seen: set[int] | None = None
+) -> dict[str, Mapping[Any, Any]]:
+    """The state dicts within, by their keys. What holds none is looked into once, wherever it is met."""
     found: dict[str, Mapping[Any, Any]] = {}
+    seen = set() if seen is None else seen
     for key, value in content.items():
-        if not isinstance(key, str) or not isinstance(value, Mapping) or key.startswith("optim"):
+        if not isinstance(key, str) or not isinstance(value, Mapping) or key.startswith("optim") or id(value) in seen:
             continue
         if _is_state_dict(value):
             found[f"{before}{key}"] = value
-        elif depth < DEEPEST:
-            found |= _found(value, f"{before}{key}.", depth + 1)
+            continue
+        seen.add(id(value))
+        if depth < DEEPEST:
+            found |= _found(value, f"{before}{key}.", depth + 1, seen)
     if not found and not before:  # such as {"model": [..]}, which is told by what it holds
         found = {key: content[key] for key in _KEYS if isinstance(content.get(key), (Mapping, list))}
     return found
@@ -197,6 +256,8 @@ def _order(key: str) -> int:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file. Raises BadFile."""
     try:
+        if path.stat().st_size > LARGEST_JSON:
+            raise ValueError(f"it has more than {LARGEST_JSON >> 20} MB")
         content = json.loads(path.read_text())
     except (OSError, ValueError, RecursionError) as error:
         raise BadFile(f"Cannot read {shorten(str(path))}: {error}.") from None

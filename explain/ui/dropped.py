@@ -9,7 +9,7 @@ import streamlit as st
 
 from explain import workspace
 from explain.data import EXTENSIONS
-from explain.errors import BadFile, ExplainError
+from explain.errors import BadFile, ExplainError, shorten
 from explain.figure import read_facts
 from explain.images import MAX_BYTES
 from explain.ui.selection import choose
@@ -31,8 +31,10 @@ def _take_upload() -> None:
     if file is None:
         return
     state.turn += 1
-    content = file.getvalue()
     try:
+        if file.size > MAX_BYTES:  # the server takes what a ZIP may have, whatever the field says
+            raise BadFile(f"{shorten(file.name)} has {file.size >> 20} MB; {MAX_BYTES >> 20} are the most.")
+        content = file.getvalue()
         if facts := _facts_in(content, file.name):
             state.dropped = facts
             return
@@ -64,7 +66,7 @@ def given(label: str, types: list[str], name: str, take: Callable[[Any], object]
 def _facts_in(content: bytes, name: str) -> dict[str, Any] | None:
     """The facts of a figure of ours; None for a picture. Raises BadFile for what cannot be a picture."""
     try:
-        return read_facts(content)
+        return read_facts(content, name)
     except ExplainError:
         if name.lower().endswith(EXTENSIONS) and not content.startswith(b"%PDF"):
             return None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadValue, Unknown, shorten
+from ..errors import BadFile, BadValue, Unknown, shorten
+from ..isolate import isolate
 from ..network import zoo
 from ..network.model import Model
 from ..network.sources import is_public
@@ -19,6 +21,7 @@ from .folder import prune, root
 __all__ = ["keep_model", "list_kept_models", "remove_model"]
 
 MOST_KEPT = 50
+SECONDS = 60  # for reading a checkpoint
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
@@ -52,12 +55,25 @@ def keep_model(
     with tempfile.TemporaryDirectory(prefix="explain-") as folder:
         path = Path(folder) / (Path(file).name[-80:] or "weights")
         path.write_bytes(content)
-        model = zoo.load_model(
-            path, architecture=architecture, classes=classes, preprocess=preprocess, output=output
-        ).renamed(name)
+        notes = isolate("explain.network.checkpoint:as_plain", str(path), progress=_patience(path.name))
+        model = zoo.load_model(path, architecture=architecture, classes=classes, preprocess=preprocess, output=output)
+        model = model.renamed(name)
+        if notes:
+            model = model.renamed(notes=[*notes, *model.about.get("notes", ())])
         zoo.save_model(model, root() / "models" / name)
     prune(root() / "models", MOST_KEPT)
     return model
+
+
+def _patience(file: str) -> Callable[..., None]:
+    """Progress that ends what takes too long."""
+    end = time.monotonic() + SECONDS
+
+    def progress(*_: object) -> None:
+        if time.monotonic() > end:
+            raise BadFile(f"Reading {shorten(file)} takes longer than {SECONDS} seconds; save its state dict alone.")
+
+    return progress
 
 
 def remove_model(name: str) -> None:

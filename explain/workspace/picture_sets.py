@@ -7,6 +7,7 @@ what it says. A table's paths are those of the pictures that came with it, never
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -20,6 +21,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
 
 from .. import store
+from ..archive import opened as archive_of
+from ..archive import part
 from ..data import EXTENSIONS, ImageSet, list_images, load_images, without_arrays
 from ..data.folders import BESIDE, class_name, why_not
 from ..data.tables import TABLES, path_column, read_columns
@@ -33,7 +36,8 @@ __all__ = ["MOST_BYTES", "Pictures", "found", "images_of", "keep", "named", "ope
 MOST_BYTES = 200 << 20
 MOST_ENTRIES = 20_000
 MOST_UNPACKED = 1 << 30
-MOST_EACH = 20 << 20  # as of any picture
+MOST_ROWS = 200_000  # of a table, which may name pictures that did not come with it
+MOST_EACH = 20 << 20  # as of any picture; of a table too
 MOST_RATIO = 100  # how many times larger than the ZIP its pictures may be, beyond SMALL
 SMALL = 20 << 20
 MOST_KEPT = 20
@@ -62,7 +66,7 @@ class Pictures:
 
 
 class _Member(NamedTuple):
-    """A file of those handed in; `read` gives no more than so many bytes of it."""
+    """A file of those handed in; `read` gives no more than so many bytes of it, whatever a ZIP says of its size."""
 
     path: PurePosixPath
     read: Any
@@ -118,9 +122,13 @@ def unpack(file: BinaryIO, name: str, *, classes: bool = False, label: str = "")
     if size > MOST_BYTES:
         raise BadFile(f"{shorten(name)} has {size >> 20} MB; a ZIP may have {MOST_BYTES >> 20}.")
     file.seek(0)
-    digest = store.sha256(file.read() + label.encode())[:16]
+    whole = hashlib.sha256()
+    while block := file.read(store.BLOCK):
+        whole.update(block)
+    whole.update(label.encode())
+    digest = whole.hexdigest()[:16]
     try:
-        with zipfile.ZipFile(file) as archive:
+        with archive_of(file) as archive:
             entries = archive.infolist()
             if len(entries) > MOST_ENTRIES:
                 raise BadFile(f"{shorten(name)} has {len(entries):,} entries; a ZIP may have {MOST_ENTRIES:,}.")
@@ -254,10 +262,12 @@ def _with_table(
     made: Pictures, table: _Member, places: dict[PurePosixPath, str], folder: Path, label: str, name: str
 ) -> Pictures:
     """The table with the pictures' paths as they are now, beside them, and what it says of their classes."""
-    content = table.read(MOST_BYTES)
+    content = table.read(MOST_EACH + 1)
+    if len(content) > MOST_EACH:
+        raise BadFile(f"{table.path.name!r} has more than {MOST_EACH >> 20} MB; a table of pictures may not.")
     given = folder / f"given{table.path.suffix.lower()}"
     given.write_bytes(content)
-    columns = read_columns(given)
+    columns = read_columns(given, MOST_ROWS, MOST_EACH)
     given.unlink()
     paths = path_column(columns, Path(table.path.name))
     by_end = {path.as_posix(): place for path, place in places.items()}
@@ -343,13 +353,7 @@ def _why_not(one: _Member) -> str | None:
 
 
 def _reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Any:
-    """Reads a member, no more of it than it is asked for whatever the ZIP says of its size."""
-
-    def read(most: int) -> bytes:
-        with archive.open(entry) as member:
-            return member.read(most)
-
-    return read
+    return lambda most: part(archive, entry, most)
 
 
 def _read(card: Path) -> Pictures | None:

@@ -27,7 +27,7 @@ from .redraw import figure_of
 __all__ = ["Entry", "Report", "rebuild", "write_report"]
 
 FORMAT = 1
-MOST = 500
+MOST, MOST_BYTES = 500, 64 << 20  # figures; of a report.json
 JSON, INDEX = "report.json", "index.html"
 PICTURES, NUMBERS = ("svg", "png", "pdf"), ("csv", "npz")
 _OWN = {folder: re.compile(rf"\d+-[a-z0-9-]+\.({'|'.join(kinds)})") for folder, kinds in
@@ -145,9 +145,11 @@ def read_json(source: str | Path | bytes) -> tuple[str, list[dict[str, Any]]]:
     """Title and entries of a report.json: name, caption and facts of each. Raises BadFile."""
     name = "these bytes" if isinstance(source, bytes) else repr(str(source))
     try:
-        content = source if isinstance(source, bytes) else Path(source).read_bytes()
+        content = source if isinstance(source, bytes) else _read(Path(source))
     except OSError as error:
         raise BadFile(f"Cannot read {name}: {error.strerror or error}.") from error
+    if len(content) > MOST_BYTES:
+        raise BadFile(f"{name} has more than {MOST_BYTES >> 20} MB; no report.json has.")
     try:
         given = json.loads(content)
         if given["report"] != FORMAT:
@@ -163,6 +165,11 @@ def read_json(source: str | Path | bytes) -> tuple[str, list[dict[str, Any]]]:
     except (ValueError, TypeError, KeyError, RecursionError, BadValue) as error:
         raise BadFile(f"{name} is no report.json that explain wrote.") from error
     return title, read
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES + 1)
 
 
 def _refuse_foreign(folder: Path) -> None:
