@@ -230,13 +230,16 @@ class _Unpacking:
             self.places[path] = to.relative_to(self.folder).as_posix()
         empty = [label for label, count in self.counts.items() if not count]
         if empty:
-            raise BadFile(f"None of the pictures of class {empty[0]!r} in {shorten(self.name)} can be read.")
+            why = self._first_skipped(empty[0])
+            raise BadFile(f"None of the pictures of class {empty[0]!r} in {shorten(self.name)} can be read.{why}")
         if not self.places:
             raise BadFile(f"None of the pictures of {shorten(self.name)} can be read.{self._first_skipped()}")
         return self
 
-    def _first_skipped(self) -> str:
-        return next((f" {shorten(path)}: {why}" for path, why in self.skipped.items()), "")
+    def _first_skipped(self, label: str = "") -> str:
+        """The first that was left out, of a class or of all, and why."""
+        found = (path for path in self.skipped if not label or label in PurePosixPath(path).parts)
+        return next((f" {shorten(path)}: {self.skipped[path]}" for path in found), "")
 
     def _contents(self, pictures: Iterable[_Member]) -> Iterator[tuple[PurePosixPath, bytes]]:
         total = 0
