@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 from own_networks import plain
 from PIL import Image
 
@@ -98,6 +99,18 @@ def test_an_index_of_a_dataset_shows_its_pictures(lenet, tmp_path, sizes):
     with pytest.raises(BadFile, match=r"open_index\(folder, images=dataset\), or name it in explain.toml"):
         explain.neighbours(alone, 3)
     assert len(explain.patches(alone, layer, [1], count=5).cuts.missing) == 5
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("scale", [1, 255])
+def test_tensors_are_pictures_unless_they_are_normalised(channels, scale):
+    grey = np.random.default_rng(0).integers(0, 256, (4, channels, 6, 5), np.uint8)
+    given = torch.from_numpy(grey) if scale == 1 else torch.from_numpy(grey) / 255
+    images = datasets.from_dataset([(one, 0) for one in given])
+    for k in range(4):
+        assert np.array_equal(np.asarray(images[k]).reshape(6, 5, channels), grey[k].transpose(1, 2, 0))
+    with pytest.raises(BadValue, match="not from 0 to 1; give it without its normalisation"):
+        datasets.from_dataset([((one.float() - 0.5) / 0.2, 0) for one in given])
 
 
 @pytest.mark.parametrize(

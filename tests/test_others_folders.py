@@ -340,8 +340,11 @@ def test_a_set_of_explain_toml_may_have_the_name_of_its_folder(tmp_path, monkeyp
     put(tmp_path / "other" / "a.png")
     (tmp_path / "explain.toml").write_text('[images.parts]\nfolder = "parts"\n[images.other]\nfolder = "parts"\n')
     assert load_images("parts").name == "parts"
-    with pytest.raises(BadValue, match="set:other"):
-        load_images("other")
+    assert load_images("other").files == load_images("parts").files, "what a user has named, the user means"
+    assert load_images("./other").files != load_images("parts").files
+    put(tmp_path / "parts" / "sub" / "b.png")
+    for reference in ("parts/0", "parts/a.png", "parts/a", "parts/sub/b.png", "other/a.png"):
+        assert open_picture(reference).info["name"] == reference
 
 
 def test_links_to_folders_are_followed_once_and_not_to_where_they_are(tmp_path):

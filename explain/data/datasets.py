@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..errors import BadFile, BadValue, ExplainError, shorten
@@ -22,8 +23,8 @@ IN_MEMORY = 256 << 20  # bytes of pictures of one size that are held; others are
 def from_dataset(dataset: Any, name: str = "dataset") -> ImageSet:
     """A map-style torch dataset of (picture, label), or of pictures alone.
 
-    Pictures are PIL images or uint8 arrays (H, W) or (H, W, C); a dataset that turns them into tensors is asked without
-    its transform. Those of one size are read once if they are few, others when they are asked for, one at a time, as
+    Pictures are PIL images, uint8 arrays (H, W) or (H, W, C), or tensors (C, H, W) of bytes or from 0 to 1; a dataset
+    that says its transform is asked without it. Those of one size are read once if they are few, others when they are asked for, one at a time, as
     the dataset may not stand several threads. Raises BadValue, BadFile.
     """
     count = len(dataset)
@@ -86,10 +87,8 @@ class _Made(Sequence[Picture]):
             said = f"{type(error).__name__}: {error}"
             raise BadFile(f"Picture {index} of the dataset {self._name!r} cannot be read: {shorten(said)}.") from error
         picture, label = (item[0], item[1] if len(item) > 1 else -1) if isinstance(item, (tuple, list)) else (item, -1)
-        if type(picture).__module__.startswith("torch"):
-            raise BadValue(
-                f"The dataset {self._name!r} gives tensors; give it without its transform, so that it gives pictures."
-            )
+        if isinstance(picture, torch.Tensor):
+            picture = _of_tensor(picture, self._name)
         array = np.asarray(picture.convert("RGB") if hasattr(picture, "convert") and picture.mode != "L" else picture)
         if array.dtype != np.uint8 or array.ndim not in (2, 3):
             raise BadValue(
@@ -97,6 +96,22 @@ class _Made(Sequence[Picture]):
                 "images, or uint8 (H, W) or (H, W, C)."
             )
         return array, label
+
+
+def _of_tensor(tensor: torch.Tensor, name: str) -> NDArray[Any]:
+    """The picture that a tensor was made of. Raises BadValue for a normalised one: how, is not known."""
+    array = tensor.detach().cpu().numpy()
+    array = array.transpose(1, 2, 0) if array.ndim == 3 else array
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype.kind != "f" or not (array >= 0).all() or not (array <= 1).all():
+        raise BadValue(
+            f"The dataset {name!r} gives tensors that are not from 0 to 1; give it without its normalisation, which "
+            "belongs to the model's preprocessing."
+        )
+    return np.round(array * 255).astype(np.uint8)
 
 
 def _without_transform(dataset: Any) -> Any:

@@ -243,7 +243,7 @@ def load_images(
             raise Unknown("image set", name, list_images())
         source = named_images(name)
     known = isinstance(source, str) and source in list_images()
-    if known and os.path.exists(source) and not _is_that(source):
+    if known and source not in project().images and os.path.exists(source):  # what a user has named, the user means
         raise BadValue(
             f"{source!r} is a set of pictures by that name, and a folder or file here: write './{source}' for what is "
             f"here, '{BY_NAME}{source}' for the set."
@@ -393,12 +393,6 @@ def _check_unchanged(file: str, identity: str) -> None:
     if before and now != before and not (by_content and now == GONE):  # what was in memory is no file to look for
         what = "was removed" if now == GONE else "has changed"
         raise BadFile(f"{shorten(file)} {what} since it was indexed; make the index again, which takes up what is new.")
-
-
-def _is_that(name: str) -> bool:
-    """Whether a set of explain.toml is of the very folder or file that has its name here."""
-    source = project().images.get(name, {}).get("source")
-    return isinstance(source, str) and os.path.exists(source) and os.path.samefile(source, name)
 
 
 # ------------------------------------------------------------ files

@@ -14,6 +14,7 @@ from explain.errors import ExplainError, Unknown
 from explain.images import content
 from explain.index import MANIFEST, Index
 from explain.network.model import Model
+from explain.network.zoo import list_models as list_shipped
 from explain.project import project
 from explain.store import sha256
 from explain.ui.selection import get
@@ -66,14 +67,21 @@ def named_images(name: str) -> ImageSet:
 
 
 def demo_picture(chosen: Model, name: str = "picture") -> str:
-    """The first and the second picture of explain.toml for its models, else a shipped one that suits."""
-    if chosen.name in project().models and project().images:
+    """The first and the second picture of explain.toml for a user's own models, else a shipped one that suits."""
+    if is_own(chosen) and project().images:
         return f"{next(iter(project().images))}/{int(name == 'picture2')}"
     return DEMO_PICTURES.get(chosen.preprocess.channels, DEMO_PICTURES[3])[name == "picture2"]
 
 
+def is_own(chosen: Model) -> bool:
+    """Whether a model is none of those that are shipped with pictures that suit them."""
+    return chosen.name not in list_shipped()
+
+
 def demo_set(chosen: Model) -> str:
-    """The shipped pictures that suit a model."""
+    """The first pictures of explain.toml for a user's own models, else shipped ones that suit."""
+    if is_own(chosen) and project().images:
+        return next(iter(project().images))
     return "fashion-mnist" if chosen.preprocess.channels == 1 else "photos"
 
 

@@ -72,10 +72,10 @@ def watch(job: Job, label: str, unit: str) -> None:
         selection.again()
     fraction = min(job.done / job.total, 1.0) if job.total else 0.0
     text = f"**{literal(label)}**: {literal(describe(job, unit))}"
-    bar, button = st.columns([6, 1], vertical_alignment="center")
-    bar.progress(fraction, text)
-    stopping = "Stopping" if job.cancelling else "Cancel"
-    button.button(stopping, key=f"cancel-{job.key}", on_click=job.cancel, disabled=job.cancelling, width="stretch")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(fraction, text)
+        stopping = "Stopping" if job.cancelling else "Cancel"
+        st.button(stopping, key=f"cancel-{job.key}", on_click=job.cancel, disabled=job.cancelling)
     _show_log(job)
 
 

@@ -168,7 +168,7 @@ def choose_index(model: Model) -> Index | None:
     """
     found, own = workspace.list_indexes(model), [*project().images, *picture_sets.named()]
     demo = caches.demo_set(model)
-    usual = own[0] if own and model.name in project().models else demo
+    usual = own[0] if own and caches.is_own(model) else demo
     chosen = selection.get("index", usual)
     chosen = next((name for name, folder in found.items() if folder.name == chosen), chosen)  # as figures have it
     if chosen not in (demo, *own, *found):

@@ -213,7 +213,7 @@ def render(
     turned = "" if other == name else f", so that {other} is likeliest"
     note = f"Dead on these pictures: {result.dead}. " if result.dead else f"{_sight(result)} "
     note += (
-        f"Mean {mean:.4g}, std {std:.4g}, from {low:.4g} to {high:.4g}; never above 0 in {silent:.0%} of the "
+        f"Mean {mean:.4g}, std {std:.4g}, from {low:.4g} to {high:.4g}; above 0 in {1 - silent:.0%} of the "
         f"pictures{only(result.facts)}. "
         f"Without it (set to {_value(result)}) {name} goes from {p:.1%} to {result.left:.1%}{turned}. "
         f"{_preference(result.classes)} {SHARED}"

@@ -29,7 +29,7 @@ from ..store import sha256
 from ..trust import CHECKED
 from .inputs import IMAGES, MODEL, REGION, EntryOptions, Layer, TargetInput, shown
 from .parts.picture import PreparedPicture, prepare
-from .parts.result import Result, aligned
+from .parts.result import Result, aligned, only
 from .parts.saliency_map import (
     CAVEAT,
     CLIP,
@@ -61,22 +61,24 @@ ASKED = TargetInput("a class by number or name, for all pictures; by default eac
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """A picture's number in the set, its file, what it is where that is known, what the network says, and the map."""
+    """A picture's number in the set, its file, its label where it has one, and which class of the network that is, what
+    the network says, and the map."""
 
     number: int
     file: str
     label: str | None
+    truth: str | None
     said: Target
     map: SaliencyMap
 
     @property
     def wrong(self) -> bool:
-        return self.label not in (None, self.said.name)
+        return self.truth not in (None, self.said.name)
 
     @property
     def name(self) -> str:
         """What the network says; in brackets what it is, where that is something else."""
-        return f"{self.said.name} ({self.label})" if self.wrong else self.said.name
+        return f"{self.said.name} ({self.truth})" if self.wrong else self.said.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +171,8 @@ def compute(
             why = error
             continue
         label = None if images.labels is None or images.labels[number] < 0 else images.classes[images.labels[number]]
-        tiles.append(Tile(number, file, label, said, one))
+        truth = model.classes[labels[number]] if labels[number] >= 0 else None
+        tiles.append(Tile(number, file, label, truth, said, one))
     if not tiles and why is not None and not unreadable:
         raise why
     if not tiles:
@@ -361,7 +364,7 @@ def render(
         "mistakes": f"the {len(tiles)} mistakes that {model} is surest of, on {data}",
     }[result.facts["which"]]
     asked = f", for {maps[0].target.name}" if "target" in result.facts else ""
-    title = f"{label} on {whose}{asked}"
+    title = f"{label} on {whose}{only(result.facts)}{asked}{_within(result.facts)}"
     table = result.table
     files: dict[str, Callable[[], bytes] | bytes] = {}
     for k, one in enumerate(result.tiles, 1):
@@ -387,8 +390,14 @@ def render(
     return replace(figure, bundle={**files, "maps.csv": partial(figure.encode, "csv")})
 
 
+def _within(facts: Mapping[str, Any]) -> str:
+    region = facts.get("region")
+    return "" if region is None else f", {'where it is predicted' if isinstance(region, str) else 'within a region'}"
+
+
 def _note(result: Gallery, scale: str, asked: str) -> str:
-    words = "Under each map stands how sure the network is, and of what"
+    sure = any(one.said.probability is not None for one in result.tiles)
+    words = f"Under each map stands {'how sure the network is, and of what' if sure else 'the score, and of what'}"
     words += "; in brackets what it is." if any(one.wrong for one in result.tiles) else "."
     words += f" All maps are{asked}." if asked else " Each map is for the class that the network sees."
     empty = sum(one.map.range[1] <= 0 for one in result.tiles)

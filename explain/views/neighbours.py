@@ -64,6 +64,7 @@ class Neighbours(Result):
     tile: Pixels
     features: Ranking
     pixels: Ranking
+    among: int
     columns: Mapping[str, Sequence[Any]]
     facts: dict[str, Any]
 
@@ -173,6 +174,7 @@ def compute(
         features=features,
         pixels=pixels,
         columns=index.columns,
+        among=len(index if among is None else among),
         facts={
             "image": picture,
             "by": by,
@@ -192,6 +194,7 @@ def render(
 ) -> Figure:
     """Two rows that begin with the query: its neighbours in features above, in pixels below."""
     of = f"{result.facts['images']:,} images of {result.facts['data']}{only(result.facts)}"
+    of += f" ({result.among:,})" if result.facts.get("where") else ""
     what = {"features": "In feature space", "pixels": "In pixel space"}
     compared = "label" if result.by == "label" else "predicted class (with a ?)"
     return Figure(

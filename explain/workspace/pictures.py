@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from functools import cache
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from ..data import BY_NAME, ImageSet, list_images, named_images
 from ..errors import BadValue, Unknown, shorten
 from ..images import Picture, copied, decode
+from ..project import project
 from . import picture_sets
 from .uploads import is_upload, open_upload
 
@@ -23,8 +25,11 @@ def open_picture(reference: str) -> Picture:
     """
     if reference.startswith(BY_NAME):
         return open_named(reference.removeprefix(BY_NAME))
-    is_file = os.path.isfile(reference)
-    if reference.partition("/")[0] in ("upload", *list_images(), *picture_sets.named()):
+    is_file, family = os.path.isfile(reference), reference.partition("/")[0]
+    if is_file and family in project().images:  # of that set, as the user has named it, or a file beside
+        with suppress(Unknown, BadValue):
+            return open_named(reference)
+    elif family in ("upload", *list_images(), *picture_sets.named()):
         if is_file:
             raise BadValue(
                 f"{reference!r} may be of a set of pictures by that name, and is a file here: write './{reference}' "
@@ -45,7 +50,7 @@ def open_named(reference: str) -> Picture:
     if is_upload(reference):
         image = open_upload(reference)
     elif family in list_images():
-        image = _member(_named_set(family), key)
+        image = _member(_named_set(family, repr(project().images.get(family))), key)
     elif family in (kept := picture_sets.named()):
         image = _member(picture_sets.images_of(kept[family].reference), key)
     else:
@@ -54,8 +59,8 @@ def open_named(reference: str) -> Picture:
     return image
 
 
-@cache
-def _named_set(name: str) -> ImageSet:
+@lru_cache(maxsize=16)
+def _named_set(name: str, _said: str) -> ImageSet:
     return named_images(name)
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from explain import workspace
 from explain.data import ImageSet, is_here
 from explain.errors import ExplainError
+from explain.project import project
 from explain.training import Recipe
 from explain.ui import dropped, selection, widgets
 from explain.ui.parts.training_settings import Form
@@ -30,7 +31,7 @@ FORM = "A ZIP with one folder for each class and its pictures in it; the folders
 def choose_pictures(form: Form) -> tuple[str, int]:
     """The pictures by name, and how many of them, 0 for all; what is wrong with them is a problem of the form."""
     own = {reference: known for reference, known in picture_sets.found().items() if len(known.classes) > 1}
-    shipped = [name for name in SETS if is_here(name)]
+    shipped = [*project().images, *(name for name in SETS if is_here(name))]
     whole = "fashion-mnist-train" in shipped
     usual = form.recipe.data if form.recipe.data in shipped else "fashion-mnist"
     if form.recipe.start and own:
@@ -48,7 +49,7 @@ def choose_pictures(form: Form) -> tuple[str, int]:
             key,
             chosen,
             [*own, *shipped],
-            format_func=lambda name: str(own[name]) if name in own else SETS[name],
+            format_func=lambda name: str(own.get(name) or SETS.get(name, name)),
         )
         limit = 0 if chosen in own else _limit(form)
         if not whole:
