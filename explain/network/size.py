@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -24,7 +23,7 @@ from .. import memory
 from ..errors import NotSupported, shorten
 from ..memory import bytes_text
 
-__all__ = ["MOST_MACS", "MOST_MODULES", "TooLarge", "laid_out", "making_room", "weights_of"]
+__all__ = ["MOST_MACS", "MOST_MODULES", "TooLarge", "laid_out", "making_room", "most_macs", "weights_of"]
 
 MOST_MODULES = 5_000
 """The deepest network of the lectures' papers, with 1,202 layers, has 4,217; the largest of timm about 2,300."""
@@ -32,6 +31,8 @@ MOST_STEPS = 100_000
 """Calls of torch that building may take; the published networks take up to 30,000."""
 MOST_MACS = 2 * 10**12
 """Multiply-accumulates of one picture's pass: what the largest published networks take."""
+SECONDS, SPEED = 20, 25 * 10**9
+"""How long a pass may take without an accelerator, at so many multiply-accumulates a second of one processor."""
 USUAL = 512 * 512
 """Pixels up to which the cheap estimate is trusted; attention grows with their square."""
 SLACK = 4
@@ -75,7 +76,7 @@ class _Hasty(TorchFunctionMode):
 
     def __init__(self, valued: bool = False) -> None:
         super().__init__()
-        self.steps, self.macs, self._valued = 0, 0, valued
+        self.steps, self._valued = 0, valued
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.steps += 1
@@ -85,35 +86,45 @@ class _Hasty(TorchFunctionMode):
             given = args[0] if args else (kwargs or {})["tensor"]
             if isinstance(given, Tensor) and given.is_meta:
                 return given
-        if func is F.scaled_dot_product_attention:  # whose scores are never all there, other than on meta
-            query, key, value = args[:3] if len(args) > 2 else (kwargs[name] for name in ("query", "key", "value"))
-            self.macs += query.numel() * key.shape[-2] + query.numel() // query.shape[-1] * value[0].numel()
-            return query.new_empty(*query.shape[:-1], value.shape[-1])
         if self._valued and func in _SERIES and func(*args, **(kwargs or {})).numel() <= MOST_VALUES:
             return func(*args, **{**(kwargs or {}), "device": "cpu"})
         return func(*args, **(kwargs or {}))
 
 
-class _Counting(TorchDispatchMode):
+class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Bytes of all that operations give, but for views and what is written over, and multiply-accumulates."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.macs, self._storages = 0, dict[int, Any]()
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        # Storages by identity, and held, so that no other gets it.
+        self._own = {id(one): one for one in (x.untyped_storage() for x in (*net.parameters(), *net.buffers()))}
+        self._made: dict[int, Any] = {}
+        self.macs = 0
 
     @property
     def kept(self) -> int:
-        return sum(one.nbytes() for one in self._storages.values())
+        return sum(one.nbytes() for one in self._made.values())
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
-        for one in tree_leaves(output):
-            if isinstance(one, Tensor):
-                storage = one.untyped_storage()
-                self._storages[id(storage)] = storage  # held, so that no other gets its identity
         if count := flop_registry.get(func.overloadpacket):
             self.macs += count(*args, **(kwargs or {}), out_val=output) // 2
+        if func is torch.ops.aten._safe_softmax.default:  # torch's own attention: other than on meta its scores are
+            for one in (args[0], output):  # never all there at a time
+                storage = one.untyped_storage()
+                self._own[id(storage)] = storage
+                self._made.pop(id(storage), None)
+        for one in tree_leaves(output):
+            if isinstance(one, Tensor) and id(storage := one.untyped_storage()) not in self._own:
+                self._made[id(storage)] = storage
         return output
+
+
+def most_macs() -> int:
+    """Multiply-accumulates that a picture's pass may take here."""
+    if torch.cuda.is_available() or torch.backends.mps.is_available():
+        return MOST_MACS
+    return min(MOST_MACS, SECONDS * SPEED * torch.get_num_threads())
 
 
 def weights_of(net: nn.Module) -> int:
@@ -144,8 +155,8 @@ def making_room(name: str, net: nn.Module, size: tuple[int, int, int], copies: i
     most = f"a network may take {memory.SHARE:.0%} of the {bytes_text(free)} of memory that are free"
     if weights > room:
         raise TooLarge(f"{name} would need {bytes_text(weights)} for its weights{times}; {most}.")
-    one = _estimated(net, size)
-    if weights + one.kept > room or one.macs > MOST_MACS or math.prod(size[1:]) > USUAL:
+    one, work = _estimated(net, size), most_macs()
+    if weights + one.kept > room or one.macs > work or math.prod(size[1:]) > USUAL:
         one = _passed(net, size) or (one if math.prod(size[1:]) > USUAL else _Pass(0, 0))
     pictures = f"a picture of {size[2]} x {size[1]}"
     if weights + one.kept > room:
@@ -153,10 +164,10 @@ def making_room(name: str, net: nn.Module, size: tuple[int, int, int], copies: i
             f"{name} would need {bytes_text(weights + one.kept)}, {bytes_text(weights)} for its weights{times} and "
             f"{bytes_text(one.kept)} for {pictures}; {most}."
         )
-    if one.macs > MOST_MACS:
+    if one.macs > work:
         raise TooLarge(
-            f"{name} would take {one.macs / 1e12:,.1f} T multiply-accumulates for {pictures}; networks of up to "
-            f"{MOST_MACS / 1e12:,.0f} T are built."
+            f"{name} would take {one.macs / 1e12:,.2f} T multiply-accumulates for {pictures}; networks of up to "
+            f"{work / 1e12:,.2f} T are built on this machine, where that takes about {SECONDS} s."
         )
     with memory.promised(weights):
         yield
@@ -179,14 +190,10 @@ def _estimated(net: nn.Module, size: tuple[int, int, int]) -> _Pass:
 
 def _passed(net: nn.Module, size: tuple[int, int, int]) -> _Pass | None:
     """What a pass on meta takes; None where it cannot be followed there, or not to its end."""
-    counting, hasty = _Counting(), _Hasty()
-    modes = {module: module.training for module in net.modules()}
+    counting = _Counting(net)
     try:
-        with torch.no_grad(), torch.device("meta"), hasty, counting:
+        with torch.no_grad(), torch.device("meta"), _Hasty(), counting:
             net.eval()(torch.empty(1, *size))
     except Exception:  # such as one that asks for values; a picture of another size than it takes is told later
         return None
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-    return _Pass(counting.kept, counting.macs + hasty.macs)
+    return _Pass(counting.kept, counting.macs)

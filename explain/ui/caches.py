@@ -17,6 +17,7 @@ from explain.network.model import Model
 from explain.project import project
 from explain.store import sha256
 from explain.ui.selection import get
+from explain.ui.shelf import Shelf
 from explain.views import View
 from explain.views.facts import Facts
 from explain.workspace.opener import Opener, find_index, is_model_name
@@ -25,26 +26,39 @@ from explain.workspace.runs import images_of
 DEFAULT_MODEL = "efficientnet-lite0"
 # First and second picture by input channels; the lectures compare pullovers and coats.
 DEMO_PICTURES = {1: ("fashion-mnist/1", "fashion-mnist/6"), 3: ("photos/chelsea.png", "photos/coffee.png")}
-MODELS_KEPT, RESULTS_KEPT, INDEXES_KEPT = 4, 96, 4
+SETS_KEPT = 4
+
+
+def _forget(model: Model) -> None:
+    """What was made of a model goes with it, and does not hold it."""
+    for shelf in (_indexes, _results):
+        shelf.drop(lambda key: model.digest in key)
+
+
+# Shares of the memory that is free when the server begins; each visitor may ask for other networks and pictures.
+_models = Shelf(0.25, lambda model: model.nbytes, gone=_forget)
+_indexes, _pictures, _results = Shelf(0.05), Shelf(0.05), Shelf(0.1)
 
 
 def model(name: str | None = None) -> Model:
     """The selected model, or another by name; shared by all sessions."""
     name = name or get("model", default_model())
     folder = workspace.model_folder(name)
-    return _loaded(name, folder and (folder / "model.json").stat().st_mtime_ns)
+    key = repr((name, folder and (folder / "model.json").stat().st_mtime_ns))
+    return _models.get(key, lambda: _loaded(name))
 
 
-@st.cache_resource(max_entries=MODELS_KEPT, show_spinner="Loading the network")
-def _loaded(name: str, written: int | None) -> Model:
+def _loaded(name: str) -> Model:
     if not is_model_name(name):  # names come from URLs: no file, folder or code of a user's own is one
         if "/" in name or name.startswith(".") or ".py" in name:
             raise ExplainError(
                 "Models are chosen by name here; a file, folder or factory is loaded by the command line or library."
             )
         raise Unknown("model", name, workspace.list_models(), "Or torchvision:NAME, timm:NAME.")
-    loaded = workspace.load_model(name, code=False)
-    _ = loaded.digest, loaded.layers  # once for everybody, not at the first click
+    with st.spinner("Loading the network"):
+        loaded = workspace.load_model(name, code=False)
+        _ = loaded.digest, loaded.layers  # once for everybody, not at the first click
+    _indexes.drop(lambda key: loaded.digest in key)  # those opened with it before hold another copy
     return loaded
 
 
@@ -53,7 +67,7 @@ def default_model() -> str:
     return next(iter(project().models), DEFAULT_MODEL)
 
 
-@st.cache_resource(max_entries=INDEXES_KEPT, show_spinner=False)
+@st.cache_resource(max_entries=SETS_KEPT, show_spinner=False)
 def _named_images(name: str, _changed: int) -> ImageSet:
     return load_images(name)
 
@@ -78,12 +92,13 @@ def demo_set(chosen: Model) -> str:
 
 def index(chosen: Model, folder: Path) -> Index:
     """An opened index; shared by all sessions until it changes."""
-    return _index(str(folder), (folder / MANIFEST).stat().st_mtime_ns, chosen)
+    changed = (folder / MANIFEST).stat().st_mtime_ns
 
+    def opened() -> Index:
+        with st.spinner("Opening the index"):
+            return Index(folder, chosen)
 
-@st.cache_resource(max_entries=INDEXES_KEPT, show_spinner="Opening the index")
-def _index(folder: str, changed: int, _chosen: Model) -> Index:
-    return Index(folder, _chosen)
+    return _indexes.get(repr((str(folder), changed, chosen.digest)), opened)
 
 
 def picture(name: str = "picture") -> Any:
@@ -91,8 +106,11 @@ def picture(name: str = "picture") -> Any:
     return _opened(str(get(name, demo_picture(model(), name))))
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
 def _opened(reference: str) -> Any:
+    return _pictures.get(reference, lambda: _open(reference))
+
+
+def _open(reference: str) -> Any:
     if reference.partition("/")[0] not in ("upload", *list_images()):
         raise ExplainError(f"Unknown picture {reference!r}. Choose a shipped one such as 'photos/0', or upload a file.")
     return workspace.open_picture(reference)
@@ -139,9 +157,12 @@ def identity(*args: Any, **options: Any) -> str:
     return repr([*map(_identity, args), *((name, _identity(value)) for name, value in sorted(options.items()))])
 
 
-@st.cache_resource(max_entries=RESULTS_KEPT, show_spinner="Asking the network")
-def _computed(key: str, _call: Callable[[], Any]) -> Any:
-    return _call()
+def _computed(key: str, call: Callable[[], Any]) -> Any:
+    def asked() -> Any:
+        with st.spinner("Asking the network"):
+            return call()
+
+    return _results.get(key, asked)
 
 
 def _identity(value: Any) -> str:

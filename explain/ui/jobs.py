@@ -21,7 +21,7 @@ from explain.ui import selection
 from explain.ui.text import literal
 
 SAMPLING, WINDOW = 0.25, 10.0  # seconds between the samples a speed is taken from, and how far back they go
-LOG_LINES, FINISHED_KEPT = 200, 32
+LOG_LINES, FINISHED_KEPT, UNDONE_KEPT = 200, 32, 4
 POLL, PATIENCE = 0.5, 3.0  # seconds between looks at a running job, and given to it when the server stops
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
@@ -159,7 +159,9 @@ class Queue:
                 job = Job(key, work, self)
                 self._enqueue(job)
             self._jobs[key] = job  # the latest asked for stands last
-            for old in [k for k, other in self._jobs.items() if not other.active and k != key][:-FINISHED_KEPT]:
+            ended = {k: other for k, other in self._jobs.items() if not other.active and k != key}
+            undone = [k for k, other in ended.items() if other.state != "done"]  # which hold their networks
+            for old in {*list(ended)[:-FINISHED_KEPT], *undone[:-UNDONE_KEPT]}:
                 del self._jobs[old]
         return job
 
