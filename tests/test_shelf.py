@@ -91,7 +91,7 @@ def test_sizes(value, least):
 
 
 def test_networks_and_sets_are_others():
-    model, images = explain.load_model("fashion-lenet"), explain.load_images("photos")
+    model, images = explain.load_model("lenet-fashion-mnist"), explain.load_images("photos")
     assert size_of({"model": model, "images": images}) < 2000
 
 

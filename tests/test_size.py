@@ -15,7 +15,7 @@ from torchvision import models
 import explain
 from explain import memory
 from explain.errors import BadFile, BadValue, NotSupported
-from explain.network import fitting, hub, size, sources, zoo
+from explain.network import fitting, hub, size, sources
 from explain.network.size import TooLarge, laid_out, weights_of
 from explain.workspace import kept_models
 
@@ -190,9 +190,9 @@ def test_a_checkpoint_is_judged_with_its_architecture(small, tmp_path):
         explain.load_model(file, architecture="timm:eva_giant_patch14_224")
     with pytest.raises(TooLarge, match="2 times over"):
         kept_models.keep_model(file.read_bytes(), "small.pth", "torchvision:regnet_y_128gf", "mine")
-    with pytest.raises(TooLarge, match="8000 x 8000"):
+    with pytest.raises(TooLarge, match="4000 x 4000"):
         kept_models.keep_model(
-            file.read_bytes(), "small.pth", "torchvision:resnet18", "mine", preprocess={"size": 8000}
+            file.read_bytes(), "small.pth", "torchvision:resnet18", "mine", preprocess={"size": 4000}
         )
 
 
@@ -224,7 +224,7 @@ def test_a_training_is_judged(monkeypatch):
     from explain.training.network import begin
     from explain.training.recipes import Recipe
 
-    plan = Recipe(name="large", architecture="mlp", options={"fc1": 10_000, "fc2": 10_000})
+    plan = Recipe("large", "mlp", "fashion-mnist", "", options={"fc1": 10_000, "fc2": 10_000})
     monkeypatch.setattr(memory, "free", lambda: 1 << 30)
     with pytest.raises(TooLarge, match="4 times over"):
         begin(plan, load_images("fashion-mnist"))
