@@ -11,6 +11,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -178,8 +179,13 @@ def timm_classes(config: Mapping[str, Any], count: int) -> list[str]:
     if isinstance(names, (list, tuple)) and len(names) == count:
         return list(map(str, names))
     if count == 1000:
-        from timm.data.imagenet_info import ImageNetInfo
-
-        described = ImageNetInfo()  # reads its tables from files
-        return [described.index_to_description(i) for i in range(count)]
+        return list(_imagenet())
     return [str(i) for i in range(count)]
+
+
+@cache
+def _imagenet() -> tuple[str, ...]:
+    from timm.data.imagenet_info import ImageNetInfo
+
+    described = ImageNetInfo()  # reads its tables from files
+    return tuple(described.index_to_description(i) for i in range(1000))

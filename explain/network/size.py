@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -35,8 +36,9 @@ SECONDS, SPEED = 20, 25 * 10**9
 """How long a pass may take without an accelerator, at so many multiply-accumulates a second of one processor."""
 USUAL = 512 * 512
 """Pixels up to which the cheap estimate is trusted; attention grows with their square."""
-SLACK = 4
-"""Published networks take up to 3.9 times the plain estimate, those with talking heads most."""
+PATCH, SLACK = 8, 4
+"""Networks whose first layer cuts patches of such a side take up to 3.9 times the plain estimate, those with talking
+heads most: their places do not get fewer, and attention keeps several scores of them."""
 FLOAT = 4
 _FILLING = frozenset(
     f"{name}_" for name in ("normal", "uniform", "fill", "zero", "mul", "div", "add", "sub", "clamp", "erfinv", "copy")
@@ -86,6 +88,8 @@ class _Hasty(TorchFunctionMode):
             given = args[0] if args else (kwargs or {})["tensor"]
             if isinstance(given, Tensor) and given.is_meta:
                 return given
+        if func is F.batch_norm:  # which takes most of a pass's time on meta
+            return torch.empty_like(args[0])
         if self._valued and func in _SERIES and func(*args, **(kwargs or {})).numel() <= MOST_VALUES:
             return func(*args, **{**(kwargs or {}), "device": "cpu"})
         return func(*args, **(kwargs or {}))
@@ -185,7 +189,8 @@ def _estimated(net: nn.Module, size: tuple[int, int, int]) -> _Pass:
             width = weight.shape[0] if weight is not None and weight.dim() else width
             widths += width
     uses = places * sum(one.numel() for one in net.parameters())
-    return _Pass(int(SLACK * FLOAT * places * widths), int(SLACK * uses))
+    slack = SLACK if first and min(first.stride) >= PATCH else 1
+    return _Pass(int(slack * FLOAT * places * widths), int(slack * uses))
 
 
 def _passed(net: nn.Module, size: tuple[int, int, int]) -> _Pass | None:
