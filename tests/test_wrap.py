@@ -723,10 +723,10 @@ def test_no_factory_is_named_by_a_url(factory):
     from explain.ui import caches
 
     with pytest.raises(ExplainError):
-        caches._loaded.__wrapped__(f"{factory}:build", None)
+        caches._loaded(f"{factory}:build")
     (__import__("pathlib").Path("package.py")).write_text(FACTORY)
     with pytest.raises(ExplainError):
-        caches._loaded.__wrapped__("package:build", None)
+        caches._loaded("package:build")
     assert explain.load_model("package:build", preprocess={"size": 32}).name == "build"
     with pytest.raises(Unknown):
         explain.load_model("package:build", preprocess={"size": 32}, code=False)

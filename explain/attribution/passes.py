@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from .. import memory
 from ..network.copying import is_alone
 from ..network.trace import asking, calls, hookable
 from ..progress import notify
@@ -104,10 +104,7 @@ def _free(device: torch.device) -> int:
     """Bytes of memory that nobody uses."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # no such question on this system
-        return 1 << 30
+    return memory.free()
 
 
 def generator(seed: int) -> torch.Generator:

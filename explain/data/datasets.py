@@ -24,8 +24,8 @@ def from_dataset(dataset: Any, name: str = "dataset") -> ImageSet:
     """A map-style torch dataset of (picture, label), or of pictures alone.
 
     Pictures are PIL images, uint8 arrays (H, W) or (H, W, C), or tensors (C, H, W) of bytes or from 0 to 1; a dataset
-    that says its transform is asked without it. Those of one size are read once if they are few, others when they are asked for, one at a time, as
-    the dataset may not stand several threads. Raises BadValue, BadFile.
+    that says its transform is asked without it. Those of one size are read once if they are few, others when they are
+    asked for, one at a time, as the dataset may not stand several threads. Raises BadValue, BadFile.
     """
     count = len(dataset)
     if not count:

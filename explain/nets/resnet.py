@@ -183,7 +183,7 @@ def resnet_cifar(
     channels: CHANNELS = 3,
     classes: CLASSES = 10,
     size: MEANT = 32,
-    depth: Annotated[int, Range(8, 3002, help="layers with weights: 6 n + 2")] = 20,
+    depth: Annotated[int, Range(8, 1202, help="layers with weights: 6 n + 2")] = 20,
     width: Annotated[int, Range(1, 256, help="filters of the first stage; each later one has twice as many")] = 16,
     shortcut: SHORTCUT = "padding",
     order: ORDER = "after",

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .. import memory
 from ..errors import BadFile, enumerate_some
 
 __all__ = ["Fitted", "apply_weights", "fit"]
@@ -44,6 +45,8 @@ def fit(net: nn.Module, weights: Mapping[str, Tensor], source: str) -> Fitted:
     """
     done = Fitted(notes=list(getattr(weights, "notes", [])))
     tensors = _own(net, weights, done.notes)
+    for key, tensor in tensors.items():  # before anything is made as large as they are
+        _check_held(key, tensor, source)
     before = {name: dict(module._modules) for name, module in net.named_modules()}
     try:
         _reshape(net, tensors, done)
@@ -73,18 +76,23 @@ def apply_weights(net: nn.Module, weights: Mapping[str, Tensor], source: str) ->
             raise BadFile(
                 f"Weights {source!r}: {key!r} has shape {tuple(tensor.shape)}, the network's is {tuple(wanted.shape)}."
             )
-        if (
-            tensor.is_meta
-            or tensor.layout != torch.strided
-            or tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size()
-        ):
-            raise BadFile(f"Weights {source!r}: {key!r} claims more numbers than the file holds.")
+        _check_held(key, tensor, source)
         counter = key.endswith("num_batches_tracked")  # which is a float where all of a state dict was averaged
         if (tensor.is_floating_point() != wanted.is_floating_point() and not counter) or tensor.is_complex():
             raise BadFile(f"Weights {source!r}: {key!r} is {tensor.dtype}, the network's is {wanted.dtype}.")
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise BadFile(f"Weights {source!r}: {key!r} has values that are not finite (NaN or infinity).")
     net.load_state_dict({**net.state_dict(), **weights})
+
+
+def _check_held(key: str, tensor: Tensor, source: str) -> None:
+    """Raises BadFile for a tensor whose numbers are not all there, as one with a stride of 0."""
+    if (
+        tensor.is_meta
+        or tensor.layout != torch.strided
+        or tensor.untyped_storage().nbytes() < tensor.numel() * tensor.element_size()
+    ):
+        raise BadFile(f"Weights {source!r}: {key!r} claims more numbers than the file holds.")
 
 
 def _tensors(net: nn.Module) -> dict[str, Tensor]:
@@ -142,7 +150,7 @@ def _reshape(net: nn.Module, tensors: dict[str, Tensor], done: Fitted) -> None:
     if not layers:
         return
     convolutions = [name for name in layers if isinstance(net.get_submodule(name), nn.Conv2d)]
-    heads = _heads(net, layers)
+    heads, made = _heads(net, layers), 0
     for name in dict.fromkeys([*convolutions[:1], *heads]):
         layer: Any = net.get_submodule(name)
         found = tensors.get(f"{name}.weight")
@@ -159,6 +167,9 @@ def _reshape(net: nn.Module, tensors: dict[str, Tensor], done: Fitted) -> None:
             done.notes.append(f"The file's head has {outs} outputs, not {own_outs}.")
         else:
             continue
+        made += 4 * found.numel()
+        if made > memory.room():  # several may have their numbers at one place of the file
+            raise BadFile(f"Weights ask for layers of {memory.bytes_text(made)}, for which there is no memory.")
         linear = isinstance(layer, nn.Linear)
         _replace(net, name, nn.Linear(ins, outs, layer.bias is not None) if linear else _convolution(layer, ins, outs))
     for name in heads:

@@ -8,18 +8,22 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from ..errors import BadFile, NotSupported, shorten
+from ..memory import SHARE, bytes_text, room
 from .checkpoint import read_json, read_weights
 from .fitting import fit
 
-__all__ = ["TimmFolder", "folder", "is_timms", "name_of", "timm_classes", "timm_folder", "timm_weights"]
+__all__ = ["TimmFolder", "check_torchs", "folder", "is_timms", "name_of", "timm_classes", "timm_folder", "timm_weights"]
 
 FILES = ["config.json", "preprocessor_config.json", "*.safetensors", "pytorch_model.bin"]
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -45,6 +49,8 @@ def folder(name: str) -> Path:
             if (cached / "config.json").is_file() and any((cached / one).is_file() for one in WEIGHTS):
                 return cached
         _reach(name)
+        wanted = snapshot_download(name, allow_patterns=FILES, dry_run=True)
+        _check_fetched(name, sum(one.file_size or 0 for one in wanted if one.will_download))
         return Path(snapshot_download(name, allow_patterns=FILES))
     except HFValidationError:
         raise BadFile(f"There is no folder {shorten(name)}, and a name on the hub is of the form owner/name.") from None
@@ -74,6 +80,26 @@ def _reach(what: str) -> None:
         raise NotSupported(
             f"{what} is not in the cache of Hugging Face's hub, which cannot be reached ({shorten(str(error), 80)})."
         ) from error
+
+
+def check_torchs(name: str, url: str, size: int) -> None:
+    """Raises NotSupported where a file of torch's cache is still to be fetched, and there is no room for it."""
+    if not (Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]).exists():
+        _check_fetched(name, size, torch.hub.get_dir())
+
+
+def _check_fetched(name: str, size: int, cache: str = "") -> None:
+    """Raises NotSupported for files, of so many bytes, that neither fit the disk nor the memory."""
+    from huggingface_hub import constants
+
+    folder = Path(cache or constants.HF_HUB_CACHE).absolute()
+    disk = shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.exists())).free
+    for most, where in ((int(SHARE * disk), f"{bytes_text(disk)} of disk"), (room(), "memory")):
+        if size > most:
+            raise NotSupported(
+                f"{shorten(name)} has weights of {bytes_text(size)} to be fetched; {bytes_text(most)}, {SHARE:.0%} of "
+                f"the {where} that is free, is the most."
+            )
 
 
 # ------------------------------------------------------------ timm's
@@ -125,7 +151,8 @@ def timm_weights(name: str) -> dict[str, Any]:
 
     timm asks the hub about a file that it has, and for a minute where the hub cannot be reached.
     """
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError
     from timm.models import get_pretrained_cfg
 
     config = get_pretrained_cfg(name)
@@ -137,6 +164,12 @@ def timm_weights(name: str) -> dict[str, Any]:
         if isinstance(cached, str):
             return {"pretrained_cfg_overlay": {"file": cached}}
     _reach(f"timm:{name}")
+    for file in filter(None, (config.hf_hub_filename, *WEIGHTS)):
+        with contextlib.suppress(EntryNotFoundError):
+            _check_fetched(
+                f"timm:{name}", get_hf_file_metadata(hf_hub_url(place, file, revision=revision or None)).size or 0
+            )
+            break
     return {}
 
 
@@ -146,8 +179,13 @@ def timm_classes(config: Mapping[str, Any], count: int) -> list[str]:
     if isinstance(names, (list, tuple)) and len(names) == count:
         return list(map(str, names))
     if count == 1000:
-        from timm.data.imagenet_info import ImageNetInfo
-
-        described = ImageNetInfo()  # reads its tables from files
-        return [described.index_to_description(i) for i in range(count)]
+        return list(_imagenet())
     return [str(i) for i in range(count)]
+
+
+@cache
+def _imagenet() -> tuple[str, ...]:
+    from timm.data.imagenet_info import ImageNetInfo
+
+    described = ImageNetInfo()  # reads its tables from files
+    return tuple(described.index_to_description(i) for i in range(1000))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +18,6 @@ from ..errors import BadFile, BadValue, NotSupported, shorten
 from .checkpoint import read_json
 from .hub import name_of
 from .preprocess import Preprocess
-from .seeded import seeded
 
 __all__ = ["Classifier", "classifier"]
 
@@ -36,8 +35,13 @@ class Classifier:
     about: dict[str, Any] = field(default_factory=dict)
 
 
-def classifier(saved: Path, name: str, filled: bool, classes: Sequence[str] | None) -> Classifier:
-    """What a folder's config.json, weights and processor say. Raises BadFile, NotSupported."""
+def classifier(
+    saved: Path, name: str, make: Callable[[Callable[[], Any]], Any] | None, classes: Sequence[str] | None
+) -> Classifier:
+    """What a folder's config.json, weights and processor say. Raises BadFile, NotSupported.
+
+    make: has the network built without the folder's weights; None for those.
+    """
     if find_spec("transformers") is None:
         raise NotSupported("Networks of Hugging Face need the package transformers: `pip install transformers`.")
     content = read_json(saved / "config.json")
@@ -49,12 +53,12 @@ def classifier(saved: Path, name: str, filled: bool, classes: Sequence[str] | No
             f"{shorten(name)} is {kinds or 'no network that transformers knows'}, not an image classifier."
         )
     with _quiet():
-        net = _loaded(saved, name) if filled else seeded(lambda: _from_config(saved, name))
+        net = _loaded(saved, name) if make is None else make(lambda: _from_config(saved, name))
         own = net.config.id2label
-        if classes and len(classes) != len(own) and not filled:
+        if classes and len(classes) != len(own) and make is not None:
             raise BadValue(f"{shorten(name)} has {len(own)} classes and {len(classes)} names were given.")
         preprocess, about = _preprocess(saved, name, int(getattr(net.config, "num_channels", 3)))
-    if filled:
+    if make is None:
         about["weights"] = f"model.safetensors of {name_of(name)}"
     return Classifier(net, preprocess, tuple(str(own[k]) for k in range(len(own))), about)
 

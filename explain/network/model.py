@@ -30,6 +30,7 @@ from .opened import check_weights, opened
 from .preprocess import Box, Preprocess
 from .program import identity
 from .region import Region
+from .size import weights_of
 from .trace import asking, record
 
 __all__ = ["Box", "Layer", "Model", "Preprocess", "choose_device"]
@@ -213,6 +214,11 @@ class Model:
     def _kind(self) -> torch.dtype:
         """Of the numbers that the net computes with."""
         return next((one.dtype for one in self._net.parameters() if one.is_floating_point()), torch.float32)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its weights and buffers, and of those that it was given, where it computes with a copy."""
+        return sum(map(weights_of, filter(None, (self._net, vars(self).get("_given")))))
 
     def move(self, device: torch.device) -> None:
         """Before it is first asked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import BadFile, BadValue, Unknown, shorten
 from ..images import SCALES, Bands, as_image, bands_of, shown, unturned
 
-__all__ = ["Box", "Preprocess"]
+__all__ = ["Box", "Preprocess", "completed"]
 
 Box = tuple[int, int, int, int]
 """y0, x0, y1, x1, half open."""
@@ -203,3 +203,19 @@ class Preprocess:
 def _offset(scaled: int, cropped: int) -> int:
     """Where a centre crop begins, as torchvision rounds it; negative where the picture is padded with black."""
     return round((scaled - cropped) / 2.0) if scaled >= cropped else -((cropped - scaled) // 2)
+
+
+def completed(preprocess: Any, usual: Preprocess | None) -> Preprocess | None:
+    """The preprocessing that was given: whole, or some of it in the place of the usual."""
+    if preprocess is None or isinstance(preprocess, Preprocess):
+        return preprocess
+    try:
+        some = dict(preprocess)
+        if "size" in some:
+            some.setdefault("resize", None)
+        if "mean" in some and "channels" not in some and usual is not None and len(some["mean"]) > 1:
+            some["channels"] = len(some["mean"])
+        return replace(usual, **some) if usual is not None else Preprocess(**some)
+    except (TypeError, ValueError) as error:
+        known = [one.name for one in fields(Preprocess)]
+        raise BadValue(f"preprocess={shorten(preprocess)} is no Preprocess, nor some of {known}: {error}.") from None

@@ -12,25 +12,27 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
-import torch
 from torch import nn
 
-from ..errors import BadValue, NotSupported, Unknown, reason_of, shorten
+from ..errors import BadValue, ExplainError, NotSupported, Unknown, reason_of, shorten
 from ..nets import NETS
 from ..options import Choices, Range
 from ..registry import Registry
 from . import hub
 from .hugging_face import classifier
 from .model import Preprocess
+from .preprocess import completed
 from .seeded import seeded
+from .size import laid_out, making_room
 
 __all__ = ["SOURCES", "Built", "build", "is_named", "is_public", "plain"]
 
 SOURCES = Registry("source of models")
-MOST_PARAMETERS = 500_000_000
 RANDOM = "random, seed 0"
 _LIBRARY = re.compile(r"(torchvision|timm):[\w.-]+(\?[\w=&]{1,60})?")
 
+Make = Callable[[Callable[[], Any]], Any]
+"""How a source has its network built: with random weights, or laid out."""
 Weights = Annotated[str, Choices("published", "random", help="those of its authors, or random ones from a seed")]
 
 
@@ -58,20 +60,35 @@ def is_public(text: str) -> bool:
     return lecture or _LIBRARY.fullmatch(text) is not None
 
 
-def build(text: str, classes: Sequence[str] | None = None, empty: bool = False) -> Built:
-    """The network of that name; empty: with random weights, as others follow.
+def build(text: str, classes: Sequence[str] | None = None, empty: bool = False, preprocess: Any = None) -> Built:
+    """The network of that name, once it is clear that there is room for it; empty: with random weights, as others
+    follow.
 
-    classes: names for a head of that many outputs. Raises Unknown, BadValue, NotSupported.
+    classes: names for a head of that many outputs. preprocess: what is given of it, as `load_model` takes it.
+    Raises Unknown, BadValue, NotSupported; TooLarge before any memory is filled.
     """
     path, _, query = text.partition("?")
     given = dict(parse_qsl(query, keep_blank_values=True))
-    if ":" not in path:
-        return _lecture(path, given, classes)
-    scheme, _, name = path.partition(":")
-    options = SOURCES[scheme].check(given)
-    if empty:
-        options["weights"] = "random"
-    built: Built = SOURCES[scheme].function(name, classes, **options)
+    scheme, colon, name = path.partition(":")
+    options = SOURCES[scheme].check(given) if colon else {}
+
+    def made(make: Make, **more: Any) -> Built:
+        if not colon:
+            return _lecture(path, given, classes, make)
+        built: Built = SOURCES[scheme].function(name, classes, make, **{**options, **more})
+        return built
+
+    random = {"weights": "random"}
+    try:
+        blank = made(lambda own: laid_out(own, text), **random)
+    except ExplainError:
+        raise
+    except Exception as error:  # a library's own, for options that it does not take
+        raise BadValue(f"{shorten(text)} cannot be built: {reason_of(error)}.") from error
+    seen = completed(preprocess, blank.preprocess) or blank.preprocess
+    filled = empty or options.get("weights") == "published"
+    with making_room(text, blank.net, (seen.channels, *seen.size), copies=2 if filled else 1):
+        built = made(seeded, **(random if empty else {}))
     if classes and len(classes) != len(built.classes):
         raise BadValue(
             f"The published weights of {text!r} have {len(built.classes):,} classes, and {len(classes)} names were "
@@ -86,7 +103,7 @@ def plain(channels: int, size: int) -> Preprocess:
 
 
 @SOURCES.register
-def torchvision(name: str, classes: Sequence[str] | None, *, weights: Weights = "published") -> Built:
+def torchvision(name: str, classes: Sequence[str] | None, make: Make, *, weights: Weights = "published") -> Built:
     """Classifiers and segmenters of torchvision."""
     from torchvision import models
 
@@ -102,11 +119,15 @@ def torchvision(name: str, classes: Sequence[str] | None, *, weights: Weights = 
         options = {"num_classes": len(classes)} if classes else {}
         if name in segmenters:
             options["weights_backbone"] = None
+        if name.startswith("vit_"):
+            options["image_size"] = default.transforms().crop_size[0]
         # GoogLeNet and Inception fill their weights by a slow truncated normal unless told otherwise.
         if "init_weights" in inspect.signature(models.get_model_builder(name)).parameters:
             options["init_weights"] = False
-    make = lambda: models.get_model(name, weights=default if published else None, **options)  # noqa: E731
-    net = _published(make, f"torchvision:{name}") if published else seeded(make)
+    own = lambda: models.get_model(name, weights=default if published else None, **options)  # noqa: E731
+    if published:
+        hub.check_torchs(f"torchvision:{name}", default.url, int(default.meta.get("_file_size", 0) * 2**20))
+    net = _published(own, f"torchvision:{name}") if published else make(own)
     transform = default.transforms()
     side = transform.resize_size[0]
     preprocess = Preprocess(
@@ -128,6 +149,7 @@ def torchvision(name: str, classes: Sequence[str] | None, *, weights: Weights = 
 def timm(
     name: str,
     classes: Sequence[str] | None,
+    make: Make,
     *,
     weights: Weights = "published",
     in_chans: Annotated[int, Range(0, 64, help="channels of its pictures; 0 for its own number")] = 0,
@@ -151,12 +173,12 @@ def timm(
         options["num_classes"] = len(classes)
     about: dict[str, Any] = {"weights": "published" if published else RANDOM, "source": "timm"}
     if saved or not published:
-        net = seeded(lambda: library.create_model(called, pretrained=False, **options))
+        net = make(lambda: library.create_model(called, pretrained=False, **options))
         if saved and published:
             about |= saved.apply(net)
     else:
-        make = lambda: library.create_model(called, pretrained=True, **hub.timm_weights(called), **options)  # noqa: E731
-        net = _published(make, f"timm:{name}")
+        own = lambda: library.create_model(called, pretrained=True, **hub.timm_weights(called), **options)  # noqa: E731
+        net = _published(own, f"timm:{name}")
     config = {**resolve_model_data_config(net), **(saved.config if saved else {})}  # type: ignore[no-untyped-call]
     if in_chans:
         config["input_size"] = (in_chans, *config["input_size"][1:])
@@ -171,29 +193,23 @@ def timm(
 
 
 @SOURCES.register(label="Hugging Face")
-def hf(name: str, classes: Sequence[str] | None, *, weights: Weights = "published") -> Built:
+def hf(name: str, classes: Sequence[str] | None, make: Make, *, weights: Weights = "published") -> Built:
     """Image classifiers of Hugging Face: a folder that transformers or timm saved, or a name on its hub."""
     saved = hub.folder(name)
     if hub.is_timms(saved):
-        built: Built = timm(f"local-dir:{saved}", classes, weights=weights)
+        built: Built = timm(f"local-dir:{saved}", classes, make, weights=weights)
         return replace(built, name=hub.name_of(name))
-    found = classifier(saved, name, weights == "published", classes)
+    found = classifier(saved, name, None if weights == "published" else make, classes)
     about = {"source": "Hugging Face", **found.about}
     if weights != "published":
         about["weights"] = RANDOM
     return Built(found.net, found.preprocess, found.classes, about, "logits", hub.name_of(name))
 
 
-def _lecture(name: str, given: Mapping[str, str], classes: Sequence[str] | None) -> Built:
+def _lecture(name: str, given: Mapping[str, str], classes: Sequence[str] | None, make: Make) -> Built:
     entry = NETS[name]
     options = entry.check({**given, **({"classes": str(len(classes))} if classes else {})})
-    with torch.device("meta"):  # names come from URLs as well: nobody's memory is filled by one
-        count = sum(parameter.numel() for parameter in entry(**options).parameters())
-    if count > MOST_PARAMETERS:
-        raise BadValue(
-            f"{shorten(name)} has {count:,} parameters with these options; at most {MOST_PARAMETERS:,} are built."
-        )
-    net = seeded(lambda: entry(**options))
+    net = make(lambda: entry(**options))
     names = classes or [str(i) for i in range(options["classes"])]
     about = {"weights": RANDOM, "source": "lectures", "architecture": name, "options": options}
     output = "softmax" if len(names) > 1 else None

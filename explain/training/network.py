@@ -15,6 +15,7 @@ from ..errors import BadValue, NotSupported
 from ..nets import NETS
 from ..network.features import head
 from ..network.model import Model, Preprocess
+from ..network.size import laid_out, making_room
 from ..network.sources import plain
 from ..network.trace import calls
 from ..network.zoo import load_model
@@ -22,6 +23,8 @@ from .chance import generator
 from .recipes import Recipe
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # as torchvision's weights take it
+
+COPIES = 4  # of the weights in training: themselves, their gradients, and two moments of an optimiser
 
 __all__ = ["Begun", "begin", "initialise", "outputs"]
 
@@ -50,8 +53,10 @@ def begin(plan: Recipe, images: ImageSet, start: Model | None = None) -> Begun:
         given.setdefault("channels", channels)
         given.setdefault("size", images.array.shape[1])
     options = entry.check(given)
-    with torch.random.fork_rng(devices=[]):  # layers draw weights of their own, from the generator that all share
-        torch.manual_seed(plan.seed)
+    blank = laid_out(lambda: entry(**options))
+    size = (options["channels"], options["size"], options["size"])
+    with making_room(plan.architecture, blank, size, copies=COPIES), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.seed)  # layers draw weights of their own, from the generator that all share
         net = entry(**options)
     initialise(net, torch.Generator().manual_seed(plan.seed), plan.initial)
     about = {"architecture": plan.architecture, "options": options}

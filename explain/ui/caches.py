@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import streamlit as st
@@ -14,10 +15,13 @@ from explain.errors import ExplainError, Unknown
 from explain.images import content
 from explain.index import MANIFEST, Index
 from explain.network.model import Model
+from explain.network.sources import is_public
 from explain.network.zoo import list_models as list_shipped
+from explain.progress import wanted
 from explain.project import project
 from explain.store import sha256
-from explain.ui.selection import get
+from explain.ui.selection import get, is_by_address
+from explain.ui.shelf import Shelf
 from explain.views import View
 from explain.views.facts import Facts
 from explain.workspace.opener import Opener, find_index, is_model_name
@@ -27,18 +31,32 @@ from explain.workspace.runs import images_of
 DEFAULT_MODEL = "efficientnet-lite0"
 # First and second picture by input channels; the lectures compare pullovers and coats.
 DEMO_PICTURES = {1: ("fashion-mnist/1", "fashion-mnist/6"), 3: ("photos/chelsea.png", "photos/coffee.png")}
-MODELS_KEPT, RESULTS_KEPT, INDEXES_KEPT = 4, 96, 4
+SETS_KEPT = 4
+
+
+def _forget(model: Model) -> None:
+    """What was made of a model goes with it, and does not hold it."""
+    for shelf in (_indexes, _results):
+        shelf.drop(lambda key: model.digest in key)
+
+
+# Shares of the memory that is free when the server begins; each visitor may ask for other networks and pictures.
+_models = Shelf(0.25, lambda model: model.nbytes, gone=_forget)
+_indexes, _pictures, _results = Shelf(0.05), Shelf(0.05), Shelf(0.1)
 
 
 def model(name: str | None = None) -> Model:
     """The selected model, or another by name; shared by all sessions."""
     name = name or get("model", default_model())
     folder = workspace.model_folder(name)
-    return _loaded(name, (folder / "model.json").stat().st_mtime_ns if folder else project().written(name))
+    written = (folder / "model.json").stat().st_mtime_ns if folder else project().written(name)
+    key = repr((name, written))
+    if is_public(name) and key not in _models and is_by_address():
+        raise Unasked(f"{name} is not loaded here yet, and a link alone does not load it.")
+    return _made(_models, key, lambda: _loaded(name), "Loading the network")
 
 
-@st.cache_resource(max_entries=MODELS_KEPT, show_spinner="Loading the network")
-def _loaded(name: str, written: object) -> Model:
+def _loaded(name: str) -> Model:
     if not is_model_name(name):  # names come from URLs: no file, folder or code of a user's own is one
         if "/" in name or name.startswith(".") or ".py" in name:
             raise ExplainError(
@@ -47,6 +65,7 @@ def _loaded(name: str, written: object) -> Model:
         raise Unknown("model", name, workspace.list_models(), "Or torchvision:NAME, timm:NAME.")
     loaded = workspace.load_model(name, code=False)
     _ = loaded.digest, loaded.layers  # once for everybody, not at the first click
+    _indexes.drop(lambda key: loaded.digest in key)  # those opened with it before hold another copy
     return loaded
 
 
@@ -55,7 +74,7 @@ def default_model() -> str:
     return next(iter(project().models), DEFAULT_MODEL)
 
 
-@st.cache_resource(max_entries=INDEXES_KEPT, show_spinner=False)
+@st.cache_resource(max_entries=SETS_KEPT, show_spinner=False)
 def _named_images(name: str, _changed: int) -> ImageSet:
     return data.named_images(name)
 
@@ -87,12 +106,8 @@ def demo_set(chosen: Model) -> str:
 
 def index(chosen: Model, folder: Path) -> Index:
     """An opened index; shared by all sessions until it changes."""
-    return _index(str(folder), (folder / MANIFEST).stat().st_mtime_ns, chosen)
-
-
-@st.cache_resource(max_entries=INDEXES_KEPT, show_spinner="Opening the index")
-def _index(folder: str, changed: int, _chosen: Model) -> Index:
-    return Index(folder, _chosen)
+    key = repr((str(folder), (folder / MANIFEST).stat().st_mtime_ns, chosen.digest))
+    return _made(_indexes, key, lambda: Index(folder, chosen), "Opening the index")
 
 
 def picture(name: str = "picture") -> Any:
@@ -100,8 +115,11 @@ def picture(name: str = "picture") -> Any:
     return _opened(str(get(name, demo_picture(model(), name))))
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
 def _opened(reference: str) -> Any:
+    return _pictures.get(reference, lambda: _open(reference))
+
+
+def _open(reference: str) -> Any:
     if reference.partition("/")[0] not in ("upload", *list_images()):
         raise ExplainError(f"Unknown picture {reference!r}. Choose a shipped one such as 'photos/0', or upload a file.")
     return open_named(reference)
@@ -117,6 +135,10 @@ def computed(view: View, given: Mapping[str, Any]) -> Any:
     """A view's result; computed once for what is given, models, indexes and pictures by their content."""
     key = f"{view.name} {identity(**view.flat(given))}"
     return _computed(key, lambda: view(**view.flat(given), **SessionOpener().handed(view)))
+
+
+class Unasked(ExplainError):
+    """What takes longer than a page may, and only a link asks for."""
 
 
 class SessionOpener(Opener):
@@ -148,9 +170,44 @@ def identity(*args: Any, **options: Any) -> str:
     return repr([*map(_identity, args), *((name, _identity(value)) for name, value in sorted(options.items()))])
 
 
-@st.cache_resource(max_entries=RESULTS_KEPT, show_spinner="Asking the network")
-def _computed(key: str, _call: Callable[[], Any]) -> Any:
-    return _call()
+def _computed(key: str, call: Callable[[], Any]) -> Any:
+    return _made(_results, key, call, "Asking the network")
+
+
+def _made(shelf: Shelf, key: str, make: Callable[[], Any], words: str) -> Any:
+    """What lies on a shelf. While it is made, for whomever, the page says so, and how many others wait as well; a
+    visitor who leaves or asks for something else meanwhile waits for it no longer."""
+    if key in shelf:
+        return shelf.get(key, make)
+    with _waiting, st.spinner(f"{words}{_waiting}"), wanted(_look_up):
+        return shelf.get(key, make)
+
+
+class _Waiting:
+    """How many pages wait for something."""
+
+    def __init__(self) -> None:
+        self._lock, self._count = Lock(), 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._count -= 1
+
+    def __str__(self) -> str:
+        others = self._count - 1
+        return f", while {others} other page{'s wait' if others > 1 else ' waits'}" if others else ""
+
+
+_waiting = _Waiting()
+
+
+def _look_up() -> None:
+    """Streamlit ends a run that nobody waits for at the next look into the session."""
+    _ = "selection" in st.session_state
 
 
 def _identity(value: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from explain.errors import ExplainError
 
 SAMPLING, WINDOW = 0.25, 10.0  # seconds between the samples a speed is taken from, and how far back they go
-LOG_LINES, FINISHED_KEPT = 200, 32
+LOG_LINES, FINISHED_KEPT, UNDONE_KEPT = 200, 32, 4
 PATIENCE = 3.0  # seconds given to a running job when the server stops
 MOST_OF_A_VISITOR, MOST = 6, 48  # jobs that wait or run; of a visitor's the one that waits longest makes room
 GRACE, LOOK = 30.0, 1.0  # seconds that a job goes on with nobody there, as while a page is loaded again; between looks
@@ -185,7 +185,9 @@ class Queue:
             job.seen = self.clock()
             if job.state == "idle" and ask:
                 self._admit(job)
-            for old in [k for k, other in self._jobs.items() if not other.active and k != key][:-FINISHED_KEPT]:
+            ended = {k: other for k, other in self._jobs.items() if not other.active and k != key}
+            undone = [k for k, other in ended.items() if other.state != "done"]  # which hold their networks
+            for old in {*list(ended)[:-FINISHED_KEPT], *undone[:-UNDONE_KEPT]}:
                 del self._jobs[old]
         return job
 

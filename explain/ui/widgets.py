@@ -467,7 +467,11 @@ def show_preview(figure: Figure, name: str, width: float, dpi: int) -> None:
 
 
 def show_error(error: ExplainError) -> None:
-    st.error(literal(str(error)), icon=":material/error:")
+    if isinstance(error, caches.Unasked):
+        st.info(literal(str(error)), icon=":material/link:")
+        st.button("Load it", icon=":material/play_arrow:")  # what is clicked is asked for
+    else:
+        st.error(literal(str(error)), icon=":material/error:")
 
 
 def _cells(columns: int | list[int], count: int, align: str) -> list[Any]:
