@@ -13,10 +13,17 @@ from typing import BinaryIO
 
 from .errors import BadFile
 
-__all__ = ["lock", "locked", "sha256", "sweep", "write", "writing", "written"]
+__all__ = ["ask_before", "lock", "locked", "sha256", "sweep", "write", "writing", "written"]
 
 BLOCK = 1 << 20
 SUFFIX = ".tmp"
+_ASKED: list[Callable[[Path, int], object]] = []
+
+
+def ask_before(judge: Callable[[Path, int], object]) -> None:
+    """Have judge(path, size) called before each file that is written; what it raises is raised to the writer."""
+    if judge not in _ASKED:
+        _ASKED.append(judge)
 
 
 @contextmanager
@@ -35,6 +42,8 @@ def writing(path: str | Path, size: int = 0) -> Iterator[BinaryIO]:
     Nothing is left behind after an exception. Raises BadFile when the folder cannot be written to or the disk is full.
     """
     path = Path(path)
+    for judge in _ASKED:
+        judge(path, size)
     temporary = None
     with written(path, f" ({size:,} bytes are needed)" if size else ""):
         try:

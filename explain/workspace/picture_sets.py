@@ -26,6 +26,7 @@ from ..data.tables import TABLES, path_column, read_columns
 from ..errors import BadFile, ExplainError, Unknown, shorten
 from ..images import decode
 from ..images.formats import HEAD
+from .budget import make_room
 from .folder import root
 
 __all__ = ["MOST_BYTES", "Pictures", "found", "images_of", "keep", "named", "opened", "remove", "unpack"]
@@ -36,7 +37,7 @@ MOST_UNPACKED = 1 << 30
 MOST_EACH = 20 << 20  # as of any picture
 MOST_RATIO = 100  # how many times larger than the ZIP its pictures may be, beyond SMALL
 SMALL = 20 << 20
-MOST_KEPT = 20
+MOST_KEPT = 200
 CARD = "card.json"
 _NAME = re.compile(r"[^\W_][\w .,()&+'-]{0,79}")  # without the marks that letters may bear
 _JOINERS = "\u200c\u200d"  # between letters of some scripts
@@ -158,6 +159,8 @@ def _kept(
     known = _read(place / CARD)
     if known and (len(known.classes) > 1 or not classes):
         return known
+    if len(sets := named()) >= MOST_KEPT and not known:
+        raise BadFile(f"There are {len(sets)} sets of pictures already; remove one, such as {next(reversed(sets))!r}.")
     with store.written(place):
         place.parent.mkdir(parents=True, exist_ok=True)
     called = _free_name(re.sub(r"[^A-Za-z0-9]+", "-", Path(name).stem).strip("-")[:40] or "pictures")
@@ -173,8 +176,6 @@ def _kept(
         store.write(half / CARD, json.dumps(asdict(made)))
         shutil.rmtree(place, ignore_errors=True)
         half.replace(place)
-    for old in sorted(place.parent.glob(f"*/{CARD}"), key=_age, reverse=True)[MOST_KEPT:]:
-        shutil.rmtree(old.parent, ignore_errors=True)
     return made
 
 
@@ -217,6 +218,7 @@ class _Unpacking:
             number = self.counts[label] if label else at + 1
             stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:40]
             to = self.folder / label / f"{number:05}-{stem}{path.suffix.lower()}"
+            make_room(len(content), f"a picture of {shorten(self.name)}")
             to.parent.mkdir(parents=True, exist_ok=True)
             to.write_bytes(content)
             self.places[path] = to.relative_to(self.folder).as_posix()
