@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,11 +17,11 @@ __all__ = ["ask_before", "lock", "locked", "sha256", "sweep", "write", "writing"
 
 BLOCK = 1 << 20
 SUFFIX = ".tmp"
-_ASKED: list[Callable[[Path, int], object]] = []
+_ASKED: list[Callable[[Path, int], AbstractContextManager[None]]] = []
 
 
-def ask_before(judge: Callable[[Path, int], object]) -> None:
-    """Have judge(path, size) called before each file that is written; what it raises is raised to the writer."""
+def ask_before(judge: Callable[[Path, int], AbstractContextManager[None]]) -> None:
+    """Have each file written within judge(path, size); what that raises is raised to the writer."""
     if judge not in _ASKED:
         _ASKED.append(judge)
 
@@ -42,10 +42,10 @@ def writing(path: str | Path, size: int = 0) -> Iterator[BinaryIO]:
     Nothing is left behind after an exception. Raises BadFile when the folder cannot be written to or the disk is full.
     """
     path = Path(path)
-    for judge in _ASKED:
-        judge(path, size)
     temporary = None
-    with written(path, f" ({size:,} bytes are needed)" if size else ""):
+    with ExitStack() as judged, written(path, f" ({size:,} bytes are needed)" if size else ""):
+        for judge in _ASKED:
+            judged.enter_context(judge(path, size))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=SUFFIX)

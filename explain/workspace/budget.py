@@ -12,7 +12,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +22,21 @@ from ..data.remote import cache_folder
 from ..errors import BadFile, BadValue, Unknown, shorten
 from .folder import GRACE, delete, root
 
-__all__ = ["KINDS", "LIMIT", "Full", "Item", "Kind", "Usage", "limit", "make_room", "measure", "remove", "said"]
+__all__ = [
+    "KINDS",
+    "LIMIT",
+    "Full",
+    "Item",
+    "Kind",
+    "Usage",
+    "admitted",
+    "limit",
+    "measure",
+    "remove",
+    "room",
+    "said",
+    "tidy",
+]
 
 LIMIT = "EXPLAIN_WORKSPACE_BYTES"
 BLOCK = 4096  # what the smallest file takes
@@ -142,19 +156,29 @@ def measure() -> Usage:
     return Usage(items, limit(sum(item.bytes for item in items)))
 
 
-def make_room(size: int, what: str = "what is to be kept") -> None:
-    """Let so many more bytes fit, removing what can be made again. Raises Full, and then removes nothing."""
+@contextmanager
+def room(size: int, what: str = "what is to be kept") -> Iterator[None]:
+    """So many more bytes fit while they are written; what can be made again goes for them. Raises Full, and then
+    nothing has been removed."""
+    size = -(-size // BLOCK) * BLOCK
     _LEDGER.take(size, what)
+    try:
+        yield
+    finally:
+        _LEDGER.written(size)
 
 
-def admit(path: Path, size: int) -> None:
-    """The same for a file of the workspace that is about to be written, or replaced; others are not judged."""
+@contextmanager
+def admitted(path: Path, size: int) -> Iterator[None]:
+    """The same for a file of the workspace that is written, or replaced; others are not judged."""
     path = Path(os.path.abspath(path))
     if any(path.is_relative_to(os.path.abspath(kind.place)) for kind in KINDS):
         with suppress(OSError):
             size -= path.stat().st_size
-        if size > 0:
-            make_room(size, repr(path.name))
+        with room(max(size, 0), repr(path.name)) if size > 0 else nullcontext():
+            yield
+    else:
+        yield
 
 
 def tidy() -> int:
@@ -182,10 +206,9 @@ class _Ledger:
         self._lock = threading.Lock()
         self._seen: tuple[Path, str | None] | None = None
         self._until = 0.0
-        self._used = self._most = 0
+        self._used = self._most = self._pending = 0  # pending: admitted, and still being written
 
     def take(self, size: int, what: str) -> None:
-        size = -(-size // BLOCK) * BLOCK
         with self._lock:
             here = root(), os.environ.get(LIMIT)
             if here != self._seen or time.monotonic() > self._until or not self._fits(size):
@@ -193,7 +216,12 @@ class _Ledger:
                 self._seen, self._until = here, time.monotonic() + FRESH
                 self._used, self._most = usage.bytes, usage.limit
                 if not self._fits(size):
-                    self._used -= _freed(usage, size, what)
+                    self._used -= _freed(usage, self._pending + size, what)
+            self._pending += size
+
+    def written(self, size: int) -> None:
+        with self._lock:
+            self._pending -= size
             self._used += size
 
     def forget(self) -> None:
@@ -202,7 +230,7 @@ class _Ledger:
             self._seen = None
 
     def _fits(self, size: int) -> bool:
-        return self._used + size <= self._most + (self._most >> 6 if size <= SMALL else 0)
+        return self._used + self._pending + size <= self._most + (self._most >> 6 if size <= SMALL else 0)
 
 
 _LEDGER = _Ledger()
@@ -249,7 +277,7 @@ def _items(kind: Kind) -> Iterator[Item]:
             continue
         with suppress(OSError):  # removed just now
             found = entry.stat()
-            size, used = _blocks(found.st_size), found.st_mtime
+            size, used = _size(entry.name, found), found.st_mtime
             if entry.is_dir():
                 # A set of pictures is never changed, and may have many thousand files.
                 whole = kind.folder == "zips" and not entry.name.startswith(".")
@@ -270,12 +298,15 @@ def _below(folder: str) -> tuple[int, float]:
         for name in files:
             with suppress(OSError):
                 found = os.lstat(os.path.join(place, name))
-                size, used = size + _blocks(found.st_size), max(used, found.st_mtime)
+                size, used = size + _size(name, found), max(used, found.st_mtime)
     return size, used
 
 
-def _blocks(size: int) -> int:
-    return max(-(-size // BLOCK), 1) * BLOCK
+def _size(name: str, found: os.stat_result) -> int:
+    """Whole blocks; nothing of a file that is still being written, which is counted as pending."""
+    if name.endswith(store.SUFFIX) and time.time() - found.st_mtime < GRACE:
+        return 0
+    return max(-(-found.st_size // BLOCK), 1) * BLOCK
 
 
 def _free(folder: Path) -> int:

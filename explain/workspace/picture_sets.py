@@ -26,7 +26,7 @@ from ..data.tables import TABLES, path_column, read_columns
 from ..errors import BadFile, ExplainError, Unknown, shorten
 from ..images import decode
 from ..images.formats import HEAD
-from .budget import make_room
+from .budget import room
 from .folder import root
 
 __all__ = ["MOST_BYTES", "Pictures", "found", "images_of", "keep", "named", "opened", "remove", "unpack"]
@@ -218,9 +218,9 @@ class _Unpacking:
             number = self.counts[label] if label else at + 1
             stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:40]
             to = self.folder / label / f"{number:05}-{stem}{path.suffix.lower()}"
-            make_room(len(content), f"a picture of {shorten(self.name)}")
             to.parent.mkdir(parents=True, exist_ok=True)
-            to.write_bytes(content)
+            with room(len(content), f"a picture of {shorten(self.name)}"):
+                to.write_bytes(content)
             self.places[path] = to.relative_to(self.folder).as_posix()
         empty = [label for label, count in self.counts.items() if not count]
         if empty:
