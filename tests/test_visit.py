@@ -154,3 +154,18 @@ def test_the_page_says_what_is_taken_and_gives_room(home):
     assert not app.exception
     assert not (home / "indexes" / "mine").exists()
     assert "mine is removed." in app.success[0].value.replace("\\", "")
+
+
+def test_a_report_is_full_by_its_bytes_too(monkeypatch):
+    """Forty figures of fifty megabytes are two gigabytes of the server's memory."""
+    from explain.figure import Figure, Panel
+    from explain.ui import report_items
+
+    monkeypatch.setattr(report_items.st, "session_state", collected := {})
+    large = Figure("large", (Panel(np.zeros((3000, 5000, 3), np.uint8), "x"),), {})
+    taken = [report_items.collect(large, "", f"f{k}") for k in range(10)]
+    assert taken == [True] * 5 + [False] * 5
+    assert len(collected["report"]) == 5
+    assert "200 MB" in report_items.full()
+    collected["report"].pop()
+    assert not report_items.full()
