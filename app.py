@@ -3,7 +3,7 @@
 import streamlit as st
 
 from explain.errors import ExplainError
-from explain.ui import restore, selection, widgets
+from explain.ui import dropped, restore, selection, visit, widgets
 
 # A file of our own: an icon named here would be fetched from the internet.
 st.set_page_config("explain", page_icon=widgets.ICON, layout="wide")
@@ -26,6 +26,10 @@ page = st.navigation(
     expanded=True,
 )
 selection.start(page.url_path)
+visit.bound()
+dropped.still_used()
+if said := visit.overrun():
+    widgets.show_error(said)
 try:
     restore.follow()
 except ExplainError as error:

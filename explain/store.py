@@ -7,16 +7,23 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from .errors import BadFile
 
-__all__ = ["lock", "locked", "sha256", "sweep", "write", "writing", "written"]
+__all__ = ["ask_before", "lock", "locked", "sha256", "sweep", "write", "writing", "written"]
 
 BLOCK = 1 << 20
 SUFFIX = ".tmp"
+_ASKED: list[Callable[[Path, int], AbstractContextManager[None]]] = []
+
+
+def ask_before(judge: Callable[[Path, int], AbstractContextManager[None]]) -> None:
+    """Have each file written within judge(path, size); what that raises is raised to the writer."""
+    if judge not in _ASKED:
+        _ASKED.append(judge)
 
 
 @contextmanager
@@ -36,7 +43,9 @@ def writing(path: str | Path, size: int = 0) -> Iterator[BinaryIO]:
     """
     path = Path(path)
     temporary = None
-    with written(path, f" ({size:,} bytes are needed)" if size else ""):
+    with ExitStack() as judged, written(path, f" ({size:,} bytes are needed)" if size else ""):
+        for judge in _ASKED:
+            judged.enter_context(judge(path, size))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=SUFFIX)

@@ -316,13 +316,6 @@ def test_interrupt(run, monkeypatch):
     assert run("models") == (130, "", "explain: stopped\n")
 
 
-@pytest.mark.slow
-def test_doctor(run):
-    status, out, _ = run("doctor", "--json")
-    assert status == 0
-    assert strict(out)[NAME] == "12 layers"
-
-
 def python(*arguments):
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=120)
 

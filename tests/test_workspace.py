@@ -121,7 +121,7 @@ def test_most(home, monkeypatch):
     folder.mkdir(parents=True)
     for k in range(6):
         (folder / f"file{k}").touch()
-        os.utime(folder / f"file{k}", (0, time.time() - 60 * k))
+        os.utime(folder / f"file{k}", (0, time.time() - 3600 * (k + 1)))
     stray = folder / ".file.x.tmp"
     stray.touch()
     os.utime(stray, (0, time.time() - 8 * DAY))

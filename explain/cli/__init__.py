@@ -1,7 +1,7 @@
 """The command line: each view is a command, beside those that index, train, serve and look after figures.
 
 Facts and numbers go to standard output (only those, with --json), messages to standard error; exit 0, or 2 with one
-line for a user's mistake.
+line for a user's mistake, or 1 where `doctor` finds something wrong.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import ExplainError
-from . import figures, index, names, project, service, training, views
+from . import doctor, figures, index, names, project, service, training, views
 from .command import Commands, trust
 
 __all__ = ["declared", "main"]
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = declared(words).parser.parse_args(words)
         if getattr(given, "trust_file", False):
             trust(given)
-        given.run(given)
+        status: int | None = given.run(given)
     except ExplainError as error:
         print("explain:", " ".join(str(error).split()), file=sys.stderr)
         return 2
@@ -33,12 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         sys.stderr.close()
         return 0
-    return 0
+    return status or 0
 
 
 def declared(words: Sequence[str] = ()) -> Commands:
     """All commands, the one in these words with its arguments."""
     commands = Commands(words)
-    for family in (names, views, index, figures, training, project, service):
+    for family in (names, views, index, figures, training, project, service, doctor):
         family.add(commands)
     return commands

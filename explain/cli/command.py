@@ -35,7 +35,7 @@ class Commands:
     def __call__(
         self,
         name: str,
-        run: Callable[[argparse.Namespace], None],
+        run: Callable[[argparse.Namespace], int | None],
         help: str = "",
         arguments: Callable[[Parser], object] = lambda _: None,
     ) -> None:

@@ -12,7 +12,9 @@ from explain.data import EXTENSIONS
 from explain.errors import BadFile, ExplainError, shorten
 from explain.figure import read_facts
 from explain.images import MAX_BYTES
+from explain.ui import visit
 from explain.ui.selection import choose
+from explain.workspace import uploads
 
 
 def upload(label: str, types: list[str]) -> ExplainError | None:
@@ -31,6 +33,7 @@ def _take_upload() -> None:
     if file is None:
         return
     state.turn += 1
+    visit.let_go([file])  # which this still holds until it is taken
     try:
         if file.size > MAX_BYTES:  # the server takes what a ZIP may have, whatever the field says
             raise BadFile(f"{shorten(file.name)} has {file.size >> 20} MB; {MAX_BYTES >> 20} are the most.")
@@ -38,7 +41,8 @@ def _take_upload() -> None:
         if facts := _facts_in(content, file.name):
             state.dropped = facts
             return
-        reference = workspace.keep_upload(content, file.name)
+        with visit.handing_in(len(content)):
+            reference = workspace.keep_upload(content, file.name)
     except ExplainError as error:
         state.refused = error
     else:
@@ -54,8 +58,11 @@ def given(label: str, types: list[str], name: str, take: Callable[[Any], object]
         if state[key] is None:
             return
         state[f"turn-{name}"] += 1
+        file = state[key]
+        visit.let_go([file])  # which this still holds until it is taken
         try:
-            take(state[key])
+            with visit.handing_in(file.size):
+                take(file)
         except ExplainError as error:
             state[f"refused-{name}"] = error
 
@@ -87,3 +94,8 @@ def take_picture(reference: str, name: str) -> None:
 def uploaded() -> dict[str, str]:
     """This visitor's uploads: reference -> the file's name."""
     return st.session_state.get("names", {})
+
+
+def still_used() -> None:
+    """This visitor is here: what was uploaded in this visit is not what is unused."""
+    uploads.still_used(uploaded())

@@ -10,6 +10,7 @@ import streamlit as st
 from explain.figure import Figure
 
 MOST_COLLECTED = 40
+MOST_BYTES = 200 << 20  # of pixels and numbers, which a visit holds in memory
 
 
 @dataclass(eq=False)
@@ -35,11 +36,27 @@ def report() -> list[Collected]:
     return st.session_state.setdefault("report", [])
 
 
-def collect(figure: Figure, caption: str, name: str) -> bool:
-    """Add a figure to the report; False when that is full."""
+def full() -> str:
+    """Why no more figures can be collected; empty where they can."""
     entries = report()
     if len(entries) >= MOST_COLLECTED:
+        return f"The report is full: it has {MOST_COLLECTED} figures. Remove some on its page."
+    if sum(_bytes(entry.figure) for entry in entries) >= MOST_BYTES:
+        return f"The report is full: its figures take {MOST_BYTES >> 20} MB. Remove some on its page."
+    return ""
+
+
+def _bytes(figure: Figure) -> int:
+    """What a figure holds of pixels and numbers."""
+    pixels = (getattr(panel, "image", None) for panel in figure.panels)
+    return sum(getattr(held, "nbytes", 0) for held in (*pixels, *figure.arrays.values()))
+
+
+def collect(figure: Figure, caption: str, name: str) -> bool:
+    """Add a figure to the report; False when that is full."""
+    if full():
         return False
+    entries = report()
     number = st.session_state["collected"] = st.session_state.get("collected", 0) + 1
     entries.append(Collected(figure, caption, name, number))
     return True

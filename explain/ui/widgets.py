@@ -435,12 +435,12 @@ def add_to_report(figure: Figure, name: str) -> None:
     # A caption belongs to its figure: another figure of the same place begins with its own title.
     of = sha256(figure.title.encode())[:12]
     caption = left.text_input("Caption in the report", figure.title, max_chars=2000, key=f"caption-{name}-{of}")
-    full = len(report_items.report()) >= report_items.MOST_COLLECTED
+    full = report_items.full()
     if right.button(
         "Add to the report",
         key=f"collect-{name}",
         icon=":material/add:",
-        disabled=full,
+        disabled=bool(full),
         width="stretch",
         on_click=report_items.collect,
         args=(figure, caption, name),
@@ -448,7 +448,7 @@ def add_to_report(figure: Figure, name: str) -> None:
         count = len(report_items.report())
         st.toast(f"The report has {count} {'figure' if count == 1 else 'figures'}.", icon=":material/description:")
     if full:
-        st.caption(f"The report is full: it has {report_items.MOST_COLLECTED} figures. Remove some on its page.")
+        st.caption(full)
 
 
 def show_preview(figure: Figure, name: str, width: float, dpi: int) -> None:

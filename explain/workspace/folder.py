@@ -8,7 +8,10 @@ import shutil
 import time
 from pathlib import Path
 
-__all__ = ["prune", "root"]
+__all__ = ["GRACE", "delete", "prune", "root"]
+
+GRACE = 600.0
+"""Seconds after its last use in which nothing is removed without asking: somebody may be reading it."""
 
 
 def root() -> Path:
@@ -17,8 +20,17 @@ def root() -> Path:
     return Path(os.environ.get("EXPLAIN_WORKSPACE") or Path(cache_home) / "explain")
 
 
-def prune(folder: Path, most: int, days: float = math.inf) -> None:
-    """Delete what of a folder was not used for so many days, and the oldest beyond so many."""
+def delete(path: Path) -> None:
+    """A file, or a folder with all in it; no matter where it has gone already."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def prune(folder: Path, most: int, days: float = math.inf, grace: float = 0.0) -> None:
+    """Delete what of a folder was not used for so many days, and the oldest beyond so many, but for what was used in
+    the last seconds of grace."""
     used = []
     for path in folder.glob("*"):
         try:
@@ -26,10 +38,8 @@ def prune(folder: Path, most: int, days: float = math.inf) -> None:
         except FileNotFoundError:  # another session swept it
             continue
     used.sort(reverse=True)
-    limit = time.time() - days * 86400
+    now = time.time()
+    limit = now - days * 86400
     for rank, (when, path) in enumerate(used):
-        if when < limit or rank >= most:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+        if when < limit or (rank >= most and when < now - grace):
+            delete(path)

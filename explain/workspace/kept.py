@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from .. import store
@@ -13,6 +15,7 @@ from ..figure import VERSION
 from ..index import Index
 from ..index.thumbnails import thumbnails
 from ..progress import Progress, unheard
+from .budget import Full
 from .folder import prune, root
 
 __all__ = ["Kept", "keep_answers", "thumbnails_of"]
@@ -26,17 +29,27 @@ class Kept:
 
     def get(self, name: str) -> bytes | None:
         """None where it is not kept, or no longer."""
+        path = root() / "kept" / name
         try:
-            return (root() / "kept" / name).read_bytes()
+            content = path.read_bytes()
         except OSError:
             return None
+        _used(path)
+        return content
 
     def __contains__(self, name: str) -> bool:
-        return (root() / "kept" / name).is_file()
+        path = root() / "kept" / name
+        _used(path)  # whoever asks reads it next
+        return path.is_file()
 
     def put(self, name: str, content: bytes) -> None:
         path = store.write(root() / "kept" / name, content)
         prune(path.parent, MOST_KEPT)
+
+
+def _used(path: Path) -> None:
+    with suppress(OSError):  # read where nothing may be written, say
+        os.utime(path)
 
 
 def keep_answers(visitor: str, content: bytes) -> Path:
@@ -54,13 +67,15 @@ def thumbnails_of(index: Index, images: Sequence[int], progress: Progress = unhe
         sheets = tuple((folder / name).read_bytes() for name in card["sheets"])
         if [store.sha256(sheet) for sheet in sheets] != card["sheets"]:
             raise BadFile("A sheet is damaged.")
+        _used(folder)
         return Thumbs(sheets, card["tile"], card["columns"], card["each"])
     except (OSError, ValueError, KeyError, TypeError, ExplainError):  # not there, or damaged
         made = thumbnails(index.images, images, progress=progress, bands=bands)
     names = [store.sha256(sheet) for sheet in made.sheets]
-    for name, sheet in zip(names, made.sheets, strict=True):
-        store.write(folder / name, sheet)
     card = {"sheets": names, "tile": made.tile, "columns": made.columns, "each": made.each}
-    store.write(folder / "thumbnails.json", json.dumps(card))  # last: what it names is there
+    with suppress(Full):  # then they are made again the next time
+        for name, sheet in zip(names, made.sheets, strict=True):
+            store.write(folder / name, sheet)
+        store.write(folder / "thumbnails.json", json.dumps(card))  # last: what it names is there
     prune(folder.parent, MOST_THUMBNAILS)
     return made

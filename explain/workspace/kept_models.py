@@ -16,11 +16,11 @@ from ..network import zoo
 from ..network.model import Model
 from ..network.sources import is_public
 from ..project import FILE, project
-from .folder import prune, root
+from .folder import delete, root
 
 __all__ = ["keep_model", "list_kept_models", "remove_model"]
 
-MOST_KEPT = 50
+MOST_KEPT = 200
 SECONDS = 60  # for reading a checkpoint
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
@@ -52,6 +52,10 @@ def keep_model(
         raise BadValue(f"{name!r} is the name of a network of {where}; choose another.")
     if not is_public(architecture):
         raise BadValue(f"{shorten(architecture)} is no architecture by name.")
+    if len(known := list_kept_models()) >= MOST_KEPT and name not in known:
+        raise BadValue(
+            f"There are {len(known)} networks already; remove one of them, such as {next(reversed(known))!r}."
+        )
     with tempfile.TemporaryDirectory(prefix="explain-") as folder:
         path = Path(folder) / (Path(file).name[-80:] or "weights")
         path.write_bytes(content)
@@ -60,8 +64,12 @@ def keep_model(
         model = model.renamed(name)
         if notes:
             model = model.renamed(notes=[*notes, *model.about.get("notes", ())])
-        zoo.save_model(model, root() / "models" / name)
-    prune(root() / "models", MOST_KEPT)
+        try:
+            zoo.save_model(model, root() / "models" / name)
+        except BadFile:  # half of it is no network
+            if name not in list_kept_models():
+                delete(root() / "models" / name)
+            raise
     return model
 
 

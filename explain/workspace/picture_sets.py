@@ -29,6 +29,7 @@ from ..data.tables import TABLES, path_column, read_columns
 from ..errors import BadFile, ExplainError, Unknown, shorten
 from ..images import decode
 from ..images.formats import HEAD
+from .budget import room
 from .folder import root
 
 __all__ = ["MOST_BYTES", "Pictures", "found", "images_of", "keep", "named", "opened", "remove", "unpack"]
@@ -40,7 +41,7 @@ MOST_ROWS = 200_000  # of a table, which may name pictures that did not come wit
 MOST_EACH = 20 << 20  # as of any picture; of a table too
 MOST_RATIO = 100  # how many times larger than the ZIP its pictures may be, beyond SMALL
 SMALL = 20 << 20
-MOST_KEPT = 20
+MOST_KEPT = 200
 CARD = "card.json"
 _NAME = re.compile(r"[^\W_][\w .,()&+'-]{0,79}")  # without the marks that letters may bear
 _JOINERS = "\u200c\u200d"  # between letters of some scripts
@@ -166,6 +167,8 @@ def _kept(
     known = _read(place / CARD)
     if known and (len(known.classes) > 1 or not classes):
         return known
+    if len(sets := named()) >= MOST_KEPT and not known:
+        raise BadFile(f"There are {len(sets)} sets of pictures already; remove one, such as {next(reversed(sets))!r}.")
     with store.written(place):
         place.parent.mkdir(parents=True, exist_ok=True)
     called = _free_name(re.sub(r"[^A-Za-z0-9]+", "-", Path(name).stem).strip("-")[:40] or "pictures")
@@ -181,8 +184,6 @@ def _kept(
         store.write(half / CARD, json.dumps(asdict(made)))
         shutil.rmtree(place, ignore_errors=True)
         half.replace(place)
-    for old in sorted(place.parent.glob(f"*/{CARD}"), key=_age, reverse=True)[MOST_KEPT:]:
-        shutil.rmtree(old.parent, ignore_errors=True)
     return made
 
 
@@ -226,7 +227,8 @@ class _Unpacking:
             stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:40]
             to = self.folder / label / f"{number:05}-{stem}{path.suffix.lower()}"
             to.parent.mkdir(parents=True, exist_ok=True)
-            to.write_bytes(content)
+            with room(len(content), f"a picture of {shorten(self.name)}"):
+                to.write_bytes(content)
             self.places[path] = to.relative_to(self.folder).as_posix()
         empty = [label for label, count in self.counts.items() if not count]
         if empty:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from .. import store
 from ..errors import BadFile, shorten
 from ..images import Picture, decode
-from .folder import prune, root
+from .folder import GRACE, prune, root
 
-__all__ = ["is_upload", "keep_upload", "open_upload", "prune_uploads"]
+__all__ = ["is_upload", "keep_upload", "open_upload", "prune_uploads", "still_used"]
 
 UPLOAD_DAYS = 7
 MOST_UPLOADS = 2000
@@ -28,11 +29,17 @@ def open_upload(reference: str) -> Picture:
     path = root() / "uploads" / reference.removeprefix("upload/")
     if not path.is_file():
         raise BadFile(f"Upload {shorten(reference)} is no longer kept; uploads expire after {UPLOAD_DAYS} days.")
-    with suppress(OSError):  # it is read where nothing may be written, too: there nobody deletes it either
-        os.utime(path)
+    still_used([reference])
     image = decode(path, reference)
     image.info["bytes"] = path.stat().st_size
     return image
+
+
+def still_used(references: Iterable[str]) -> None:
+    """Somebody works with these uploads: they are not the oldest any more."""
+    for reference in references:
+        with suppress(OSError):  # it is read where nothing may be written, too: there nobody deletes it either
+            os.utime(root() / "uploads" / reference.removeprefix("upload/"))
 
 
 def keep_upload(content: bytes, name: str) -> str:
@@ -47,5 +54,5 @@ def keep_upload(content: bytes, name: str) -> str:
 
 
 def prune_uploads(folder: Path) -> None:
-    """Remove uploads not used for UPLOAD_DAYS, and the oldest beyond MOST_UPLOADS."""
-    prune(folder, MOST_UPLOADS, UPLOAD_DAYS)
+    """Remove uploads not used for UPLOAD_DAYS, and the oldest beyond MOST_UPLOADS that nobody works with."""
+    prune(folder, MOST_UPLOADS, UPLOAD_DAYS, GRACE)

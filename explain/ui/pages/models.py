@@ -7,8 +7,8 @@ from explain.errors import BadValue, ExplainError, NotSupported
 from explain.network.heads import HEADS
 from explain.network.sources import SOURCES
 from explain.project import FILE, project
-from explain.ui import caches, selection, widgets
-from explain.ui.parts import handed_pictures
+from explain.ui import caches, selection, visit, widgets
+from explain.ui.parts import handed_pictures, storage
 from explain.ui.text import literal
 from explain.workspace import kept_models
 
@@ -97,7 +97,9 @@ def handed_in() -> None:
     st.subheader("A checkpoint")
     st.caption(FORM)
     with st.form("checkpoint", border=False):
-        file = st.file_uploader("File", CHECKPOINTS)
+        # A new one after each that was kept: what lies on the disk is not held in memory as well.
+        turn = st.session_state.setdefault("turn-checkpoint", 0)
+        file = st.file_uploader("File", CHECKPOINTS, key=f"checkpoint{turn}")
         a, b = st.columns(2)
         architecture = a.selectbox("Architecture", widgets.networks(), index=None, accept_new_options=True)
         name = b.text_input("Its name here", placeholder="my-network")
@@ -116,18 +118,21 @@ def handed_in() -> None:
     try:
         if file is None or not architecture or not name:
             raise BadValue("A checkpoint needs a file, its architecture and a name.")
-        found = kept_models.keep_model(
-            file.getvalue(),
-            file.name,
-            architecture,
-            name,
-            classes=[line.strip() for line in classes.splitlines() if line.strip()] or None,
-            preprocess=_preprocess(size, mean, std, bands) or None,
-            output=output or None,
-        )
+        with visit.handing_in(file.size):
+            found = kept_models.keep_model(
+                file.getvalue(),
+                file.name,
+                architecture,
+                name,
+                classes=[line.strip() for line in classes.splitlines() if line.strip()] or None,
+                preprocess=_preprocess(size, mean, std, bands) or None,
+                output=output or None,
+            )
     except ExplainError as error:
         widgets.show_error(error)
         return
+    visit.let_go([file])
+    st.session_state["turn-checkpoint"] += 1
     st.session_state["kept-said"] = " ".join((f"{name} is kept.", *found.about.get("notes", ())))
     selection.choose("model", name)
     selection.again()
@@ -162,3 +167,5 @@ with left:
     handed_pictures.show_sets(model)
 with right:
     handed_pictures.take_pictures()
+st.divider()
+storage.show_room(model)

@@ -11,7 +11,7 @@ from explain.index import read_manifest
 from explain.index.references import left_out
 from explain.network.model import Model
 from explain.project import FILE
-from explain.ui import jobs, selection, widgets
+from explain.ui import jobs, selection, visit, widgets
 from explain.ui.text import literal
 from explain.workspace import picture_sets
 
@@ -59,8 +59,12 @@ def take_pictures() -> None:
     with st.form("pictures", border=False):
         # Those that are not read come too, so that it is said why.
         kinds = ["zip", *(one.removeprefix(".") for one in (*EXTENSIONS, *TABLES, *OTHERS))]
-        files = st.file_uploader("A ZIP, or pictures and their table", kinds, accept_multiple_files=True)
-        folder = st.file_uploader("Or a folder", kinds, accept_multiple_files="directory")
+        # New ones after each that was kept: what lies on the disk is not held in memory as well.
+        turn = st.session_state.setdefault("turn-pictures", 0)
+        files = st.file_uploader(
+            "A ZIP, or pictures and their table", kinds, accept_multiple_files=True, key=f"pictures{turn}"
+        )
+        folder = st.file_uploader("Or a folder", kinds, accept_multiple_files="directory", key=f"folder{turn}")
         a, b = st.columns(2)
         name = a.text_input("What to call them", placeholder="as the file is called")
         label = b.text_input("The table's column of classes", placeholder="label, class, target or category")
@@ -73,14 +77,17 @@ def take_pictures() -> None:
             raise BadValue("There is no file; choose a ZIP, pictures or a folder.")
         zipped = len(given) == 1 and given[0].name.lower().endswith(".zip")
         called = name or given[0].name.partition("/")[0]
-        made = (
-            picture_sets.unpack(given[0], called, label=label)
-            if zipped
-            else picture_sets.keep(given, called, label=label)
-        )
+        with visit.handing_in(sum(file.size for file in given)):
+            made = (
+                picture_sets.unpack(given[0], called, label=label)
+                if zipped
+                else picture_sets.keep(given, called, label=label)
+            )
     except ExplainError as error:
         widgets.show_error(error)
         return
+    visit.let_go(given)
+    st.session_state["turn-pictures"] += 1
     skipped = [f"{file}: {why}" for file, why in made.skipped.items()]
     more = [f"{len(skipped):,} left out: {enumerate_some(skipped, 3)}."] if skipped else []
     if made.table and not made.classes:
