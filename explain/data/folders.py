@@ -72,8 +72,11 @@ def why_not(name: str, head: bytes) -> str | None:
 
 
 def printable(name: str) -> str:
-    """A file's name as text: bytes that are not UTF-8 as \\xNN."""
-    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    """A file's name as text: bytes that are not UTF-8 as \\xNN, other halves of characters as \\uNNNN."""
+    try:
+        return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    except UnicodeEncodeError:
+        return name.encode(errors="backslashreplace").decode()
 
 
 def class_name(name: str) -> str:
