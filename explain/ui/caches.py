@@ -33,7 +33,8 @@ def model(name: str | None = None) -> Model:
     """The selected model, or another by name; shared by all sessions."""
     name = name or get("model", default_model())
     folder = workspace.model_folder(name)
-    return _loaded(name, (folder / "model.json").stat().st_mtime_ns if folder else project().written(name))
+    written = (str(folder), (folder / "model.json").stat().st_mtime_ns) if folder else project().written(name)
+    return _loaded(name, written)
 
 
 @st.cache_resource(max_entries=MODELS_KEPT, show_spinner="Loading the network")
@@ -89,11 +90,11 @@ def _index(folder: str, changed: int, _chosen: Model) -> Index:
 
 def picture(name: str = "picture") -> Any:
     """The selected picture, upright."""
-    return _opened(str(get(name, demo_picture(model(), name))))
+    return _opened(str(get(name, demo_picture(model(), name))), str(workspace.own()))
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _opened(reference: str) -> Any:
+def _opened(reference: str, _whose: str) -> Any:
     if reference.partition("/")[0] not in ("upload", *list_images()):
         raise ExplainError(f"Unknown picture {reference!r}. Choose a shipped one such as 'photos/0', or upload a file.")
     return open_named(reference)
@@ -118,7 +119,7 @@ class SessionOpener(Opener):
         return model(name)
 
     def picture(self, name: str) -> Any:
-        return _opened(name)
+        return _opened(name, str(workspace.own()))
 
     def images(self, name: str) -> ImageSet:
         """Those of a name that this machine has, or an unpacked ZIP: no folder is opened by an address."""
@@ -130,6 +131,13 @@ class SessionOpener(Opener):
         if not self.knows_run(name):
             raise Unknown("training", name, workspace.list_runs())
         return super().run(name)
+
+    def index(self, name: str) -> Index:
+        """One of those that this visitor is offered: no folder is opened by an address."""
+        found = {folder.name: folder for folder in workspace.list_indexes(model()).values()}
+        if name not in found:
+            raise Unknown("index", name, found)
+        return index(model(), found[name])
 
     def find_index(self, facts: Facts, model: Model) -> Index:
         return index(model, find_index(facts, model)[1])
@@ -147,13 +155,13 @@ def _computed(key: str, _call: Callable[[], Any]) -> Any:
 
 def _identity(value: Any) -> str:
     if isinstance(value, Model):
-        return value.digest
+        return repr((value.digest, value.name))  # two visitors may have the same one, and call it theirs
     if isinstance(value, Index):
         return repr((str(value.folder), value.manifest.model_digest, value.manifest.shards))
     if isinstance(value, list | tuple):
         return repr([_identity(one) for one in value])
     if isinstance(value, ImageSet):
-        return value.digest
+        return repr((value.digest, value.name))
     if hasattr(value, "tobytes"):  # a picture
         info = value.info.get("name"), value.info.get("covered")
         return sha256(repr(info).encode() + content(value))

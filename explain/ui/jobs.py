@@ -17,7 +17,7 @@ from typing import Any, Literal
 import streamlit as st
 
 from explain.errors import ExplainError
-from explain.ui import selection
+from explain.ui import selection, visitor
 from explain.ui.text import literal
 
 SAMPLING, WINDOW = 0.25, 10.0  # seconds between the samples a speed is taken from, and how far back they go
@@ -153,6 +153,7 @@ class Queue:
 
         The latest finished jobs are kept with their results, which had better be small: a path rather than an array.
         """
+        key, work = visitor.mine(key), visitor.bound(work)
         with self._lock:
             job = self._jobs.pop(key, None)
             if job is None:
@@ -164,10 +165,11 @@ class Queue:
         return job
 
     def find(self, key: str) -> Job | None:
-        return self._jobs.get(key)
+        return self._jobs.get(visitor.mine(key))
 
     def forget(self, key: str) -> None:
         """Let go of a finished job, so that its key can be started anew: its result is gone, say."""
+        key = visitor.mine(key)
         with self._lock:
             if key in self._jobs and not self._jobs[key].active:
                 del self._jobs[key]

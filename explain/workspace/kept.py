@@ -13,7 +13,7 @@ from ..figure import VERSION
 from ..index import Index
 from ..index.thumbnails import thumbnails
 from ..progress import Progress, unheard
-from .folder import prune, root
+from .folder import own, prune, root
 
 __all__ = ["Kept", "keep_answers", "thumbnails_of"]
 
@@ -41,7 +41,7 @@ class Kept:
 
 def keep_answers(visitor: str, content: bytes) -> Path:
     """A visitor's answers to a study as a CSV file of the workspace; the whole file anew with each answer."""
-    return store.write(root() / "studies" / f"{visitor}.csv", content)
+    return store.write(own() / "studies" / f"{visitor}.csv", content)
 
 
 def thumbnails_of(index: Index, images: Sequence[int], progress: Progress = unheard) -> Thumbs:

@@ -14,7 +14,7 @@ from ..network import zoo
 from ..network.model import Model
 from ..network.sources import is_public
 from ..project import FILE, project
-from .folder import prune, root
+from .folder import own, prune
 
 __all__ = ["keep_model", "list_kept_models", "remove_model"]
 
@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 def list_kept_models() -> dict[str, Path]:
     """Folders by name, the newest first."""
-    cards = (root() / "models").glob("*/model.json")
+    cards = (own() / "models").glob("*/model.json")
     return {card.parent.name: card.parent for card in sorted(cards, key=lambda card: -card.stat().st_mtime)}
 
 
@@ -55,8 +55,8 @@ def keep_model(
         model = zoo.load_model(
             path, architecture=architecture, classes=classes, preprocess=preprocess, output=output
         ).renamed(name)
-        zoo.save_model(model, root() / "models" / name)
-    prune(root() / "models", MOST_KEPT)
+        zoo.save_model(model, own() / "models" / name)
+    prune(own() / "models", MOST_KEPT)
     return model
 
 
