@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import signal
@@ -90,4 +91,7 @@ def run(port: int, address: str, origins: Collection[str], hosts: Collection[str
     middleware = [Middleware(Doorkeeper, origins=origins, named=shared)]  # type: ignore[arg-type]
     config = {"server.port": port, "server.address": address, "server.allowedHosts": list(hosts)}
     config["server.corsAllowedOrigins"] = list(origins)
-    st.App(APP, middleware=middleware).run(config=config)
+    try:
+        st.App(APP, middleware=middleware).run(config=config)
+    finally:
+        gc.freeze()  # else the interpreter walks through all of torch once more, for seconds

@@ -1,7 +1,7 @@
 """Who is asking: on a shared server (`explain serve --shared`) a visitor, else the one person whose workspace it is.
 
-A visitor is who has signed in, where the server's secrets name a provider; else a browser, by the cookie that the server
-gave it, or where it takes none this session. Their name is a digest: it opens nothing that it is written beside.
+A visitor is who has signed in, where the server's secrets name a provider; else a browser, by the cookie that the
+server gave it, or where it takes none this session. Their name is a digest: it opens nothing that it is written beside.
 """
 
 from __future__ import annotations

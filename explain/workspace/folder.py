@@ -1,8 +1,8 @@
 """The workspace's folder, whose part of it is whose, and what is deleted there when it grows old.
 
-What is handed in or trained belongs to somebody: it lies in `own()`. That is the workspace itself where one person works
-with it, and a folder of each visitor's on a shared server, where nothing outside it exists for them: no name, digest or
-facts of another's lead anywhere. What can be made again by anybody who has its parts lies in `root()` for all.
+What is handed in or trained belongs to somebody: it lies in `own()`. That is the workspace itself where one person
+works with it, and a folder of each visitor's on a shared server, where nothing outside it exists for them: no name,
+digest or facts of another's lead anywhere. What anybody who has its parts can make again lies in `root()` for all.
 """
 
 from __future__ import annotations
