@@ -83,9 +83,9 @@ def _naming(send: Send, name: str, secure: bool) -> Send:
 
 def run(port: int, address: str, origins: Collection[str], hosts: Collection[str], shared: bool) -> None:
     """Serve until a signal ends it; what it had at work is stopped then. Raises SystemExit where it cannot start."""
-    for name in ("SIGTERM", "SIGHUP"):  # as the end of the process, so that jobs are stopped by atexit
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # which uvicorn raises again at its end: atexit stops jobs
+    if hasattr(signal, "SIGHUP"):  # the terminal has been closed
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     os.chdir(APP.parent)  # where .streamlit is
     sys.argv = [str(APP)]
     middleware = [Middleware(Doorkeeper, origins=origins, named=shared)]  # type: ignore[arg-type]
