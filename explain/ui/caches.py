@@ -56,7 +56,7 @@ def default_model() -> str:
 
 
 @st.cache_resource(max_entries=INDEXES_KEPT, show_spinner=False)
-def _named_images(name: str, _changed: int) -> ImageSet:
+def _named_images(name: str, changed: int) -> ImageSet:
     return data.named_images(name)
 
 
@@ -94,7 +94,7 @@ def picture(name: str = "picture") -> Any:
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _opened(reference: str, _whose: str) -> Any:
+def _opened(reference: str, whose: str) -> Any:  # a name that begins with _ is no part of the key
     if reference.partition("/")[0] not in ("upload", *list_images()):
         raise ExplainError(f"Unknown picture {reference!r}. Choose a shipped one such as 'photos/0', or upload a file.")
     return open_named(reference)
