@@ -34,6 +34,9 @@ except ExplainError as error:
 try:
     widgets.choose_model_and_picture()
     page.run()
+except ExplainError as error:
+    widgets.show_error(error)
+try:
     visitor.show()
 except ExplainError as error:
     widgets.show_error(error)

@@ -142,3 +142,33 @@ def test_only_what_browsers_left_behind_expires(tmp_path, monkeypatch):
             os.utime(tmp_path / "visitors" / name, (long_ago, long_ago))
     visitor._forget_gone()
     assert {path.name for path in (tmp_path / "visitors").iterdir()} == {"browser-new", "user-old"}
+
+
+def test_what_is_kept_in_memory_is_kept_by_whose_it_is(visitor):
+    """Opened for one, a picture must not be found among what is open for all."""
+    from explain.ui.caches import SessionOpener
+
+    with visitor("ann"):
+        reference = uploads.keep_upload(png(11), "mine.png")
+        assert SessionOpener().picture(reference).size == (28, 28)
+    with visitor("bob"), pytest.raises(ExplainError, match="not yours"):
+        SessionOpener().picture(reference)
+
+
+def test_work_in_the_background_is_for_whoever_asked(visitor, tmp_path):
+    """Also where both ask by one key; neither sees the other's."""
+    from explain.ui import jobs
+
+    queue, found = jobs.Queue(), {}
+    for name in ("ann", "bob"):
+        with visitor(name):
+            found[name] = queue.start("work", lambda progress: folder.own())
+            assert queue.find("work") is found[name]
+    with visitor("eve"):
+        assert queue.find("work") is None
+    deadline = time.monotonic() + 60
+    while any(job.active for job in found.values()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert {name: job.result for name, job in found.items()} == {
+        name: tmp_path / "visitors" / name for name in ("ann", "bob")
+    }

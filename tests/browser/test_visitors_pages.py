@@ -57,7 +57,8 @@ def two(browser, shared):
         page = contexts[which].new_page()
         page.set_default_timeout(MOST_WAIT)
         page.goto(address + path)
-        return settle(page)
+        page.get_by_role("button", name="Yours alone").wait_for()  # also where nothing opens
+        return page
 
     return visit
 
@@ -85,7 +86,7 @@ def test_what_one_hands_in_is_not_the_others(two, shared, photograph):
 
     # Both see what is shipped.
     for which in (0, 1):
-        shown = two(which, "/filters?model=lenet-fashion-mnist&picture=fashion-mnist/3")
+        shown = settle(two(which, "/filters?model=lenet-fashion-mnist&picture=fashion-mnist/3"), "Filters")
         assert shown.get_by_test_id("stAlert").count() == 0
         assert query(shown)["picture"] == "fashion-mnist/3"
 
@@ -99,11 +100,11 @@ def test_a_training_is_seen_by_its_owner_only_and_removed_by_them(two, shared):
     (card,) = workspace.glob(f"visitors/*/runs/{recipe}-1/model.json")
 
     other = two(1, f"/train?trainings=runs&training_curves.runs={recipe}-1")
-    other.get_by_test_id("stExpander").first.wait_for()
+    settle(other, "Training").get_by_test_id("stExpander").first.wait_for()
     assert other.get_by_text(f"{recipe}-1").count() == 0
     assert other.get_by_role("button", name="Delete").count() == 0
     asked = two(1, f"/?model={recipe}-1")
-    asked.get_by_test_id("stAlert").filter(has_text="Unknown model").first.wait_for()
+    asked.get_by_test_id("stAlert").filter(has_text=f"{recipe}-1").first.wait_for()
 
     # One removes what is theirs, and nothing else.
     other.get_by_role("button", name="Yours alone").click()
