@@ -3,7 +3,7 @@
 import streamlit as st
 
 from explain.errors import ExplainError
-from explain.ui import dropped, restore, selection, visit, widgets
+from explain.ui import dropped, restore, selection, visit, visitor, widgets
 
 # A file of our own: an icon named here would be fetched from the internet.
 st.set_page_config("explain", page_icon=widgets.ICON, layout="wide")
@@ -25,6 +25,7 @@ page = st.navigation(
     ],
     expanded=True,
 )
+visitor.admit()
 selection.start(page.url_path)
 visit.bound()
 dropped.still_used()
@@ -37,6 +38,10 @@ except ExplainError as error:
 try:
     widgets.choose_model_and_picture()
     page.run()
+except ExplainError as error:
+    widgets.show_error(error)
+try:
+    visitor.show()
 except ExplainError as error:
     widgets.show_error(error)
 selection.finish()

@@ -14,7 +14,7 @@ import explain
 from explain import store, workspace
 from explain.errors import BadFile, BadValue, Unknown
 from explain.workspace import budget, kept_models, picture_sets
-from explain.workspace.folder import GRACE
+from explain.workspace.folder import GRACE, within
 from explain.workspace.kept import Kept
 
 MB = 1 << 20
@@ -272,3 +272,30 @@ def test_more_sets_or_networks_than_can_be_listed_remove_nobodys(monkeypatch, ho
         kept_models.keep_model(weights(lenet), "w.pt", "lenet?classes=10", "other")
     kept_models.keep_model(weights(lenet), "w.pt", "lenet?classes=10", "mine")
     assert list(kept_models.list_kept_models()) == ["mine"]
+
+
+def test_on_a_shared_server_all_count_and_each_removes_their_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path))
+    monkeypatch.setenv("EXPLAIN_SHARED", "1")
+    theirs, mine = (tmp_path / "visitors" / who for who in ("browser-a", "browser-b"))
+    for place in (theirs, mine):
+        for folder in ("models/net", "uploads"):
+            (place / folder).mkdir(parents=True)
+            (place / folder / "file").write_bytes(b"x" * 10_000)
+            os.utime(place / folder / "file", (1, 1))
+    with within(mine):
+        usage = budget.measure()
+        assert usage.bytes == 4 * 12_288
+        assert [item.path for item in usage.named] == [mine / "models/net"]
+        assert budget.tidy() == 12_288
+        assert (theirs / "uploads/file").exists()
+        assert not (mine / "uploads/file").exists()
+        budget.remove("models", "net")
+        with pytest.raises(Unknown):
+            budget.remove("models", "net")
+    assert (theirs / "models/net/file").exists()
+    monkeypatch.setenv(budget.LIMIT, "30KB")
+    with within(mine):
+        store.write(mine / "models/other/file", bytes(4000))
+        with pytest.raises(budget.Full), budget.admitted(mine / "models/big", 40_000):
+            pass

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 import explain
+from explain import store
 from explain.errors import BadFile, BadValue, ExplainError
 from explain.figure import read_facts
 from explain.views import anatomy, filters, saliency
@@ -204,3 +205,27 @@ def test_a_mistake_is_one_line(run, report, tmp_path, monkeypatch, line):
     status, out, err = run(*line)
     assert (status, out, len(err.splitlines())) == (2, "", 1)
     assert [path.name for path in tmp_path.iterdir()] == ["first.png"]
+
+
+@pytest.mark.parametrize("room", [1, 2, 6])
+def test_a_full_disk_leaves_what_was_there(report, tmp_path, monkeypatch, room):
+    """Nothing where there was nothing, and the old report whole where there was one."""
+    old = write_report(Report("Old", report.entries[:1]), tmp_path / "old")
+    before = {path: path.read_bytes() for path in old.rglob("*") if path.is_file()}
+    written, write = [], store.write
+
+    def full(path, content):
+        written.append(path)
+        if len(written) > room:
+            raise BadFile("Cannot write: No space left on device.")
+        return write(path, content)
+
+    for out in (tmp_path / "new", old):
+        written.clear()
+        monkeypatch.setattr(store, "write", full)
+        with pytest.raises(BadFile, match="No space"):
+            write_report(report, out)
+        monkeypatch.undo()
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert write_report(report, old) == old
+    assert {path.relative_to(old).as_posix() for path in old.rglob("*") if path.is_file()} == set(report.files())

@@ -22,13 +22,12 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-@pytest.fixture(scope="module")
-def port(tmp_path_factory):
+def started(log: Path, *options: str) -> tuple[subprocess.Popen[bytes], int]:
+    """A server of its own process group, healthy, and its port."""
     port = free_port()
-    log = tmp_path_factory.mktemp("serve") / "log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "explain", "serve", "--port", str(port)],
+            [sys.executable, "-m", "explain", "serve", "--port", str(port), *options],
             cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     deadline = time.monotonic() + 60
@@ -40,6 +39,12 @@ def port(tmp_path_factory):
             assert server.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
+    return server, port
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory):
+    server, port = started(tmp_path_factory.mktemp("serve") / "log")
     yield port
     os.killpg(server.pid, signal.SIGTERM)
     server.wait(20)
@@ -90,6 +95,19 @@ def test_a_foreign_host_gets_no_session(port):
     assert websocket(port, here, "http://evil.example") in (400, 403)
 
 
+def test_a_page_of_another_port_gets_no_session(port):
+    """Another local server's page is of this machine, too, and may be anybody's."""
+    here = f"127.0.0.1:{port}"
+    for origin in (f"http://127.0.0.1:{port + 1}", "http://127.0.0.1", f"http://localhost:{port}", "null"):
+        assert websocket(port, here, origin) in (400, 403), origin
+        assert request(port, "/_stcore/host-config", here, "Connection: close", f"Origin: {origin}")[0] == 403
+    assert request(port, "/_stcore/host-config", here, "Connection: close", f"Origin: http://{here}")[0] == 200
+
+
+def test_one_person_gets_no_cookie_for_who_they_are(port):
+    assert "explain_visitor" not in request(port, "/", f"127.0.0.1:{port}")[1]
+
+
 def test_files_beside_the_app_are_not_served(port):
     for path in ("/app/static/app.py", "/static/../../app.py", "/..%2f..%2fetc/passwd", "/app.py"):
         text = request(port, path, f"127.0.0.1:{port}")[1]
@@ -117,3 +135,69 @@ def test_a_port_in_use_is_one_sentence():
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
     assert "port" in ended.stderr.splitlines()[-1]
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups here")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGKILL"])
+def test_nothing_is_left_of_a_server_that_was_ended(tmp_path, name):
+    """Also where only the process that was started is told, as a supervisor does it, or its terminal is closed."""
+    server, port = started(tmp_path / "log")
+    os.kill(server.pid, getattr(signal, name))
+    server.wait(60)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            os.killpg(server.pid, 0)
+        except ProcessLookupError:
+            break
+        if time.monotonic() > deadline:
+            os.killpg(server.pid, signal.SIGKILL)
+            pytest.fail("a process of the server lives on")
+        time.sleep(0.2)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=2)
+
+
+def test_a_shared_server_names_browsers_and_answers_to_its_origin(tmp_path):
+    server, port = started(tmp_path / "log", "--shared", "--origin", "https://explain.example.org")
+    try:
+        here, public = f"127.0.0.1:{port}", "explain.example.org"
+        given = [line for line in request(port, "/", here)[1].splitlines() if line.lower().startswith("set-cookie")]
+        (cookie,) = [line for line in given if "explain_visitor=" in line]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Lax" in cookie
+        assert "Secure" not in cookie
+        name = cookie.partition("explain_visitor=")[2].partition(";")[0]
+        again = request(port, "/", public, "Connection: close", f"Cookie: explain_visitor={name}")[1]
+        assert f"explain_visitor={name};" in again
+        assert "; Secure" in again
+        for bad in ("short", "a b" * 20, ""):
+            other = request(port, "/", here, "Connection: close", f"Cookie: explain_visitor={bad}")[1]
+            assert f"explain_visitor={bad};" not in other
+        assert websocket(port, public, f"https://{public}") == 101
+        assert websocket(port, here, f"https://{public}") == 101  # a proxy that has its own Host
+        assert websocket(port, public, "https://other.example.org") in (400, 403)
+        assert websocket(port, "other.example.org", "https://other.example.org") in (400, 403)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(60)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--host", "0.0.0.0"], ["--shared", "--open-to-everybody", "every picture"]),
+        (["--host", "192.0.2.1"], ["--shared", "--open-to-everybody"]),
+        (["--host", "0.0.0.0", "--shared"], ["--origin"]),
+        (["--host", "::", "--open-to-everybody"], ["--origin"]),
+        (["--host", "nowhere"], ["no address"]),
+        (["--shared", "--origin", "explain.example.org"], ["'explain.example.org'", "https://"]),
+        (["--shared", "--origin", "https://explain.example.org/app"], ["https://"]),
+        (["--shared", "--origin", "https://a:b:c"], ["https://"]),
+    ],
+)
+def test_what_would_be_open_to_others_is_one_sentence(run, options, words):
+    status, out, said = run("serve", *options)
+    assert (status, out) == (2, "")
+    assert len(said.splitlines()) == 1
+    assert all(word in said for word in words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from .command import Commands, Parser, add_model, model_options, say
 
@@ -43,5 +44,7 @@ def _predict(given: argparse.Namespace) -> None:
     from ..workspace import load_model, open_picture
 
     model = load_model(given.model, **model_options(given))
+    if given.k > len(model.classes):
+        print(f"explain: -k {given.k}: {model.name} has {len(model.classes)} classes, which are all.", file=sys.stderr)
     ranked = model.predict(open_picture(given.image), given.k)[0]
     say(given, {"classes": ranked}, "\n".join(f"{probability:7.2%}  {name}" for name, probability in ranked))

@@ -49,7 +49,7 @@ def model(name: str | None = None) -> Model:
     """The selected model, or another by name; shared by all sessions."""
     name = name or get("model", default_model())
     folder = workspace.model_folder(name)
-    written = (folder / "model.json").stat().st_mtime_ns if folder else project().written(name)
+    written = (str(folder), (folder / "model.json").stat().st_mtime_ns) if folder else project().written(name)
     key = repr((name, written))
     if is_public(name) and key not in _models and is_by_address():
         raise Unasked(f"{name} is not loaded here yet, and a link alone does not load it.")
@@ -75,7 +75,7 @@ def default_model() -> str:
 
 
 @st.cache_resource(max_entries=SETS_KEPT, show_spinner=False)
-def _named_images(name: str, _changed: int) -> ImageSet:
+def _named_images(name: str, changed: int) -> ImageSet:
     return data.named_images(name)
 
 
@@ -112,11 +112,11 @@ def index(chosen: Model, folder: Path) -> Index:
 
 def picture(name: str = "picture") -> Any:
     """The selected picture, upright."""
-    return _opened(str(get(name, demo_picture(model(), name))))
+    return _opened(str(get(name, demo_picture(model(), name))), str(workspace.own()))
 
 
-def _opened(reference: str) -> Any:
-    return _pictures.get(reference, lambda: _open(reference))
+def _opened(reference: str, whose: str) -> Any:
+    return _pictures.get(repr((reference, whose)), lambda: _open(reference))
 
 
 def _open(reference: str) -> Any:
@@ -148,7 +148,7 @@ class SessionOpener(Opener):
         return model(name)
 
     def picture(self, name: str) -> Any:
-        return _opened(name)
+        return _opened(name, str(workspace.own()))
 
     def images(self, name: str) -> ImageSet:
         """Those of a name that this machine has, or an unpacked ZIP: no folder is opened by an address."""
@@ -160,6 +160,13 @@ class SessionOpener(Opener):
         if not self.knows_run(name):
             raise Unknown("training", name, workspace.list_runs())
         return super().run(name)
+
+    def index(self, name: str) -> Index:
+        """One of those that this visitor is offered: no folder is opened by an address."""
+        found = {folder.name: folder for folder in workspace.list_indexes(model()).values()}
+        if name not in found:
+            raise Unknown("index", name, found)
+        return index(model(), found[name])
 
     def find_index(self, facts: Facts, model: Model) -> Index:
         return index(model, find_index(facts, model)[1])
@@ -212,13 +219,13 @@ def _look_up() -> None:
 
 def _identity(value: Any) -> str:
     if isinstance(value, Model):
-        return value.digest
+        return repr((value.digest, value.name))  # two visitors may have the same one, and call it theirs
     if isinstance(value, Index):
         return repr((str(value.folder), value.manifest.model_digest, value.manifest.shards))
     if isinstance(value, list | tuple):
         return repr([_identity(one) for one in value])
     if isinstance(value, ImageSet):
-        return value.digest
+        return repr((value.digest, value.name))
     if hasattr(value, "tobytes"):  # a picture
         info = value.info.get("name"), value.info.get("covered")
         return sha256(repr(info).encode() + content(value))

@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from explain.ui import selection
+from explain.ui import selection, visitor
 from explain.ui.job_queue import Job, Lane, Progress, Queue
 from explain.ui.text import literal
 
@@ -30,7 +30,6 @@ def _is_there(session: str) -> bool:
 
 
 _queue = Queue(is_there=_is_there)
-find, forget = _queue.find, _queue.forget
 # A daemon thread never keeps the server from stopping, but one that is inside torch then makes it abort.
 atexit.register(_queue.stop)
 
@@ -39,7 +38,18 @@ def start(key: str, work: Callable[[Progress], Any], lane: Lane = "long") -> Job
     """The job of this key. A new one waits for a click where the page was opened by its address alone: a link is
     followed by anybody, and by machines."""
     context = get_script_run_ctx()
-    return _queue.start(key, work, context.session_id if context else "", lane, ask=not selection.is_by_address())
+    session, ask = context.session_id if context else "", not selection.is_by_address()
+    return _queue.start(visitor.mine(key), visitor.bound(work), session, lane, ask)
+
+
+def find(key: str) -> Job | None:
+    """The job of this key that somebody has asked for."""
+    return _queue.find(visitor.mine(key))
+
+
+def forget(key: str) -> None:
+    """Let go of a finished job, so that its key can be started anew: its result is gone, say."""
+    _queue.forget(visitor.mine(key))
 
 
 def show(job: Job, label: str, unit: str = "pictures") -> Any:

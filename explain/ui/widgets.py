@@ -125,13 +125,13 @@ def choose_picture(model: Model, name: str, label: str) -> None:
 
 @cache
 def networks() -> list[str]:
-    """What there is here, the lectures' networks, torchvision's and timm's."""
+    """The lectures' networks, torchvision's and timm's."""
     import timm
     from torchvision import models
 
     torchvisions = [*models.list_models(module=models), *models.list_models(module=models.segmentation)]
     theirs = [*(f"torchvision:{name}" for name in torchvisions), *(f"timm:{name}" for name in timm.list_models())]
-    return [*workspace.list_models(), *NETS, *theirs]
+    return [*NETS, *theirs]
 
 
 def own_references() -> list[str]:

@@ -2,7 +2,7 @@
 
 from .. import store
 from .budget import admitted
-from .folder import root
+from .folder import own, root
 from .indexes import build_index, index_folder, list_indexes, open_index
 from .kept import keep_answers, thumbnails_of
 from .models import list_models, list_runs, load_model, model_folder, open_run, run_folder
@@ -24,6 +24,7 @@ __all__ = [
     "open_index",
     "open_picture",
     "open_run",
+    "own",
     "prune_uploads",
     "root",
     "run_folder",

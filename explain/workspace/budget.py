@@ -20,7 +20,7 @@ from pathlib import Path
 from .. import store
 from ..data.remote import cache_folder
 from ..errors import BadFile, BadValue, Unknown, shorten
-from .folder import GRACE, delete, root
+from .folder import GRACE, delete, is_shared, own, root
 
 __all__ = [
     "KINDS",
@@ -59,9 +59,11 @@ class Kind:
     remade: bool
 
     @property
-    def place(self) -> Path:
+    def places(self) -> list[Path]:
+        """Everybody's, and those of each visitor of a shared server."""
         # Pictures are fetched below what knows of a workspace.
-        return (cache_folder() if self.folder == "addresses" else root()) / self.folder
+        whole = (cache_folder() if self.folder == "addresses" else root()) / self.folder
+        return [whole, *sorted((root() / "visitors").glob(f"*/{self.folder}"))]
 
 
 KINDS = (
@@ -94,6 +96,11 @@ class Item:
         return self.path.name
 
     @property
+    def mine(self) -> bool:
+        """Whether whoever asks may remove it: on a shared server each visitor their own."""
+        return not is_shared() or self.path.is_relative_to(own())
+
+    @property
     def remade(self) -> bool:
         """Also what an interrupted writer left, which has a name of ours."""
         return self.kind.remade or self.path.name.startswith(".")
@@ -122,7 +129,7 @@ class Usage:
     @property
     def named(self) -> list[Item]:
         """What users made or named, the largest first."""
-        return sorted((item for item in self.items if not item.remade), key=lambda item: -item.bytes)
+        return sorted((item for item in self.items if not item.remade and item.mine), key=lambda item: -item.bytes)
 
     def __str__(self) -> str:
         kinds = sorted(self.by_kind.items(), key=lambda one: -one[1])
@@ -172,7 +179,7 @@ def room(size: int, what: str = "what is to be kept") -> Iterator[None]:
 def admitted(path: Path, size: int) -> Iterator[None]:
     """The same for a file of the workspace that is written, or replaced; others are not judged."""
     path = Path(os.path.abspath(path))
-    if any(path.is_relative_to(os.path.abspath(kind.place)) for kind in KINDS):
+    if _is_kept(path):
         with suppress(OSError):
             size -= path.stat().st_size
         with room(max(size, 0), repr(path.name)) if size > 0 else nullcontext():
@@ -182,14 +189,14 @@ def admitted(path: Path, size: int) -> Iterator[None]:
 
 
 def tidy() -> int:
-    """Remove all that can be made again and is not in use; how many bytes that were."""
-    return sum(item.bytes for item in measure().free_to_go if _gone(item))
+    """Remove all of one's own that can be made again and is not in use; how many bytes that were."""
+    return sum(item.bytes for item in measure().free_to_go if item.mine and _gone(item))
 
 
 def remove(folder: str, name: str) -> None:
     """Delete what a user asks to delete: of a kind, by the name of its file or folder. Raises Unknown, and BadValue
     while somebody works in it."""
-    there = {item.path.name: item for item in measure().items if item.kind.folder == folder}
+    there = {item.path.name: item for item in measure().items if item.kind.folder == folder and item.mine}
     if name not in there:
         raise Unknown(f"name in {folder}:", name, there)
     path = there[name].path
@@ -267,11 +274,21 @@ def _idle(item: Item) -> bool:
     return item.remade and time.time() - item.used > GRACE
 
 
+def _is_kept(path: Path) -> bool:
+    """Whether a path is of the workspace, a visitor's part of it, or the fetched pictures."""
+    for whole in map(os.path.abspath, (root(), cache_folder())):
+        if path.is_relative_to(whole):
+            parts = path.relative_to(whole).parts
+            parts = parts[2:] if parts[:1] == ("visitors",) else parts
+            return len(parts) > 1 and any(kind.folder == parts[0] for kind in KINDS)
+    return False
+
+
 def _items(kind: Kind) -> Iterator[Item]:
-    try:
-        entries = sorted(os.scandir(kind.place), key=lambda entry: entry.name)
-    except OSError:  # nothing of the kind
-        return
+    entries = list[os.DirEntry[str]]()
+    for place in kind.places:
+        with suppress(OSError):  # nothing of the kind
+            entries += sorted(os.scandir(place), key=lambda entry: entry.name)
     for entry in entries:
         if entry.name == ".lock":
             continue

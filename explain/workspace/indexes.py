@@ -17,7 +17,7 @@ from ..network.model import Model
 from ..progress import Progress, unheard
 from ..project import project
 from . import picture_sets
-from .folder import root
+from .folder import is_shared, own, root
 from .models import load_model, model_folder
 
 __all__ = ["build_index", "index_folder", "list_indexes", "open_index"]
@@ -61,15 +61,26 @@ def build_index(
 def list_indexes(model: Model) -> dict[str, Path]:
     """The complete indexes of the workspace made with this model, by what they are over."""
     found: dict[str, Path] = {}
-    for folder in sorted((root() / "indexes").glob("*")):
+    for folder in _folders():
         try:
             manifest = read_manifest(folder)
         except ExplainError:  # damaged, foreign, or not written yet
             continue
-        if manifest.model_digest == model.digest and manifest.merged:
+        if manifest.model_digest == model.digest and manifest.merged and _is_seen(folder, manifest):
             free = manifest.data not in found and _has_its_name(manifest)
             found[manifest.data if free else folder.name] = folder
     return found
+
+
+def _folders() -> list[Path]:
+    """One's own first."""
+    places = dict.fromkeys([own(), root()])
+    return [folder for place in places for folder in sorted((place / "indexes").glob("*"))]
+
+
+def _is_seen(folder: Path, manifest: Manifest) -> bool:
+    """Whether an index is for whoever asks: on a shared server what is their own, or over pictures that all have."""
+    return folder.parents[1] == own() or (manifest.data in list_images() and _has_its_name(manifest))
 
 
 def _has_its_name(manifest: Manifest) -> bool:
@@ -81,6 +92,15 @@ def _has_its_name(manifest: Manifest) -> bool:
     return manifest.root is None or manifest.data not in list_images() or manifest.data in project().images
 
 
+def _is_own(model: Model, images: ImageSet) -> bool:
+    """Whether an index says something of what one visitor of a shared server has handed in or trained."""
+    if not is_shared():
+        return True
+    return model_folder(model.name) is not None or (
+        images.root is not None and Path(images.root).resolve().is_relative_to(own().resolve())
+    )
+
+
 def index_folder(
     model: Model, images: ImageSet, layers: Sequence[str] | None = None, k: int = 16, seed: int = 0
 ) -> Path:
@@ -88,4 +108,4 @@ def index_folder(
     place = images.name if images.root is None else os.path.abspath(images.root)
     asked = store.sha256(repr((model.digest, place, layers and list(layers), k, seed)).encode())
     names = re.sub(r"[^A-Za-z0-9]+", "-", f"{Path(model.name).name} {images.name}").strip("-")
-    return root() / "indexes" / f"{names[:60]}-{asked[:12]}"
+    return (own() if _is_own(model, images) else root()) / "indexes" / f"{names[:60]}-{asked[:12]}"

@@ -16,7 +16,7 @@ from ..index import Index
 from ..index.thumbnails import thumbnails
 from ..progress import Progress, unheard
 from .budget import Full
-from .folder import prune, root
+from .folder import own, prune, root
 
 __all__ = ["Kept", "keep_answers", "thumbnails_of"]
 
@@ -54,7 +54,7 @@ def _used(path: Path) -> None:
 
 def keep_answers(visitor: str, content: bytes) -> Path:
     """A visitor's answers to a study as a CSV file of the workspace; the whole file anew with each answer."""
-    return store.write(root() / "studies" / f"{visitor}.csv", content)
+    return store.write(own() / "studies" / f"{visitor}.csv", content)
 
 
 def thumbnails_of(index: Index, images: Sequence[int], progress: Progress = unheard) -> Thumbs:

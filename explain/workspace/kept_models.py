@@ -16,7 +16,7 @@ from ..network import zoo
 from ..network.model import Model
 from ..network.sources import is_public
 from ..project import FILE, project
-from .folder import delete, root
+from .folder import delete, own
 
 __all__ = ["keep_model", "list_kept_models", "remove_model"]
 
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 def list_kept_models() -> dict[str, Path]:
     """Folders by name, the newest first."""
-    cards = (root() / "models").glob("*/model.json")
+    cards = (own() / "models").glob("*/model.json")
     return {card.parent.name: card.parent for card in sorted(cards, key=lambda card: -card.stat().st_mtime)}
 
 
@@ -65,10 +65,10 @@ def keep_model(
         if notes:
             model = model.renamed(notes=[*notes, *model.about.get("notes", ())])
         try:
-            zoo.save_model(model, root() / "models" / name)
+            zoo.save_model(model, own() / "models" / name)
         except BadFile:  # half of it is no network
             if name not in list_kept_models():
-                delete(root() / "models" / name)
+                delete(own() / "models" / name)
             raise
     return model
 

@@ -16,7 +16,7 @@ from ..network.model import Model, Preprocess
 from ..project import FILE, project
 from ..training.history import Run, run_of
 from ..training.record import FILE as RUN_FILE
-from .folder import root
+from .folder import own
 from .kept_models import list_kept_models
 
 __all__ = ["list_models", "list_runs", "load_model", "model_folder", "open_run", "run_folder"]
@@ -26,7 +26,7 @@ _TRAINED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})(?:@(\d{1,4}))?")
 
 def list_runs() -> dict[str, Path]:
     """Trainings of the workspace by name, finished or not, the newest first."""
-    folders = [path.parent for path in (root() / "runs").glob(f"*/{RUN_FILE}")]
+    folders = [path.parent for path in (own() / "runs").glob(f"*/{RUN_FILE}")]
     return {folder.name: folder for folder in sorted(folders, key=_last_written, reverse=True)}
 
 
@@ -49,7 +49,7 @@ def run_folder(recipe: str) -> Path:
     """A folder for a new training, called after its recipe."""
     taken = {*list_runs(), *zoo.list_models()}
     names = (f"{recipe}-{k}" for k in itertools.count(1))
-    return root() / "runs" / next(name for name in names if name not in taken)
+    return own() / "runs" / next(name for name in names if name not in taken)
 
 
 def list_models() -> list[str]:
@@ -64,9 +64,9 @@ def model_folder(name: str) -> Path | None:
     match = _TRAINED.fullmatch(name)
     if match is None or match[1] in zoo.list_models():
         return None
-    folder = root() / "runs" / match[1]
+    folder = own() / "runs" / match[1]
     if not match[2] and not (folder / "model.json").is_file():
-        folder = root() / "models" / match[1]
+        folder = own() / "models" / match[1]
     if match[2]:
         folder = folder / "snapshots" / f"{int(match[2]):04}"
     return folder if (folder / "model.json").is_file() else None

@@ -30,7 +30,7 @@ from ..errors import BadFile, ExplainError, Unknown, shorten
 from ..images import decode
 from ..images.formats import HEAD
 from .budget import room
-from .folder import root
+from .folder import own
 
 __all__ = ["MOST_BYTES", "Pictures", "found", "images_of", "keep", "named", "opened", "remove", "unpack"]
 
@@ -75,7 +75,7 @@ class _Member(NamedTuple):
 
 def found() -> dict[str, Pictures]:
     """All that are kept, the newest first, by reference."""
-    cards = sorted((root() / "zips").glob(f"*/{CARD}"), key=_age, reverse=True)
+    cards = sorted((own() / "zips").glob(f"*/{CARD}"), key=_age, reverse=True)
     return {known.reference: known for known in map(_read, cards) if known}
 
 
@@ -87,7 +87,7 @@ def named() -> dict[str, Pictures]:
 def opened(reference: str) -> Path:
     """Their folder, or their table in it. Raises BadFile where they are not kept any more."""
     match = _REFERENCE.fullmatch(reference)
-    known = _read(root() / "zips" / match[1] / CARD) if match else None
+    known = _read(own() / "zips" / match[1] / CARD) if match else None
     if match is None or known is None:
         raise BadFile(f"The pictures {shorten(reference)} are not kept any more; upload them again.")
     folder = folder_of(known)
@@ -96,7 +96,7 @@ def opened(reference: str) -> Path:
 
 def folder_of(known: Pictures) -> Path:
     """Where they lie."""
-    return root() / "zips" / known.reference.partition("/")[2] / known.name
+    return own() / "zips" / known.reference.partition("/")[2] / known.name
 
 
 def images_of(reference: str) -> ImageSet:
@@ -163,7 +163,7 @@ def _kept(
     classes: bool,
     label: str,
 ) -> Pictures:
-    place = root() / "zips" / digest
+    place = own() / "zips" / digest
     known = _read(place / CARD)
     if known and (len(known.classes) > 1 or not classes):
         return known

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -115,9 +116,19 @@ def write_report(report: Report, out: str | Path) -> Path:
         return store.write(out, report.zipped())
     _refuse_foreign(out)
     files = report.files()
-    # report.json comes first: what an interrupted call leaves is seen to be a report, which a second call completes.
-    for path in (JSON, *(path for path in files if path not in (JSON, INDEX)), INDEX):
-        store.write(out / path, files[path])
+    there = out.is_dir()
+    with store.written(out):
+        (out if there else out.parent).mkdir(parents=True, exist_ok=True)
+        # All of it is on the disk before any of it takes its name: a full one leaves what was there.
+        with tempfile.TemporaryDirectory(dir=out if there else out.parent, prefix=".report-") as half:
+            whole = Path(half) / "report"
+            for path, content in files.items():
+                store.write(whole / path, content)
+            if not there:
+                whole.replace(out)
+            for path in (JSON, *(path for path in files if path not in (JSON, INDEX)), INDEX) if there else ():
+                (out / path).parent.mkdir(exist_ok=True)
+                (whole / path).replace(out / path)
     for folder, own in _OWN.items():  # figures of the report that was here before
         if (out / folder).is_dir():
             store.sweep(out / folder, own, {Path(path).name for path in files if path.startswith(f"{folder}/")})

@@ -28,7 +28,7 @@ from ..training import Recipe, read_run, recipe, train
 from ..training.pictures import Pictures, split
 from ..training.record import FILE
 from . import picture_sets
-from .folder import root
+from .folder import own, within
 from .models import load_model, run_folder
 
 __all__ = ["RunRequest", "go_on", "held_out", "images_of", "remove", "request_of", "reserve", "resumable", "state"]
@@ -128,8 +128,9 @@ def trained(folder: str, progress: Callable[[dict[str, Any]], object]) -> bool:
     wanted = RunRequest(**read_json(place / REQUEST))
     try:
         heard({"doing": "starting, and reading the pictures"})
-        start = load_model(wanted.start, device="cpu", code=False) if wanted.start else None
-        images = images_of(wanted.data, wanted.limit)
+        with within(place.parents[1]):  # whose run it is
+            start = load_model(wanted.start, device="cpu", code=False) if wanted.start else None
+            images = images_of(wanted.data, wanted.limit)
         train(wanted.recipe, images, start=start, folder=place, on_epoch=heard, on_step=heard, **wanted.changes)
     except _Stopped:
         return False
@@ -157,7 +158,7 @@ def resumable(folder: Path) -> bool:
 
 def remove(folder: Path) -> None:
     """Delete a run with its model and snapshots. Raises BadValue while it runs."""
-    if folder.parent != root() / "runs":
+    if folder.parent != own() / "runs":
         raise BadFile(f"{folder.name!r} is no run of the workspace.")
     if store.locked(folder):
         raise BadValue(f"{folder.name!r} is at work; cancel it first.")

@@ -11,7 +11,7 @@ from pathlib import Path
 from .. import store
 from ..errors import BadFile, shorten
 from ..images import Picture, decode
-from .folder import GRACE, prune, root
+from .folder import GRACE, is_shared, own, prune
 
 __all__ = ["is_upload", "keep_upload", "open_upload", "prune_uploads", "still_used"]
 
@@ -26,9 +26,10 @@ def is_upload(reference: str) -> bool:
 
 def open_upload(reference: str) -> Picture:
     """The picture upright; its file's size is info["bytes"]. Raises BadFile where it is no longer kept."""
-    path = root() / "uploads" / reference.removeprefix("upload/")
+    path = own() / "uploads" / reference.removeprefix("upload/")
     if not path.is_file():
-        raise BadFile(f"Upload {shorten(reference)} is no longer kept; uploads expire after {UPLOAD_DAYS} days.")
+        whose = " or is not yours" if is_shared() else ""
+        raise BadFile(f"Upload {shorten(reference)} is no longer kept{whose}; uploads expire after {UPLOAD_DAYS} days.")
     still_used([reference])
     image = decode(path, reference)
     image.info["bytes"] = path.stat().st_size
@@ -39,14 +40,14 @@ def still_used(references: Iterable[str]) -> None:
     """Somebody works with these uploads: they are not the oldest any more."""
     for reference in references:
         with suppress(OSError):  # it is read where nothing may be written, too: there nobody deletes it either
-            os.utime(root() / "uploads" / reference.removeprefix("upload/"))
+            os.utime(own() / "uploads" / reference.removeprefix("upload/"))
 
 
 def keep_upload(content: bytes, name: str) -> str:
     """Store a user's picture under its digest and return its reference; refused when it cannot be decoded."""
     decode(content, name)
     reference = store.sha256(content)
-    folder = root() / "uploads"
+    folder = own() / "uploads"
     if not (folder / reference).is_file():
         prune_uploads(folder)
         store.write(folder / reference, content)

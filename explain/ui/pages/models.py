@@ -63,7 +63,11 @@ with right:
 def by_name() -> None:
     st.subheader("By name")
     name = st.selectbox(
-        "torchvision or timm", widgets.networks(), index=None, placeholder="resnet50", accept_new_options=True
+        "torchvision or timm",
+        [*workspace.list_models(), *widgets.networks()],
+        index=None,
+        placeholder="resnet50",
+        accept_new_options=True,
     )
     weights = st.segmented_control(
         "Weights", ["published", "random"], default="published", required=True,
@@ -101,7 +105,9 @@ def handed_in() -> None:
         turn = st.session_state.setdefault("turn-checkpoint", 0)
         file = st.file_uploader("File", CHECKPOINTS, key=f"checkpoint{turn}")
         a, b = st.columns(2)
-        architecture = a.selectbox("Architecture", widgets.networks(), index=None, accept_new_options=True)
+        architecture = a.selectbox(
+            "Architecture", [*workspace.list_models(), *widgets.networks()], index=None, accept_new_options=True
+        )
         name = b.text_input("Its name here", placeholder="my-network")
         classes = st.text_area("Classes, one a line", help="In the order of the outputs; without, they are numbers.")
         a, b, c, d = st.columns(4)

@@ -28,7 +28,7 @@ def show_room(model: Model) -> None:
             f"somebody made or named stays until it is removed. `{budget.LIMIT}` says how much there may be."
         )
     with right:
-        idle = sum(item.bytes for item in usage.free_to_go)
+        idle = sum(item.bytes for item in usage.free_to_go if item.mine)
         if st.button(
             literal(f"Remove what can be made again ({said(idle)})"),
             icon=":material/mop:",

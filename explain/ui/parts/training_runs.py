@@ -15,7 +15,7 @@ from explain.figure.palette import CLASSES
 from explain.network.zoo import list_models
 from explain.training import history
 from explain.training.history import Run
-from explain.ui import caches, jobs, widgets
+from explain.ui import caches, jobs, visitor, widgets
 from explain.ui.job_queue import Queue
 from explain.ui.text import literal
 from explain.views import training_curves
@@ -54,7 +54,7 @@ def start(folder: Path) -> jobs.Job:
     job = _queue.find(key)
     if job is not None and not job.active:
         _queue.forget(key)
-    return _queue.start(key, _work(folder))
+    return _queue.start(key, visitor.bound(_work(folder)))
 
 
 def job_of(folder: Path | None) -> jobs.Job | None:

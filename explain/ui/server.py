@@ -1,0 +1,97 @@
+"""The app's server, in this process: nothing is left behind when it ends.
+
+`Doorkeeper` stands before Streamlit, which lets pages of every port of this machine open a session.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from starlette.middleware import Middleware
+
+from explain.ui.visitor import COOKIE, DAYS
+
+__all__ = ["Doorkeeper", "run"]
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+FOREIGN = b"This address takes requests of its own pages only."
+Message = MutableMapping[str, Any]
+Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]
+Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class Doorkeeper:
+    """Refuses what a page of another address asks for, another port's too, and gives browsers a name.
+
+    origins: addresses that visitors come by where a proxy has another Host; named: whether browsers get a cookie, which
+    no script reads. A request without an origin is no page's: it is a visitor's own click, or a program.
+    """
+
+    def __init__(self, app: Asgi, origins: Collection[str] = (), named: bool = False) -> None:
+        self._app, self._origins, self._named = app, {one.rstrip("/").lower() for one in origins}, named
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            return await self._app(scope, receive, send)
+        headers = {key: value.decode("latin-1") for key, value in scope["headers"]}
+        origin, host = headers.get(b"origin", "").lower(), headers.get(b"host", "").lower()
+        if origin and origin not in self._origins and origin.partition("://")[2] != host:
+            if scope["type"] == "websocket":
+                return await send({"type": "websocket.close", "code": 1008})
+            head = {"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]}
+            await send(head)
+            return await send({"type": "http.response.body", "body": FOREIGN})
+        if self._named and scope["type"] == "http":
+            send = _naming(send, _cookie(headers.get(b"cookie", "")), f"https://{host}" in self._origins)
+        return await self._app(scope, receive, send)
+
+
+def _cookie(text: str) -> str:
+    """The browser's name, or a new one."""
+    try:
+        found = SimpleCookie(text).get(COOKIE)
+    except CookieError:
+        found = None
+    return found.value if found and len(found.value) >= 32 else secrets.token_urlsafe(32)
+
+
+def _naming(send: Send, name: str, secure: bool) -> Send:
+    """Give the name with each page, so that it ends so many days after the last visit.
+
+    Lax: a permalink in somebody's mail comes with the name that the browser has, instead of getting it another.
+    """
+    cookie = f"{COOKIE}={name}; Path=/; HttpOnly; SameSite=Lax; Max-Age={DAYS * 86400}{'; Secure' if secure else ''}"
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start" and any(
+            key.lower() == b"content-type" and value.startswith(b"text/html") for key, value in message["headers"]
+        ):
+            message = {**message, "headers": [*message["headers"], (b"set-cookie", cookie.encode("latin-1"))]}
+        await send(message)
+
+    return sending
+
+
+def run(port: int, address: str, origins: Collection[str], hosts: Collection[str], shared: bool) -> None:
+    """Serve until a signal ends it; what it had at work is stopped then. Raises SystemExit where it cannot start."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # which uvicorn raises again at its end: atexit stops jobs
+    if hasattr(signal, "SIGHUP"):  # the terminal has been closed
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    os.chdir(APP.parent)  # where .streamlit is
+    sys.argv = [str(APP)]
+    middleware = [Middleware(Doorkeeper, origins=origins, named=shared)]  # type: ignore[arg-type]
+    config = {"server.port": port, "server.address": address, "server.allowedHosts": list(hosts)}
+    config["server.corsAllowedOrigins"] = list(origins)
+    try:
+        st.App(APP, middleware=middleware).run(config=config)
+    finally:
+        gc.freeze()  # else the interpreter walks through all of torch once more, for seconds
