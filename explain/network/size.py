@@ -27,7 +27,7 @@ from ..memory import bytes_text
 __all__ = ["MOST_MACS", "MOST_MODULES", "TooLarge", "laid_out", "making_room", "most_macs", "weights_of"]
 
 MOST_MODULES = 5_000
-"""The deepest network of the lectures' papers, with 1,202 layers, has up to 4,216; the largest of timm that was tried 2,541."""
+"""The papers' deepest network, of 1,202 layers, has up to 4,216; of timm's that were tried the largest has 2,541."""
 MOST_STEPS = 100_000
 """Calls of torch that building may take; of the published networks tried nfnet_f7 takes most, 17,195."""
 MOST_MACS = 2 * 10**12
