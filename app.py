@@ -37,9 +37,14 @@ except ExplainError as error:
     widgets.show_error(error)
 try:
     widgets.choose_model_and_picture()
-    page.run()
 except ExplainError as error:
+    st.title(page.title)
     widgets.show_error(error)
+else:
+    try:
+        page.run()
+    except ExplainError as error:
+        widgets.show_error(error)
 try:
     visitor.show()
 except ExplainError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from visits import settle
+from visits import ask, settle
 
 import explain
 from explain.data import load_images
@@ -141,7 +141,7 @@ def visit(context, address):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", heard)
         page.goto(path if path.startswith("http") else address + path)
-        return settle(page)
+        return ask(settle(page))
 
     yield open_page
     for page in pages:

@@ -1,0 +1,77 @@
+"""A link alone starts nothing that takes long: it offers to; what a visitor does themselves needs no second click."""
+
+import time
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import explain
+from explain.ui import jobs
+from explain.workspace import list_indexes
+
+MOST_WAIT = 120
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path, monkeypatch):
+    monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path))
+    for key in list(jobs._queue._jobs):
+        jobs._queue.forget(key)
+
+
+def opened(page: str, **query: str) -> AppTest:
+    app = AppTest.from_file("../app.py", default_timeout=60)
+    app.query_params.update(query)
+    app.switch_page(f"explain/ui/pages/{page}.py")
+    return fine(app.run())
+
+
+def fine(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    assert not app.error, app.error
+    return app
+
+
+def begins(app: AppTest) -> list:
+    return [one for one in app.button if str(one.key).startswith("begin-")]
+
+
+def settled(app: AppTest) -> AppTest:
+    deadline = time.monotonic() + MOST_WAIT
+    while any(job.active for job in list(jobs._queue._jobs.values())):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return fine(app.run())
+
+
+def test_an_index_is_made_when_somebody_asks_for_it():
+    model = explain.load_model("efficientnet-lite0")
+    app = opened("patches", model="efficientnet-lite0")
+    time.sleep(0.5)
+    assert [job.state for job in jobs._queue._jobs.values()] == ["idle"]
+    assert not list_indexes(model)
+    (button,) = begins(app)
+    assert button.label == "Looking at photos with efficientnet-lite0"
+    fine(button.click().run())
+    app = settled(app)
+    assert list(list_indexes(model)) == ["photos"]
+    assert not begins(app)
+
+
+def test_a_visitor_who_goes_there_has_asked():
+    app = opened("overview", model="efficientnet-lite0")
+    fine(app.switch_page("explain/ui/pages/patches.py").run())
+    assert not begins(app)
+    settled(app)
+    assert list(list_indexes(explain.load_model("efficientnet-lite0"))) == ["photos"]
+
+
+def test_a_link_loads_no_network_of_a_library():
+    app = opened("overview", model="torchvision:squeezenet1_1?weights=random")
+    assert app.title[0].value == "Overview"
+    assert "a link alone does not load it" in app.info[0].value
+    (button,) = (one for one in app.button if one.label == "Load it")
+    app = fine(button.click().run())
+    assert app.title[0].value.replace("\\", "").startswith("torchvision:squeezenet1_1")
+    again = opened("overview", model="torchvision:squeezenet1_1?weights=random")
+    assert not [one for one in again.button if one.label == "Load it"], "what is loaded needs no click"
