@@ -126,5 +126,5 @@ def _parameters(model):
 def test_pictures_are_bounded_in_bytes(monkeypatch):
     monkeypatch.setattr(caches, "_pictures", Shelf(1_000_000))
     for number in range(8):
-        assert caches._opened(f"photos/{number}").width
+        assert caches._opened(f"photos/{number}", "").width
     assert caches._pictures.bytes <= 1_000_000 or len(caches._pictures) == 1

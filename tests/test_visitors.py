@@ -159,13 +159,13 @@ def test_work_in_the_background_is_for_whoever_asked(visitor, tmp_path):
     """Also where both ask by one key; neither sees the other's."""
     from explain.ui import jobs
 
-    queue, found = jobs.Queue(), {}
+    found = {}
     for name in ("ann", "bob"):
         with visitor(name):
-            found[name] = queue.start("work", lambda progress: folder.own())
-            assert queue.find("work") is found[name]
+            found[name] = jobs.start("work", lambda progress: folder.own())
+            assert jobs.find("work") is found[name]
     with visitor("eve"):
-        assert queue.find("work") is None
+        assert jobs.find("work") is None
     deadline = time.monotonic() + 60
     while any(job.active for job in found.values()) and time.monotonic() < deadline:
         time.sleep(0.01)

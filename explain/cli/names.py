@@ -21,7 +21,7 @@ def _arguments(sub: Parser) -> None:
 
     for name, kind in (("model", MODEL), ("image", PICTURE)):
         sub.add_argument(name, metavar=kind.metavar, help=kind.help)
-    sub.add_argument("-k", type=int, default=5, help="how many classes")
+    sub.add_argument("-k", type=int, help="how many classes, by default 5")
     add_model(sub)
 
 
@@ -44,7 +44,7 @@ def _predict(given: argparse.Namespace) -> None:
     from ..workspace import load_model, open_picture
 
     model = load_model(given.model, **model_options(given))
-    if given.k > len(model.classes):
+    if given.k is not None and given.k > len(model.classes):
         print(f"explain: -k {given.k}: {model.name} has {len(model.classes)} classes, which are all.", file=sys.stderr)
-    ranked = model.predict(open_picture(given.image), given.k)[0]
+    ranked = model.predict(open_picture(given.image), 5 if given.k is None else given.k)[0]
     say(given, {"classes": ranked}, "\n".join(f"{probability:7.2%}  {name}" for name, probability in ranked))

@@ -23,7 +23,7 @@ from ..network.features import vector
 from ..network.model import Box, Layer, Model
 from ..network.trace import inputs
 from ..network.zoo import load_model
-from ..progress import Progress, unheard
+from ..progress import Progress, notify, unheard
 from .build import gather, join, summarised
 from .files import Arrays, Manifest, lines_of, read_arrays, read_manifest, summaries_of
 from .search import nearest, squared_norms
@@ -386,6 +386,11 @@ class Index:
         return self._seen[0]
 
     @property
+    def has_pixels(self) -> bool:
+        """Whether they have been read: what asks for them then takes no time."""
+        return "_seen" in self.__dict__
+
+    @property
     def gone(self) -> dict[str, str]:
         """Pictures that cannot be read any more, as they were removed or have changed since, with the reason; found by
         reading all, as `pixels` does."""
@@ -395,6 +400,8 @@ class Index:
     def _seen(self) -> tuple[NDArray[np.float32], dict[str, str]]:
         found, gone = [], {}
         for k in range(len(self)):
+            if k % 64 == 0:
+                notify(k, len(self), "pixels")
             try:
                 found.append(self._pixels(self.images[k]) if self.predictions[k, 0] >= 0 else self._blank)
             except BadFile as error:
