@@ -1,6 +1,6 @@
 """Many visitors at once, on the real server: 32 sessions that walk all pages, which it is asked for as by a browser.
 
-    python benchmarks/load.py [--sessions 32] [--seconds 60] [--think 5] [--workspace FOLDER]
+    python benchmarks/load.py [--sessions 32] [--seconds 60] [--think 5] [--warm 60] [--workspace FOLDER]
 
 Each session opens a page, a shipped network and a picture of its own choice, waits until the script has run to its end,
 thinks (exponentially distributed, so many seconds on average), and goes on; pages and networks are drawn by a seed.
@@ -45,7 +45,9 @@ class Session:
         self.port, self.random = port, random.Random(seed)
         self.pages: dict[str, str] = {}
 
-    async def walk(self, until: float, think: float, seen: dict[str, list[float]], errors: list[str]) -> None:
+    async def walk(
+        self, counted: float, until: float, think: float, seen: dict[str, list[float]], errors: list[str]
+    ) -> None:
         address = f"ws://127.0.0.1:{self.port}/_stcore/stream"
         origin = f"http://127.0.0.1:{self.port}"
         async with connect(address, subprotocols=["streamlit"], origin=origin, max_size=None) as link:
@@ -61,7 +63,8 @@ class Session:
                     wrong = await asyncio.wait_for(self._ask(link, page, query), LIMIT)
                 except TimeoutError:
                     wrong = f"no end after {LIMIT:.0f} s"
-                seen[page or "overview"].append(time.monotonic() - begun)
+                if begun > counted:
+                    seen[page or "overview"].append(time.monotonic() - begun)
                 if wrong:
                     errors.append(f"{page}?{query}: {wrong}")
                 await asyncio.sleep(self.random.expovariate(1 / think) if think else 0)
@@ -87,19 +90,21 @@ class Session:
         return "the server closed the connection"
 
 
-async def run(port: int, server: int, sessions: int, seconds: float, think: float) -> None:
+async def run(port: int, server: int, sessions: int, seconds: float, think: float, warm: float) -> None:
     seen: dict[str, list[float]] = defaultdict(list)
     errors: list[str] = []
     health: list[float] = []
     begun = time.monotonic()
     watch = asyncio.create_task(watched(port, server, begun, health))
-    walks = (Session(port, seed).walk(begun + seconds, think, seen, errors) for seed in range(sessions))
+    walks = (
+        Session(port, seed).walk(begun + warm, begun + warm + seconds, think, seen, errors) for seed in range(sessions)
+    )
     for ended in await asyncio.gather(*walks, return_exceptions=True):
         if isinstance(ended, BaseException):
             errors.append(f"{type(ended).__name__}: {ended}")
     watch.cancel()
     everything = [one for page in seen.values() for one in page]
-    print(f"{sessions} sessions, {seconds:.0f} s, thinking {think:g} s")
+    print(f"{sessions} sessions, {seconds:.0f} s after {warm:.0f} s, thinking {think:g} s")
     print(f"{len(everything):,} pages, {len(errors)} errors")
     print(f"{'page':14}{'pages':>7}{'p50':>8}{'p95':>8}{'max':>8}  seconds")
     for page, taken in [*sorted(seen.items()), ("all", everything)]:
@@ -148,6 +153,7 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--think", type=float, default=5)
+    parser.add_argument("--warm", type=float, default=60, help="seconds before, in which networks load; not counted")
     parser.add_argument("--workspace", help="where indexes are kept for the next time; by default made anew")
     asked = parser.parse_args()
     print(machine())
@@ -170,7 +176,7 @@ def main() -> None:
                     break
                 except OSError:
                     time.sleep(0.2)
-            asyncio.run(run(port, server.pid, asked.sessions, asked.seconds, asked.think))
+            asyncio.run(run(port, server.pid, asked.sessions, asked.seconds, asked.think, asked.warm))
         finally:
             os.killpg(server.pid, signal.SIGTERM)
             server.wait(20)
