@@ -44,6 +44,7 @@ class Session:
     def __init__(self, port: int, seed: int) -> None:
         self.port, self.random = port, random.Random(seed)
         self.pages: dict[str, str] = {}
+        self.offered = ""  # the button that begins what the page has offered
 
     async def walk(
         self, counted: float, until: float, think: float, seen: dict[str, list[float]], errors: list[str]
@@ -65,24 +66,33 @@ class Session:
                     wrong = f"no end after {LIMIT:.0f} s"
                 if begun > counted:
                     seen[page or "overview"].append(time.monotonic() - begun)
+                if self.offered and not wrong:  # what a link alone does not start is asked for, and left to itself
+                    begun = time.monotonic()
+                    wrong = await asyncio.wait_for(self._ask(link, page, query, self.offered), LIMIT)
+                    if begun > counted:
+                        seen["a click"].append(time.monotonic() - begun)
                 if wrong:
                     errors.append(f"{page}?{query}: {wrong}")
                 await asyncio.sleep(self.random.expovariate(1 / think) if think else 0)
 
-    async def _ask(self, link, page: str, query: str) -> str:
-        """Run a page's script to its end; what went wrong, if anything did."""
+    async def _ask(self, link, page: str, query: str, click: str = "") -> str:
+        """Run a page's script to its end, with a click on a button; what went wrong, if anything did."""
         back = BackMsg()
+        if click:
+            back.rerun_script.widget_states.widgets.add(id=click, trigger_value=True)
         back.rerun_script.query_string = query
         back.rerun_script.page_name = page
         if page in self.pages:
             back.rerun_script.page_script_hash = self.pages[page]
         await link.send(back.SerializeToString())
-        wrong = ""
+        wrong = self.offered = ""
         async for content in link:
             message = ForwardMsg.FromString(content)
             kind = message.WhichOneof("type")
             if kind == "navigation":
                 self.pages = {one.url_pathname: one.page_script_hash for one in message.navigation.app_pages}
+            elif kind == "delta" and "begin-" in message.delta.new_element.button.id:
+                self.offered = message.delta.new_element.button.id
             elif kind == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
                 wrong = message.delta.new_element.exception.message
             elif kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:

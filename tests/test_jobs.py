@@ -380,6 +380,25 @@ def test_what_nobody_waits_for_any_more_ends(clock):
     queue.stop()
 
 
+def test_who_is_there_does_not_wait_for_those_who_are_gone(clock):
+    there = {"gone", "here"}
+    queue = job_queue.Queue(clock, there.__contains__)
+    alone, order = Held(), []
+    first = queue.start("alone", alone, "gone")
+    assert alone.begun.wait(MOST_WAIT)
+    others = [queue.start(f"gone {k}", lambda p, k=k: order.append(f"gone {k}"), "gone") for k in range(3)]
+    there.remove("gone")
+    mine = queue.start("mine", lambda p: order.append("mine"), "here")
+    assert (mine.ahead, others[0].ahead) == (1, 2)
+    for _ in range(8):
+        clock.now += 1
+        time.sleep(0.01)
+    assert ended(mine) == "done"
+    wait(lambda: not any(job.active for job in (first, *others)))
+    assert (order[0], first.state) == ("mine", "idle")
+    queue.stop()
+
+
 def test_a_visitor_has_so_many_jobs_and_all_have_so_many(queue):
     first = Held()
     queue.start("first", first, "x")

@@ -16,7 +16,8 @@ SAMPLING, WINDOW = 0.25, 10.0  # seconds between the samples a speed is taken fr
 LOG_LINES, FINISHED_KEPT, UNDONE_KEPT = 200, 32, 4
 PATIENCE = 3.0  # seconds given to a running job when the server stops
 MOST_OF_A_VISITOR, MOST = 6, 48  # jobs that wait or run; of a visitor's the one that waits longest makes room
-GRACE, LOOK = 30.0, 1.0  # seconds that a job goes on with nobody there, as while a page is loaded again; between looks
+LOOK = 1.0  # seconds between looks at who is there
+GRACE, SHORT_GRACE = 30.0, 4.0  # that a job goes on with nobody there, as while a page is loaded again; if others wait
 BUSY = f"The server has {MOST} jobs to do; try again when some of them are done."
 
 State = Literal["idle", "waiting", "running", "done", "failed", "cancelled"]
@@ -127,14 +128,19 @@ class Job:
         """The same work again, if it failed or was cancelled."""
         self._queue.restart(self)
 
+    def is_looked_at(self) -> bool:
+        """Whether somebody who wants it has the page open; what is nobody's in particular always is."""
+        visitors = self.visitors.copy()
+        return not visitors or any(map(self._queue.is_there, visitors))
+
     def is_abandoned(self) -> bool:
         """Whether all who wanted it have been gone for a while."""
         now = self._queue.clock()
         if now - self._looked >= LOOK and self.visitors:
             self._looked = now
-            if any(map(self._queue.is_there, self.visitors.copy())):
+            if self.is_looked_at():
                 self.seen = now
-            self._abandoned = now - self.seen > GRACE
+            self._abandoned = now - self.seen > (SHORT_GRACE if self._queue.is_awaited(self.lane) else GRACE)
         return self._abandoned
 
     def run(self) -> None:
@@ -235,6 +241,10 @@ class Queue:
         for worker in list(self._workers.values()):
             worker.join(patience)
 
+    def is_awaited(self, lane: Lane) -> bool:
+        """Whether work of somebody who is there waits in a lane."""
+        return any(job.lane == lane and job.is_looked_at() for job in self._waiting.copy())
+
     def _admit(self, job: Job) -> None:
         """Let it wait for its turn, unless there is too much to do already."""
         active = [other for other in self._jobs.values() if other.active]
@@ -254,13 +264,17 @@ class Queue:
             thread.start()
 
     def _order(self, lane: Lane) -> list[Job]:
-        """What waits in a lane, in the order in which its turn comes."""
+        """What waits in a lane, in the order in which its turn comes; what only those want who may come back, last."""
         left, served, order = [job for job in self._waiting if job.lane == lane], dict(self._served), list[Job]()
+        gone = {job for job in left if not job.is_looked_at()}
+
+        def turn(job: Job) -> tuple[bool, int]:
+            return job in gone, min((served.get(one, 0) for one in job.visitors), default=0)
+
         while left:
-            turn = self._turn + len(order) + 1
-            order.append(min(left, key=lambda job: min((served.get(one, 0) for one in job.visitors), default=0)))
+            order.append(min(left, key=turn))
             left.remove(order[-1])
-            served |= dict.fromkeys(order[-1].visitors, turn)
+            served |= dict.fromkeys(order[-1].visitors, self._turn + len(order))
         return order
 
     def _next(self, lane: Lane) -> Job | None:
