@@ -775,6 +775,10 @@ def test_an_index_under_another_default_precision(pictures, tmp_path):
     torch.set_default_dtype(torch.float64)
     try:
         index = explain.build_index(model, pictures, out=tmp_path / "index")
+        found = explain.patches(index, index.layers[0], [0, 1], where=index.slices[0])
+        explain.batch_costs(model, [1, 2])
     finally:
         torch.set_default_dtype(torch.float32)
+    again = explain.patches(index, index.layers[0], [0, 1], where=index.slices[0])
+    assert found.table["score"] == pytest.approx(again.table["score"], rel=1e-5)
     assert np.allclose(index.features, explain.build_index(model, pictures, out=tmp_path / "other").features)

@@ -137,4 +137,5 @@ def _affine(norm: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def _noise(model: Model) -> Tensor:
     shape = 1, model.preprocess.channels, *model.preprocess.size
-    return torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(model.device)
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(shape, generator=generator, dtype=torch.float32).to(model.device)

@@ -23,7 +23,7 @@ def time_and_peak(model: Model, size: int, training: bool) -> tuple[float, float
     with model.exclusive() as net, torch.inference_mode(False), torch.set_grad_enabled(training):
         for parameter in net.parameters():
             parameter.requires_grad_(training)
-        batch = torch.zeros(size, model.preprocess.channels, height, width, device=model.device)
+        batch = torch.zeros(size, model.preprocess.channels, height, width, device=model.device, dtype=torch.float32)
         _run(net, batch, training)  # the first run also builds what later ones find
         if model.device.type == "cuda":
             torch.cuda.synchronize(model.device)
