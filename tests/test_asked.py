@@ -48,7 +48,8 @@ def test_an_index_is_made_when_somebody_asks_for_it():
     model = explain.load_model("efficientnet-lite0")
     app = opened("patches", model="efficientnet-lite0")
     time.sleep(0.5)
-    assert [job.state for job in jobs._queue._jobs.values()] == ["idle"]
+    key = f"index {model.digest} photos"
+    assert [job.state for name, job in jobs._queue._jobs.items() if name == key] == ["idle"]
     assert not list_indexes(model)
     (button,) = begins(app)
     assert button.label == "Looking at photos with efficientnet-lite0"

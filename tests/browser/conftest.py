@@ -130,7 +130,8 @@ def visit(context, address):
     def heard(message):
         # Streamlit looks for its server below each page's path first, and for icons of the page on the internet.
         url = message.location["url"]
-        if message.type == "error" and "/_stcore/" not in url and (url.startswith(address) or not url):
+        gone = "404" in message.text and url.startswith(f"{address}/media/")  # a later run has replaced it meanwhile
+        if message.type == "error" and "/_stcore/" not in url and not gone and (url.startswith(address) or not url):
             errors.append(f"{message.text} {url}")
 
     def open_page(path: str = "/", width: int = 1440):
