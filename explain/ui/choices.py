@@ -15,6 +15,7 @@ import streamlit as st
 
 from explain.errors import ExplainError
 from explain.figure import Figure
+from explain.index import Index
 from explain.options import Option
 from explain.ui import selection, widgets
 from explain.ui.caches import SessionOpener
@@ -22,7 +23,7 @@ from explain.ui.text import literal
 from explain.views import View
 from explain.views.inputs import EntryOptions, Input, Plain
 
-__all__ = ["chosen", "entry_options", "more", "option", "show", "typed"]
+__all__ = ["among", "chosen", "entry_options", "more", "option", "show", "typed"]
 
 
 def option(
@@ -36,6 +37,11 @@ def option(
 def chosen(view: View, name: str) -> Any:
     """The value of an option whose widget stands elsewhere on the page."""
     return widgets.chosen(_option(view, name), view.key(name))
+
+
+def among(view: View, index: Index) -> str:
+    """Which pictures of an index are meant, by a condition; empty for all."""
+    return str(option(view, "where", "Among", lambda one: one or "all pictures", index.slices))
 
 
 def typed(view: View, name: str, given: dict[str, Any], label: str | None = None) -> Any:

@@ -37,7 +37,7 @@ with controls[0]:
 with controls[1]:
     given["metric"] = choices.option(view, "metric", "Distance")
 with controls[2]:
-    given["where"] = choices.option(view, "where", "Among", lambda one: one or "all pictures", index.slices)
+    given["where"] = choices.among(view, index)
 
 # A picture of a set that we ship is chosen for all pages; one of another index is a query here alone.
 shipped = references.reference(index, 0) is not None

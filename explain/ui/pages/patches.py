@@ -56,7 +56,7 @@ with controls[2]:
 count = model.layer(layer).channels
 chosen = selection.number("channel", -1, -1, count)
 with controls[3]:
-    given["where"] = choices.option(view, "where", "Among", lambda one: one or "all pictures", index.slices)
+    given["where"] = choices.among(view, index)
 with controls[4]:
     pages = -(-count // ROWS)
     # The page of the chosen channel, until another is asked for.

@@ -72,7 +72,7 @@ def show_mistakes(model: Model, run: Run, folder: Path | None) -> None:
     with widgets.row("controls-among"):
         left, _ = st.columns([2, 3])
     with left:
-        given["where"] = choices.option(view, "where", "Among", lambda one: one or "all pictures", index.slices)
+        given["where"] = choices.among(view, index)
     choices.more(view, given, style)
     if given["pictures"] is None:
         given["pictures"] = of.numbers
