@@ -24,6 +24,7 @@ from explain.index.references import left_out
 from explain.nets import NETS
 from explain.network.model import Layer, Model
 from explain.options import Choices, Option, Range
+from explain.progress import listening
 from explain.project import project
 from explain.registry import Entry
 from explain.store import sha256
@@ -34,6 +35,7 @@ from explain.workspace import picture_sets
 
 LEAST_PIXELS = 336
 SKIPPED_SHOWN = 1000  # files that were left out
+READ_AT_ONCE = 500  # pictures, while the page waits
 OWN_SHOWN = 100  # pictures of a set that the list offers
 PREVIEW_PIXELS = 1400
 VISION_HELP = "How the colours look in greyscale print, or to a colour-blind eye."
@@ -221,6 +223,18 @@ def build(model: Model, chosen: str, progress: jobs.Progress) -> str:
     uploaded = None if chosen in list_images() else picture_sets.named().get(chosen)
     images = picture_sets.images_of(uploaded.reference) if uploaded else named_images(chosen)
     return str(workspace.build_index(model, images, progress=progress).folder)
+
+
+def are_read(index: Index) -> bool:
+    """Whether all pictures of an index have been read, which neighbours in pixels need; a job where they are many."""
+
+    def pixels(progress: jobs.Progress) -> bool:
+        with listening(progress):
+            return len(index.pixels) > 0
+
+    if index.has_pixels or len(index) <= READ_AT_ONCE:
+        return True
+    return bool(jobs.show(jobs.start(f"pixels {caches.identity(index)}", pixels, "short"), "Reading the pictures"))
 
 
 def index_job(model: Model, chosen: str) -> jobs.Job:

@@ -176,7 +176,7 @@ def show_picked(result: Embedding, picked: np.ndarray) -> None:
 settling = at_work()
 st.fragment(explore, run_every=SETTLING if settling or thumbs_job.active else None)()
 
-if opened is not None:
+if opened is not None and widgets.are_read(index):
     number = int(chosen)
     near = caches.computed(VIEWS["neighbours"], {"index": index, "image": number})
     left, right = st.columns([1, 4], gap="medium", vertical_alignment="center")

@@ -3,24 +3,10 @@ from dataclasses import replace
 import streamlit as st
 
 from explain.index import SPACES, references
-from explain.progress import listening
 from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.parts import embedding_maps
 from explain.ui.text import literal
 from explain.views import VIEWS, neighbours
-
-FEW = 500  # pictures that are read while the page waits
-
-
-def read() -> bool:
-    """Whether all pictures have been read, which the space of pixels needs: a job."""
-
-    def pixels(progress: jobs.Progress) -> bool:
-        with listening(progress):
-            return len(index.pixels) > 0
-
-    return bool(jobs.show(jobs.start(f"pixels {caches.identity(index)}", pixels, "short"), "Reading the pictures"))
-
 
 model, picture = caches.model(), caches.picture()
 st.title("Neighbours")
@@ -52,7 +38,7 @@ choices.more(view, given, style)
 if query is not None and number is not None and st.button("This picture on all pages", icon=":material/image:"):
     embedding_maps.take(index, number)
     selection.again()
-if not index.has_pixels and len(index) > FEW and not read():
+if not widgets.are_read(index):
     selection.stop()
 result = caches.computed(view, given)
 figure = result.figure(**style)
