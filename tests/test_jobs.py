@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from explain.errors import ExplainError
+from explain.progress import patiently
 from explain.ui import job_queue, jobs
 
 MOST_WAIT = 10
@@ -333,6 +334,21 @@ def test_short_work_does_not_wait_for_long_work(queue):
     long.go.set()
     waiting.go.set()
     assert (ended(first), ended(second)) == ("done", "done")
+
+
+def test_work_that_waits_for_a_network_is_cancelled_there(queue):
+    busy, begun = threading.Lock(), threading.Event()
+
+    def work(progress):
+        begun.set()
+        with patiently(busy):
+            return "result"
+
+    with busy:
+        job = queue.start("a", work)
+        assert begun.wait(MOST_WAIT)
+        job.cancel()
+        assert ended(job) == "cancelled"
 
 
 def test_visitors_take_turns(queue):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from explain.errors import ExplainError
+from explain.progress import wanted
 
 SAMPLING, WINDOW = 0.25, 10.0  # seconds between the samples a speed is taken from, and how far back they go
 LOG_LINES, FINISHED_KEPT, UNDONE_KEPT = 200, 32, 4
@@ -64,8 +65,7 @@ class Progress:
         job = self._job
         job.speed.saw(done)
         job.done, job.total, job.message = done, total, message
-        if job.cancelling or job.is_abandoned():
-            raise Cancelled
+        job.check()
 
     def show(self, partial: Any) -> None:
         self._job.partial = partial
@@ -143,10 +143,16 @@ class Job:
             self._abandoned = now - self.seen > (SHORT_GRACE if self._queue.is_awaited(self.lane) else GRACE)
         return self._abandoned
 
+    def check(self) -> None:
+        """Raises Cancelled where the work is not wanted any more: at its reports, and while it waits for a network."""
+        if self.cancelling or self.is_abandoned():
+            raise Cancelled
+
     def run(self) -> None:
         state: State = "failed"
         try:
-            self.result, state = self._work(Progress(self)), "done"
+            with wanted(self.check):
+                self.result, state = self._work(Progress(self)), "done"
             del self._work  # and the network it holds
         except Cancelled:
             state = "cancelled" if self.cancelling else "idle"
