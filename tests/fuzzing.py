@@ -232,7 +232,7 @@ class Asked:
             )
             self.process = subprocess.Popen(
                 [*self.command, str(self.current)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": path},
+                env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
             )  # fmt: skip
             if self._line(300) != "ready":
                 raise SystemExit(f"{self.command[3]} cannot be started")

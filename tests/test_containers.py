@@ -150,3 +150,33 @@ def test_what_is_damaged_is_one_sentence(tmp_path):
     file.write_bytes(content[: len(content) // 2])
     with pytest.raises(BadFile):
         images[3]
+
+
+@pytest.mark.parametrize(
+    "said", ["{", "[1]", '{"info": 3}', '{"info": {"features": {"label": {"names": [1, 2]}}}}', "[" * 100_000]
+)
+def test_names_of_classes_that_cannot_be_read_cost_the_names_only(tmp_path, said):
+    path = tmp_path / "set.parquet"
+    parquet.write_table(parquet.read_table(rows(path)).replace_schema_metadata({"huggingface": said}), path)
+    images = explain.load_images(path)
+    is_all(images)
+    assert images.classes == ("0", "1") and images.labels.tolist() == [k % 2 for k in range(N)]
+    assert ["names of classes" in reason for reason in images.skipped.values()] == [True]
+
+
+@pytest.mark.parametrize("number", [2, -2, 1 << 40])
+def test_a_class_beyond_the_names_is_refused(tmp_path, number):
+    path = tmp_path / "set.parquet"
+    table = parquet.read_table(rows(path))
+    labels = pa.array([number] + [0] * (N - 1))
+    parquet.write_table(table.set_column(table.schema.names.index("label"), "label", labels), path)
+    with pytest.raises(ExplainError, match=f"class {number} of a picture, and names 2"):
+        explain.load_images(path)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_names_of_columns_that_are_not_text_are_refused(tmp_path, ending):
+    path = rows(tmp_path / f"set.{ending}")
+    path.write_bytes(path.read_bytes().replace(b"age", b"\xa8\xff\xfe"))
+    with pytest.raises(ExplainError, match="cannot be read"):
+        explain.load_images(path)

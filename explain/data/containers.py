@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import os
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,8 @@ def _holds(path: Path) -> bool:
     if path.suffix.lower() not in ROWS:
         return path.suffix.lower() in TARS
     try:
-        return any(_is_picture(one.type) for one in _schema(path))
+        with _reading(path):
+            return any(_is_picture(one.type) for one in _schema(path))
     except BadFile:  # it is said of the set what is wrong with it, or when it is read
         return True
 
@@ -193,30 +195,48 @@ def from_rows(tables: Sequence[Path], name: str, image: str = "", label: str = "
     names: Sequence[str] = ()
     for table in tables:
         try:
-            schema = _schema(table)
+            with _reading(table):
+                schema = _schema(table)
+                held = [one.name for one in schema if _is_picture(one.type)]
+                others = [one.name for one in schema if not _is_picture(one.type)]
         except BadFile as error:
             skipped[str(table)] = str(error)
             continue
-        held = [one.name for one in schema if _is_picture(one.type)]
         if image and image not in held:
             raise Unknown(f"column of pictures of {table.name!r}:", image, held)
         if not held:
             raise BadFile(f"{table.name!r} has no column that holds pictures (binary, or bytes and path).")
-        others = [one for one in schema.names if one not in held]
-        rest = _table(table, others or held[:1])
+        with _reading(table):
+            rest = _table(table, others or held[:1])
+            told = {other: rest.column(other).to_pylist() for other in others}
         files += [f"{table}{MARK}{image or held[0]}/{k}" for k in range(rest.num_rows)]
-        for other in others:
-            columns.setdefault(other, []).extend(rest.column(other).to_pylist())
-        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+        for other, values in told.items():
+            columns.setdefault(other, []).extend(values)
         called = label or next((key for key in columns if key.lower() in LABELS), "")
         if called and called not in columns:
             raise Unknown(f"column of {table.name!r} for label:", called, columns)
-        names = features.get(called, {}).get("names") or names
+        try:
+            names = _names_of(schema, called) or names
+        except (ValueError, RecursionError) as error:
+            skipped[f"{table}{MARK}classes"] = f"The names of classes in {table.name!r} cannot be read: {error}."
         if called and called != "label":
             columns["label"] = columns.pop(called)
     if not files and skipped:
         raise BadFile(next(iter(skipped.values())))
     return _image_set(name, files, columns, tables, names, skipped)
+
+
+def _names_of(schema: Any, column: str) -> list[str]:
+    """The names of classes that `datasets` keeps in a file for a column of numbers; none where it says none. Raises
+    ValueError, RecursionError where that is damaged."""
+    found = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    for key in ("info", "features", column, "names"):
+        if not isinstance(found, dict):
+            raise ValueError(f"{shorten(str(found))} is no description of columns")
+        found = found.get(key) or {}
+    if found and not (isinstance(found, list) and all(isinstance(name, str) for name in found)):
+        raise ValueError(f"{shorten(str(found))} are no names")
+    return list(found)
 
 
 def _is_picture(kind: Any) -> bool:
@@ -226,29 +246,35 @@ def _is_picture(kind: Any) -> bool:
     return bool(binary or (pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0))
 
 
-def _table(path: Path, columns: list[str] | None = None) -> Any:
-    """Some columns, or all: of an Arrow file read where they lie."""
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """What pyarrow finds wrong with a file as BadFile: also names and texts that are not UTF-8, first where they are
+    asked for."""
     import pyarrow as pa
-    from pyarrow import parquet
 
     try:
-        if path.suffix.lower() == ".arrow":
-            found = _arrow(path).read_all()
-            found.validate(full=True)  # what is damaged would lead out of the file, and end the process
-            return found if columns is None else found.select(columns)
-        return parquet.read_table(path, columns=columns)
-    except (pa.ArrowException, OSError) as error:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise BadFile(f"{path.name!r} cannot be read: {shorten(str(error), 120)}.") from None
+
+
+def _table(path: Path, columns: list[str]) -> Any:
+    """Some columns: of an Arrow file read where they lie."""
+    from pyarrow import parquet
+
+    with _reading(path):
+        if path.suffix.lower() != ".arrow":
+            return parquet.read_table(path, columns=columns)
+        found = _arrow(path).read_all()
+        found.validate(full=True)  # what is damaged would lead out of the file, and end the process
+        return found.select(columns)
 
 
 def _schema(path: Path) -> Any:
-    import pyarrow as pa
     from pyarrow import parquet
 
-    try:
+    with _reading(path):
         return _arrow(path).schema if path.suffix.lower() == ".arrow" else parquet.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
-        raise BadFile(f"{path.name!r} cannot be read: {shorten(str(error), 120)}.") from None
 
 
 def _arrow(path: Path) -> Any:
@@ -277,11 +303,11 @@ def _image_set(
     labels: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     if (given := columns.pop("label", None)) is not None:
-        if names:  # numbers into these
-            labels, classes = (
-                np.array([-1 if one is None else int(one) for one in given], np.int64),
-                tuple(map(class_name, names)),
-            )
+        numbers = [-1 if one is None else one for one in given]
+        if names and all(isinstance(one, int) for one in numbers):  # numbers into these
+            if wrong := next((one for one in numbers if not -1 <= one < len(names)), None):
+                raise BadFile(f"{name!r} says class {wrong} of a picture, and names {len(names)} classes.")
+            labels, classes = np.array(numbers, np.int64), tuple(map(class_name, names))
         else:
             labels, classes = labels_of(given)
     root = Path(os.path.commonpath([os.path.dirname(os.path.abspath(place)) for place in places]))
