@@ -17,6 +17,7 @@ import explain
 from explain.data import load_images
 from explain.errors import BadFile, BadValue, ExplainError
 from explain.images import Bands, as_image, bands_of, content, copied, cover, decode, mirrored, shown
+from explain.images.bands import read_tags
 from explain.index.agreement import mirror_ranks
 from explain.index.thumbnails import thumbnails
 from explain.network.zoo import load_model, save_model
@@ -566,3 +567,11 @@ def test_uploads_and_the_command_line(run, tmp_path, monkeypatch, folder):
     status, _, err = run("saliency", *own[:1], "photos/0", *own[2:], "--bands", "3", "2", "14", "--out", "y.png")
     assert status == 2
     assert "from 0 to 12" in err
+
+
+@pytest.mark.parametrize("place", [1 << 40, 1 << 63, (1 << 64) - 1])
+def test_a_tiff_whose_first_page_lies_beyond_all_files_is_refused(place):
+    data = struct.pack("<2sHHHQ", b"II", 43, 8, 0, place) + bytes(64)
+    assert read_tags(data) == {}
+    with pytest.raises(ExplainError):
+        decode(data, "far.tif")

@@ -198,7 +198,7 @@ def read_tags(data: bytes) -> dict[int, tuple[int, ...]]:
                 (place,) = struct.unpack_from(order + offset, data, at) if 2 * length > room else (at,)
                 found[tag] = struct.unpack_from(f"{order}{min(length, MOST_BANDS + 1)}H", data, place)
             at += room
-    except struct.error:
+    except (struct.error, OverflowError):  # a place beyond the file, or beyond all files
         return {}
     return {tag: values for tag, values in found.items() if values}
 
