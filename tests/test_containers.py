@@ -180,3 +180,12 @@ def test_names_of_columns_that_are_not_text_are_refused(tmp_path, ending):
     path.write_bytes(path.read_bytes().replace(b"age", b"\xa8\xff\xfe"))
     with pytest.raises(ExplainError, match="cannot be read"):
         explain.load_images(path)
+
+
+def test_a_size_beyond_all_files_is_refused(tmp_path):
+    path = tmp_path / "set.tar"
+    member = tarfile.TarInfo("1.png")
+    member.size = 1 << 70
+    path.write_bytes(member.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    with pytest.raises(ExplainError, match="cannot be read"):
+        explain.load_images(path)

@@ -179,8 +179,11 @@ def _told(ending: str, told: bytes) -> dict[str, Any]:
 @lru_cache(maxsize=64)
 def _members(container: str, _changed: int) -> dict[str, tuple[int, int]]:
     """Where each file of a tar begins, and its size."""
-    with tarfile.open(container, "r:") as archive:
-        return {one.name: (one.offset_data, one.size) for one in archive if one.isfile()}
+    try:
+        with tarfile.open(container, "r:") as archive:
+            return {one.name: (one.offset_data, one.size) for one in archive if one.isfile()}
+    except OverflowError:
+        raise ValueError("a size in it is larger than any file") from None
 
 
 # ------------------------------------------------------------ rows
