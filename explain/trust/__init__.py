@@ -6,15 +6,17 @@
 All is measured on a copy of the net, so that the model is left bit for bit as it is and other sessions need not wait.
 """
 
-from .check import ORDERS, WEIGHTS, Trust, Verdict, check
+from .check import ORDERS, Trust, check
 from .consistency import Completeness, Spread, completeness
-from .curves import Curve, curves, edges_like
-from .question import CHECKED, EDGES, Question, private, similarity, spearman
+from .curves import Curve, curves, edges_like, shares
+from .question import CHECKED, EDGES, Question, highest_in_common, likeness, private, similarity, spearman
+from .verdict import LEVELS, WEIGHTS, Verdict
 from .weights import Stage, randomisation, randomise, stages_of, untrained
 
 __all__ = [
     "CHECKED",
     "EDGES",
+    "LEVELS",
     "ORDERS",
     "WEIGHTS",
     "Completeness",
@@ -28,9 +30,12 @@ __all__ = [
     "completeness",
     "curves",
     "edges_like",
+    "highest_in_common",
+    "likeness",
     "private",
     "randomisation",
     "randomise",
+    "shares",
     "similarity",
     "spearman",
     "stages_of",

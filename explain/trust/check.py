@@ -1,8 +1,8 @@
-"""Everything that is measured of a map, and the verdict."""
+"""Everything that is measured of a map."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,37 +11,27 @@ import torch
 
 from ..errors import NotSupported
 from ..progress import Progress, part, unheard
-from .consistency import Completeness, Spread, agreement, completeness
+from .consistency import Completeness, Spread, completeness, others_of
 from .consistency import spread as spread_of
 from .curves import Curve, curves, edges_like, moved
-from .question import Floats, Heat, Question, phase, private
-from .weights import Stage, randomisation, untrained
+from .question import Floats, Heat, Question, phase, private, spearman
+from .verdict import Verdict, judge
+from .weights import STAGES, Stage, randomisation, untrained
 
-__all__ = ["ORDERS", "WEIGHTS", "Trust", "Verdict", "check"]
+__all__ = ["ORDERS", "Trust", "check"]
 
-# Limits of the verdict.
-WEIGHTS = 0.5
-"""Rank correlation with the map of a net that has learned nothing, above which a map fails: more than half of it was
-there before any training. The plain gradient stays below on trained nets (REQUIREMENTS V24), an edge map is at 1."""
-GAP = 0.05
-"""Share of the promised sum that a map may miss: what is missing is then less than the eye sees on the map."""
-STEADY = 0.5
-"""Rank correlation between maps of two seeds or baselines below which less than half of the map is the picture's."""
 MOVED = 5
-"""Places that a map is moved to by chance; one that beats itself at all of them does so by luck once in six times."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """passes, doubtful or fails; and why, with the numbers."""
-
-    level: str
-    words: str
+"""Places that a map is moved to by chance; their mean is what chance finds."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trust:
-    """What was measured of one map. `deletion` and `insertion` hold curves for the orders in ORDERS."""
+    """What was measured of one map. `deletion` and `insertion` hold curves for the orders in ORDERS.
+
+    against: the map has no signs, and marks what speaks against a target that is improbable here; its orders are then
+    the reverse. best: the method whose map gains most, of this one and a few of other kinds. scale: of the curves'
+    values. agreement: rank correlations of absolute values with other methods' maps.
+    """
 
     heat: Heat
     deletion: Mapping[str, tuple[Curve, ...]]
@@ -52,6 +42,9 @@ class Trust:
     spread: Spread | None
     agreement: Mapping[str, float]
     refused: Mapping[str, str]
+    best: str
+    against: bool
+    scale: float
 
     @property
     def left(self) -> tuple[float, float]:
@@ -65,16 +58,29 @@ class Trust:
 
     def gains(self, order: str) -> Floats:
         """Insertion less deletion, for each curve of an order: the higher, the sooner it finds what counts."""
-        pairs = zip(self.insertion[order], self.deletion[order], strict=True)
-        return np.array([into.area - out.area for into, out in pairs])
+        return _gains(self.deletion[order], self.insertion[order])
+
+    def gain(self, order: str) -> float:
+        """Its mean."""
+        return float(self.gains(order).mean())
+
+    @property
+    def room(self) -> float:
+        """What can be found: how much more the best map known gains than chance."""
+        return self.gain("best") - self.gain("moved")
+
+    @property
+    def found(self) -> float:
+        """The share of it that this map finds; 0 of chance, below 0 of a map that marks anything else."""
+        return (self.gain("map") - self.gain("moved")) / max(self.room, 1e-12 * self.scale)
 
     @cached_property
     def numbers(self) -> dict[str, float]:
         """Every number by its name."""
-        found = {}
+        found = {"share found": self.found}
         for order, name in ORDERS.items():
             found[f"deletion area, {name}"], found[f"insertion area, {name}"] = self.areas(order)
-            found[f"insertion less deletion, {name}"] = float(self.gains(order).mean())
+            found[f"insertion less deletion, {name}"] = self.gain(order)
             if len(self.gains(order)) > 1:
                 found[f"insertion less deletion, {name}, standard deviation"] = float(self.gains(order).std(ddof=1))
         for k, stage in enumerate(self.stages, 1):
@@ -87,72 +93,32 @@ class Trust:
             found["sum of the map"], found["promised sum"] = self.completeness.total, self.completeness.expected_sum
             found["completeness gap"] = self.completeness.gap
         if self.spread:
-            found[f"rank correlation over {self.spread.count} {self.spread.over}s"] = self.spread.correlation
+            found[f"highest pixels in common over {self.spread.count} {self.spread.over}s"] = self.spread.in_common
         found |= {f"rank correlation with {name}": value for name, value in self.agreement.items()}
         return found
 
     @cached_property
     def verdict(self) -> Verdict:
-        """By the limits above: fails if one of the two main checks does, doubtful if anything else is amiss."""
-        if np.ptp(self.heat) == 0:
-            value = float(self.heat.flat[0])
-            what = "No positive evidence: the" if value <= 0 else "The"
-            return Verdict("fails", f"{what} map is {value:.3g} everywhere, so it marks nothing.")
-        levels, words = zip(self._on_weights(), self._on_curves(), *self._on_the_rest(), strict=True)
-        level = next(level for level in ("fails", "doubtful", "passes") if level in levels)
-        return Verdict(level, " ".join(words).replace(" -", " −"))
-
-    def _on_weights(self) -> tuple[str, str]:
-        absolute, signed = self.left
-        number = f"a rank correlation of {signed:.2f} with the map of untrained networks (limit {WEIGHTS})"
-        if signed == 1:
-            return "fails", f"It ignores the weights: {number}."
-        if signed > WEIGHTS:
-            return "fails", f"It hardly depends on the weights: {number}."
-        if absolute > WEIGHTS:
-            places = f"without signs it has a rank correlation of {absolute:.2f} with the map of untrained networks"
-            return (
-                "doubtful",
-                f"Only its signs depend on the weights: {places} (limit {WEIGHTS}), with them {signed:.2f}.",
-            )
-        return "passes", f"It depends on the weights: {number}."
-
-    def _on_curves(self) -> tuple[str, str]:
-        ours, moved, plain = float(self.gains("map")[0]), self.gains("moved"), float(self.gains("edges")[0])
-        mean, most = float(moved.mean()), float(moved.max())
-        numbers = f"insertion less deletion is {ours:.2f}, against {mean:.2f} (at most {most:.2f}) for the same map "
-        numbers += f"moved by chance and {plain:.2f} for an edge map"
-        if ours <= mean:
-            return "fails", f"It does not find what the target rests on: {numbers}."
-        if ours <= most:
-            return "doubtful", f"It hardly finds more of what the target rests on than chance does: {numbers}."
-        if ours <= plain:
-            return "doubtful", f"It finds no more of what the target rests on than edges do: {numbers}."
-        return "passes", f"It finds what the target rests on: {numbers}."
-
-    def _on_the_rest(self) -> Iterator[tuple[str, str]]:
-        """What is amiss beside that, in one sentence."""
-        amiss = []
-        if self.completeness and self.completeness.gap > GAP:
-            both = f"{self.completeness.total:.3g} instead of {self.completeness.expected_sum:.3g}"
-            amiss.append(f"it adds up to {both}, {self.completeness.gap:.0%} off")
-        if self.spread and self.spread.correlation < STEADY:
-            amiss.append(
-                f"another {self.spread.over} gives another map (rank correlation {self.spread.correlation:.2f})"
-            )
-        if amiss:
-            text = ", and ".join(amiss)
-            yield "doubtful", f"{text[0].upper()}{text[1:]}."
+        return judge(self)
 
 
-ORDERS = {"map": "the map", "moved": "the map moved by chance", "edges": "edges", "random": "pixels by chance"}
+ORDERS = {"map": "the map", "moved": "the map moved by chance", "edges": "edges", "best": "the best map known"}
 """The orders in which pixels are replaced."""
+IMPROBABLE = 0.5
+"""The probability of a target below which a map without signs may mark what speaks against it."""
 
 
 def check(
-    question: Question, *, steps: int = 32, seed: int = 0, cascading: bool = True, progress: Progress = unheard
+    question: Question,
+    *,
+    steps: int = 12,
+    seed: int = 0,
+    cascading: bool = True,
+    most: int = STAGES,
+    progress: Progress = unheard,
 ) -> Trust:
-    """Everything of one map. `progress` hears how many percent are done, and of what; what it raises stops the check.
+    """Everything of one map; the weights are randomised in so many stages at most. `progress` hears how many percent
+    are done, and of what; what it raises stops the check.
 
     Raises ExplainError where the method refuses this network.
     """
@@ -170,21 +136,68 @@ def check(
         )
     net = net.to(memory_format=torch.channels_last)  # on a CPU half the time
     large, chance = question.large(heat), np.random.default_rng(seed)
-    orders = {
-        "map": [large],
-        "moved": [moved(large, chance) for _ in range(MOVED)],
-        "edges": [edges_like(question, heat.shape)],
-        "random": [chance.random(large.shape, np.float32)],
-    }
-    with phase(percent, 3, 55, 100, "deletion and insertion"):
+    others, refused = others_of(net, question, part(percent, 3, 18, 100))
+    elsewhere = [moved(large, chance) for _ in range(MOVED)]
+    orders = {"map": [large], "moved": elsewhere, "edges": [edges_like(question, large)], "others": [*others.values()]}
+    if large.min() >= 0 and not question.unit:
+        orders |= {"reverse": [-large], "reverse moved": [-one for one in elsewhere]}
+    with phase(percent, 18, 60, 100, "deletion and insertion"):
         found = curves(net, question, [one for some in orders.values() for one in some], steps)
     taken = [iter(each) for each in found]
     deletion, insertion = ({name: tuple(next(t) for _ in some) for name, some in orders.items()} for t in taken)
+    against = "reverse" in orders and _is_against(deletion, insertion)
+    for curves_of in (deletion, insertion):
+        reverse = curves_of.pop("reverse", ()), curves_of.pop("reverse moved", ())
+        if against:
+            curves_of["map"], curves_of["moved"] = reverse
+    gains = dict(zip((question.entry.name, *others), _gains(_best_of(deletion), _best_of(insertion)), strict=True))
+    best = max(gains, key=lambda name: gains[name])
+    at = list(gains).index(best)
+    for curves_of in (deletion, insertion):
+        curves_of["best"] = (_best_of(curves_of)[at],)
+        del curves_of["others"]
+    values = np.concatenate([curve.values for some in deletion.values() for curve in some])
     complete = completeness(net, question, heat)
-    spread = spread_of(net, question, heat, part(percent, 55, 62, 100))
-    agreed, refused = agreement(net, question, heat, part(percent, 62, 75, 100))
+    spread = spread_of(net, question, heat, part(percent, 60, 72, 100))
+    agreed = {name: spearman(np.abs(large), np.abs(other)) for name, other in others.items()}
     # Last, since they spoil the copy.
-    stages = randomisation(net, question, heat, seed=seed, cascading=cascading, progress=part(percent, 75, 92, 100))
-    others = untrained(net, question, heat, seed=seed, progress=part(percent, 92, 100, 100))
+    stages = randomisation(
+        net, question, heat, seed=seed, cascading=cascading, most=most, progress=part(percent, 72, 90, 100)
+    )
+    strangers = untrained(net, question, heat, seed=seed, progress=part(percent, 90, 100, 100))
     percent(1, 1, "done")
-    return Trust(large, deletion, insertion, stages, others, complete, spread, agreed, refused)
+    return Trust(
+        large,
+        deletion,
+        insertion,
+        stages,
+        strangers,
+        complete,
+        spread,
+        agreed,
+        refused,
+        best=best,
+        against=against,
+        scale=float(np.ptp(values)) if question.unit or not question.model.head.has_chances else 1.0,
+    )
+
+
+Found = Mapping[str, tuple[Curve, ...]]
+
+
+def _gains(deletion: Sequence[Curve], insertion: Sequence[Curve]) -> Floats:
+    return np.array([into.area - out.area for into, out in zip(insertion, deletion, strict=True)])
+
+
+def _best_of(curves_of: Found) -> tuple[Curve, ...]:
+    """The candidates for the best: this map, and others'."""
+    return *curves_of["map"], *curves_of["others"]
+
+
+def _is_against(deletion: Found, insertion: Found) -> bool:
+    """Whether the lowest pixels of a map first gain more than the highest, beside what chance gains, where the target
+    is improbable: what is highest keeps it so."""
+    ours, reverse, chance, reverse_chance = (
+        float(_gains(deletion[name], insertion[name]).mean()) for name in ("map", "reverse", "moved", "reverse moved")
+    )
+    return bool(deletion["map"][0].values[0] < IMPROBABLE and reverse - reverse_chance > ours - chance)

@@ -1,4 +1,4 @@
-"""A map against its own promise, against itself under another seed or baseline, and against other methods."""
+"""A map against its own promise and against itself under another seed or baseline, and the maps of other methods."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..attribution import METHODS
 from ..errors import ExplainError
 from ..options import Choices
 from ..progress import Progress
-from .question import Heat, Question, phase, spearman
+from .question import Heat, Question, highest_in_common, phase
 
-__all__ = ["Completeness", "Spread", "agreement", "completeness", "spread"]
+__all__ = ["Completeness", "Spread", "completeness", "others_of", "spread"]
 
-OTHERS = ("gradient", "integrated_gradients", "grad_cam", "guided_backprop")
+OTHERS = ("integrated_gradients", "grad_cam", "occlusion")
 """Methods that a map is compared with: each of another kind, each quick."""
 
 
@@ -42,15 +42,16 @@ def completeness(net: nn.Module, question: Question, heat: Heat) -> Completeness
 
 @dataclass(frozen=True)
 class Spread:
-    """How alike the maps of one method are over so many of its seeds or baselines: mean rank correlation of two."""
+    """How alike the maps of one method are over so many of its seeds or baselines: the share of their highest pixels
+    that two have in common, on average. Another seed asks the same question again; another baseline asks another."""
 
     over: str
     count: int
-    correlation: float
+    in_common: float
 
 
 def _variants(question: Question) -> tuple[str, list[Any]]:
-    """The option whose choice should not matter, and its other values."""
+    """An option that the map may vary with, and its other values."""
     options = question.entry.options
     if "seed" in options:
         first = int(question.options["seed"])
@@ -61,28 +62,29 @@ def _variants(question: Question) -> tuple[str, list[Any]]:
 
 
 def spread(net: nn.Module, question: Question, heat: Heat, progress: Progress) -> Spread | None:
+    """None where a method has neither."""
     over, values = _variants(question)
     if not values:
         return None
-    maps = [heat]
+    maps = [question.large(heat)]
     for k, value in enumerate(values):
         with phase(progress, k, k + 1, len(values), f"the same map with {over} {value}"):
-            maps.append(question.answer(net, **{over: value}))
-    return Spread(over, len(maps), float(np.mean([spearman(a, b) for a, b in combinations(maps, 2)])))
+            maps.append(question.large(question.answer(net, **{over: value})))
+    return Spread(over, len(maps), float(np.mean([highest_in_common(a, b) for a, b in combinations(maps, 2)])))
 
 
-def agreement(
-    net: nn.Module, question: Question, heat: Heat, progress: Progress
-) -> tuple[dict[str, float], dict[str, str]]:
-    """Rank correlation of absolute values with the maps of other methods; and those that refuse, with the reason."""
-    agreed, refused = {}, {}
+def others_of(net: nn.Module, question: Question, progress: Progress) -> tuple[dict[str, Heat], dict[str, str]]:
+    """The maps of other methods at the picture's size; and those that refuse, with the reason."""
+    found, refused = {}, {}
     names = [name for name in OTHERS if name in METHODS and name != question.entry.name]
     for k, name in enumerate(names):
+        options = {"stride": max(1, min(question.batch.shape[-2:]) // 8)} if name == "occlusion" else {}
         with phase(progress, k, k + 1, len(names), f"the map of {METHODS[name].label}"):
             try:
-                other = question.large(question.answer(net, METHODS[name]))
+                heat = question.large(question.answer(net, METHODS[name], **options))
             except ExplainError as error:
                 refused[name] = str(error)
                 continue
-        agreed[name] = spearman(np.abs(question.large(heat)), np.abs(other))
-    return agreed, refused
+        if np.isfinite(heat).all():
+            found[name] = heat
+    return found, refused

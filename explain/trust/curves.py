@@ -2,7 +2,7 @@
 
 After Petsiuk et al. (2018). Which pixels come first matters less to a network than how finely they are scattered: a
 tenth of the pixels taken out by chance ruins any photograph. So a map is compared with itself moved elsewhere, which
-is exactly as fine, and with a plain edge map averaged to the map's own cells; pixels by chance are told as well.
+is exactly as fine and as smooth, and with an edge map that is as smooth.
 """
 
 from __future__ import annotations
@@ -20,55 +20,64 @@ from ..attribution.passes import outputs_of
 from ..network.exact import exact
 from .question import Floats, Heat, Question, edges
 
-__all__ = ["Curve", "curves", "edges_like", "moved"]
+__all__ = ["Curve", "curves", "edges_like", "moved", "shares"]
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """The target's value (S+1,) while pixels are replaced in the order of a map."""
+    """The target's value (S+1,) while pixels are replaced in the order of a map, at `shares(S)`."""
 
     values: Floats
 
     @property
     def area(self) -> float:
-        """The mean of the value over the way."""
+        """The mean of the value over the way, whose steps grow: what counts is often a small part of a picture."""
         return float(np.trapezoid(self.values, dx=1 / (len(self.values) - 1)))
 
 
+def shares(steps: int) -> Floats:
+    """The share of the pixels (S+1,) that is replaced after each step; it grows by the square."""
+    return (np.arange(steps + 1) / steps) ** 2
+
+
 def curves(
-    net: nn.Module, question: Question, orders: Sequence[Heat], steps: int = 32
+    net: nn.Module, question: Question, orders: Sequence[Heat], steps: int = 12
 ) -> tuple[list[Curve], list[Curve]]:
     """For each map (H, W) what deletion and what insertion make of the target's value, its highest pixels first.
 
-    Deletion replaces them by the data's mean colour; insertion puts them into the blurred picture. The value is the
-    probability of a class, or a channel's own.
+    Both are means of two: with the picture's own mean colour in place of what is hidden, and with the blurred picture.
+    The value is the probability of a class, or a channel's own.
     """
-    batch, input_range = question.batch, question.model.input_range
+    batch = question.batch
     count, inner = batch.shape[-2] * batch.shape[-1], steps - 1
     ranks = torch.from_numpy(np.stack([_ranks(order) for order in orders])).to(batch.device).view(-1, *batch.shape[-2:])
-    grey, blurred = baseline_of("mean", batch, input_range), baseline_of("blur", batch, input_range)
-    # The ends are those of all orders, so they are asked for once; then each order's steps, first deleting.
-    total = 3 + 2 * len(orders) * inner
+    hidden = batch.mean((2, 3), keepdim=True).expand_as(batch), baseline_of("blur", batch, question.model.input_range)
+    cuts = np.round(shares(steps) * count).astype(int).tolist()
+    # The ends are those of all orders, so they are asked for once; then each order's steps, deleting from one and
+    # inserting into it, deleting from the other and inserting into that.
+    total = 3 + 4 * len(orders) * inner
 
     def make(start: int, stop: int) -> Tensor:
-        return torch.cat([one(k) for k in range(start, stop)]).contiguous(memory_format=torch.channels_last)
+        return torch.cat([one(k) for k in range(start, stop)])
 
     def one(k: int) -> Tensor:
         if k < 3:
-            return (batch, grey, blurred)[k].contiguous()
-        inserting, rest = divmod(k - 3, len(orders) * inner)
+            return (batch, *hidden)[k].contiguous()
+        which, rest = divmod(k - 3, 2 * len(orders) * inner)
+        inserting, rest = divmod(rest, len(orders) * inner)
         order, step = divmod(rest, inner)
-        first = ranks[order] < round((step + 1) * count / steps)
-        return torch.where(first, batch, blurred) if inserting else torch.where(first, grey, batch)
+        first = ranks[order] < cuts[step + 1]
+        return torch.where(first, batch, hidden[which]) if inserting else torch.where(first, hidden[which], batch)
 
     with exact(batch.device):
         outputs = outputs_of(question.target_module(net), total, make)
     chances = outputs if question.unit else question.model.chances(outputs)
     values = chances[:, question.target].double().cpu().numpy()
-    (whole, nothing, start), steps_of = values[:3], values[3:].reshape(2, len(orders), inner)
+    whole, nothing = values[0], values[1:3].mean()
+    deleting, inserting = values[3:].reshape(2, 2, len(orders), inner).mean(0)
     return (
-        [Curve(np.concatenate([[whole], between, [nothing]])) for between in steps_of[0]],
-        [Curve(np.concatenate([[start], between, [whole]])) for between in steps_of[1]],
+        [Curve(np.concatenate([[whole], between, [nothing]])) for between in deleting],
+        [Curve(np.concatenate([[nothing], between, [whole]])) for between in inserting],
     )
 
 
@@ -79,12 +88,23 @@ def _ranks(heat: Heat) -> NDArray[np.int64]:
     return ranks
 
 
-def edges_like(question: Question, shape: tuple[int, ...]) -> Heat:
-    """The picture's edge map, as coarse as a map of this shape, at the picture's size."""
-    found = edges(nn.Identity(), "", question.batch, torch.zeros(1), ())[:, None]
-    if shape != tuple(found.shape[-2:]):
-        found = nn.functional.adaptive_avg_pool2d(found, shape)  # type: ignore[arg-type]
-    return question.large(found[0, 0].numpy())
+def edges_like(question: Question, heat: Heat) -> Heat:
+    """The picture's edges, blurred until they are as smooth as a map (H, W) of its size."""
+    from scipy.ndimage import gaussian_filter
+
+    found = edges(nn.Identity(), "", question.batch, torch.zeros(1), ())[0].numpy()
+    wanted = _smoothness(heat)
+    sigmas = [0.0, *(0.5 * 2 ** (k / 2) for k in range(16))]
+    blurred = [gaussian_filter(found, sigma) for sigma in sigmas if sigma <= min(heat.shape) / 4]
+    return np.asarray(min(blurred, key=lambda one: abs(_smoothness(one) - wanted)), np.float32)
+
+
+def _smoothness(heat: Heat) -> float:
+    """How like a map's ranks are to those of a map one pixel further: 0 of noise, near 1 of a smooth map."""
+    ranks = _ranks(heat).reshape(heat.shape).astype(np.float64)
+    ranks -= ranks.mean()
+    whole = float((ranks**2).mean())
+    return float(np.mean([(ranks * np.roll(ranks, 1, axis)).mean() / whole for axis in (0, 1)])) if whole else 1.0
 
 
 def moved(heat: Heat, chance: np.random.Generator) -> Heat:

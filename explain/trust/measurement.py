@@ -10,7 +10,7 @@ from torch import nn
 
 from .consistency import completeness
 from .curves import Curve, curves
-from .question import Question, spearman
+from .question import Question, likeness
 
 __all__ = ["measure"]
 
@@ -32,8 +32,8 @@ def measure(net: nn.Module, randomised_net: nn.Module, question: Question, porti
         "score": insertion - deletion,
         "deletion": deletion,
         "insertion": insertion,
-        "untrained": spearman(large, other),
-        "untrained_absolute": spearman(np.abs(large), np.abs(other)),
+        "untrained": likeness(large, other),
+        "untrained_absolute": likeness(np.abs(large), np.abs(other)),
         **({"gap": complete.gap} if complete else {}),
         "seconds": seconds,
     }

@@ -28,6 +28,8 @@ __all__ = [
     "Heat",
     "Question",
     "edges",
+    "highest_in_common",
+    "likeness",
     "phase",
     "private",
     "similarity",
@@ -136,6 +138,20 @@ def spearman(one: Heat, other: Heat) -> float:
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0
     return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
+
+
+def likeness(one: Heat, other: Heat) -> float:
+    """Rank correlation of two maps where at least one is other than zero: where both have to be zero, as maps that
+    multiply by the picture are where it is black, they are alike under any weights."""
+    live = (one != 0) | (other != 0)
+    return spearman(one[live], other[live]) if live.any() else 1.0
+
+
+def highest_in_common(one: Heat, other: Heat, share: float = 0.05) -> float:
+    """Share of the highest pixels of one map that are among those of the other: what a reader sees of both."""
+    count = max(1, round(share * one.size))
+    ours, others = (set(np.argsort(-heat.ravel(), kind="stable")[:count].tolist()) for heat in (one, other))
+    return len(ours & others) / count
 
 
 def similarity(one: Heat, other: Heat) -> float | None:

@@ -15,7 +15,7 @@ from ..attribution.passes import generator
 from ..errors import NotSupported
 from ..network.trace import calls
 from ..progress import Progress, unheard
-from .question import Heat, Question, phase, similarity, spearman
+from .question import Heat, Question, likeness, phase, similarity
 
 __all__ = ["Stage", "randomisation", "randomise", "stages_of", "untrained"]
 
@@ -104,7 +104,7 @@ def randomisation(
         what = f"layer {group[0]}" if len(group) == 1 else f"layers {group[-1]} to {group[0]}"
         with phase(progress, k, k + 1, len(groups), f"randomising {what}"):
             now = question.large(np.nan_to_num(question.answer(net)))
-        absolute, signed = spearman(np.abs(original), np.abs(now)), spearman(original, now)
+        absolute, signed = likeness(np.abs(original), np.abs(now)), likeness(original, now)
         found.append(Stage(tuple(group), now, absolute, signed, similarity(original, now)))
         for module, state in zip(modules, kept, strict=False):
             module.load_state_dict(state)
@@ -124,5 +124,5 @@ def untrained(
         randomise(net, names, chance)
         with phase(progress, k, k + 1, DRAWS, f"untrained network {k + 1} of {DRAWS}"):
             now = question.large(np.nan_to_num(question.answer(net)))
-        found.append((spearman(np.abs(original), np.abs(now)), spearman(original, now)))
+        found.append((likeness(np.abs(original), np.abs(now)), likeness(original, now)))
     return tuple(found)

@@ -17,7 +17,7 @@ from ..images import colour, overlay, unit_scale
 from ..network.model import Model
 from ..options import Choices, Range
 from ..progress import Progress, unheard
-from ..trust import CHECKED, ORDERS, WEIGHTS, Curve, Stage, Trust, Verdict, check
+from ..trust import CHECKED, ORDERS, WEIGHTS, Curve, Stage, Trust, Verdict, check, shares
 from .inputs import MODEL, PICTURE, REGION, TARGET, EntryOptions, Layer
 from .parts.picture import prepare
 from .parts.result import Result
@@ -28,7 +28,7 @@ __all__ = ["PARTS", "Faithfulness", "compute", "render"]
 
 PARTS = {"strip": "Maps of randomised networks", "curves": "Deletion and insertion", "stages": "Likeness by stage"}
 
-SCATTERED = (170, 170, 170)
+BEST = (170, 170, 170)
 CLIP = 99.5  # percentile of absolute values at which the colours of a map end
 
 
@@ -71,7 +71,7 @@ def compute(
     unit: Annotated[str | None, Layer("explain a channel of this layer instead of a class", url="")] = None,
     region: Annotated[Any, REGION] = None,
     *,
-    portions: Annotated[int, Range(2, 500, help="in which pixels are replaced")] = 32,
+    portions: Annotated[int, Range(2, 500, help="in which pixels are replaced; they grow by the square")] = 12,
     check_seed: Annotated[int, Range(0, 2**31 - 1, help="of the controls and of the weights put in")] = 0,
     stages: Annotated[str, Choices("cascading", "independent", help="how weights are randomised")] = "cascading",
     progress: Progress = unheard,
@@ -80,7 +80,8 @@ def compute(
     """Everything that can be measured of one map; of it, `region` and `options`, which are the method's, as `saliency`
     has it.
 
-    The method "edges" is a control that no check may pass. `progress` hears percents; what it raises stops the check
+    The method "edges" is a control that no check may pass. Pixels are hidden by the picture's mean colour and by its
+    blurred self, the mean of both is shown. `progress` hears percents; what it raises stops the check
     and leaves all as it was.
     """
     progress(0, 100, "the picture")
@@ -177,18 +178,18 @@ def _curves(result: Faithfulness) -> list[Chart]:
     for name, found in (("Deletion", trust.deletion), ("Insertion", trust.insertion)):
         every = np.concatenate([_values(curves) for curves in found.values()])
         low, high = (0.0, 1.0) if is_class else (float(every.min()), float(every.max()))
-        share = np.linspace(0, 100, every.shape[1])
-        moved, scattered = _values(found["moved"]), _values(found["random"]).mean(0)
+        share = 100 * shares(every.shape[1] - 1)
+        moved, best = _values(found["moved"]), found["best"][0].values
         lines = (
             Line("the same map moved by chance", _points(share, moved.mean(0)), UNKNOWN, band=_band(moved)),
-            Line("pixels by chance", _points(share, scattered), SCATTERED, dashed=True),
+            Line(f"the best map known ({CHECKED[trust.best].label})", _points(share, best), BEST, dashed=True),
             Line("an edge map", _points(share, found["edges"][0].values), WRONG),
             Line("this map", _points(share, found["map"][0].values), RIGHT, width=2.4),
         )
         at = 0 if name == "Deletion" else 1
         areas = {order: f"{trust.areas(order)[at]:.2f}" for order in ORDERS}
         better = "lower" if name == "Deletion" else "higher"
-        into = "replaced by the mean colour" if name == "Deletion" else "put into the blurred picture"
+        into = "hidden" if name == "Deletion" else "shown"
         charts.append(
             Chart(
                 lines,
@@ -197,7 +198,7 @@ def _curves(result: Faithfulness) -> list[Chart]:
                 (f"% of pixels {into}", what),
                 title=f"{name}: {better} is better",
                 caption=f"Area {areas['map']}; moved {areas['moved']}, edges {areas['edges']}, "
-                f"pixels by chance {areas['random']}.",
+                f"best map known {areas['best']}.",
             )
         )
     return charts

@@ -11,8 +11,13 @@ from explain.views import VIEWS, faithfulness, saliency
 from explain.views.faithfulness import PARTS, Faithfulness
 
 VIEW = VIEWS["faithfulness"]
-SHOWN = {"passes": st.success, "doubtful": st.warning, "fails": st.error}
-ICONS = {"passes": ":material/verified:", "doubtful": ":material/help:", "fails": ":material/dangerous:"}
+SHOWN = {"passes": st.success, "doubtful": st.warning, "fails": st.error, "cannot tell": st.info}
+ICONS = {
+    "passes": ":material/verified:",
+    "doubtful": ":material/help:",
+    "fails": ":material/dangerous:",
+    "cannot tell": ":material/visibility_off:",
+}
 HELP = "Hides and shows the picture by the map, and puts other weights into a copy of the network: up to a minute."
 
 

@@ -1,0 +1,95 @@
+"""From measurements to a verdict: does the map mark what the answer rests on?
+
+The measures and limits were chosen on the suites of benchmarks/truth.py that are marked so, where it is known which
+pixels decide, and tried on the others; docs/trust.md has the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .check import Trust
+
+__all__ = ["LEVELS", "WEIGHTS", "Verdict", "judge"]
+
+LEVELS = ("passes", "doubtful", "fails", "cannot tell")
+
+FINDS, MISSES = 0.7, 0.4
+"""Shares of what can be found from which a map passes, and below which it fails."""
+GROUND = 0.1
+"""By how much the best map known has to gain more than chance for there to be something to find, as a share of the
+probability, or of a channel's range."""
+WEIGHTS = 0.95
+"""Rank correlation with the maps of untrained networks above which a map is the same whatever was learned."""
+GAP = 0.05
+"""Share of the promised sum that a map may miss: what is missing is then less than the eye sees on the map."""
+STEADY = 0.5
+"""Share of the highest pixels that the maps of two seeds have in common, below which most are chance."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One of LEVELS; and why, with the numbers."""
+
+    level: str
+    words: str
+
+
+def judge(trust: Trust) -> Verdict:
+    """By the limits above."""
+    if np.ptp(trust.heat) == 0:
+        value = float(trust.heat.flat[0])
+        what = "No positive evidence: the" if value <= 0 else "The"
+        return Verdict("fails", f"{what} map is {value:.3g} everywhere, so it marks nothing.")
+    level, words = _found(trust)
+    amiss = [] if level == "fails" else list(_amiss(trust))
+    if level == "passes" and amiss:
+        level = "doubtful"
+    if trust.left[1] > WEIGHTS:
+        level = "fails"
+    said = [_on_weights(trust), words] if level == "fails" and trust.left[1] > WEIGHTS else [words, _on_weights(trust)]
+    if level == "passes" and trust.gain("edges") >= trust.gain("map"):
+        said.append("Here the picture's edges would do as well, so that passing says little.")
+    if amiss:
+        text = ", and ".join(amiss)
+        said.append(f"{text[0].upper()}{text[1:]}.")
+    return Verdict(level, " ".join(said).replace(" -", " −"))
+
+
+def _found(trust: Trust) -> tuple[str, str]:
+    gains = f"{trust.gain('map'):.2f} against {trust.gain('moved'):.2f} for the same map moved by chance and "
+    gains += f"{trust.gain('best'):.2f} for the best map known here"
+    if trust.room < GROUND * trust.scale:
+        return (
+            "cannot tell",
+            "This picture gives no ground to judge: hiding and showing its pixels in the order of any map tried does "
+            f"hardly more than in the order of chance (insertion less deletion is {gains}).",
+        )
+    share = f"{max(trust.found, 0):.0%} of what can be found (insertion less deletion is {gains})"
+    what = "speaks against the target" if trust.against else "the target rests on"
+    if trust.found >= FINDS:
+        return "passes", f"It finds what {what}: {share}."
+    if trust.found >= MISSES:
+        return "doubtful", f"It finds part of what {what}: {share}."
+    return "fails", f"It does not find what {what}: {share}."
+
+
+def _on_weights(trust: Trust) -> str:
+    number = f"a rank correlation of {trust.left[1]:.2f} with the map of untrained networks"
+    if trust.left[1] > WEIGHTS:
+        return f"It ignores the weights: {number} (limit {WEIGHTS})."
+    return f"It depends on the weights: {number} (limit {WEIGHTS})."
+
+
+def _amiss(trust: Trust) -> Iterator[str]:
+    """What is wrong with the map beside that."""
+    complete, spread = trust.completeness, trust.spread
+    if complete and complete.gap > GAP:
+        yield f"it adds up to {complete.total:.3g} instead of {complete.expected_sum:.3g}, {complete.gap:.0%} off"
+    if spread and spread.over == "seed" and spread.in_common < STEADY:
+        yield f"another seed gives another map ({spread.in_common:.0%} of the highest pixels are the same)"
