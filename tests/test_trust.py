@@ -334,7 +334,10 @@ def test_the_planted_map_passes_all_but_chance(planted, noise):
     assert unsure.verdict.level == "cannot tell"  # its probability is between 0.5 and 0.7 whatever is hidden
     bright = noise // 4
     bright[PATCH, PATCH] = 255
-    result = faithfulness.compute(wrapped(Planted(1.0)), bright, "input_x_gradient", "a")
+    net = Planted(1.0)
+    with torch.no_grad():
+        net.linear.weight[1] = 0.2  # what the first class has to beat: the sum of all
+    result = faithfulness.compute(wrapped(net), bright, "input_x_gradient", "a")
     assert result.trust.gains("map")[0] > max(result.trust.gains("moved").max(), result.trust.gains("edges")[0])
     assert "finds what the target rests on" in result.verdict.words
 
