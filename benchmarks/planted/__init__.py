@@ -1,0 +1,1 @@
+"""Networks and pictures whose evidence is known, by which maps and what is said of maps are measured."""
