@@ -53,7 +53,7 @@ def measured(planted: Planted, done: set[tuple[int, str]], with_peers: bool) -> 
             question = Question(model, entry, entry.check({}), batch, case.target, layer_for(model, None, None))
             start = time.monotonic()
             try:
-                found = check(question, most=1)
+                found = check(question, most=0)
             except ExplainError:  # a method that does not apply to this network
                 continue
             row = {"suite": planted.suite.name, "case": number, "entry": entry.name, **_kind(entry.name)}

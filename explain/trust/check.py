@@ -117,7 +117,8 @@ def check(
     most: int = STAGES,
     progress: Progress = unheard,
 ) -> Trust:
-    """Everything of one map; the weights are randomised in so many stages at most. `progress` hears how many percent
+    """Everything of one map; the weights are randomised in so many stages at most; with 0 only as a
+    whole, which the verdict asks for. `progress` hears how many percent
     are done, and of what; what it raises stops the check.
 
     Raises ExplainError where the method refuses this network.
@@ -161,16 +162,17 @@ def check(
     spread = spread_of(net, question, heat, part(percent, 60, 72, 100))
     agreed = {name: spearman(np.abs(large), np.abs(other)) for name, other in others.items()}
     # Last, since they spoil the copy.
-    stages = randomisation(
-        net, question, heat, seed=seed, cascading=cascading, most=most, progress=part(percent, 72, 90, 100)
-    )
+    by_stage: tuple[Stage, ...] = ()
+    if most:
+        told = part(percent, 72, 90, 100)
+        by_stage = randomisation(net, question, heat, seed=seed, cascading=cascading, most=most, progress=told)
     strangers = untrained(net, question, heat, seed=seed, progress=part(percent, 90, 100, 100))
     percent(1, 1, "done")
     return Trust(
         large,
         deletion,
         insertion,
-        stages,
+        by_stage,
         strangers,
         complete,
         spread,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -12,7 +12,9 @@ from ..attribution.target import target_within
 from ..figure import Figure, Panel
 from ..images import outline
 from ..network.model import Model
+from ..options import Choices
 from ..progress import Progress, unheard
+from ..trust import Verdict, check
 from .inputs import MODEL, PICTURE, REGION, TARGET, EntryOptions, Layer
 from .parts.picture import prepare
 from .parts.result import BOX_COLOUR, Result, cells
@@ -43,15 +45,22 @@ class Saliency(SaliencyMap, Result):
 
     facts: dict[str, Any]
     region: NDArray[np.bool_] | None = None
+    verdict: Verdict | None = None
+
+    def with_verdict(self, verdict: Verdict) -> Saliency:
+        """The same map after it was checked; the verdict goes with it wherever it goes."""
+        return replace(self, verdict=verdict, facts={**self.facts, "checked": True, "verdict": verdict.level})
 
     @property
     def measures(self) -> dict[str, Any]:
         low, high = self.range
-        return {"target": self.target.name, "score": self.target.score, "min": low, "max": high}
+        found = {"target": self.target.name, "score": self.target.score, "min": low, "max": high}
+        return {**found, "verdict": self.verdict.level, "words": self.verdict.words} if self.verdict else found
 
     @property
     def summary(self) -> str:
-        return f"{self.label} for {self.target.name} ({self.target.confidence_text}): {range_of(self)}"
+        checked = f"\n{_checked(self.verdict)}" if self.verdict else ""
+        return f"{self.label} for {self.target.name} ({self.target.confidence_text}): {range_of(self)}{checked}"
 
 
 @view
@@ -63,6 +72,8 @@ def compute(
     layer: Annotated[str | None, Layer("for methods that look into one", url="")] = None,
     unit: Annotated[str | None, Layer("explain a channel of this layer instead of a class", url="")] = None,
     region: Annotated[Any, REGION] = None,
+    *,
+    checked: Annotated[bool, Choices(True, False, help="with the verdict on how far it can be trusted")] = False,
     progress: Progress = unheard,
     **options: Annotated[Any, EntryOptions(METHOD)],
 ) -> Saliency:
@@ -74,13 +85,15 @@ def compute(
     With `region`, the score of a class is the sum of its map over a part of the picture, for networks that segment:
     "predicted" for where the class is on this picture, a box (y0, x0, y1, x1), half open, in pixels of the network's
     input, or a boolean mask (H, W) of its size.
+    With `checked` the map carries the verdict that `faithfulness` has of it, which takes some hundred passes more.
     """
     picture = prepare(model, image)
     within, asked = target_within(model, picture.batch, target, unit, region)
     question = ask(within, picture, asked, method, options, layer, unit)
     made = make_map(question, picture, asked, progress)
     facts = {"image": picture, "target": asked, "layer": looked_into(question)}
-    return Saliency(**vars(made), facts=facts, region=seen_of(within, picture.crop))
+    result = Saliency(**vars(made), facts=facts, region=seen_of(within, picture.crop))
+    return result.with_verdict(check(question, most=0, progress=progress).verdict) if checked else result
 
 
 @drawn
@@ -108,11 +121,15 @@ def render(
             Panel(over, "Over the picture", scale=scale),
         ),
         facts=result.facts,
-        note=f"{range_of(result)} {CAVEAT}",
+        note=f"{range_of(result)} {_checked(result.verdict) if result.verdict else CAVEAT}",
         arrays=arrays,
         table=cells(result.raw_map),
         alt=f"{result.label} map for {name}",
     )
+
+
+def _checked(verdict: Verdict) -> str:
+    return f"Checked: {verdict.level}. {verdict.words}"
 
 
 def range_of(result: Saliency) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import streamlit as st
 
 from explain.figure import Figure
+from explain.trust import Verdict
 from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.text import literal
 from explain.views import VIEWS, faithfulness, saliency
@@ -21,6 +22,16 @@ ICONS = {
 HELP = "Hides and shows the picture by the map, and puts other weights into a copy of the network: up to a minute."
 
 
+def verdict_of(given: dict[str, Any]) -> Verdict | None:
+    """What is known of a map: the verdict of a check that has been made."""
+    job = jobs.find(_key(given))
+    return job.result.verdict if job is not None and isinstance(job.result, Faithfulness) else None
+
+
+def _key(given: dict[str, Any]) -> str:
+    return f"faithfulness {caches.identity(**VIEW.flat(given))}"
+
+
 def show_trust(given: dict[str, Any], opacity: float) -> None:
     """The verdict and its evidence; until then that the map is not checked, and a way to check it."""
     st.subheader("Can it be trusted?")
@@ -28,7 +39,7 @@ def show_trust(given: dict[str, Any], opacity: float) -> None:
     always = selection.controlled(st.toggle, "Check every map", "check", selection.flag("check"), help=HELP)
     choices.more(VIEW, given, style, without=["part"], label="How it is checked")
     asked = VIEW.flat(given)
-    key = f"faithfulness {caches.identity(**asked)}"
+    key = _key(given)
     job = jobs.find(key)
     if job is None and not always:
         st.warning(saliency.CAVEAT, icon=":material/warning:")
