@@ -147,6 +147,18 @@ def sums(chance: np.random.Generator) -> Scene:
 SQUARES = ((3, 3), (3, 19), (19, 3), (19, 19))
 
 
+@suite("a mark that speaks for one class and against the other", 2, "plain")
+def against(chance: np.random.Generator) -> Scene:
+    """Without the mark it is class 0; half of the questions are about that one, of pictures that have the mark."""
+    marked = bool(chance.integers(2))
+    kind, where = patterns(1, 6, 6)[0], chance.permutation(9)[:2]
+    spots = [(row, column) for row in (0, 11, 22) for column in (0, 11, 22)]
+    noise = _stamp(chance.permutation(kind.ravel()).reshape(6, 6), spots[where[1]])
+    mark = _stamp(kind, spots[where[0]], 0, 1)
+    target = int(chance.integers(2)) if marked else 0
+    return Scene(background(chance), (noise, mark) if marked else (noise,), int(marked), target, 1 if target else -1)
+
+
 # ------------------------------------------------------------ held out
 
 
@@ -194,18 +206,6 @@ def either(chance: np.random.Generator) -> Scene:
     kind = patterns(4, 6, 5)[label]
     places = chance.permutation(4)[:2]
     return Scene(background(chance), tuple(_stamp(kind, CORNERS[k], label) for k in places), label, label)
-
-
-@suite("a mark that speaks for one class and against the other", 2, "plain", held_out=True)
-def against(chance: np.random.Generator) -> Scene:
-    """Without the mark it is class 0; half of the questions are about that one, of pictures that have the mark."""
-    marked = bool(chance.integers(2))
-    kind, where = patterns(1, 6, 6)[0], chance.permutation(9)[:2]
-    spots = [(row, column) for row in (0, 11, 22) for column in (0, 11, 22)]
-    noise = _stamp(chance.permutation(kind.ravel()).reshape(6, 6), spots[where[1]])
-    mark = _stamp(kind, spots[where[0]], 0, 1)
-    target = int(chance.integers(2)) if marked else 0
-    return Scene(background(chance), (noise, mark) if marked else (noise,), int(marked), target, 1 if target else -1)
 
 
 @suite("a thing before a photograph; efficientnet-lite0 with a head of its own", 4, "transfer", held_out=True)

@@ -105,7 +105,8 @@ class Trust:
 ORDERS = {"map": "the map", "moved": "the map moved by chance", "edges": "edges", "best": "the best map known"}
 """The orders in which pixels are replaced."""
 IMPROBABLE = 0.5
-"""The probability of a target below which a map without signs may mark what speaks against it."""
+"""The probability of a target below which a map without signs is taken to mark what speaks against it: the picture
+shows something else."""
 
 
 def check(
@@ -146,7 +147,7 @@ def check(
         found = curves(net, question, [one for some in orders.values() for one in some], steps)
     taken = [iter(each) for each in found]
     deletion, insertion = ({name: tuple(next(t) for _ in some) for name, some in orders.items()} for t in taken)
-    against = "reverse" in orders and _is_against(deletion, insertion)
+    against = "reverse" in orders and bool(deletion["map"][0].values[0] < IMPROBABLE)
     for curves_of in (deletion, insertion):
         reverse = curves_of.pop("reverse", ()), curves_of.pop("reverse moved", ())
         if against:
@@ -194,12 +195,3 @@ def _gains(deletion: Sequence[Curve], insertion: Sequence[Curve]) -> Floats:
 def _best_of(curves_of: Found) -> tuple[Curve, ...]:
     """The candidates for the best: this map, and others'."""
     return *curves_of["map"], *curves_of["others"]
-
-
-def _is_against(deletion: Found, insertion: Found) -> bool:
-    """Whether the lowest pixels of a map first gain more than the highest, beside what chance gains, where the target
-    is improbable: what is highest keeps it so."""
-    ours, reverse, chance, reverse_chance = (
-        float(_gains(deletion[name], insertion[name]).mean()) for name in ("map", "reverse", "moved", "reverse moved")
-    )
-    return bool(deletion["map"][0].values[0] < IMPROBABLE and reverse - reverse_chance > ours - chance)

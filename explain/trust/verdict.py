@@ -19,7 +19,7 @@ __all__ = ["LEVELS", "WEIGHTS", "Verdict", "judge"]
 
 LEVELS = ("passes", "doubtful", "fails", "cannot tell")
 
-FINDS, MISSES = 0.7, 0.4
+FINDS, MISSES = 0.8, 0.4
 """Shares of what can be found from which a map passes, and below which it fails."""
 GROUND = 0.1
 """By how much the best map known has to gain more than chance for there to be something to find, as a share of the
