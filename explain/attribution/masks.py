@@ -138,11 +138,10 @@ def score_cam(
         # A map that is the same everywhere marks nothing: all such maps leave the same, so one pass is enough for them.
         asked = torch.cat([(~flat).nonzero()[:, 0], flat.nonzero()[:1, 0]])
 
-        def marked(start: int, stop: int, k: int = k, maps: Tensor = maps[asked], flat: Tensor = flat[asked]) -> Tensor:
+        def marked(start: int, stop: int, k: int = k, maps: Tensor = maps[asked]) -> Tensor:
             masks = nn.functional.interpolate(maps[start:stop, None], size, mode="bilinear")
             low, high = masks.amin((2, 3), keepdim=True), masks.amax((2, 3), keepdim=True)
-            masks = (masks - low) / (high - low + 1e-8)
-            return batch[k] * torch.where(flat[start:stop, None, None, None], 0.0, masks)
+            return batch[k] * torch.where(high > low, (masks - low) / (high - low), 0.0)
 
         scores = maps.new_empty(len(maps))
         found = scores_of(quick, len(asked), marked, target[k], k / len(batch), 1 / len(batch))
