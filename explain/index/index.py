@@ -177,6 +177,20 @@ class Index:
         return self._table("labels")
 
     @cached_property
+    def truth(self) -> NDArray[np.int64]:
+        """(N,), each label as a class of the model; -1 where there is none, or the model has no class of that name."""
+        number = {name: k for k, name in enumerate(self.model.classes)}
+        own = np.array([*(number.get(name, -1) for name in self.classes), -1])
+        return own[self.labels] if self.classes else np.full(len(self), -1)
+
+    @cached_property
+    def right(self) -> NDArray[np.int8]:
+        """(N,), 1 where the likeliest class is the label, 0 where not, -1 where that cannot be judged: the picture has
+        no answer, or a label that `truth` has not."""
+        guesses = self.predictions[:, 0]
+        return np.where((self.truth < 0) | (guesses < 0), -1, self.truth == guesses).astype(np.int8)
+
+    @cached_property
     def features(self) -> NDArray[np.float32]:
         """(N, D), the vector before the classifier; NaN for the pictures of `skipped`."""
         return self._table("features")

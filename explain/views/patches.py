@@ -187,6 +187,8 @@ def _warning(result: Patches, channel: int) -> str:
 
 def classes(label: str | None, prediction: str | None) -> str:
     """True and predicted class in words; a question mark where only the network says so."""
+    if prediction is None:  # the network's answer is not a number
+        return f"{label or 'unlabelled'}, no answer"
     if label is None:
         return f"{prediction}?"
     return label if label == prediction else f"{label}, seen as {prediction}"
