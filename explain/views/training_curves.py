@@ -73,7 +73,10 @@ class TrainingCurves(Result):
         rows += [
             ("state", [run.state for run in self.runs]),
             ("epochs done", [len(run.rows) for run in self.runs]),
-            *[(name.replace("_", " "), [_short(run.of_weights(name)) for run in self.runs]) for name in ("loss", *SCORES)],
+            *[
+                (name.replace("_", " "), [_short(run.of_weights(name)) for run in self.runs])
+                for name in ("loss", *SCORES)
+            ],
             ("first fall of the rate", [_first_fall(run) for run in self.runs]),
             ("seconds", [round(run.seconds, 1) for run in self.runs]),
         ]

@@ -400,7 +400,9 @@ def test_colours_follow_the_choice_and_stay_through_reruns(visit):
     assert select.locator("option").all_inner_texts() == names
     select.select_option("verdict")
     judged = cloud.labels != 9
-    right, wrong = (int((same & judged).sum()) for same in (cloud.labels == cloud.predictions, cloud.labels != cloud.predictions))
+    right, wrong = (
+        int((same & judged).sum()) for same in (cloud.labels == cloud.predictions, cloud.labels != cloud.predictions)
+    )
     assert page.locator(".groups .name").all_inner_texts() == ["right", "wrong", "cannot be judged"]
     counts = [f"{count:,}" for count in (right, wrong, int((~judged).sum()))]
     assert page.locator(".groups .count").all_inner_texts() == counts
