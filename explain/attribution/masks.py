@@ -77,7 +77,9 @@ def rise(
 ) -> Tensor:
     """The class's mean probability over random covers that leave the place open (Petsiuk et al. 2018).
 
-    Coarse, and grainy with few samples; where one small part is enough for the class, all else looks even.
+    Coarse, and grainy with few samples: the paper takes 4,000 to 8,000. It divides by what the masks should leave open,
+    here by what they do, so that an even score gives an even map. Where one small part is enough for the class, all
+    else looks even.
     """
     covers = baseline_of(baseline, batch, input_range)
     likely, heat = nn.Sequential(optimised_copy(net, batch[:1]), nn.Softmax(1)), []

@@ -185,8 +185,8 @@ def pack(cloud: Cloud) -> bytes:
 
 
 def words(cloud: Cloud) -> bytes:
-    """JSON of the files, the classes and the columns: {"files": [...], "classes": [...], "judged": [...], "groups": [{"name", "names",
-    "colours"}], "numbers": [{"name", "low", "high"}]}."""
+    """JSON of the files, the classes and the columns: {"files": [...], "classes": [...], "judged": [...], "groups":
+    [{"name", "names", "colours"}], "numbers": [{"name", "low", "high"}]}."""
     return cloud.worded
 
 

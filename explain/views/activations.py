@@ -47,8 +47,8 @@ class Activations(Result):
 
     @cached_property
     def table(self) -> dict[str, list[Any]]:
-        """Per channel: mean, min, max, share of exact zeros, the place (row, column) of the maximum, and how many places
-        share it."""
+        """Per channel: mean, min, max, share of exact zeros, the place (row, column) of the maximum, and how many
+        places share it."""
         flat = self.maps.reshape(len(self.maps), -1)
         return {
             "channel": list(range(len(flat))),

@@ -37,8 +37,8 @@ NAMES = {1: ("Layer",), 2: ("Early", "Late"), 3: ("Early", "Middle", "Late")}
 @dataclass(frozen=True, eq=False)
 class Level:
     """`channels` of a layer that respond most to the picture, strongest first, their `maps` (c, h, w), float32, raw,
-    the row and column where each does most, and their best patches in the index. `half`: so many of the layer's channels give half of all it responds, the sum
-    of their strongest responses above zero."""
+    the row and column where each does most, and their best patches in the index. `half`: so many of the layer's
+    channels give half of all it responds, the sum of their strongest responses above zero."""
 
     name: str
     layer: Layer
