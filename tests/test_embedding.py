@@ -20,6 +20,7 @@ from explain.data import ImageSet
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.explorer import Thumbs
 from explain.figure import FORMATS, read_facts
+from explain.index import Index
 from explain.index.search import nearest
 from explain.index.thumbnails import thumbnails
 from explain.projections import representation
@@ -302,6 +303,8 @@ def test_a_figures_mistakes_are_named(pca):
 class Stub:
     """An index over made-up pictures: labels and predictions (N,) are names or None."""
 
+    truth, right = Index.truth, Index.right
+
     def __init__(self, features, labels, predictions, known=None):
         numbers = {name: k for k, name in enumerate(dict.fromkeys(predictions))}
         rng = np.random.default_rng(0)
@@ -309,6 +312,7 @@ class Stub:
         self.features = np.asarray(features, np.float32)
         self.names, self.said = list(labels), list(predictions)
         self.classes = list(dict.fromkeys(filter(None, labels)))
+        self.labels = np.array([self.classes.index(name) if name else -1 for name in labels])
         self.predictions = np.array([[numbers[name]] for name in predictions])
         self.probabilities = rng.random((n, 5)).astype(np.float32)
         self.facts = {"model": "stub", "model_digest": "0", "data": "made up", "data_digest": "0", "images": n}
@@ -399,7 +403,7 @@ def test_labels_that_the_model_does_not_know_are_neither_right_nor_wrong(stub):
     result = stub(["cat", "dog", None, "bird"] * 5, ["cat", "cat", "cat", "cat"] * 5, known=["cat", "dog"])
     assert result.right[:4] == [True, False, None, None]
     keys = {key.name: key.count for key in result.figure(colour="right").panels[0].legend}
-    assert keys == {"right": 5, "wrong": 5, "not known": 10}
+    assert keys == {"right": 5, "wrong": 5, "cannot be judged": 10}
     keys = {key.name: key.count for key in result.figure().panels[0].legend}
     assert keys == {"cat": 5, "dog": 5, "bird": 5, map_plot.UNLABELLED: 5}
 

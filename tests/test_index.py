@@ -28,7 +28,7 @@ from explain.index.summary import NOBODY
 from explain.network.model import Model, Preprocess
 from explain.network.trace import record
 
-build_module = sys.modules["explain.index.build"]
+build_module, files_module = (sys.modules[f"explain.index.{name}"] for name in ("build", "files"))
 ROOT = Path(__file__).parent.parent
 
 
@@ -151,7 +151,7 @@ def test_equals_the_network_asked_one_by_one(tiny, folder, tmp_path, monkeypatch
     check(index, tiny, images)
     assert index.labels.tolist() == images.labels.tolist()
     names, members, _ = index.class_means("left")
-    assert (names, members.tolist()) == (["a", "b", "c"], [10, 10, 10])
+    assert (names, members.tolist()) == (["a", "b", "c"], [[10] * 6] * 3)
     loss = functional.cross_entropy(tiny.scores(list(images)), torch.from_numpy(images.labels), reduction="none")
     np.testing.assert_allclose(index.loss, loss, rtol=1e-3, atol=1e-4)
 
@@ -340,6 +340,103 @@ def test_a_channel_with_nan_is_told(tmp_path, folder):
     index = build(model, folder, tmp_path / "index")
     assert index.statistics("left")["broken"].tolist() == [0, 30, 0, 0, 0, 0]
     assert np.isnan(index.top("left", 1)[0].score)
+
+
+class Spoilt(nn.Module):
+    """NaN in channel 2 for dark pictures, in all for black ones; and then the net has no answer."""
+
+    def forward(self, x, shade):
+        x = x.masked_fill(shade[:, None, None, None] < -0.9, torch.nan)
+        return x.masked_fill(((shade[:, None] < -0.5) & (torch.arange(6) == 2))[:, :, None, None], torch.nan)
+
+
+class Refuses(Branches):
+    def __init__(self):
+        super().__init__()
+        self.spoilt = Spoilt()
+
+    def forward(self, x):
+        shade = x.mean((1, 2, 3))
+        x = self.left(self.act(self.stem(x)))
+        seen = self.spoilt(x - x.amax((2, 3), keepdim=True) + shade[:, None, None, None] + 0.1, shade)
+        x = torch.where((shade < -0.9)[:, None, None, None], seen, x)
+        return self.fc(self.below(self.act(x)).mean((2, 3)))
+
+
+def test_what_is_not_a_number_is_in_no_share_and_no_mean(tmp_path, folder):
+    files = sorted(folder.rglob("*.png"))
+    for k, path in enumerate(files):
+        pixels = np.asarray(Image.open(path)) * (0 if k % 5 == 0 else 0.2 if k % 3 == 0 else 1)
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+    model = model_of(Refuses())
+    index = build(model, folder, tmp_path / "index", layers=["spoilt"])
+    images = index.images
+    with model.exclusive() as net:
+        maps = torch.cat([record(net, model.batch(image), ["spoilt"])[1]["spoilt"] for image in images]).cpu().numpy()
+    peaks = maps.max((2, 3))
+    broken = np.isnan(peaks)
+    assert broken.sum(0).tolist() == [6, 6, 14, 6, 6, 6], "black, and dark or black"
+    told = index.statistics("spoilt")
+    for c in range(6):
+        own = peaks[~broken[:, c], c]
+        assert told["silent"][c] == (own <= 0).mean(), c
+    assert 0 < told["silent"][0] < 1
+    names, counts, means = index.class_means("spoilt")
+    for name, count, mean in zip(names, counts, means, strict=True):
+        chosen = index.labels == "abc".index(name)
+        assert count.tolist() == (chosen[:, None] & ~broken).sum(0).tolist()
+        np.testing.assert_allclose(mean, np.nanmean(peaks[chosen], 0), rtol=1e-5)
+    for c in range(6):
+        shown = explain.channel(index, "spoilt", c).classes
+        assert dict(zip(shown.names, shown.images, strict=True)) == dict(zip(names, counts[:, c].tolist(), strict=True))
+    # What has no answer is no class's, right or wrong, and has no neighbours.
+    black = np.isnan([model_scores(model, image) for image in images]).any(1)
+    assert black.sum() == 6
+    assert ((index.predictions[:, 0] == -1) == black).all()
+    assert set(index.skipped) == {str(path) for path, one in zip(images.files, black, strict=True) if one}
+    assert "is not a number" in next(iter(index.skipped.values()))
+    assert explain.confusion(index).images == 24
+    assert explain.embedding(index, "pca").images.tolist() == np.flatnonzero(~black).tolist()
+    with pytest.raises(BadValue, match="not a number"):
+        explain.neighbours(index, int(np.flatnonzero(black)[0]))
+
+
+def model_scores(model, image):
+    with model.exclusive() as net, torch.no_grad():
+        return net(model.batch(image))[0].cpu().numpy()
+
+
+def test_without_labels_what_has_no_answer_is_in_no_class(tmp_path, folder):
+    """An index of before did not count what its means left out: then it says none."""
+    Image.fromarray(np.zeros((20, 24, 3), np.uint8)).save(sorted(folder.rglob("*.png"))[0])
+    files = [path.rename(tmp_path / path.name) for path in folder.rglob("*.png")]
+    index = build(model_of(Refuses()), files, tmp_path / "index", layers=["spoilt"])
+    assert index.summary("spoilt").members.sum() == 29
+    arrays = files_module.summary_arrays({"spoilt": index.summary("spoilt")})
+    missing = arrays.pop("0.missing")
+    assert not missing.any(), "the picture is in no class"
+    old = files_module.summaries_of(arrays, ["spoilt"])["spoilt"]
+    assert (old.missing == old.members[:, None]).all()
+
+
+def test_a_net_that_is_not_a_number_on_noise_is_indexed(tmp_path, folder):
+    """Its convolutions pad one side more, which is tried on noise."""
+
+    class Padded(nn.Conv2d):
+        def forward(self, x):
+            return super().forward(functional.pad(x, (0, 1, 0, 1)))
+
+    class Rooted(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.fc = Padded(3, 4, 3, stride=2), nn.Linear(4, 3)
+
+        def forward(self, x):
+            return self.fc(self.conv((x + 1).sqrt()).mean((2, 3)))
+
+    index = build(model_of(Rooted()), folder, tmp_path / "index")
+    assert len(index) == 30
+    assert not index.skipped
 
 
 # ------------------------------------------------------------ mistakes

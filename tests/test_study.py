@@ -26,7 +26,7 @@ def test_right_is_what_a_pass_says(index, lenet):
     sure = (best[:, 0] - best[:, 1] > close(scores)).numpy()
     assert sure.mean() > 0.99
     right = (scores.argmax(1).numpy() == index.labels).astype(np.int8)
-    assert np.array_equal(study.correct(index)[sure], right[sure])
+    assert np.array_equal(index.right[sure], right[sure])
 
 
 @pytest.mark.parametrize("even", [True, False])
@@ -35,7 +35,7 @@ def test_trials_are_drawn_by_the_seed_and_maps_say_nothing_of_the_truth(index, e
     assert planned == study.trials(index, 40, 3, even)
     assert planned != study.trials(index, 40, 4, even)
     assert len({trial.image for trial in planned}) == len(planned) == 40
-    right = study.correct(index)
+    right = index.right
     assert all(trial.right == (right[trial.image] == 1) for trial in planned)
     if even:
         assert sum(trial.right for trial in planned) == 20
@@ -106,6 +106,6 @@ def test_answers_of_a_file_are_checked(index, answers):
 def test_what_cannot_be_asked_is_said(index, monkeypatch):
     with pytest.raises(BadValue, match="count=1 "):
         explain.study(index, count=1)
-    monkeypatch.setattr(type(index), "classes", [])
+    monkeypatch.setattr(type(index), "right", property(lambda self: np.full(len(self), -1, np.int8)))
     with pytest.raises(BadValue, match="no labels"):
         explain.study(index)

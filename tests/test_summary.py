@@ -121,6 +121,7 @@ def test_all_negative_channels_have_their_best_images():
 
 def test_class_sums():
     maps = torch.randn(9, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    maps[5, 1, 2, 3] = maps[6, 0, 0, 0] = torch.nan
     classes = np.array([4, 1, 4, -1, 1, 1, 7, 4, -1])
     peaks = maps.amax((2, 3)).numpy()
     first, second = summed(maps[:4], np.zeros(4, np.float32), 2, 4), summed(maps[4:], np.zeros(5, np.float32), 2, 5)
@@ -129,8 +130,9 @@ def test_class_sums():
     whole = merge([second, first.renumbered(np.arange(4))], 2)
     assert whole.groups.tolist() == [1, 4, 7]
     assert whole.members.tolist() == [3, 3, 1]
-    for group, sums in zip(whole.groups, whole.peaks, strict=True):
-        np.testing.assert_allclose(sums, peaks[classes == group].sum(0), rtol=1e-5)
+    for group, sums, missing in zip(whole.groups, whole.peaks, whole.missing, strict=True):
+        np.testing.assert_allclose(sums, np.nansum(peaks[classes == group], 0), rtol=1e-5)
+        assert (missing == np.isnan(peaks[classes == group]).sum(0)).all()
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

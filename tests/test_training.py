@@ -27,6 +27,7 @@ from explain.network.zoo import load_model
 from explain.training import RECIPES, read_run, recipe, train
 from explain.training import checkpoint as checkpoints
 from explain.training.chance import at_step, order
+from explain.training.history import run_of
 from explain.training.metrics import hits
 from explain.training.network import initialise
 from explain.training.optimisers import OPTIMISERS
@@ -306,7 +307,15 @@ def test_the_best_weights_come_back(few):
     best = int(np.argmin(losses))
     assert len(losses) == best + 4
     assert "3 epochs" in model.about["ended"]
-    assert torch.equal(weights(model), weights(run(few, **changes | {"epochs": best + 1}, validation=0.5)))
+    until_then = run(few, **changes | {"epochs": best + 1}, validation=0.5)
+    assert torch.equal(weights(model), weights(until_then))
+    # And what is said of it is of these weights, in the card and wherever runs are compared.
+    assert model.about["accuracy"] == until_then.about["accuracy"]
+    row = model.about["history"][best]
+    assert model.about["accuracy"]["validation"] == row["validation_accuracy"] != rows(model)[-1]["validation_accuracy"]
+    told = run_of(model)
+    assert [told.of_weights(name) for name in ("loss", "train_accuracy")] == [row["loss"], row["train_accuracy"]]
+    assert f"in epoch {best + 1}, whose weights were kept" in explain.training_curves([model]).figure().note
 
 
 def test_it_stops_where_the_gradient_ends():

@@ -257,7 +257,7 @@ def test_classes_are_matched_by_name(lenet, tmp_path):
     assert result.left_out == 4, "three giraffes and a broken file"
     assert result.counts.sum() == 6
     assert result.columns[-1] == "another class"
-    assert "4 without a class" in result.sentence()
+    assert "4 cannot be judged" in result.sentence()
     text = json.dumps(result.figure(part="mistakes").facts)
     assert str(tmp_path) not in text
 

@@ -54,13 +54,13 @@ def grad_cam_plus_plus(
 ) -> Tensor:
     """Grad-CAM that gives several objects of a class the same weight (Chattopadhay et al. 2018).
 
-    Its weights are never negative, so it cannot show evidence against a class; it often marks the likely object
-    whichever class is asked for.
+    Needs maps that are not negative, as behind a ReLU: there no weight is negative, so it cannot show evidence against
+    a class, and often marks the likely object whichever class is asked for. Elsewhere weights can be negative and huge.
     """
     maps, slopes = _maps_and_slopes(net, layer, batch, target)
-    # The paper explains exp(score); its higher derivatives are powers of the score's slope.
-    below = 2 * slopes**2 + maps.sum((2, 3), keepdim=True) * slopes**3
-    share = torch.where(below.abs() > 1e-12, slopes**2 / below, 0.0)
+    # The paper explains exp(score); its higher derivatives are powers of the score's slope, of which two cancel.
+    below = 2 + maps.sum((2, 3), keepdim=True) * slopes
+    share = torch.where(below == 0, 0.0, 1 / below)
     return _signed(((share * slopes.relu()).sum((2, 3), keepdim=True) * maps).sum(1), positive)
 
 
@@ -94,11 +94,11 @@ def xgrad_cam(
 ) -> Tensor:
     """Grad-CAM with gradients averaged where the map is active, so that maps add up better (Fu et al. 2020).
 
-    Needs maps that are not negative, as behind a ReLU; a map whose sum is near zero gets no weight.
+    Needs maps that are not negative, as behind a ReLU; a map whose values cancel to nothing gets no weight.
     """
     maps, slopes = _maps_and_slopes(net, layer, batch, target)
-    total = maps.sum((2, 3), keepdim=True)
-    weights = torch.where(total.abs() > 1e-7, (slopes * maps).sum((2, 3), keepdim=True) / total, 0.0)
+    total, size = (values.sum((2, 3), keepdim=True) for values in (maps, maps.abs()))
+    weights = torch.where(total.abs() > 1e-7 * size, (slopes * maps).sum((2, 3), keepdim=True) / total, 0.0)
     return _signed((weights * maps).sum(1), positive)
 
 
@@ -187,7 +187,7 @@ def _pooled(net: nn.Module, batch: Tensor) -> tuple[str, Tensor]:
     features = taken[-1].flatten(1)
     for maps in reversed(averaging.maps):
         average = maps.mean((2, 3))
-        if average.shape == features.shape and torch.allclose(average, features, rtol=1e-4, atol=1e-6):
+        if average.shape == features.shape and (average - features).abs().max() <= 1e-4 * features.abs().max():
             return name, maps
     raise NotSupported(
         "CAM needs a network that averages its last maps and ends in one linear layer, and this one does not; "

@@ -8,9 +8,12 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
-from ..options import Range
-from .propagation import MOVING, SUMS, Call, Rules, kind_of, multipliers, scaled, shared
+from ..errors import NotSupported
+from ..options import Choices, Range
+from .composites import COMPOSITES, STABILISER, Rule, boxed, handed_back
+from .propagation import MOVING, SUMS, Call, Ruled, Rules, kind_of, multipliers, scaled, shared
 from .registry import METHODS, InputRange
+from .shortcuts import folded
 
 __all__ = ["lrp"]
 
@@ -23,21 +26,30 @@ def lrp(
     _layer: str,
     batch: Tensor,
     target: Tensor,
-    _input_range: InputRange,
+    input_range: InputRange,
     *,
+    composite: Annotated[str, Choices(*COMPOSITES, help="the rule at convolutions, by zennit's names")] = "epsilon",
     epsilon: Annotated[float, Range(0, 1, help="damps weak sums, as a share of a layer's strength")] = 0.01,
 ) -> Tensor:
     """The score, handed back from layer to layer by each summand's share (LRP, Bach et al. 2015, epsilon rule).
 
     It adds up to the score only without biases and epsilon, which keep their shares. Without epsilon and with ReLUs
-    alone it is input × gradient, as noisy in deep networks; behind sigmoids, which turn nothing into a half, it grows
-    without bounds. Pixels of the mean colour get nothing.
+    alone it is input × gradient, as noisy in deep networks; there papers take another rule at convolutions, a
+    composite: epsilon_plus counts what speaks for, which is smooth and says less of the class; epsilon_alpha2_beta1
+    takes off what speaks against; epsilon_gamma_box favours what speaks for, and gives pixels of the mean colour a
+    share, to which the others give nothing. Behind sigmoids, which turn nothing into a half, it grows without bounds.
     """
-    return (multipliers(net, batch, target, _Relevance(epsilon)) * batch).sum(1)
+    if composite != "epsilon":
+        net = folded(net, batch[:1])
+    rules = _Relevance(epsilon, COMPOSITES[composite], (batch, input_range) if composite.endswith("box") else None)
+    return (multipliers(net, batch, target, rules) * batch + rules.at_pixels).sum(1)
 
 
 class _Relevance(Rules):
-    """LRP: a nonlinear function hands on all it gets, a sum what it gets less a share if it is weak itself."""
+    """LRP: a nonlinear function hands on all it gets, a sum what it gets less a share if it is weak itself.
+
+    box: the pixels and their ends, which the first convolution has z-box for; what they get by it is `at_pixels`.
+    """
 
     method = "LRP"
     # The winner takes all.
@@ -45,9 +57,46 @@ class _Relevance(Rules):
         {"MaxPool2DWithIndices", "MaxPool3DWithIndices", "AdaptiveMaxPool2D", "AdaptiveMaxPool3D", "Amax"}
     )
 
-    def __init__(self, epsilon: float) -> None:
+    def __init__(self, epsilon: float, rule: Rule | None = None, box: tuple[Tensor, InputRange] | None = None) -> None:
         super().__init__()
-        self.epsilon = epsilon
+        self.epsilon, self.rule, self.box = epsilon, rule, box
+        self.at_pixels: Tensor | float = 0.0
+
+    def convolution(
+        self,
+        name: str,
+        func: Call,
+        batch: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        if self.rule is None:
+            return super().convolution(name, func, batch, weight, bias, *args, **kwargs)
+        rule, box, given, kernel = self.rule, self.box, batch.detach().clone(), weight.detach()
+        own = None if bias is None else bias.detach()
+        self.box = None
+
+        def convolve(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+            found: Tensor = func(values, weight, bias, *args, **kwargs)
+            return found
+
+        with torch.no_grad():
+            value = convolve(given, kernel, own)
+        if box is not None and not (given.shape == box[0].shape and bool((given == box[0]).all())):
+            raise NotSupported(
+                "The z-box rule is for a first convolution that sees the pixels, and this network changes them before; "
+                "choose composite='epsilon_plus'."
+            )
+
+        def back(signal: Tensor) -> list[Tensor]:
+            if box is None:
+                return [handed_back(rule(kernel, own, value), convolve, given, signal * value)]
+            self.at_pixels = boxed(kernel, own, convolve, given, box[1], signal * value)
+            return [torch.zeros_like(given)]
+
+        return Ruled.apply(name, value.clone, back, False, batch)
 
     def elementwise(self, name: str, call: Call, batch: Tensor) -> Any:
         return scaled(name, call, batch, None)
@@ -60,10 +109,11 @@ class _Relevance(Rules):
         return shared(name, call, (one, other), values, (share, 1 - share))
 
     def other(self, name: str, output: Any) -> Any:
-        if self.epsilon and name in SUMS and isinstance(output, Tensor) and output.requires_grad:
+        epsilon = self.epsilon if self.rule is None or name in ("linear", "matmul") else STABILISER
+        if epsilon and name in SUMS and isinstance(output, Tensor) and output.requires_grad:
             strength = output.detach().abs()
             mean = strength.square().mean(tuple(range(output.dim() > 1, output.dim())), keepdim=True).sqrt()
-            kept = strength / (strength + self.epsilon * mean).clamp(min=torch.finfo(output.dtype).tiny)
+            kept = strength / (strength + epsilon * mean).clamp(min=torch.finfo(output.dtype).tiny)
             output.register_hook(lambda signal: signal * kept)  # type: ignore[no-untyped-call]
         return output
 

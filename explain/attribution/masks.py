@@ -77,7 +77,9 @@ def rise(
 ) -> Tensor:
     """The class's mean probability over random covers that leave the place open (Petsiuk et al. 2018).
 
-    Coarse, and grainy with few samples; where one small part is enough for the class, all else looks even.
+    Coarse, and grainy with few samples: the paper takes 4,000 to 8,000. It divides by what the masks should leave open,
+    here by what they do, so that an even score gives an even map. Where one small part is enough for the class, all
+    else looks even.
     """
     covers = baseline_of(baseline, batch, input_range)
     likely, heat = nn.Sequential(optimised_copy(net, batch[:1]), nn.Softmax(1)), []
@@ -138,11 +140,10 @@ def score_cam(
         # A map that is the same everywhere marks nothing: all such maps leave the same, so one pass is enough for them.
         asked = torch.cat([(~flat).nonzero()[:, 0], flat.nonzero()[:1, 0]])
 
-        def marked(start: int, stop: int, k: int = k, maps: Tensor = maps[asked], flat: Tensor = flat[asked]) -> Tensor:
+        def marked(start: int, stop: int, k: int = k, maps: Tensor = maps[asked]) -> Tensor:
             masks = nn.functional.interpolate(maps[start:stop, None], size, mode="bilinear")
             low, high = masks.amin((2, 3), keepdim=True), masks.amax((2, 3), keepdim=True)
-            masks = (masks - low) / (high - low + 1e-8)
-            return batch[k] * torch.where(flat[start:stop, None, None, None], 0.0, masks)
+            return batch[k] * torch.where(high > low, (masks - low) / (high - low), 0.0)
 
         scores = maps.new_empty(len(maps))
         found = scores_of(quick, len(asked), marked, target[k], k / len(batch), 1 / len(batch))

@@ -48,6 +48,7 @@ SUMS = {
     "adaptive_avg_pool2d", "adaptive_avg_pool3d", "mean", "sum", "batch_norm", "interpolate",
 }  # fmt: skip
 _LARGEST = {f"{kind}max_pool{d}d" for kind in ("", "adaptive_") for d in (1, 2, 3)} | {"amax"}
+_CONVOLUTIONS = {f"conv{kind}{d}d" for kind in ("", "_transpose") for d in (1, 2, 3)}
 _PRODUCTS = {"mul", "multiply", "imul", "rmul"}
 
 
@@ -77,6 +78,8 @@ class Rules(TorchFunctionMode):
                 return self.elementwise(name, call, args[0])
             if name in _LARGEST and not kwargs.get("return_indices"):
                 return self.largest(name, call, args[0])
+            if name in _CONVOLUTIONS and len(tensors) == 1:
+                return self.convolution(name, func, *args, **kwargs)
             if name in _PRODUCTS and len(tensors) == 2:
                 return self.product(name, call, *tensors)
             if args[0]._is_view() and name not in SUMS | {"copy", "fill", "zero", "setitem"}:
@@ -95,6 +98,18 @@ class Rules(TorchFunctionMode):
 
     def product(self, name: str, call: Call, one: Tensor, other: Tensor) -> Any:
         return call(one, other)
+
+    def convolution(
+        self,
+        name: str,
+        func: Call,
+        batch: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        return self.other(name, func(batch, weight, bias, *args, **kwargs))
 
     def other(self, name: str, output: Any) -> Any:
         return output

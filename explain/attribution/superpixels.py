@@ -90,7 +90,8 @@ def kernel_shap(
     """What each superpixel adds on average, in whatever order they are uncovered (Lundberg and Lee 2017).
 
     It adds up to the difference of the two scores: a superpixel's share is spread evenly over its pixels. Most of the
-    pictures it asks about look like none the network knows, and with few samples the shares are rough.
+    pictures it asks about look like none the network knows, and with few samples the shares are rough: the authors'
+    program takes 2,048 and two for each superpixel.
     """
 
     def coalitions(count: int) -> Tensor:
@@ -150,7 +151,8 @@ def lime(
 ) -> Tensor:
     """The weights of a linear model of the score near the picture, over its superpixels (Ribeiro et al. 2016).
 
-    It tells no more than a linear model can, and changes with the samples, the width and the superpixels.
+    It tells no more than a linear model can, and changes with the samples, the width and the superpixels: the authors'
+    program takes 1,000 samples, and quickshift's superpixels in place of SLIC's, which are about equally large.
     """
 
     def halves(count: int) -> Tensor:

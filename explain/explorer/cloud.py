@@ -87,6 +87,7 @@ class Cloud:
     colours: Array  # (C, 3) uint8, of the classes
     thumbs: Thumbs | None = None
     marks: tuple[Mark, ...] = ()
+    judged: Array | None = None  # (C,) bool, classes that the network knows, where a label is right or wrong: or all
     columns: tuple[Column, ...] = ()  # what a table says besides; at most 63 of groups and 255 of numbers are shown
 
     def __post_init__(self) -> None:
@@ -116,6 +117,8 @@ class Cloud:
                 raise BadValue(f"{name} hold {wrong[0]}; valid: -1 to {c - 1}.")
         if self.colours.shape != (c, 3) or self.colours.dtype != np.uint8:
             raise BadValue(f"{self.colours.dtype} colours of shape {self.colours.shape}; valid: uint8 ({c}, 3).")
+        if self.judged is not None and self.judged.shape != (c,):
+            raise BadValue(f"judged of shape {self.judged.shape} for {c} classes; valid: ({c},).")
         if self.thumbs and len(self.thumbs.sheets) != -(-n // self.thumbs.each):
             raise BadValue(f"{len(self.thumbs.sheets)} sheets of {self.thumbs.each} do not hold {n} pictures.")
         axes = [points.shape[1:] for points in self.maps]
@@ -157,6 +160,7 @@ class Cloud:
         """`words(cloud)`, made once."""
         named: dict[str, Any] = {"files": [plain(name) for name in self.files]}
         named["classes"] = [plain(name) for name in self.classes]
+        named["judged"] = [True] * len(self.classes) if self.judged is None else self.judged.tolist()
         named["groups"] = [
             {
                 "name": plain(one.name),
@@ -181,8 +185,8 @@ def pack(cloud: Cloud) -> bytes:
 
 
 def words(cloud: Cloud) -> bytes:
-    """JSON of the files, the classes and the columns: {"files": [...], "classes": [...], "groups": [{"name", "names",
-    "colours"}], "numbers": [{"name", "low", "high"}]}."""
+    """JSON of the files, the classes and the columns: {"files": [...], "classes": [...], "judged": [...], "groups":
+    [{"name", "names", "colours"}], "numbers": [{"name", "low", "high"}]}."""
     return cloud.worded
 
 

@@ -445,9 +445,11 @@ class Explorer {
     const [label, prediction, confidence] = [cloud.labels[index], cloud.predictions[index], cloud.confidence[index]];
     if (label !== UNKNOWN) rows.push(["label", words.classes[label]]);
     if (prediction !== UNKNOWN) {
-      const wrong = label !== UNKNOWN && label !== prediction ? "wrong" : "";
+      const verdict = verdictOf(cloud, words, index);
+      const wrong = verdict === 1 ? "wrong" : "";
       const sure = confidence !== NONE ? `, ${percent(confidence)}` : "";
       rows.push(["prediction", words.classes[prediction] + sure, wrong]);
+      if (verdict === 2 && label !== UNKNOWN) rows.push([FIELDS.verdict, VERDICTS[2]]);
     }
     for (const field of ["trust", "kept"]) {
       const shares = map.told[field];

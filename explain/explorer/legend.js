@@ -8,7 +8,14 @@ const FIELDS = {
   trust: "trust",
   kept: "neighbours kept",
 };
-const VERDICTS = ["right", "wrong", "unknown"];
+const VERDICTS = ["right", "wrong", "cannot be judged"];
+
+// Which of the verdicts: a label that is no class of the network is neither.
+function verdictOf(cloud, words, k) {
+  const [label, prediction] = [cloud.labels[k], cloud.predictions[k]];
+  if (label === UNKNOWN || prediction === UNKNOWN || !words.judged[label]) return 2;
+  return label === prediction ? 0 : 1;
+}
 
 // A column of the pictures' table, as a field.
 const COLUMN = "column ";
@@ -50,12 +57,7 @@ function groupsOf(cloud, grouping, words) {
     return cloud.groups[column].map((number) => (number === UNKNOWN ? last : number));
   }
   if (grouping === "verdict") {
-    const verdicts = new Uint16Array(cloud.count);
-    for (let k = 0; k < cloud.count; k++) {
-      const [label, prediction] = [cloud.labels[k], cloud.predictions[k]];
-      verdicts[k] = label === UNKNOWN || prediction === UNKNOWN ? 2 : label === prediction ? 0 : 1;
-    }
-    return verdicts;
+    return Uint16Array.from({ length: cloud.count }, (_, k) => verdictOf(cloud, words, k));
   }
   const numbers = grouping === "label" ? cloud.labels : cloud.predictions;
   return numbers.map((number) => (number === UNKNOWN ? classes : number));

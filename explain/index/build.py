@@ -64,6 +64,7 @@ PATIENCE = 60.0  # seconds a shard may take: what an interruption can cost
 INPUT = 16 * 3 * 224 * 224
 TOP = 5
 UNREADABLE = -1
+NO_ANSWER = "the network's answer to it is not a number"
 
 
 def default_layers(model: Model) -> list[str]:
@@ -522,7 +523,7 @@ class _Pass:
             if self.labelled:
                 classes = np.array([_label(self.images, at) for at, _ in good])
             else:
-                classes = theirs.argmax(1).numpy()
+                classes = np.where(self.answered(theirs), theirs.argmax(1), -1)
 
             def count(name: str, found: Responses, positions: int) -> None:
                 summaries[name].count(found, positions, numbers, lots)
@@ -536,6 +537,10 @@ class _Pass:
 
         return ended
 
+    def answered(self, scores: Tensor) -> NDArray[np.bool_]:
+        """To which pictures (N,) the network gives numbers."""
+        return (~self.model.chances(scores).isnan().any(1)).numpy()
+
     def _rows(
         self,
         positions: list[int],
@@ -544,7 +549,7 @@ class _Pass:
         rows: list[tuple[Tensor, Tensor]],
         errors: dict[int, str],
     ) -> Arrays:
-        """One row an image; NaN and class -1 where the picture could not be read."""
+        """One row an image; NaN and class -1 where the picture could not be read, or has no answer."""
         n, top = len(positions), min(TOP, len(self.model.classes))
         at = np.searchsorted(positions, read)
         labels = np.array([_label(self.images, p) for p in positions])
@@ -557,19 +562,21 @@ class _Pass:
             "labels": labels,
             "names": text_array([self.images.files[p] for p in positions]),
             "identities": text_array(identities),
-            "errors": text_array([errors.get(p, "") for p in positions]),
         }
         if self.images.columns:
             arrays["columns"] = text_array([self.images.row(p) for p in positions])
         if rows:
             scores = torch.cat([score for _, score in rows])
+            sound = self.answered(scores)
+            errors = errors | dict.fromkeys(np.array(read)[~sound].tolist(), NO_ANSWER)
+            at, features, scores = at[sound], features[sound], scores[torch.from_numpy(sound)]
             best = self.model.chances(scores).topk(top)
             arrays["features"][at] = features
             arrays["classes"][at], arrays["probabilities"][at] = best.indices.numpy(), best.values.numpy()
             target = torch.from_numpy(np.where(labels[at] >= 0, self.classes[labels[at]], -1))
             loss = self.model.head.loss(scores, target.clamp(min=0))
             arrays["loss"][at] = torch.where(target >= 0, loss, torch.nan).numpy()
-        return arrays
+        return arrays | {"errors": text_array([errors.get(p, "") for p in positions])}
 
 
 class _Later:

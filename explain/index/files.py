@@ -156,7 +156,7 @@ def summary_arrays(summaries: dict[str, Summary]) -> Arrays:
     arrays: Arrays = {}
     for number, summary in enumerate(summaries.values()):
         for name, value in vars(summary).items():
-            if name != "ranked":
+            if name != "ranked" and (name != "missing" or summary.broken.any()):
                 arrays[f"{number}.{name}"] = np.asarray(value)
         for kind, ranked in summary.ranked.items():
             arrays |= {f"{number}.{kind}.{name}": array for name, array in vars(ranked).items()}
@@ -172,6 +172,13 @@ def summaries_of(arrays: Arrays, layers: list[str]) -> dict[str, Summary]:
             arrays[f"{n}.positions"].item(),
             {kind: Ranked(*(arrays[f"{n}.{kind}.{name}"] for name in ranks)) for kind in RANKINGS},
             *(arrays[f"{n}.{name}"] for name in fields),
+            arrays[f"{n}.missing"] if f"{n}.missing" in arrays else _missing(arrays, n),
         )
         for n, layer in enumerate(layers)
     }
+
+
+def _missing(arrays: Arrays, n: int) -> NDArray[np.int32]:
+    """Where they were not written there are none; indexes of before did not count them: there all may be."""
+    broken, members = arrays[f"{n}.broken"], arrays[f"{n}.members"]
+    return np.where(broken > 0, members[:, None], 0).astype(np.int32)

@@ -177,13 +177,28 @@ class Index:
         return self._table("labels")
 
     @cached_property
+    def truth(self) -> NDArray[np.int64]:
+        """(N,), each label as a class of the model; -1 where there is none, or the model has no class of that name."""
+        number = {name: k for k, name in enumerate(self.model.classes)}
+        own = np.array([*(number.get(name, -1) for name in self.classes), -1])
+        return own[self.labels] if self.classes else np.full(len(self), -1)
+
+    @cached_property
+    def right(self) -> NDArray[np.int8]:
+        """(N,), 1 where the likeliest class is the label, 0 where not, -1 where that cannot be judged: the picture has
+        no answer, or a label that `truth` has not."""
+        guesses = self.predictions[:, 0]
+        return np.where((self.truth < 0) | (guesses < 0), -1, self.truth == guesses).astype(np.int8)
+
+    @cached_property
     def features(self) -> NDArray[np.float32]:
-        """(N, D), the vector before the classifier; NaN for pictures that could not be read."""
+        """(N, D), the vector before the classifier; NaN for the pictures of `skipped`."""
         return self._table("features")
 
     @cached_property
     def predictions(self) -> NDArray[np.int32]:
-        """(N, 5), the model's likeliest classes, likeliest first; -1 for pictures that could not be read."""
+        """(N, 5), the model's likeliest classes, likeliest first; -1 for pictures that could not be read, or to which
+        it gives no numbers."""
         return self._table("classes")
 
     @cached_property
@@ -198,7 +213,8 @@ class Index:
 
     @cached_property
     def skipped(self) -> dict[str, str]:
-        """Pictures that could not be read, and what was left out of their folder, by its path, with the reason."""
+        """Pictures that could not be read, or to which the model gives no numbers, and what was left out of their
+        folder, by its path, with the reason."""
         found = zip(self._column("names"), self._column("errors"), strict=True)
         return {**{name: error for name, error in found if error}, **self.manifest.skipped}
 
@@ -309,18 +325,19 @@ class Index:
         ]
 
     def statistics(self, layer: str) -> dict[str, NDArray[Any]]:
-        """Per channel: mean, std, min and max over all positions of all images; `silent`, the share of images in which
-        it stays at or below zero; `broken`, the images in which it has a NaN."""
+        """Per channel: mean, std, min and max over all positions of all images but those in which it has a NaN, which
+        are counted in `broken`; `silent`, of these images the share in which it stays at or below zero."""
         known = self.summary(layer)
         sound = np.maximum(known.images - known.broken, 0)
-        count = np.where(sound > 0, sound * known.positions, np.nan)
+        images = np.where(sound > 0, sound, np.nan)
+        count = images * known.positions
         mean = known.total / count
         return {
             "mean": mean,
             "std": np.sqrt(np.maximum(known.squares / count - mean**2, 0)),
             "min": known.least,
             "max": known.most,
-            "silent": known.silent / max(known.images, 1),
+            "silent": known.silent / images,
             "broken": known.broken,
         }
 
@@ -330,11 +347,12 @@ class Index:
         return edges(), counts
 
     def class_means(self, layer: str) -> tuple[list[str], NDArray[np.int64], NDArray[np.float32]]:
-        """Classes met (true ones where labels are known, else predicted), images of each, and the mean of the images'
-        maxima (classes, channels)."""
+        """Classes met (true ones where labels are known, else predicted), and for each class and channel how many
+        images it has, without those in which the channel has a NaN, and the mean of their maxima; NaN of none."""
         known = self.summary(layer)
         names = [self.manifest.classes[group] for group in known.groups]
-        return names, known.members, known.peaks / np.maximum(known.members, 1).astype(np.float32)[:, None]
+        images = known.members[:, None] - known.missing
+        return names, images, known.peaks / np.where(images > 0, images, np.nan).astype(np.float32)
 
     # ------------------------------------------------------------ neighbours
 

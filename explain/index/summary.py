@@ -72,6 +72,7 @@ class Summary:
     silent                        (C,) images in which the channel stays at or below zero
     groups, members               (M,) the classes met, and their images
     peaks                         (M, C) sum of the images' peaks for each class
+    missing                       (M, C) images of each class that are broken in the channel, and not in that sum
     """
 
     images: int
@@ -87,6 +88,7 @@ class Summary:
     groups: NDArray[np.int64]
     members: NDArray[np.int64]
     peaks: NDArray[np.float32]
+    missing: NDArray[np.int32]
 
     @staticmethod
     def empty(channels: int, k: int) -> Summary:
@@ -104,6 +106,7 @@ class Summary:
             groups=np.zeros(0, np.int64),
             members=np.zeros(0, np.int64),
             peaks=np.zeros((0, channels), np.float32),
+            missing=np.zeros((0, channels), np.int32),
         )
 
     def add(
@@ -143,9 +146,9 @@ class Summary:
         if fresh:
             self.groups = np.array(list(known), np.int64)
             self.members = np.pad(self.members, (0, fresh))
-            self.peaks = np.concatenate([self.peaks, np.zeros((fresh, peaks.shape[1]), np.float32)])
+            self.peaks, self.missing = (np.pad(each, ((0, fresh), (0, 0))) for each in (self.peaks, self.missing))
         np.add.at(self.members, slots[slots >= 0], 1)
-        _sum(peaks, slots, self.peaks)
+        _sum(peaks, slots, self.peaks, self.missing)
 
     def renumbered(self, images: NDArray[np.int64]) -> Summary:
         """The same with image number n called images[n]."""
@@ -174,10 +177,12 @@ def merge(parts: Iterable[Summary], k: int) -> Summary:
     whole.groups = np.unique(np.concatenate([part.groups for part in parts]))
     whole.members = np.zeros(len(whole.groups), np.int64)
     whole.peaks = np.zeros((len(whole.groups), len(whole.total)), np.float32)
+    whole.missing = np.zeros_like(whole.peaks, np.int32)
     for part in parts:
         at = np.searchsorted(whole.groups, part.groups)
         whole.members[at] += part.members
         whole.peaks[at] += part.peaks
+        whole.missing[at] += part.missing
     return whole
 
 
@@ -248,10 +253,12 @@ def _count(peaks, bits, leasts, totals, squared, sums):  # type: ignore[no-untyp
 
 
 @numba.njit(nogil=True, cache=True)
-def _sum(peaks, slots, sums):  # type: ignore[no-untyped-def]
+def _sum(peaks, slots, sums, missing):  # type: ignore[no-untyped-def]
     for n in range(peaks.shape[0]):
         if slots[n] >= 0:
             for c in range(peaks.shape[1]):
                 x = peaks[n, c]
                 if x == x:
                     sums[slots[n], c] += x
+                else:
+                    missing[slots[n], c] += 1

@@ -140,4 +140,4 @@ def _tensors(output: Any) -> list[Tensor]:
 
 def _alike(one: Tensor, other: Tensor) -> bool:
     size = float(one.detach().nan_to_num(posinf=0, neginf=0).abs().max()) if one.numel() else 0.0
-    return torch.allclose(one.detach(), other.detach(), rtol=0, atol=TOLERANCE * max(size, 1e-6), equal_nan=True)
+    return torch.allclose(one.detach(), other.detach(), rtol=0, atol=TOLERANCE * size, equal_nan=True)

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .layers import Layer, scan
+from .layers import Layer, outside, scan
 
 __all__ = ["FAMILIES", "QUANTITIES", "Counts", "Share", "activations", "count", "family", "held", "neurons", "shares"]
 
 FAMILIES = ("convolutions", "fully connected layers", "normalisations", "poolings", "activations", "other layers")
+OUTSIDE = "code outside layers"  # such as attention between its projections
 QUANTITIES = {
     "parameters": "parameters",
     "macs": "multiply-accumulates",
@@ -79,8 +80,8 @@ class Share:
         return f"{share:.1%} of the {said} {verb} in {where}{name}; {layer} alone has {most:.1%}."
 
 
-def shares(layers: Sequence[Layer]) -> tuple[Share, ...]:
-    """Of each of QUANTITIES, the largest families and layers first.
+def shares(layers: Sequence[Layer], rest: Sequence[Layer] = ()) -> tuple[Share, ...]:
+    """Of each of QUANTITIES, the largest families and layers first, what is `outside` the layers among them.
 
     Parameters are those that a pass in eval mode reaches; `activations` are values by `held`, without the picture;
     `moved` are bytes.
@@ -93,11 +94,11 @@ def shares(layers: Sequence[Layer]) -> tuple[Share, ...]:
     }
     found = []
     for quantity, count in each.items():
-        amounts = [(layer, count(layer)) for layer in layers]
+        amounts = [(layer, count(layer)) for layer in (*layers, *rest)]
         total = sum(amount for _, amount in amounts)
-        kinds = dict.fromkeys(FAMILIES, 0)
+        kinds = dict.fromkeys((*FAMILIES, OUTSIDE), 0)
         for layer, amount in amounts:
-            kinds[family(layer.kind)] += amount
+            kinds[OUTSIDE if layer in rest else family(layer.kind)] += amount
         singles = sorted(amounts, key=lambda pair: -pair[1])[:LARGEST]
         found.append(
             Share(
@@ -150,7 +151,7 @@ def count(net: nn.Module, batch: Tensor) -> Counts:
         sum(module.weight.numel() for module in convs),
         sum(module.weight.numel() for module in linears),
         conv_macs,
-        sum(layer.macs for layer in layers),
+        sum(layer.macs for layer in (*layers, *outside(net, batch, layers))),
         sum(layer.kind == "Conv2d" for layer in layers),
         (_longest(end, ("Convolution",)), _longest(end, ("Convolution", "Addmm", "Mm"))),
         tuple(sorted({side for module in convs for side in module.kernel_size})),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +14,15 @@ from torch.utils._pytree import tree_leaves
 from ..errors import BadValue, NotSupported, shorten
 from .geometry import Field, Tracer
 from .layout import Layout
-from .trace import address, call_counts, calls, hookable
+from .products import products
+from .trace import address, call_of, calls, hookable
 
-__all__ = ["Layer", "channel_of", "of_picture", "scan"]
+__all__ = ["ITSELF", "Layer", "channel_of", "of_picture", "outside", "scan"]
 
 FLOAT_BYTES = 4
+ITSELF = "(the network itself)"
 MOST_BEFORE = 16  # tokens that stand for no place: of the class, registers
-_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Layer:
     """One call of one module: shapes without the batch, counts for one picture.
 
     `parameters` belong to the first call of a module, so that the column adds up to the network's own count.
-    `macs` are multiply-accumulates of convolutions and linear layers (biases, norms and activations not counted).
+    `macs` are multiply-accumulates of convolutions, matrix products and attention (biases, norms and activations not
+    counted), as the call executes them itself; `outside` has those of no layer.
     `weights` are the values of its own parameters that every call reads, `taken` those of its inputs; what `passes` its
     input on (a dropout in eval mode, a flatten) touches none of them. `layout` is how the net lays out what stands in
     `shape` as (C, H, W), where it does so otherwise; of a net that folds windows or tiles of one picture into the
@@ -98,7 +101,8 @@ def scan(net: nn.Module, batch: Tensor, fields: bool = True) -> tuple[Layer, ...
     Net and batch may be on the device "meta", where nothing is computed; without `fields`, which take longest, a net of
     any size takes a moment.
     """
-    counts = call_counts(net, batch)
+    macs = products(net, batch)
+    counts = {name: len(calls) for name, calls in macs.items()}
     modules = hookable(net)
     placed = _Places()
     layers: list[Layer] = []
@@ -124,7 +128,7 @@ def scan(net: nn.Module, batch: Tensor, fields: bool = True) -> tuple[Layer, ...
                 kind=type(module).__name__,
                 shape=tuple(maps.shape[1:]),
                 parameters=own if call == 0 else 0,
-                macs=_macs(module, output, given.shape),
+                macs=macs[name][call],
                 field=tracer.field(maps) if tracer else None,
                 block=own == 0 and next(module.children(), None) is not None,
                 weights=own,
@@ -145,6 +149,27 @@ def scan(net: nn.Module, batch: Tensor, fields: bool = True) -> tuple[Layer, ...
     return tuple(layers)
 
 
+def outside(net: nn.Module, batch: Tensor, layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """What these layers of a net do not count, a row a module: products that a block or the net itself computes, and
+    parameters of its own, as of positions; and modules that give several tensors, as an LSTM does, or that a pass in
+    eval mode does not reach. Rows with neither shape nor field."""
+    counted: dict[str, int] = {}
+    known: set[int] = set()
+    for layer in layers:
+        name = call_of(net, layer.name)[0]
+        counted[name] = counted.get(name, 0) + layer.macs
+        known |= {id(one) for one in net.get_submodule(name).parameters(recurse=False)}
+    macs, found = products(net, batch), []
+    for name, module in net.named_modules():
+        own = [one for one in module.parameters(recurse=False) if id(one) not in known]
+        known |= {id(one) for one in own}
+        rest = sum(macs.get(name, ())) - counted.get(name, 0)
+        if own or rest:
+            numbers = sum(one.numel() for one in own), rest
+            found.append(Layer(name or ITSELF, type(module).__name__, (), *numbers, None, passes=True))
+    return tuple(found)
+
+
 class _Places:
     """Finds where a layer's channels are. By what its units see, while that differs from place to place; behind
     attention all see everything, and then by the kind of module, and by the shape of what it took or gave before."""
@@ -155,7 +180,7 @@ class _Places:
 
     def layout(self, module: nn.Module, output: Tensor, tracer: Tracer | None) -> Layout | None:
         shape, axes = tuple(output.shape), tracer.axes(output) if tracer else ((), ())
-        if isinstance(module, (*_CONVS, *_TRANSPOSED)):
+        if isinstance(module, _CONVS):
             if len(shape) == 4:
                 self._grid = shape[2], shape[3]
             found = None
@@ -201,16 +226,6 @@ def _entry(given: Any) -> _Entry:
 def _place(tensor: Tensor) -> tuple[int, int]:
     """The memory, and how often it has been written: in-place layers leave the first and change the second."""
     return tensor.untyped_storage()._cdata, tensor._version
-
-
-def _macs(module: nn.Module, output: Tensor, came_in: tuple[int, ...]) -> int:
-    if isinstance(module, _TRANSPOSED):
-        return torch.Size(came_in).numel() * module.weight.numel() // module.in_channels
-    if isinstance(module, _CONVS):
-        return output.numel() * (module.weight.numel() // module.out_channels)
-    if isinstance(module, nn.Linear):
-        return output.numel() * module.in_features
-    return 0
 
 
 def of_picture(layer: Layer) -> Layer:

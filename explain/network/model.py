@@ -23,7 +23,7 @@ from .behaviour import Behaviour, cut_off, has_slopes, observe
 from .copying import ALONE, REGION
 from .exact import exact
 from .heads import HEADS, Head, find_head
-from .layers import Layer, scan
+from .layers import Layer, outside, scan
 from .layout import LAYOUTS, Layout
 from .left_as_found import left_as_found, same_attributes, same_chance
 from .opened import check_weights, opened
@@ -277,6 +277,12 @@ class Model:
     def layers(self) -> tuple[Layer, ...]:
         """One row per layer call, in execution order."""
         return tuple(layer for layer in self.scanned if not layer.block)
+
+    @cached_property
+    def outside(self) -> tuple[Layer, ...]:
+        """What `layers` do not count, a row a module: products outside any layer, parameters of none."""
+        with self.exclusive() as net:
+            return outside(net, self._black, self.layers)
 
     @cached_property
     def blocks(self) -> tuple[Layer, ...]:

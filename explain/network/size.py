@@ -18,11 +18,11 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
 
 from .. import memory
 from ..errors import NotSupported, shorten
 from ..memory import bytes_text
+from .products import macs_of
 
 __all__ = ["MOST_MACS", "MOST_MODULES", "TooLarge", "laid_out", "making_room", "most_macs", "weights_of"]
 
@@ -109,8 +109,7 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         output = func(*args, **(kwargs or {}))
-        if count := flop_registry.get(func.overloadpacket):
-            self.macs += count(*args, **(kwargs or {}), out_val=output) // 2
+        self.macs += macs_of(func, args, kwargs, output)
         if func is torch.ops.aten._safe_softmax.default:  # torch's own attention: other than on meta its scores are
             for one in (args[0], output):  # never all there at a time
                 storage = one.untyped_storage()

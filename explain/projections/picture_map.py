@@ -65,10 +65,8 @@ class PictureMap:
 
     @cached_property
     def right(self) -> list[bool | None]:
-        """Whether the prediction is the label; None where there is none, or none that the model knows."""
-        known = set(self.index.model.classes)
-        pairs = zip(self.labels, self.predictions, strict=True)
-        return [None if label not in known else label == predicted for label, predicted in pairs]
+        """Whether the prediction is the label; None where that cannot be judged."""
+        return [None if one < 0 else bool(one) for one in self.index.right[self.images].tolist()]
 
     @cached_property
     def confidence(self) -> NDArray[np.float32]:

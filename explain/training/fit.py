@@ -21,6 +21,7 @@ from ..network.model import Model, choose_device
 from ..network.zoo import save_model
 from . import checkpoint
 from .chance import forked, order
+from .history import kept_row
 from .metrics import evaluated
 from .network import Begun, begin
 from .pictures import check, pictures, split
@@ -271,9 +272,10 @@ class _Run:
             setattr(self, name, state[name])
 
     def model(self, images: ImageSet, name: str) -> Model:
-        """The trained network; the test pictures are looked at now, if they have not been."""
-        last = self.history[-1] if self.history else {}
-        found = {name: last[f"{name}_accuracy"] for name in ("train", "validation") if f"{name}_accuracy" in last}
+        """The trained network, with the accuracies of the epoch whose weights it has; the test pictures are looked at
+        now, if they have not been."""
+        own = kept_row(self.history, self.plan.patience)
+        found = {name: own[f"{name}_accuracy"] for name in ("train", "validation") if f"{name}_accuracy" in own}
         if self.test is not None:
             found["test"] = evaluated(self.trained, self.test)[1]
         about = {
@@ -281,6 +283,7 @@ class _Run:
             "recipe": self.plan.settings(),
             "data": {"name": images.name, "digest": images.digest},
             "history": self.history,
+            "epoch": own.get("epoch", 0),
             "accuracy": found,
             "machine": {"threads": torch.get_num_threads(), **_machine(self.place)},  # bits are theirs
             "versions": versions(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from ..network.model import Model
 from ..store import sha256
 from .record import read_run
 
-__all__ = ["Run", "run_of"]
+__all__ = ["Run", "kept_row", "run_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +44,14 @@ class Run:
     def seconds(self) -> float:
         return float(sum(row.get("seconds", 0.0) for row in self.rows))
 
-    def last(self, name: str) -> float | None:
-        """The latest value of a column, or of what came out."""
-        own = self.accuracy.get(name.removesuffix("_accuracy"))
-        return next((row[name] for row in reversed(self.rows) if name in row), own)
+    @property
+    def own_row(self) -> dict[str, Any]:
+        """The row of the epoch whose weights it has."""
+        return kept_row(self.rows, self.recipe.get("patience") if self.state == "done" else 0)
+
+    def of_weights(self, name: str) -> float | None:
+        """The value of a column in the epoch whose weights it has, or of what came out."""
+        return self.own_row.get(name, self.accuracy.get(name.removesuffix("_accuracy")))
 
     def column(self, name: str) -> NDArray[np.float64]:
         """(n, 2): epochs and the values there, of the epochs that have a finite one."""
@@ -63,6 +68,14 @@ class Run:
                 if math.isfinite(number):
                     found.setdefault(name, []).append((row["epoch"], number))
         return {name: np.array(pairs, np.float64) for name, pairs in found.items()}
+
+
+def kept_row(rows: Sequence[dict[str, Any]], patience: int | None) -> dict[str, Any]:
+    """Of a training that is over, the epoch whose weights were kept: with patience that of the least validation loss,
+    else the last; empty where there is none."""
+    if not rows:
+        return {}
+    return min(rows, key=lambda row: row.get("validation_loss", math.inf)) if patience else rows[-1]
 
 
 def run_of(source: str | Path | Model | Run) -> Run:

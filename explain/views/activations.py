@@ -15,12 +15,13 @@ from ..images import contact_sheet, draw_box, enlarge, overlay
 from ..network.geometry import Status
 from ..network.layers import channel_of, of_picture
 from ..network.model import Box, Layer, Model
+from ..network.strongest import Strongest, strongest
 from ..network.trace import record
 from ..options import Choices, Range
 from .inputs import LAYER, MODEL, PICTURE
 from .parts.maps import colours_of, limits_of, scale_of, upsample
 from .parts.picture import PreparedPicture, prepare
-from .parts.result import BOX_COLOUR, SHARED, Result, cells
+from .parts.result import BOX_COLOUR, SHARED, Result, cells, tie
 from .view import drawn, view
 
 __all__ = ["Activations", "compute", "render"]
@@ -31,12 +32,14 @@ SMALL_MAP = 8
 
 @dataclass(frozen=True, eq=False)
 class Activations(Result):
-    """`maps` (C, H, W), float32, raw; a layer without maps gives (C, 1, 1). `crop` is the picture the net saw.
+    """`maps` (C, H, W), float32, raw; a layer without maps gives (C, 1, 1). `crop` is the picture the net saw, and
+    `places` where each channel responds most.
 
     second: the same layer for another picture, to stand beside this.
     """
 
     maps: NDArray[np.float32]
+    places: Strongest
     layer: Layer
     crop: NDArray[np.uint8]
     facts: dict[str, Any]
@@ -44,21 +47,22 @@ class Activations(Result):
 
     @cached_property
     def table(self) -> dict[str, list[Any]]:
-        """Per channel: mean, min, max, share of exact zeros, and the place (row, column) of the maximum."""
+        """Per channel: mean, min, max, share of exact zeros, the place (row, column) of the maximum, and how many
+        places share it."""
         flat = self.maps.reshape(len(self.maps), -1)
-        rows, columns = np.unravel_index(flat.argmax(1), self.maps.shape[1:])
         return {
             "channel": list(range(len(flat))),
             "mean": flat.mean(1).tolist(),
             "min": flat.min(1).tolist(),
             "max": flat.max(1).tolist(),
             "zeros": (flat == 0).mean(1).tolist(),
-            "row": rows.tolist(),
-            "column": columns.tolist(),
+            "row": self.places.rows.tolist(),
+            "column": self.places.columns.tolist(),
+            "ties": self.places.ties.tolist(),
         }
 
     def peak(self, channel: int) -> tuple[int, int]:
-        """Row and column of a channel's strongest response; the first of several."""
+        """Row and column of a channel's strongest response; of several the one that is most before the rectifier."""
         channel = channel_of(self.layer, channel)
         return int(self.table["row"][channel]), int(self.table["column"][channel])
 
@@ -95,12 +99,13 @@ def compute(
 def _maps(model: Model, picture: PreparedPicture, layer: Layer) -> Activations:
     with model.exclusive() as net:
         _, held = record(net, picture.batch, [layer.name])
-    maps = held[layer.name][0].float().cpu().numpy()
-    if maps.ndim not in (1, 3):
-        said = f"gives shape {maps.shape}; maps (C, H, W) or a vector (C,) can be shown"
-        raise NotSupported(f"Layer {layer.name!r} {said}.")
-    maps = maps.reshape(len(maps), *(maps.shape[1:] or (1, 1))).copy()
-    return Activations(maps, layer, picture.crop, picture.facts)
+        maps = held[layer.name][0].float().cpu().numpy()
+        if maps.ndim not in (1, 3):
+            said = f"gives shape {maps.shape}; maps (C, H, W) or a vector (C,) can be shown"
+            raise NotSupported(f"Layer {layer.name!r} {said}.")
+        maps = maps.reshape(len(maps), *(maps.shape[1:] or (1, 1))).copy()
+        places = strongest(net, picture.batch, layer.name, maps)
+    return Activations(maps, places, layer, picture.crop, picture.facts)
 
 
 @drawn
@@ -148,7 +153,8 @@ def _channel(result: Activations, channel: int, opacity: float, smooth: bool) ->
     notes = []
     for one, which in zip(both, ("", "second "), strict=False):
         values, (row, column) = one.maps[channel], one.peak(channel)
-        said = f"strongest response {values.max():.4g} at row {row}, column {column}; least {values.min():.4g}."
+        said = f"strongest response {values.max():.4g} at row {row}, column {column}{tie(one.places.ties[channel])}; "
+        said += f"least {values.min():.4g}."
         notes.append(said.capitalize() if len(both) == 1 else f"{(which or 'first ').capitalize()}picture: {said}")
         arrays |= {f"{which}map": values, f"{which}crop": one.crop}
         panels += _large(one, channel, limits, opacity, smooth)

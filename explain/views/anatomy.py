@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from torch import nn
 
 from ..figure import RIGHT, UNKNOWN, WRONG, Chart, Figure, Line, bars
 from ..network.costs import QUANTITIES, Share, activations, neurons, shares
-from ..network.layers import FLOAT_BYTES
+from ..network.layers import FLOAT_BYTES, ITSELF
 from ..network.model import Layer, Model
-from ..network.trace import call_of
 from ..options import Choices
 from .inputs import MODEL
 from .parts.result import Result, aligned
@@ -24,9 +21,11 @@ __all__ = ["CAVEAT", "PARTS", "Anatomy", "compute", "render"]
 
 PARTS = {"layers": "Layers", "shares": "Where it all is", "field": "Receptive field"}
 CAVEAT = (
-    "Multiply-accumulates (MACs) of convolutions and fully connected layers alone; some call twice as many FLOPs. "
+    "Multiply-accumulates (MACs) of convolutions, matrix products and attention, as a pass executes them; some call "
+    "twice as many FLOPs. What is computed outside layers, such as attention between its projections, has rows of its "
+    "own at the end. "
     "Activation memory: outputs of convolutions, fully connected layers, poolings and normalisations, and the picture; "
-    "a ReLU writes over its input. What is computed outside modules, such as a residual's sum, is not counted."
+    "a ReLU writes over its input. Memory of what is computed outside layers, such as a residual's sum, is not counted."
 )
 
 
@@ -84,7 +83,6 @@ def compute(model: Annotated[Model, MODEL]) -> Anatomy:
     with model.exclusive() as net:
         parameters = sum(p.numel() for p in net.parameters())
         buffers = sum(b.numel() for b in net.buffers())
-        outside = _outside(net, layers)
     table: dict[str, list[Any]] = {
         "layer": [layer.name for layer in layers],
         "kind": [layer.kind for layer in layers],
@@ -99,9 +97,10 @@ def compute(model: Annotated[Model, MODEL]) -> Anatomy:
         "stride": [_pair(layer.stride) for layer in layers],
         "status": [str(layer.field.status) if layer.field else "" for layer in layers],
     }
-    for name, kind, count in outside:
+    for row in model.outside:
+        own = {"layer": row.name, "kind": row.kind, "parameters": row.parameters, "macs": row.macs}
         for key, column in table.items():
-            column.append({"layer": name, "kind": kind, "parameters": count}.get(key, _NOTHING.get(key, 0)))
+            column.append(own.get(key, _NOTHING.get(key, 0)))
     size = model.preprocess.size
     entering = model.preprocess.channels * size[0] * size[1]
     return Anatomy(
@@ -111,28 +110,14 @@ def compute(model: Annotated[Model, MODEL]) -> Anatomy:
         sum(table["macs"]),
         activations(layers, entering),
         neurons(layers),
-        shares(layers),
+        shares(layers, [row for row in model.outside if row.macs or row.name == ITSELF]),
         tuple(filter(None, map(_seen, layers))),
         size,
         facts={"parameters": parameters, "macs": sum(table["macs"])},
     )
 
 
-_NOTHING = {"shape": "", "receptive_field": "", "stride": "", "status": "no layer of its own"}
-
-
-def _outside(net: nn.Module, layers: Sequence[Layer]) -> list[tuple[str, str, int]]:
-    """Modules whose parameters no layer call counts, with kind and parameters: those that give several tensors, as an
-    LSTM does, that others compute with, or that a pass in eval mode does not reach; and what the network itself has."""
-    counted = {call_of(net, layer.name)[0] for layer in layers if layer.parameters}
-    met: set[int] = {id(p) for name in counted for p in net.get_submodule(name).parameters(recurse=False)}
-    found = []
-    for name, module in net.named_modules():
-        own = [p for p in module.parameters(recurse=False) if id(p) not in met]
-        met |= {id(p) for p in own}
-        if own:
-            found.append((name or "(the network itself)", type(module).__name__, sum(p.numel() for p in own)))
-    return found
+_NOTHING = {"shape": "", "receptive_field": "", "stride": "", "status": "outside layers"}
 
 
 @drawn

@@ -180,13 +180,14 @@ def _likeliest(model: Model, probabilities: NDArray[np.float32]) -> list[tuple[s
 
 
 def _classes(index: Index, layer: str, channel: int) -> Classes:
-    names, members, means = index.class_means(layer)
+    names, images, means = index.class_means(layer)
     order = np.argsort(-means[:, channel], kind="stable")
+    order = order[np.isfinite(means[order, channel])]  # of a class whose pictures it has no number on there is none
     top = max(1, round(SHARE * means.shape[1]))
     better = (means > means[:, channel : channel + 1]).sum(1)
     return Classes(
         names=tuple(names[k] for k in order),
-        images=tuple(int(members[k]) for k in order),
+        images=tuple(int(images[k, channel]) for k in order),
         means=tuple(float(means[k, channel]) for k in order),
         predicted=not index.classes,
         on_top=int((better < top).sum()),

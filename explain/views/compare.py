@@ -84,7 +84,7 @@ def _sums(model: Model) -> dict[str, float]:
     height, width = model.preprocess.size
     values = activations(layers, model.preprocess.channels * height * width)
     moved = sum(layer.moved for layer in layers)
-    macs = sum(layer.macs for layer in layers)
+    macs = sum(layer.macs for layer in (*layers, *model.outside))
     return {
         "input side": height,
         "parameters": parameters,

@@ -93,7 +93,11 @@ class Confusion(Result):
         if wrong.any():
             true, taken = np.unravel_index(int(wrong.argmax()), wrong.shape)
             said += f". {self.classes[true]} is taken for {self.columns[taken]} most often ({wrong.max():.0%} of them)"
-        return f"{said}." + (f" {self.left_out:,} without a class that the network knows." if self.left_out else "")
+        return f"{said}." + (
+            f" {self.left_out:,} cannot be judged: without a label that is a class of the network, or an answer."
+            if self.left_out
+            else ""
+        )
 
     @property
     def measures(self) -> dict[str, Any]:
@@ -125,9 +129,8 @@ def compute(
 
     Raises BadValue where there are none. What has no such label, or cannot be read, is left out.
     """
-    number = {name: k for k, name in enumerate(index.model.classes)}
-    own = [number.get(name, -1) for name in index.classes]
-    if max(own, default=-1) < 0:
+    own = {index.model.classes.index(name) for name in index.classes if name in index.model.classes}
+    if not own:
         raise BadValue(
             f"The pictures of {index.manifest.data!r} have no labels that are classes of {index.model.name!r}; a "
             "confusion matrix compares labels with predictions."
@@ -135,14 +138,13 @@ def compute(
     chosen = np.arange(len(index)) if pictures is None else _chosen(pictures, len(index))
     if where:
         chosen = chosen[np.isin(chosen, rows_where(index.said, where))]
-    labels = index.labels[chosen]
-    truth = np.where(labels >= 0, np.array(own)[labels], -1)
-    known = (truth >= 0) & (index.predictions[chosen, 0] >= 0)
-    left_out, chosen, truth = int((~known).sum()), chosen[known], truth[known]
+    known = index.right[chosen] >= 0
+    left_out, chosen = int((~known).sum()), chosen[known]
+    truth = index.truth[chosen]
     if not len(chosen):
         raise BadValue(f"None of the pictures of {index.manifest.data!r} has a label and could be read.")
     guesses = index.predictions[chosen]
-    classes = np.array(sorted(k for k in own if k >= 0))
+    classes = np.array(sorted(own))
     place = np.full(len(index.model.classes), len(classes))
     place[classes] = np.arange(len(classes))
     counts = np.zeros((len(classes), len(classes) + 1), np.int64)
@@ -151,7 +153,7 @@ def compute(
     diagonal = counts.diagonal()
     with np.errstate(invalid="ignore"):  # NaN where there is nothing to take a share of
         recall, precision = (diagonal / counts.sum(axis)[: len(classes)] for axis in (1, 0))
-    wrong = np.flatnonzero(guesses[:, 0] != truth)
+    wrong = np.flatnonzero(index.right[chosen] == 0)
     sure = index.probabilities[chosen, 0]
     worst = wrong[np.argsort(-sure[wrong], kind="stable")][:count]
     mistakes, tiles = _mistakes(index, chosen[worst], truth[worst])

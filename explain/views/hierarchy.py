@@ -16,6 +16,7 @@ from ..index import Index
 from ..index.channels import Kernel, kernel
 from ..index.dead_channels import dead
 from ..network.model import Layer, Model
+from ..network.strongest import Strongest, strongest
 from ..network.trace import record
 from ..options import Range
 from .inputs import INDEX, QUERY
@@ -36,13 +37,14 @@ NAMES = {1: ("Layer",), 2: ("Early", "Late"), 3: ("Early", "Middle", "Late")}
 @dataclass(frozen=True, eq=False)
 class Level:
     """`channels` of a layer that respond most to the picture, strongest first, their `maps` (c, h, w), float32, raw,
-    and their best patches in the index. `half`: so many of the layer's channels give half of all it responds, the sum
-    of their strongest responses above zero."""
+    the row and column where each does most, and their best patches in the index. `half`: so many of the layer's
+    channels give half of all it responds, the sum of their strongest responses above zero."""
 
     name: str
     layer: Layer
     channels: tuple[int, ...]
     maps: NDArray[np.float32]
+    places: tuple[tuple[int, int], ...]
     cuts: Cuts
     half: int
 
@@ -101,10 +103,11 @@ def compute(
     with model.exclusive() as net:
         _, held = record(net, picture.batch, [layer.name for layer in layers])
         maps = [held[layer.name][0].float().cpu().numpy().copy() for layer in layers]
+        places = [strongest(net, picture.batch, layer.name, own) for layer, own in zip(layers, maps, strict=True)]
     first = next((layer for layer in model.layers if "Conv" in layer.kind and layer.spatial), None)
     levels = [
-        _level(index, name, layer, own, channels)
-        for name, layer, own in zip(NAMES[len(layers)], layers, maps, strict=True)
+        _level(index, name, layer, own, place, channels)
+        for name, layer, own, place in zip(NAMES[len(layers)], layers, maps, places, strict=True)
     ]
     return Hierarchy(
         crop=picture.crop,
@@ -134,7 +137,7 @@ def _depths(model: Model) -> dict[str, int]:
     return order
 
 
-def _level(index: Index, name: str, layer: Layer, maps: NDArray[np.float32], count: int) -> Level:
+def _level(index: Index, name: str, layer: Layer, maps: NDArray[np.float32], places: Strongest, count: int) -> Level:
     peaks = np.nan_to_num(maps.max((1, 2)), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
     gone = dead(index, layer.name)
     chosen = [int(c) for c in np.argsort(-peaks, kind="stable") if c not in gone][:count]
@@ -149,6 +152,7 @@ def _level(index: Index, name: str, layer: Layer, maps: NDArray[np.float32], cou
         layer=layer,
         channels=tuple(chosen),
         maps=maps[chosen],
+        places=tuple((int(places.rows[k]), int(places.columns[k])) for k in chosen),
         cuts=effective.locate(index.model, layer, cut(index, layer, rows)),
         half=int((np.cumsum(falling) < falling.sum() / 2).sum()) + 1 if falling[0] > 0 else 0,
     )
@@ -192,12 +196,11 @@ def _row(result: Hierarchy, level: Level, opacity: float) -> Panel:
     height, width = crop.shape[0] * factor, crop.shape[1] * factor
     scale = scale_of(limits_of(level.maps), "response") if level.channels else None
     tiles, names = [], []
-    for channel, own in zip(level.channels, level.maps, strict=True):
+    for channel, own, (i, j) in zip(level.channels, level.maps, level.places, strict=True):
         placed, covered = upsample(own, level.layer, (crop.shape[0], crop.shape[1]), smooth=False)
         over = overlay(crop, colours_of(placed, scale), opacity * covered)
         if level.layer.field is not None:
-            i, j = np.unravel_index(own.argmax(), own.shape)
-            over = draw_box(over, level.layer.field.box(int(i), int(j), channel), BOX_COLOUR, max(1, len(crop) // 75))
+            over = draw_box(over, level.layer.field.box(i, j, channel), BOX_COLOUR, max(1, len(crop) // 75))
         square = _square(level.cuts, level.cuts.where(channel=channel), (height, width))
         tiles.append(np.concatenate([enlarge(over, factor), np.full((height, GAP, 3), GROUND, np.uint8), square], 1))
         names.append(f"channel {channel}: {own.max():.3g}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -176,7 +177,15 @@ def describe(result: Patches) -> str:
     count = "one channel" if len(result.channels) == 1 else "a channel a row"
     data = f"{result.facts['data']}, {result.facts['images']:,} pictures{only(result.facts)}"
     shown = f"{count.capitalize()}: {MEANING[result.ranking]} ({data})."
-    return f"{sight(result.layer, result.cuts.size)} {shown}{gone} {SPREAD}"
+    return f"{sight(result.layer, result.cuts.size)} {shown}{gone}{_ties(result)} {SPREAD}"
+
+
+def _ties(result: Patches) -> str:
+    """Where a rectifier is full, many pictures and places are as strong: which come first says nothing."""
+    places = zip(result.cuts.table["channel"], result.cuts.table["score"], strict=True)
+    if result.ranking == "random" or max(Counter(places).values(), default=0) < 2:
+        return ""
+    return " Equal values are a tie: the first row, column and picture come first."
 
 
 def _warning(result: Patches, channel: int) -> str:
@@ -187,6 +196,8 @@ def _warning(result: Patches, channel: int) -> str:
 
 def classes(label: str | None, prediction: str | None) -> str:
     """True and predicted class in words; a question mark where only the network says so."""
+    if prediction is None:  # the network's answer is not a number
+        return f"{label or 'unlabelled'}, no answer"
     if label is None:
         return f"{prediction}?"
     return label if label == prediction else f"{label}, seen as {prediction}"

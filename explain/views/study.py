@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from ..errors import BadValue, shorten
@@ -23,7 +22,7 @@ from .inputs import INDEX, MEASURED, EntryName
 from .parts.result import Result
 from .view import drawn, view
 
-__all__ = ["Answer", "Rate", "Study", "Trial", "compute", "correct", "rates", "render", "trials", "verdict"]
+__all__ = ["Answer", "Rate", "Study", "Trial", "compute", "rates", "render", "trials", "verdict"]
 
 METHOD = EntryName("explain.attribution:METHODS", "whose maps are shown")
 
@@ -148,25 +147,12 @@ def render(result: Study) -> Figure:
     )
 
 
-def correct(index: Index) -> NDArray[np.int8]:
-    """For each image 1 where the network's likeliest class is its label, 0 where not, -1 where there is no label."""
-    if not index.classes:
-        return np.full(len(index), -1, np.int8)
-    labels, predicted = index.labels, index.predictions[:, 0]
-    names = index.model.classes
-    known = {name: k for k, name in enumerate(index.classes)}
-    of = np.array([known.get(name, -2) for name in names])  # a class of the network as a label's number
-    said = np.where(predicted >= 0, of[predicted], -2)
-    unknown = (labels < 0) | (predicted < 0)
-    return np.where(unknown, -1, said == labels).astype(np.int8)
-
-
 def trials(index: Index, count: int, seed: int, even: bool) -> list[Trial]:
     """Pictures drawn by chance, every second one with its map; `even`: as many mistakes as right ones.
 
     Raises BadValue where labels or mistakes are lacking.
     """
-    right = correct(index)
+    right = index.right
     known, wrong = np.flatnonzero(right >= 0), np.flatnonzero(right == 0)
     if not len(known):
         raise BadValue(

@@ -73,7 +73,10 @@ class TrainingCurves(Result):
         rows += [
             ("state", [run.state for run in self.runs]),
             ("epochs done", [len(run.rows) for run in self.runs]),
-            *[(name.replace("_", " "), [_short(run.last(name)) for run in self.runs]) for name in ("loss", *SCORES)],
+            *[
+                (name.replace("_", " "), [_short(run.of_weights(name)) for run in self.runs])
+                for name in ("loss", *SCORES)
+            ],
             ("first fall of the rate", [_first_fall(run) for run in self.runs]),
             ("seconds", [round(run.seconds, 1) for run in self.runs]),
         ]
@@ -168,9 +171,11 @@ def _said(result: TrainingCurves) -> str:
     """Where each run is, in a sentence."""
     words = []
     for run in result.runs:
-        scores = [f"{name_of(name)} {value:.1%}" for name in SCORES if (value := run.last(name)) is not None]
+        scores = [f"{name_of(name)} {value:.1%}" for name in SCORES if (value := run.of_weights(name)) is not None]
         told = f"{run.name}: {len(run.rows)} epochs in {run.seconds:,.0f} s"
-        words.append(f"{told}, accuracy {', '.join(scores)}." if scores else f"{told}.")
+        own = run.own_row.get("epoch", len(run.rows))
+        when = f" in epoch {own}, whose weights were kept" if own < len(run.rows) else ""
+        words.append(f"{told}, accuracy {', '.join(scores)}{when}." if scores else f"{told}.")
     return " ".join(words)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from ..attribution.units import UNIT_METHODS
 from ..errors import NotSupported
@@ -16,11 +17,12 @@ from ..images import draw_box, enlarge, to_bytes, unit_scale
 from ..network.geometry import Status
 from ..network.layers import of_picture
 from ..network.model import Box, Layer, Model
+from ..network.strongest import strongest
 from ..network.trace import record
 from ..options import Range
 from .inputs import CHANNEL, LAYER, MODEL, PICTURE, POSITION, EntryName, EntryOptions
 from .parts.picture import prepare
-from .parts.result import BOX_COLOUR, Result
+from .parts.result import BOX_COLOUR, Result, tie
 from .view import drawn, view
 
 __all__ = ["Unit", "compute", "render"]
@@ -38,7 +40,8 @@ SMALL_SIDE = 224
 class Unit(Result):
     """`projection` (C, H, W), float32, raw, in the model's input; outside `box`, the receptive field, it is zero.
 
-    `position` is (row, column) in the layer's map, () where it gives a vector; `value` is the unit's own output.
+    `position` is (row, column) in the layer's map, () where it gives a vector; `value` is the unit's own output, which
+    `ties` places of the map have.
     """
 
     projection: NDArray[np.float32]
@@ -48,6 +51,7 @@ class Unit(Result):
     value: float
     box: Box
     crop: NDArray[np.uint8]
+    ties: int
     facts: dict[str, Any]
 
     @property
@@ -75,7 +79,8 @@ def compute(
     method: Annotated[str, METHOD] = "deconvnet",
     **options: Annotated[Any, EntryOptions(METHOD)],
 ) -> Unit:
-    """One unit projected to the pixels; position None is the channel's strongest on this picture, the first of several.
+    """One unit projected to the pixels; position None is the channel's strongest on this picture, of several the one
+    that is most before the rectifier.
 
     Raises Unknown or BadValue for what the net has not, NotSupported where the method's rule says nothing.
     """
@@ -86,10 +91,11 @@ def compute(
     with model.exclusive() as net:
         _, held = record(net, picture.batch, [chosen.name])
         values = held[chosen.name][0, channel].float().cpu().numpy()
-        place = _strongest(values) if position is None else tuple(position)
+        place = _strongest(net, picture.batch, chosen.name, channel, values) if position is None else tuple(position)
         found = UNIT_METHODS[method].function(net, chosen.name, picture.batch, channel, place, **options)
         projection = found.float().cpu().numpy()
     value = float(values[place])
+    ties = int((values == value).sum())
     if not np.isfinite(projection).all() or not np.isfinite(value):
         raise NotSupported(f"Method {method!r} gives values that are not finite for this network and picture.")
     box = _box(chosen, channel, place) or (0, 0, *model.preprocess.size)
@@ -101,12 +107,16 @@ def compute(
         value=value,
         box=box,
         crop=picture.crop,
+        ties=ties,
         facts={"image": picture, "position": place, "value": value, "box": box},
     )
 
 
-def _strongest(values: NDArray[np.float32]) -> tuple[int, ...]:
-    return tuple(int(k) for k in np.unravel_index(values.argmax(), values.shape))
+def _strongest(net: nn.Module, batch: Tensor, layer: str, channel: int, values: NDArray[np.float32]) -> tuple[int, ...]:
+    if not values.ndim:
+        return ()
+    found = strongest(net, batch, layer, values[None], channel)
+    return int(found.rows[0]), int(found.columns[0])
 
 
 def _box(layer: Layer, channel: int, position: tuple[int, ...]) -> Box | None:
@@ -152,7 +162,7 @@ def render(
         title=f"{name} of channel {result.channel} of {result.layer.name}, {result.facts['model']}",
         panels=tuple(panels),
         facts=result.facts,
-        note=f"The {which} gives {result.value:.4g}. {_silence(result, scale)}{CAVEAT}",
+        note=f"The {which} gives {result.value:.4g}{tie(result.ties)}. {_silence(result, scale)}{CAVEAT}",
         arrays={"projection": result.projection, "crop": result.crop},
         table={
             "row": rows.ravel().tolist(),

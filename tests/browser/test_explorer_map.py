@@ -39,6 +39,7 @@ def clusters(n=N, maps=1, moved=False) -> Cloud:
         classes=(EVIL, *(f"class {k}" for k in range(1, 10))),
         labels=labels,
         predictions=predictions,
+        judged=np.arange(10) != 9,  # a label that is no class of the network
         confidence=random.random(n),
         trust=(random.random(n),) * maps,
         kept=(),
@@ -398,8 +399,13 @@ def test_colours_follow_the_choice_and_stay_through_reruns(visit):
     names = ["label", "prediction", "right or wrong", "confidence", "trust"]
     assert select.locator("option").all_inner_texts() == names
     select.select_option("verdict")
-    right = int((cloud.labels == cloud.predictions).sum())
-    assert page.locator(".groups .count").all_inner_texts() == [f"{right:,}", f"{N - right:,}"]
+    judged = cloud.labels != 9
+    right, wrong = (
+        int((same & judged).sum()) for same in (cloud.labels == cloud.predictions, cloud.labels != cloud.predictions)
+    )
+    assert page.locator(".groups .name").all_inner_texts() == ["right", "wrong", "cannot be judged"]
+    counts = [f"{count:,}" for count in (right, wrong, int((~judged).sum()))]
+    assert page.locator(".groups .count").all_inner_texts() == counts
     page.wait_for_timeout(100)
     shot = pixels(page).reshape(-1, 3).astype(int)
     paper = shot[0]

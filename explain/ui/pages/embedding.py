@@ -182,8 +182,9 @@ if opened is not None and widgets.are_read(index):
     left, right = st.columns([1, 4], gap="medium", vertical_alignment="center")
     with left:
         st.image(png(near.tile, effort=1), width="stretch", output_format="PNG", alt=first.files[opened])
-        right_or_wrong = {True: ", rightly", False: ", wrongly", None: ""}[first.right[opened]]
         label = first.labels[opened] or "unlabelled"
+        unjudged = ", which cannot be judged, as it has no class of that name" if first.labels[opened] else ""
+        right_or_wrong = {True: ", rightly", False: ", wrongly", None: unjudged}[first.right[opened]]
         seen = f"{first.files[opened]}: {label}; seen as {first.predictions[opened]}{right_or_wrong}"
         st.caption(widgets.literal(f"{seen} ({first.confidence[opened]:.0%})."))
         words = "Make it the picture of all pages."

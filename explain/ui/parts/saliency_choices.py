@@ -169,7 +169,10 @@ def beside_each_other(given: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 def is_quick(model: Model, methods: Sequence[str]) -> bool:
     """Whether maps take no longer than a page may."""
-    return not any(CHECKED[name].slow for name in methods) or sum(layer.macs for layer in model.layers) < AT_ONCE
+    return (
+        not any(CHECKED[name].slow for name in methods)
+        or sum(row.macs for row in (*model.layers, *model.outside)) < AT_ONCE
+    )
 
 
 def make(view: View, given: dict[str, Any], label: str) -> Any:

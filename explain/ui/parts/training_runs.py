@@ -230,7 +230,7 @@ def overview(names: dict[str, Path | None]) -> dict[str, list[Any]]:
     rows = []
     for name, folder in names.items():
         if (run := run_of(name, folder)) is not None:
-            scores = {score: run.last(score) for score in training_curves.SCORES}
+            scores = {score: run.of_weights(score) for score in training_curves.SCORES}
             rows.append(
                 {
                     "run": name,

@@ -34,6 +34,7 @@ def explore(results: tuple[PictureMap, ...], titles: tuple[str, ...], thumbs: Th
         classes=tuple(classes),
         labels=np.array([-1 if name is None else numbers[name] for name in first.labels]),
         predictions=np.array([numbers.get(name, -1) for name in first.predictions]),
+        judged=np.isin(classes, first.index.model.classes),
         confidence=first.confidence,
         trust=tuple(r.trust for r in results if r.trust is not None) if measured else (),
         kept=tuple(r.kept for r in results if r.kept is not None) if measured else (),

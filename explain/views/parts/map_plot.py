@@ -30,6 +30,7 @@ LEGEND = 20  # classes that a legend names; the rest are one line
 NAMED, CROWD = 24, 6  # classes whose names stand in the map; points among which a name may stand
 CANVAS, LARGEST = 1600, 160  # pixels of a map of thumbnails, and of a thumbnail in it
 UNLABELLED = "unlabelled"
+NOT_JUDGED = "cannot be judged"  # a label that is no class of the network, or none
 
 
 class Look(NamedTuple):
@@ -198,8 +199,8 @@ def _values(result: PictureMap, by: str) -> NDArray[np.float32]:
 def _groups(result: PictureMap, by: str) -> tuple[list[Key], NDArray[np.int64]]:
     """What the colours stand for, with counts, and which of them each point has (N,)."""
     if by == "right":
-        words = {True: "right", False: "wrong", None: "not known"}
-        colours = {"right": RIGHT, "wrong": WRONG, "not known": UNKNOWN}
+        words = {True: "right", False: "wrong", None: NOT_JUDGED}
+        colours = {"right": RIGHT, "wrong": WRONG, NOT_JUDGED: UNKNOWN}
         names = [words[one] for one in result.right]
         order = [name for name in colours if name in names]
         shapes = dict.fromkeys(order, 0) | {"wrong": 2}

@@ -24,6 +24,7 @@ __all__ = [
     "cells",
     "index_facts",
     "only",
+    "tie",
 ]
 
 BOX_COLOUR = (255, 64, 64)
@@ -68,6 +69,11 @@ def index_facts(index: Index) -> dict[str, Any]:
 def only(facts: dict[str, Any]) -> str:
     """Which of the pictures, where not all are meant."""
     return f", of these only {facts['where']}" if facts.get("where") else ""
+
+
+def tie(places: int) -> str:
+    """Said of a strongest response that several places share, as where a rectifier is full."""
+    return f", a tie of {places:,} places" if places > 1 else ""
 
 
 def cells(values: NDArray[np.float32]) -> dict[str, list[Any]]:
