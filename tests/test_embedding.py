@@ -190,6 +190,36 @@ def test_tensorboards_files_line_up(index, tsne, files):
     np.testing.assert_array_equal(cut, own)
 
 
+@pytest.mark.parametrize(("layer", "pooling"), [("conv2", "mean"), ("conv1", "flat"), ("fc1", "mean")])
+def test_tensorboards_vectors_are_those_of_the_maps_layer(index, layer, pooling):
+    result = embedding.compute(index, "pca", layer=layer, pooling=pooling, count=20)
+    archive = zipfile.ZipFile(io.BytesIO(result.figure().encode("zip")))
+    vectors = np.loadtxt(io.BytesIO(archive.read("vectors.tsv")), delimiter="\t")
+    for row, number in zip(vectors, result.images.tolist(), strict=True):
+        maps = activations.compute(index.model, index.images[number], layer).maps
+        wanted = maps.reshape(len(maps), -1).mean(1) if pooling == "mean" else maps.ravel()
+        np.testing.assert_allclose(row, wanted, rtol=1e-3, atol=1e-4)
+    assert f'tensor_name: "{layer}"' in archive.read("projector_config.pbtxt").decode()
+
+
+def test_only_the_pictures_drawn_go_through_a_layer(index):
+    seen = []
+    some = embedding.compute(index, "pca", layer="conv1", count=20, progress=lambda *told: seen.append(told))
+    assert ("pictures", 20) in {(words, total) for _, total, words in seen}
+    assert {total for _, total, words in seen if words == "pictures"} == {20}
+    assert len(some.images) == 20
+
+
+def test_what_was_done_otherwise_than_asked_for_is_said(index, tsne):
+    fewer = embedding.compute(index, "tsne", count=31, iterations=50)
+    assert fewer.facts["perplexity_used"] == 10
+    for told in (fewer.figure().note, fewer.summary):
+        assert "Perplexity 10 instead of 30: no more than a third of 30 others." in told
+    near = embedding.compute(index, "umap", count=9)
+    assert "8 neighbours instead of 15" in near.figure().note
+    assert "instead of" not in tsne.figure().note
+
+
 @pytest.mark.parametrize("count", [1, 2, 10_000, 70_000, 10**6])
 def test_a_sprite_is_never_larger_than_a_browser_takes(count):
     side = tensorboard._sprite_side(count)
@@ -206,6 +236,63 @@ def test_a_picture_of_the_index_lies_at_its_own_point(index, pca):
         placed = embedding.project_point(pca, index.images[number])
         np.testing.assert_allclose(placed.place, pca.points[number], atol=1e-4)
         assert placed.nearest[0] == number
+
+
+COPIES = [3, 9, 15, 20, 25, 29]
+
+
+@pytest.fixture(scope="module")
+def copies(lenet, tmp_path_factory):
+    """Thirty pictures, six of which are one."""
+    place = tmp_path_factory.mktemp("copies")
+    for number in range(30):
+        explain.open_picture(f"fashion-mnist/{3 if number in COPIES else number}").save(place / f"{number:02}.png")
+    return explain.build_index(lenet, place, out=tmp_path_factory.mktemp("index"))
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [("pca", {}), ("tsne", {"iterations": 50}), ("tsne", {"iterations": 50, "metric": "cosine"}), ("umap", {})],
+)
+def test_equal_pictures_share_one_spot_and_are_placed_there(copies, method, options, monkeypatch):
+    noise = 1 + 1e-7 * np.random.default_rng(0).normal(size=copies.features.shape)  # of other batches
+    noisy = (copies.features * noise).astype(np.float32)
+    monkeypatch.setattr(type(copies), "features", property(lambda _: noisy))
+    result = embedding.compute(copies, method, **options)
+    np.testing.assert_array_equal(result.points[COPIES], np.tile(result.points[3], (6, 1)))
+    assert len(np.unique(result.points, axis=0)) == 25
+    assert result.facts["distinct"] == 25
+    assert "5 of 30 pictures are equal to another one" in result.figure().note
+    np.testing.assert_array_equal(result.trust[COPIES], np.tile(result.trust[3], 6))
+    assert (result.kept[COPIES] == 1).all(), "the five nearest of each are its equals"
+    for number in (9, 29, 11):
+        placed = embedding.project_point(result, copies.images[number])
+        np.testing.assert_allclose(placed.place, result.points[number], atol=1e-4)
+
+
+def test_only_the_picture_itself_is_taken_for_it(index, monkeypatch):
+    """By the cosine one at a small angle is another, and one without any feature has no angle."""
+    result = embedding.compute(index, "tsne", **QUICK, metric="cosine", pca_first=False)
+    away = []
+    for number in range(0, COUNT, 9):
+        near = index.features[number].astype(np.float64)
+        near[np.argsort(-near)[:9]] *= 1 + 1e-3 * np.arange(9)
+        monkeypatch.setattr(type(index), "embed", lambda *_, near=near: near.astype(np.float32))
+        placed = embedding.project_point(result, index.images[number])
+        assert placed.nearest[0] == number
+        np.testing.assert_array_equal(placed.place, np.median(result.points[placed.nearest], axis=0))
+        away.append(np.abs(placed.place - result.points[number]).max())
+    assert max(away) > 1e-3
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_a_picture_without_features_lies_with_its_like(stub, metric, monkeypatch):
+    features = np.random.default_rng(1).normal(size=(40, 6))
+    features[17] = 0
+    result = stub(["a", "b"] * 20, features=features, method="tsne", iterations=50, metric=metric)
+    monkeypatch.setattr(Stub, "embed", lambda *_: np.zeros(6, np.float32), raising=False)
+    monkeypatch.setattr(embedding, "prepare", lambda *_: SimpleNamespace(crop=np.zeros((4, 4, 3), np.uint8), facts={}))
+    np.testing.assert_array_equal(embedding.project_point(result, None).place, result.points[17])
 
 
 def test_without_axes_a_place_is_amid_the_nearest(index, tsne):
@@ -334,9 +421,9 @@ class Stub:
 def stub(monkeypatch):
     monkeypatch.setattr("explain.views.parts.result.index_facts", lambda index: index.facts)
 
-    def stub(labels, predictions=None, features=None, **options):
+    def stub(labels, predictions=None, features=None, known=None, method="pca", **options):
         features = np.random.default_rng(1).normal(size=(len(labels), 6)) if features is None else features
-        return embedding.compute(Stub(features, labels, predictions or labels, **options), "pca")
+        return embedding.compute(Stub(features, labels, predictions or labels, known), method, **options)
 
     return stub
 
@@ -406,7 +493,7 @@ def test_labels_that_the_model_does_not_know_are_neither_right_nor_wrong(stub):
 
 @pytest.mark.parametrize(
     ("features", "words"),
-    [(np.ones((20, 4)), "all equal"), (np.where(np.arange(20)[:, None] == 3, np.nan, np.eye(20)), "1 pictures")],
+    [(np.ones((20, 4)), "all equal"), (np.where(np.arange(20)[:, None] == 3, np.nan, np.eye(20)), "1 of 20 pictures")],
 )
 def test_features_that_say_nothing_are_refused(stub, features, words):
     with pytest.raises(BadValue, match=words):

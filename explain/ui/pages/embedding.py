@@ -126,6 +126,7 @@ def say() -> None:
     """What to make of the maps; until they are there, their progress, or why there is none."""
     if complete:
         told = first.caveat + map_plot.fidelity_of([one for one in made if one])
+        told += "".join(f" {said}" for said in dict.fromkeys(said for one in made for said in one.remarks))
         if stranger is not None and given["layer"]:
             told += " The chosen picture is not marked: new pictures have a place on maps of the features only."
         st.caption(widgets.literal(told))
