@@ -84,9 +84,9 @@ def directions(vectors: NDArray[np.floating[Any]]) -> Doubles:
     each other.
     """
     exact = vectors.astype(np.float64)
-    empty = ~exact.any(1)
+    empty: NDArray[np.bool_] = ~np.any(exact, 1)
     exact /= np.abs(exact).max(1, keepdims=True, initial=1e-300)  # so that no square overflows or vanishes
-    return np.hstack([_unit(exact), empty[:, None]]) if empty.any() else _unit(exact)
+    return np.hstack([_unit(exact), empty[:, None].astype(np.float64)]) if empty.any() else _unit(exact)
 
 
 def _search(
