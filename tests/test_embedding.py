@@ -20,13 +20,15 @@ from explain.data import ImageSet
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.explorer import Thumbs
 from explain.figure import FORMATS, read_facts
+from explain.figure.palette import MOST
+from explain.figure.palette import OTHER as GREY
 from explain.index.search import nearest
 from explain.index.thumbnails import thumbnails
 from explain.projections import representation
 from explain.projections.projection import project
 from explain.projections.representation import represent
 from explain.views import activations, embedding
-from explain.views.parts import map_plot, tensorboard
+from explain.views.parts import map_explorer, map_plot, tensorboard
 from explain.workspace import kept
 
 COUNT = 120
@@ -471,15 +473,40 @@ def test_strange_names_stay_harmless_in_every_format(stub):
     assert {line.count("\t") for line in lines} == {3}
 
 
-def test_one_class_and_five_hundred(stub):
-    for classes in (1, 500):
-        result = stub([f"class {k % classes}" for k in range(600)])
-        figure = result.figure()
-        assert all(figure.encode(name, width_mm=100, dpi=60) for name in figure.formats)
-        keys = figure.panels[0].legend
-        assert len(keys) == min(classes, map_plot.LEGEND + 1)
-        assert sum(key.count for key in keys) == 600
-    assert keys[-1].name == "and 480 more classes"
+@pytest.mark.parametrize(("palette", "own"), [("nine", 9), ("many", MOST)])
+@pytest.mark.parametrize("classes", [1, 10, 11, 27, 500])
+def test_a_legend_says_what_every_colour_means(stub, classes, palette, own):
+    """No two of its keys look the same, and it counts all pictures, whatever their classes and however many."""
+    result = stub([f"class {k % classes}" if k < 680 else None for k in range(700)])
+    figure = result.figure(palette=palette)
+    assert all(figure.encode(name, width_mm=100, dpi=60) for name in figure.formats)
+    keys = figure.panels[0].legend
+    named = classes if classes <= 10 else min(own, classes)
+    rest = classes - named
+    wanted = [f"{rest} other classes"] * (rest > 0) + [map_plot.UNLABELLED]
+    assert sorted(key.name for key in keys[named:]) == sorted(wanted)
+    assert len({key.colour for key in keys}) == len(keys)
+    assert sum(key.count for key in keys) == 700
+    drawn = {tuple(colour) for colour in figure.panels[0].colours.tolist()}
+    assert drawn == {key.colour for key in keys}
+
+
+def test_the_explorer_and_the_figures_have_one_palette(stub):
+    names = [f"class {k}" for k in range(15)] * 6 + [f"class {k}" for k in range(4, 13)] * 5
+    result = stub(names, [names[(k * 7) % len(names)] for k in range(len(names))])
+    for palette in ("nine", "many"):
+        cloud = map_explorer.explore((result,), ("",), None, palette)
+        by_class = {name: tuple(hue) for name, hue in zip(cloud.classes, cloud.colours.tolist(), strict=True)}
+        if palette == "nine":
+            assert {name for name, hue in by_class.items() if hue != GREY} == {f"class {k}" for k in range(4, 13)}
+        for colour in ("label", "prediction"):
+            for key in result.figure(palette=palette, colour=colour).panels[0].legend:
+                assert by_class.get(key.name, GREY) == key.colour
+            shown = result.figure(palette=palette, colour=colour, thumbnails=True)
+            assert ("Light grey: 6 other classes." in shown.panels[0].caption) == (palette == "nine")
+        page = result.figure(palette=palette).encode("html").decode()
+        for hue in by_class.values():
+            assert "#{:02x}{:02x}{:02x}".format(*hue) in page
 
 
 def test_labels_that_the_model_does_not_know_are_neither_right_nor_wrong(stub):

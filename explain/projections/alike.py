@@ -22,8 +22,8 @@ def first_alike(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
     count, size = vectors.shape
     weights = 1 / _sizes(vectors[:: 1 + count // _SOME])
     # Vectors that are alike lie as near each other along any line, and along one they can be sorted.
-    line: NDArray[np.float64] = np.random.default_rng(0).normal(size=size)
-    line = line * weights / np.linalg.norm(line)
+    line = np.random.default_rng(0).normal(size=(size,))
+    line *= weights / np.linalg.norm(line)
     along = np.concatenate([vectors[at : at + _ROWS].astype(np.float64) @ line for at in range(0, count, _ROWS)])
     leaders = _leaders(vectors, weights, along, np.argsort(along, kind="stable"), SAME * size**0.5)
     lowest = np.full(count, count)

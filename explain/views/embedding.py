@@ -15,6 +15,7 @@ from PIL import Image
 from ..errors import BadFile, BadValue, shorten
 from ..explorer import Thumbs
 from ..figure import VERSION, Figure, Plot, versions
+from ..figure.palette import MOST, PALETTES
 from ..index import Index
 from ..index.search import directions, nearest
 from ..isolate import isolate
@@ -184,6 +185,12 @@ def render(
         str,
         Choices(*map_plot.COLOURS, help="class is the label where it is known", more="a column of the pictures' table"),
     ] = "class",
+    palette: Annotated[
+        str,
+        Choices(
+            *PALETTES, help=f"of more than ten classes the nine, or up to {MOST}, most frequent have a colour each"
+        ),
+    ] = PALETTES[0],
     names: Annotated[bool, Choices(True, False, help="class names in the map")] = True,
     legend: Annotated[bool, Choices(True, False, help="class names with counts under it")] = True,
     thumbnails: Annotated[bool, Choices(True, False, help="pictures instead of dots, where there is room")] = False,
@@ -192,7 +199,7 @@ def render(
     tilt: Annotated[float, Range(-90, 90, help="of a map in three dimensions, in degrees")] = 20.0,
 ) -> Figure:
     """The map with a point for each picture. `thumbs` are the pictures', in the map's order, where they are at hand."""
-    look = map_plot.Look(colour, names, legend, size, turn, tilt)
+    look = map_plot.Look(colour, names, legend, size, turn, tilt, palette)
     known = result.facts
     note = [result.caveat]
     if "explained_variance" in known:
@@ -219,7 +226,7 @@ def render(
         table=result.table,
         alt=f"{title}, coloured by {map_plot.coloured_by(result, colour)}.",
         bundle=tensorboard.tensorboard(result),
-        page=lambda figure: map_explorer.offline(result, thumbs, figure),
+        page=lambda figure: map_explorer.offline(result, thumbs, figure, palette),
     )
 
 
