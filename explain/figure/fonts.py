@@ -1,7 +1,7 @@
 """Fonts: which one of this machine draws a character that a figure's own font lacks.
 
 A character is drawn by the first font that has it, in an order that depends on the machine alone. Text is shaped by
-matplotlib (HarfBuzz and FriBidi, from 3.11 on): ligatures, marks and what runs from right to left are as they should be.
+matplotlib (HarfBuzz and FriBidi, from 3.11 on): ligatures, marks and what runs from right to left are right.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def unseen(texts: Iterable[str]) -> str:
         return ""
     scripts = ", ".join(list(dict.fromkeys(map(_script, boxes)))[:5])
     return (
-        f"No font of this machine has {len(boxes)} characters of this figure ({scripts}; such as U+{ord(boxes[0]):04X}): "
+        f"No font of this machine has {len(boxes)} characters of this figure ({scripts}; U+{ord(boxes[0]):04X} first): "
         "they are boxes here. The Noto fonts have them; SVG and HTML are shown by their reader's fonts."
     )
 
@@ -103,8 +103,8 @@ def _holds(has: NDArray[np.uint32], code: int) -> bool:
 
 @lru_cache(1)
 def _faces() -> tuple[_Face, ...]:
-    """The machine's fonts, one face of each family, those like the figure's own first; all are made known to matplotlib,
-    whose own list may be older than they."""
+    """The machine's fonts, one face of each family, those like the figure's own first; all are made known to
+    matplotlib, whose own list may be older than they."""
     from matplotlib import font_manager
     from matplotlib.ft2font import FT2Font
 
