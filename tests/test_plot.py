@@ -13,7 +13,6 @@ from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from explain.errors import Unknown
-
 from explain.figure import (
     FACTS_OPEN,
     FORMATS,

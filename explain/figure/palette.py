@@ -67,8 +67,8 @@ def class_colours(counts: Sequence[int] | NDArray[np.int64], palette: str = "nin
 
 @lru_cache(1)
 def _many() -> Pixels:
-    """Those of CLASSES but for the grey, and then ever the one farthest from all before it, from OTHER and the papers, as
-    every kind of eye sees them. Distances are those of OKLab (Ottosson 2020).
+    """Those of CLASSES but for the grey, and then ever the one farthest from all before it, from OTHER and the papers,
+    as every kind of eye sees them. Distances are those of OKLab (Ottosson 2020).
     """
     steps = np.linspace(0, 255, 22).round().astype(np.uint8)
     all_of_them = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(-1, 3)

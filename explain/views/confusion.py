@@ -245,8 +245,8 @@ def render(
         int, Range(2, 200, help="classes in the matrix, the most confused; numbers fit beside 23 others")
     ] = 40,
 ) -> Figure:
-    """The matrix with true classes downwards, the pairs confused most often, recall and precision by class, or the worst
-    mistakes as pictures."""
+    """The matrix with true classes downwards, the pairs confused most often, recall and precision by class, or the
+    worst mistakes as pictures."""
     model, data = result.facts["model"], f"{result.facts['data']}{only(result.facts)}"
     table = result.table
     arrays: dict[str, NDArray[Any]] = {"counts": result.counts}
@@ -288,7 +288,7 @@ def _matrix(result: Confusion, numbers: str, most: int) -> Chart:
         counts = np.hstack([inside, counts[shown].sum(1, keepdims=True) - inside.sum(1, keepdims=True)])
         caption += (
             f" The {len(shown)} of {len(classes):,} classes that are confused most often; {held:,} of all {wrong:,} "
-            f"mistakes are between these. The last column is all other predictions; all rows and columns are in the CSV."
+            "mistakes are between these. The last column is all other predictions; the CSV has all rows and columns."
         )
         classes = tuple(classes[k] for k in shown)
         names = (*classes, OTHERS)
