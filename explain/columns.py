@@ -27,6 +27,11 @@ class Column:
     groups: tuple[str, ...] = ()
 
     @property
+    def counts(self) -> NDArray[np.int64]:
+        """How many pictures each group has."""
+        return np.bincount(self.values[self.values >= 0].astype(np.int64), minlength=len(self.groups))
+
+    @property
     def span(self) -> tuple[float, float]:
         """Lowest and highest number."""
         return float(np.nanmin(self.values)), float(np.nanmax(self.values))

@@ -20,6 +20,8 @@ from explain.data import ImageSet
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.explorer import Thumbs
 from explain.figure import FORMATS, read_facts
+from explain.figure.palette import MOST
+from explain.figure.palette import OTHER as GREY
 from explain.index import Index
 from explain.index.search import nearest
 from explain.index.thumbnails import thumbnails
@@ -27,7 +29,7 @@ from explain.projections import representation
 from explain.projections.projection import project
 from explain.projections.representation import represent
 from explain.views import activations, embedding
-from explain.views.parts import map_plot, tensorboard
+from explain.views.parts import map_explorer, map_plot, tensorboard
 from explain.workspace import kept
 
 COUNT = 120
@@ -191,6 +193,36 @@ def test_tensorboards_files_line_up(index, tsne, files):
     np.testing.assert_array_equal(cut, own)
 
 
+@pytest.mark.parametrize(("layer", "pooling"), [("conv2", "mean"), ("conv1", "flat"), ("fc1", "mean")])
+def test_tensorboards_vectors_are_those_of_the_maps_layer(index, layer, pooling):
+    result = embedding.compute(index, "pca", layer=layer, pooling=pooling, count=20)
+    archive = zipfile.ZipFile(io.BytesIO(result.figure().encode("zip")))
+    vectors = np.loadtxt(io.BytesIO(archive.read("vectors.tsv")), delimiter="\t")
+    for row, number in zip(vectors, result.images.tolist(), strict=True):
+        maps = activations.compute(index.model, index.images[number], layer).maps
+        wanted = maps.reshape(len(maps), -1).mean(1) if pooling == "mean" else maps.ravel()
+        np.testing.assert_allclose(row, wanted, rtol=1e-3, atol=1e-4)
+    assert f'tensor_name: "{layer}"' in archive.read("projector_config.pbtxt").decode()
+
+
+def test_only_the_pictures_drawn_go_through_a_layer(index):
+    seen = []
+    some = embedding.compute(index, "pca", layer="conv1", count=20, progress=lambda *told: seen.append(told))
+    assert ("pictures", 20) in {(words, total) for _, total, words in seen}
+    assert {total for _, total, words in seen if words == "pictures"} == {20}
+    assert len(some.images) == 20
+
+
+def test_what_was_done_otherwise_than_asked_for_is_said(index, tsne):
+    fewer = embedding.compute(index, "tsne", count=31, iterations=50)
+    assert fewer.facts["perplexity_used"] == 10
+    for told in (fewer.figure().note, fewer.summary):
+        assert "Perplexity 10 instead of 30: no more than a third of 30 others." in told
+    near = embedding.compute(index, "umap", count=9)
+    assert "8 neighbours instead of 15" in near.figure().note
+    assert "instead of" not in tsne.figure().note
+
+
 @pytest.mark.parametrize("count", [1, 2, 10_000, 70_000, 10**6])
 def test_a_sprite_is_never_larger_than_a_browser_takes(count):
     side = tensorboard._sprite_side(count)
@@ -207,6 +239,63 @@ def test_a_picture_of_the_index_lies_at_its_own_point(index, pca):
         placed = embedding.project_point(pca, index.images[number])
         np.testing.assert_allclose(placed.place, pca.points[number], atol=1e-4)
         assert placed.nearest[0] == number
+
+
+COPIES = [3, 9, 15, 20, 25, 29]
+
+
+@pytest.fixture(scope="module")
+def copies(lenet, tmp_path_factory):
+    """Thirty pictures, six of which are one."""
+    place = tmp_path_factory.mktemp("copies")
+    for number in range(30):
+        explain.open_picture(f"fashion-mnist/{3 if number in COPIES else number}").save(place / f"{number:02}.png")
+    return explain.build_index(lenet, place, out=tmp_path_factory.mktemp("index"))
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [("pca", {}), ("tsne", {"iterations": 50}), ("tsne", {"iterations": 50, "metric": "cosine"}), ("umap", {})],
+)
+def test_equal_pictures_share_one_spot_and_are_placed_there(copies, method, options, monkeypatch):
+    noise = 1 + 1e-7 * np.random.default_rng(0).normal(size=copies.features.shape)  # of other batches
+    noisy = (copies.features * noise).astype(np.float32)
+    monkeypatch.setattr(type(copies), "features", property(lambda _: noisy))
+    result = embedding.compute(copies, method, **options)
+    np.testing.assert_array_equal(result.points[COPIES], np.tile(result.points[3], (6, 1)))
+    assert len(np.unique(result.points, axis=0)) == 25
+    assert result.facts["distinct"] == 25
+    assert "5 of 30 pictures are equal to another one" in result.figure().note
+    np.testing.assert_array_equal(result.trust[COPIES], np.tile(result.trust[3], 6))
+    assert (result.kept[COPIES] == 1).all(), "the five nearest of each are its equals"
+    for number in (9, 29, 11):
+        placed = embedding.project_point(result, copies.images[number])
+        np.testing.assert_allclose(placed.place, result.points[number], atol=1e-4)
+
+
+def test_only_the_picture_itself_is_taken_for_it(index, monkeypatch):
+    """By the cosine one at a small angle is another, and one without any feature has no angle."""
+    result = embedding.compute(index, "tsne", **QUICK, metric="cosine", pca_first=False)
+    away = []
+    for number in range(0, COUNT, 9):
+        near = index.features[number].astype(np.float64)
+        near[np.argsort(-near)[:9]] *= 1 + 1e-3 * np.arange(9)
+        monkeypatch.setattr(type(index), "embed", lambda *_, near=near: near.astype(np.float32))
+        placed = embedding.project_point(result, index.images[number])
+        assert placed.nearest[0] == number
+        np.testing.assert_array_equal(placed.place, np.median(result.points[placed.nearest], axis=0))
+        away.append(np.abs(placed.place - result.points[number]).max())
+    assert max(away) > 1e-3
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_a_picture_without_features_lies_with_its_like(stub, metric, monkeypatch):
+    features = np.random.default_rng(1).normal(size=(40, 6))
+    features[17] = 0
+    result = stub(["a", "b"] * 20, features=features, method="tsne", iterations=50, metric=metric)
+    monkeypatch.setattr(Stub, "embed", lambda *_: np.zeros(6, np.float32), raising=False)
+    monkeypatch.setattr(embedding, "prepare", lambda *_: SimpleNamespace(crop=np.zeros((4, 4, 3), np.uint8), facts={}))
+    np.testing.assert_array_equal(embedding.project_point(result, None).place, result.points[17])
 
 
 def test_without_axes_a_place_is_amid_the_nearest(index, tsne):
@@ -338,9 +427,9 @@ class Stub:
 def stub(monkeypatch):
     monkeypatch.setattr("explain.views.parts.result.index_facts", lambda index: index.facts)
 
-    def stub(labels, predictions=None, features=None, **options):
+    def stub(labels, predictions=None, features=None, known=None, method="pca", **options):
         features = np.random.default_rng(1).normal(size=(len(labels), 6)) if features is None else features
-        return embedding.compute(Stub(features, labels, predictions or labels, **options), "pca")
+        return embedding.compute(Stub(features, labels, predictions or labels, known), method, **options)
 
     return stub
 
@@ -388,15 +477,40 @@ def test_strange_names_stay_harmless_in_every_format(stub):
     assert {line.count("\t") for line in lines} == {3}
 
 
-def test_one_class_and_five_hundred(stub):
-    for classes in (1, 500):
-        result = stub([f"class {k % classes}" for k in range(600)])
-        figure = result.figure()
-        assert all(figure.encode(name, width_mm=100, dpi=60) for name in figure.formats)
-        keys = figure.panels[0].legend
-        assert len(keys) == min(classes, map_plot.LEGEND + 1)
-        assert sum(key.count for key in keys) == 600
-    assert keys[-1].name == "and 480 more classes"
+@pytest.mark.parametrize(("palette", "own"), [("nine", 9), ("many", MOST)])
+@pytest.mark.parametrize("classes", [1, 10, 11, 27, 500])
+def test_a_legend_says_what_every_colour_means(stub, classes, palette, own):
+    """No two of its keys look the same, and it counts all pictures, whatever their classes and however many."""
+    result = stub([f"class {k % classes}" if k < 680 else None for k in range(700)])
+    figure = result.figure(palette=palette)
+    assert all(figure.encode(name, width_mm=100, dpi=60) for name in figure.formats)
+    keys = figure.panels[0].legend
+    named = classes if classes <= 10 else min(own, classes)
+    rest = classes - named
+    wanted = [f"{rest} other classes"] * (rest > 0) + [map_plot.UNLABELLED]
+    assert sorted(key.name for key in keys[named:]) == sorted(wanted)
+    assert len({key.colour for key in keys}) == len(keys)
+    assert sum(key.count for key in keys) == 700
+    drawn = {tuple(colour) for colour in figure.panels[0].colours.tolist()}
+    assert drawn == {key.colour for key in keys}
+
+
+def test_the_explorer_and_the_figures_have_one_palette(stub):
+    names = [f"class {k}" for k in range(15)] * 6 + [f"class {k}" for k in range(4, 13)] * 5
+    result = stub(names, [names[(k * 7) % len(names)] for k in range(len(names))])
+    for palette in ("nine", "many"):
+        cloud = map_explorer.explore((result,), ("",), None, palette)
+        by_class = {name: tuple(hue) for name, hue in zip(cloud.classes, cloud.colours.tolist(), strict=True)}
+        if palette == "nine":
+            assert {name for name, hue in by_class.items() if hue != GREY} == {f"class {k}" for k in range(4, 13)}
+        for colour in ("label", "prediction"):
+            for key in result.figure(palette=palette, colour=colour).panels[0].legend:
+                assert by_class.get(key.name, GREY) == key.colour
+            shown = result.figure(palette=palette, colour=colour, thumbnails=True)
+            assert ("Light grey: 6 other classes." in shown.panels[0].caption) == (palette == "nine")
+        page = result.figure(palette=palette).encode("html").decode()
+        for hue in by_class.values():
+            assert "#{:02x}{:02x}{:02x}".format(*hue) in page
 
 
 def test_labels_that_the_model_does_not_know_are_neither_right_nor_wrong(stub):
@@ -410,7 +524,7 @@ def test_labels_that_the_model_does_not_know_are_neither_right_nor_wrong(stub):
 
 @pytest.mark.parametrize(
     ("features", "words"),
-    [(np.ones((20, 4)), "all equal"), (np.where(np.arange(20)[:, None] == 3, np.nan, np.eye(20)), "1 pictures")],
+    [(np.ones((20, 4)), "all equal"), (np.where(np.arange(20)[:, None] == 3, np.nan, np.eye(20)), "1 of 20 pictures")],
 )
 def test_features_that_say_nothing_are_refused(stub, features, words):
     with pytest.raises(BadValue, match=words):

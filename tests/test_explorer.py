@@ -81,13 +81,25 @@ def test_a_tables_columns_travel():
     for told, numbers in zip(said["groups"], found["groups"], strict=True):
         back = [None if k == 65535 else told["names"][k] for k in numbers.tolist()]
         assert back == (texts | {"many": [f"x{k}" for k in range(40)]})[told["name"]]
-        assert len(told["colours"]) == len(told["names"])
     (told,) = said["numbers"]
     assert (told["name"], told["low"], told["high"]) == ("length", -3.0, 55.5)
     back = told["low"] + found["numbers"][0] / 254 * (told["high"] - told["low"])
     known = np.arange(40) != 7
     assert np.abs(back - (1.5 * np.arange(40) - 3))[known].max() <= 58.5 / 254 / 2 + 1e-9
     assert found["numbers"][0][7] == 255
+
+
+def test_groups_of_columns_have_colours_as_classes_have():
+    """And other colours are of the same pictures: what was picked stays so."""
+    column = columns_of({"many": [f"x{min(k // 3, 20)}" for k in range(80)]})["many"]
+    for palette, own in (("nine", 9), ("many", 21)):
+        sent = cloud(80, columns=(column,), palette=palette)
+        told = describe(sent, lambda *_: "", "")
+        assert sent.identity == cloud(80, columns=(column,)).identity
+        (hues,) = told["columns"]
+        assert len(hues) == 21
+        assert sum(hue != told["other"] for hue in hues) == len(set(hues) - {told["other"]}) == own
+        assert hues[column.groups.index("x20")] != told["other"], "the most frequent"
 
 
 @pytest.mark.parametrize("axes", [(2,), (3,), (2, 3)])

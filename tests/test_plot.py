@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from skimage.color import rgb2lab
+from skimage.color import deltaE_ciede2000, rgb2lab
 
+from explain.errors import Unknown
 from explain.figure import (
     FACTS_OPEN,
     FORMATS,
@@ -28,8 +29,10 @@ from explain.figure import (
 from explain.figure.canvas import MAX_MARKS
 from explain.figure.facts import facts_line
 from explain.figure.layout import LEADING, lay_out
+from explain.figure.palette import MOST, OTHER
 from explain.figure.text import measure
 from explain.images import VISIONS, seen_as
+from explain.images.colours import contrast, oklab
 
 AWKWARD = "$\\frac$ <b>&amp; \x00\x08\x1b ]]> 😀 \ud800 \u202e \ufffe $x_1^$ 漢字"
 FACTS = {"model": "net", "seed": 0}
@@ -39,7 +42,7 @@ rng = np.random.default_rng(0)
 
 def plot(n=300, classes=12, **changes):
     rng = np.random.default_rng(n)
-    colours, shapes = class_colours(classes)
+    colours, shapes = class_colours(np.ones(classes), "many")
     points, which = rng.normal(size=(n, 2)), rng.integers(0, classes, n)
     given = {
         "points": points,
@@ -258,26 +261,54 @@ def test_inconsistent_plots_are_refused():
 # Palette
 
 
-@pytest.mark.parametrize("count", [0, 1, 10, 11, 50, 500])
-def test_classes_have_colours_and_shapes_of_their_own(count):
-    colours, shapes = class_colours(count)
+@pytest.mark.parametrize("count", [0, 1, 10, 11, MOST, MOST + 1, 500])
+@pytest.mark.parametrize(("palette", "own"), [("nine", 9), ("many", MOST)])
+def test_no_two_classes_have_one_colour_but_for_the_others(count, palette, own):
+    counts = np.random.default_rng(0).permutation(count) // 2  # some are met as often
+    colours, shapes = class_colours(counts, palette)
     assert (colours.shape, shapes.shape) == ((count, 3), (count,))
-    assert len({(*colour, shape) for colour, shape in zip(colours.tolist(), shapes.tolist(), strict=True)}) == min(
-        count, 50
-    )
-    assert not shapes[:10].any()
+    assert (colours.dtype, shapes.dtype) == (np.uint8, np.uint8)
+    other = (colours == OTHER).all(1)
+    assert len(np.unique(colours[~other], axis=0)) == (~other).sum() == (count if count <= 10 else min(own, count))
+    assert not shapes[other].any()
+    if other.any():
+        assert counts[~other].min() >= counts[other].max(), "the most frequent"
+    assert not class_colours(counts, "nine")[1].any()
+    with pytest.raises(Unknown, match="nine, many"):
+        class_colours(counts, "lots")
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+@pytest.mark.parametrize("count", [11, 18, MOST])
+def test_many_colours_differ_for_every_eye_and_stand_out_from_both_papers(vision, count):
+    colours, _ = class_colours(np.ones(count), "many")
+    lab = rgb2lab(seen_as(np.vstack([colours, [OTHER]]).astype(np.uint8)[None], vision) / 255)[0]
+    apart = deltaE_ciede2000(lab[:, None], lab[None])[~np.eye(len(lab), dtype=bool)].min()
+    least = {"all colours": 11, "greyscale": 0}.get(vision, 5)  # in greyscale names and shapes tell them apart
+    assert apart >= least, f"{vision}: the nearest two are {apart:.1f} apart"
+    for paper in ((255, 255, 255), (14, 17, 23)):
+        assert contrast(colours, paper).min() >= 1.5
+
+
+def test_oklab_and_contrast_are_those_of_their_papers():
+    """Ottosson's own examples are in XYZ; those of sRGB are worked out in CSS Color 4. Contrasts are WCAG's."""
+    found = oklab(np.array([[255, 255, 255], [255, 0, 0], [0, 0, 255], [0, 0, 0]], np.uint8))
+    wanted = [[1, 0, 0], [0.62796, 0.22486, 0.12585], [0.45201, -0.03246, -0.31153], [0, 0, 0]]
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    assert contrast(np.array([0, 0, 0], np.uint8), (255, 255, 255)) == pytest.approx(21)
+    assert contrast(np.array([119, 119, 119], np.uint8), (255, 255, 255)) == pytest.approx(4.48, abs=0.01)
 
 
 def test_class_colours_are_those_of_petroff():
     import matplotlib
 
-    ours = {tuple(colour) for colour in class_colours(10)[0].tolist()}
+    ours = {tuple(colour) for colour in class_colours(np.ones(10))[0].tolist()}
     assert ours == {tuple(round(255 * c) for c in colour) for colour in matplotlib.color_sequences["petroff10"]}
 
 
 @pytest.mark.parametrize("vision", VISIONS)
 def test_eight_classes_stay_apart_in_every_vision(vision):
-    lab = rgb2lab(seen_as(class_colours(8)[0][None], vision) / 255)[0]
+    lab = rgb2lab(seen_as(class_colours(np.ones(8))[0][None], vision) / 255)[0]
     apart = min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(lab, 2))
     # In greyscale eight colours of middling lightness cannot keep apart; the names in the map do that.
     least = {"all colours": 30, "greyscale": 2, "tritanopia": 20}.get(vision, 15)
@@ -285,7 +316,7 @@ def test_eight_classes_stay_apart_in_every_vision(vision):
 
 
 def test_neighbouring_classes_differ_in_lightness():
-    lightness = rgb2lab(class_colours(8)[0][None] / 255)[0, :, 0]
+    lightness = rgb2lab(class_colours(np.ones(8))[0][None] / 255)[0, :, 0]
     assert np.abs(np.diff(lightness)).min() > 15
 
 

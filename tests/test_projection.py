@@ -86,12 +86,158 @@ def test_twins_and_features_that_never_vary(method):
     assert np.isfinite(points).all()
 
 
+# ------------------------------------------------------------ odd data: a right map or one sentence, for every method
+
+NOISE = 1 + 1e-7 * np.random.default_rng(5).normal(size=(40, 16))  # that of equal pictures in other batches
+BASE = np.random.default_rng(4).normal(size=(40, 16)) * 3 + 2
+EQUAL = np.arange(40)  # which picture each is equal to
+EQUAL[11:16] = 10
+
+ODD = {
+    "equal pictures": (BASE[EQUAL], EQUAL),
+    "equal but for rounding": (BASE[EQUAL] * NOISE, EQUAL),
+    "half of them equal": (BASE[EQUAL := np.where(np.arange(40) % 2, 0, np.arange(40))] * NOISE, EQUAL),
+    "one feature": (BASE[:, :1], None),
+    "one feature in float16": (BASE[:, :1].astype(np.float16), None),
+    "two features": (BASE[:, :2], None),
+    "one that varies": (np.where(np.arange(16) == 3, BASE, 1.0), None),
+    "float16": (BASE.astype(np.float16), None),
+    "integers": (np.rint(10 * BASE).astype(np.int64), None),
+    "maps": (BASE.reshape(40, 4, 2, 2), None),
+    "large": (BASE * 1e18, None),
+    "larger": (BASE * 1e37, None),
+    "tiny": (BASE * 1e-30, None),
+    "one huge column": (np.where(np.arange(16) == 3, 1e18 * BASE, BASE), None),
+    "one huge picture": (np.where(np.arange(40)[:, None] == 3, 1e18, BASE), None),
+    "zero pictures": (np.where(np.arange(40)[:, None] < 3, 0.0, BASE), np.where(np.arange(40) < 3, 0, np.arange(40))),
+    "only signs": (np.sign(BASE), None),
+    "three that differ": (BASE[np.arange(40) % 3], np.arange(40) % 3),
+}
+NONE = {
+    "no picture": (BASE[:0], "at least 3 pictures; there are 0"),
+    "one picture": (BASE[:1], "at least 3 pictures; there are 1"),
+    "two pictures": (BASE[:2], "at least 3 pictures; there are 2"),
+    "all equal": (BASE[[0] * 6], "all equal"),
+    "all equal but for rounding": (BASE[[0] * 6] * NOISE[:6], "1 differ.* by more than rounding.* at least 3"),
+    "two that differ": (BASE[np.arange(40) % 2] * NOISE, "2 differ"),
+    "no feature": (BASE[:, :0], "all equal"),
+    "NaN": (np.where(np.arange(40)[:, None] == 3, np.nan, BASE), "1 of 40 pictures are not finite"),
+    "infinite": (np.where(np.arange(40)[:, None] < 3, np.inf, BASE), "3 of 40 pictures are not finite"),
+    "beyond float32": (BASE * 1e300, "not finite numbers of float32"),
+}
+
+
+def ways(method):
+    """Its own default, and all that its options of distance may be."""
+    options = PROJECTIONS[method].options
+    yield {}
+    if "metric" in options:
+        yield {"metric": "cosine", "pca_first": False}
+        yield {"metric": "cosine", "pca_first": True}
+
+
+@pytest.mark.parametrize("case", ODD)
+@pytest.mark.parametrize("method", PROJECTIONS)
+def test_odd_features_have_a_map_on_which_equal_pictures_share_one_spot(method, case):
+    vectors, equal = ODD[case]
+    for way in ways(method):
+        if "metric" in way and vectors[0].size == 1:
+            with pytest.raises(BadValue, match="2 differ in direction"):  # forwards and backwards
+                project(method, vectors, **FEW[method], **way)
+            continue
+        found = project(method, vectors, **FEW[method], **way)
+        assert found.points.shape == (40, 2)
+        assert np.isfinite(found.points).all()
+        assert np.ptp(found.points, 0).max() > 0
+        if equal is None:
+            continue
+        assert found.facts["distinct"] == len(np.unique(equal))
+        np.testing.assert_array_equal(found.first, equal)
+        np.testing.assert_array_equal(found.points, found.points[equal])
+        assert len(np.unique(found.points, axis=0)) == len(np.unique(equal)), "others have places of their own"
+
+
+@pytest.mark.parametrize("case", NONE)
+@pytest.mark.parametrize("method", PROJECTIONS)
+def test_what_has_no_map_is_told_in_one_sentence(method, case):
+    vectors, words = NONE[case]
+    for way in ways(method):
+        with pytest.raises(BadValue, match=words) as refused:
+            project(method, vectors, **FEW[method], **way)
+        assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("method", PROJECTIONS)
+def test_the_unit_of_the_features_changes_no_map(method):
+    for way in ways(method):
+        plain = project(method, BASE, **FEW[method], **way).points
+        for power in (-90, 60, 115):
+            scaled = project(method, np.ldexp(BASE.astype(np.float32), power), **FEW[method], **way).points
+            np.testing.assert_array_equal(np.ldexp(scaled, -power) if method == "pca" else scaled, plain)
+
+
+@pytest.mark.parametrize("method", [name for name in PROJECTIONS if "metric" in PROJECTIONS[name].options])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_cosine_is_of_whole_angles_whatever_is_done_first(method, first):
+    """Angles do not change with lengths, but with features that are the same for all, and with where zero is."""
+    vectors, _ = clusters(size=80)
+    options = {**QUICK[method], "metric": "cosine", "pca_first": first}
+    points = project(method, vectors + 3, **options).points
+    lengths = 2.0 ** np.random.default_rng(0).integers(-8, 8, (150, 1))
+    np.testing.assert_array_equal(project(method, (vectors + 3) * lengths, **options).points, points)
+    fixed = project(method, np.hstack([vectors + 3, np.full((150, 1), 1000.0)]), **options).points
+    assert not np.allclose(fixed, points, atol=0.1)
+    assert fidelity(vectors + 3, points, 5, "cosine").share_kept > fidelity(vectors + 3, fixed, 5, "cosine").share_kept
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_nearest_by_the_metric_before_and_after_pca_are_the_same(metric, monkeypatch):
+    """Where the components keep all variance, the neighbours that a method is given are those of the vectors."""
+    heard = []
+    real = projection._neighbours
+    monkeypatch.setattr(projection, "_neighbours", lambda *given: heard.append(real(*given)) or heard[-1])
+    vectors = np.random.default_rng(1).normal(size=(60, 300)) * np.linspace(0, 9, 60)[:, None] + 4
+    monkeypatch.setattr(projection, "COMPONENTS", 59)
+    for first in (False, True):
+        project("tsne", vectors, **FEW["tsne"], metric=metric, pca_first=first)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    wanted = 1 - unit @ unit.T if metric == "cosine" else np.linalg.norm(vectors[:, None] - vectors, axis=2)
+    wanted = np.sort(wanted, 1)[:, 1:]
+    scale = 1 if metric == "cosine" else 2.0 ** np.frexp(np.abs(vectors).max())[1]
+    scale = scale if metric == "euclidean" else 4.0 ** np.frexp(np.abs(unit).max())[1]
+    for _, distances in heard:
+        np.testing.assert_allclose(distances * scale, wanted[:, : distances.shape[1]], rtol=1e-3, atol=1e-5)
+
+
+def test_trust_is_not_measured_where_it_has_no_meaning():
+    vectors, _ = clusters()
+    points = project("pca", vectors).points
+    for wrong in (np.nan, np.inf):
+        broken = points.copy()
+        broken[:4] = wrong
+        with pytest.raises(BadValue, match="4 points of the map are not finite"):
+            fidelity(vectors, broken)
+        with pytest.raises(BadValue, match="150 feature vectors are not finite"):
+            fidelity(np.full_like(vectors, wrong), points)
+
+
+def test_equal_pictures_do_not_make_a_map_less_trusted():
+    flat = np.random.default_rng(0).normal(size=(50, 2))
+    many = flat[np.arange(200) % 50] + 1e6  # where squares have lost the digits that tell equal ones apart
+    for metric in ("euclidean", "cosine"):
+        map_of = many if metric == "euclidean" else many / np.linalg.norm(many, axis=1, keepdims=True)
+        assert fidelity(many, map_of, 2, metric).trustworthiness > 0.9999
+    far = np.vstack([flat, [[1e9, 1e9]]])  # one alone does not blur the others
+    assert fidelity(far, far, 5).trustworthiness == 1
+    assert fidelity(far, np.random.default_rng(1).permutation(far), 5).trustworthiness < 0.7
+
+
 @pytest.mark.parametrize(
     ("vectors", "options", "words"),
     [
         (np.ones((2, 4)), {}, "at least 3"),
         (np.ones((50, 4)), {}, "all equal"),
-        (np.where(np.eye(50), np.nan, 1.0), {}, "50 pictures are not finite"),
+        (np.where(np.eye(50), np.nan, 1.0), {}, "50 of 50 pictures are not finite"),
         (clusters()[0], {"perplexity": 1}, "outside 2 to 500"),
         (clusters()[0], {"perplexity": "many"}, "perplexity='many' is not a number"),
         (clusters()[0], {"metric": "taxi"}, "euclidean"),

@@ -17,11 +17,12 @@ from torch.nn import functional as F
 import explain
 from explain.attribution import METHODS
 from explain.errors import BadValue, NotSupported
-from explain.figure.palette import area_colours
+from explain.figure.palette import MOST, OTHER
 from explain.images import outline
 from explain.network.region import Region
 from explain.trust.curves import curves
 from explain.trust.question import private
+from explain.views import segmentation
 from explain.views.parts.picture import prepare
 from explain.views.parts.saliency_map import ask
 
@@ -321,10 +322,20 @@ def test_torchvisions():
         assert np.array_equal(explain.segmentation(model, picture()).labels, net(batch)["out"].argmax(1)[0].numpy())
 
 
-def test_areas_have_colours_of_their_own():
-    colours = area_colours(30)
-    assert len(np.unique(colours, axis=0)) == 30
-    assert (colours[:10] == area_colours(10)).all()
+def test_areas_have_colours_of_their_own_and_the_smallest_none():
+    classes = tuple(f"class {k}" for k in range(40))
+    labels = np.repeat(np.arange(40), np.arange(40, 0, -1))[None]
+    for few in (labels % 10, labels % MOST, labels):
+        crop = np.zeros((*few.shape, 3), np.uint8)
+        result = segmentation.Segmentation(few, np.ones(few.shape, np.float32), crop, classes, {"model": "net"})
+        figure = segmentation.render.__wrapped__(result, opacity=1.0)
+        drawn = figure.panels[1].image[0]
+        hues = [{tuple(hue) for hue in drawn[few[0] == k].tolist()} for k in result.present]
+        assert {len(hue) for hue in hues} == {1}
+        own = [hue for hue in hues if hue != {OTHER}]
+        assert len({tuple(hue) for hue in own}) == len(own) == min(len(hues), MOST)
+        assert hues[: len(own)] == own, "the largest"
+        assert (f"The {40 - MOST} smallest are light grey" in figure.note) == (len(hues) == 40)
 
 
 def test_an_outline_lies_within_and_reaches_around():

@@ -233,10 +233,68 @@ def test_numbers_stand_in_cells_of_few_classes_only(result):
     counts = np.eye(100, dtype=np.int64)
     names, ones = tuple(f"class {k}" for k in range(100)), np.ones(100)
     large = dataclasses.replace(result, counts=counts, classes=names, recall=ones, precision=ones)
-    (chart,) = large.figure().panels
+    (chart,) = large.figure(most=100).panels
     assert not chart.cells
     assert len(chart.lines) == 100
+    assert "classes that" not in chart.caption
     assert large.figure().encode("png", dpi=60)
+
+
+@pytest.fixture
+def thousand(result):
+    """A thousand classes, each right 40 times and four times anything, and some pairs that are confused."""
+    counts = np.diag(np.full(1000, 40))
+    rng = np.random.default_rng(0)
+    for k in range(1000):
+        np.add.at(counts[k], rng.choice(np.delete(np.arange(1000), k), 4, replace=False), 1)
+    for true, taken, times in ((903, 7, 9), (7, 903, 8), (500, 501, 12), (44, 45, 6), (12, 13, 1)):
+        counts[true, taken] += times
+    names, ones = tuple(f"class {k}" for k in range(1000)), np.ones(1000)
+    return dataclasses.replace(result, counts=counts, classes=names, recall=ones, precision=ones)
+
+
+def test_of_a_thousand_classes_the_most_confused_are_to_be_read(thousand):
+    counts = thousand.counts
+    for most in (2, 6, 20, 40):
+        figure = thousand.figure(most=most, numbers="pictures")
+        (chart,) = figure.panels
+        shown = [int(name.split()[1]) for _, name in sorted(chart.y_ticks, reverse=True)]
+        assert len(shown) == most
+        assert shown == sorted(shown)
+        assert set(shown) >= {500, 501} if most == 2 else {500, 501, 903, 7, 44, 45}
+        assert [name for _, name in chart.x_ticks] == [*(f"class {k}" for k in shown), "other classes"]
+        told = {(x, y): int(text.replace(",", "")) for x, y, text, _ in chart.cells}
+        if most <= 20:
+            for row, true in enumerate(shown):
+                cells = [told.get((column + 0.5, most - row - 0.5), 0) for column in range(most + 1)]
+                assert cells[:-1] == counts[true, shown].tolist()
+                assert sum(cells) == counts[true].sum(), "what is left out is in the last column"
+        inside = counts[np.ix_(shown, shown)]
+        held, wrong = inside.sum() - inside.trace(), counts.sum() - counts.trace()
+        assert f"The {most} of 1,000 classes" in chart.caption
+        assert f"{held:,} of all {wrong:,} mistakes" in chart.caption
+        assert len(figure.table["class"]) == 1000, "the CSV has all"
+    page = figure.encode("html").decode()
+    assert "The first 60 of 1,004 columns" in page
+    assert len(page) < 3_000_000
+
+
+def test_the_largest_confusions_come_first(thousand):
+    figure = thousand.figure(part="confusions")
+    table = figure.table
+    wrong = thousand.counts - np.diag(thousand.counts.diagonal())
+    assert len(table["class"]) == np.count_nonzero(wrong)
+    assert table["pictures"] == sorted(wrong[wrong > 0].tolist(), reverse=True)
+    number = {name: k for k, name in enumerate(thousand.classes)}
+    for true, taken, pictures, share in list(zip(*table.values(), strict=True))[::50]:
+        assert wrong[number[true], number[taken]] == pictures
+        assert share == pytest.approx(pictures / thousand.counts[number[true]].sum())
+    first = (table["class"][0], table["taken for"][0])
+    assert first == ("class 500", "class 501")
+    assert f"{first[0]} is taken for {first[1]} most often ({table['pictures'][0]} pictures" in thousand.sentence()
+    (chart,) = figure.panels
+    assert len(chart.y_ticks) == confusion.MOST_BARS
+    assert "The largest 20 of" in chart.caption
 
 
 def folder_of(tmp_path, names):

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from ..columns import Column
 from ..errors import BadValue, shorten
-from ..figure.palette import class_colours
+from ..figure.palette import PALETTES, class_colours
 from ..figure.text import clean
 
 __all__ = ["Cloud", "Mark", "Thumbs", "bytes_per_point", "media_type", "pack", "words"]
@@ -89,6 +89,7 @@ class Cloud:
     marks: tuple[Mark, ...] = ()
     judged: Array | None = None  # (C,) bool, classes that the network knows, where a label is right or wrong: or all
     columns: tuple[Column, ...] = ()  # what a table says besides; at most 63 of groups and 255 of numbers are shown
+    palette: str = PALETTES[0]  # of the groups of columns
 
     def __post_init__(self) -> None:
         n, c = len(self.files), len(self.classes)
@@ -134,6 +135,11 @@ class Cloud:
     def numbered(self) -> list[Column]:
         return [one for one in self.columns if not one.groups][:255]
 
+    @property
+    def column_colours(self) -> list[Array]:
+        """(C, 3) uint8 of each of `grouped`."""
+        return [class_colours(one.counts, self.palette)[0] for one in self.grouped]
+
     @cached_property
     def packed(self) -> bytes:
         """`pack(cloud)`, made once."""
@@ -162,12 +168,7 @@ class Cloud:
         named["classes"] = [plain(name) for name in self.classes]
         named["judged"] = [True] * len(self.classes) if self.judged is None else self.judged.tolist()
         named["groups"] = [
-            {
-                "name": plain(one.name),
-                "names": [plain(name) for name in one.groups],
-                "colours": [hexed(colour) for colour in class_colours(len(one.groups))[0].tolist()],
-            }
-            for one in self.grouped
+            {"name": plain(one.name), "names": [plain(name) for name in one.groups]} for one in self.grouped
         ]
         spans = [(plain(one.name), *one.span) for one in self.numbered]
         named["numbers"] = [{"name": name, "low": low, "high": high} for name, low, high in spans]
@@ -186,7 +187,7 @@ def pack(cloud: Cloud) -> bytes:
 
 def words(cloud: Cloud) -> bytes:
     """JSON of the files, the classes and the columns: {"files": [...], "classes": [...], "judged": [...], "groups":
-    [{"name", "names", "colours"}], "numbers": [{"name", "low", "high"}]}."""
+    [{"name", "names"}], "numbers": [{"name", "low", "high"}]}."""
     return cloud.worded
 
 

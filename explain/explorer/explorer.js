@@ -174,23 +174,26 @@ class Explorer {
     this.readTheme();
     const { cloud, words, data, colour, grouping } = this;
     const continuous = colour !== grouping;
-    const column = words.groups.find(({ name }) => COLUMN + name === grouping);
-    const shade = (hex) => rgb(...[1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
-    const palette = grouping === "verdict" ? [RIGHT, WRONG, GREY] : [...(column ?? data).colours.map(shade), GREY];
+    const at = words.groups.findIndex(({ name }) => COLUMN + name === grouping);
+    const [column, colours] = [words.groups[at], data.columns[at] ?? data.colours];
+    const parsed = (hex) => rgb(...[1, 3, 5].map((from) => parseInt(hex.slice(from, from + 2), 16)));
+    const shade = (hex) => (hex === data.other ? this.theme.other : parsed(hex));
+    const palette = grouping === "verdict" ? [RIGHT, WRONG, GREY] : [...colours.map(shade), GREY];
     const number = words.numbers.findIndex(({ name }) => COLUMN + name === colour);
     const groups = this.groups[grouping];
     this.tints = cloud.maps.map((map) => {
       const known = { confidence: cloud.confidence, trust: map.trust, kept: map.kept };
       const shares = number < 0 ? known[colour] : cloud.numbers[number];
       const tint = new Uint32Array(cloud.count);
-      const [numbers, colours] = continuous ? [shares, RAMP] : [groups, palette];
+      const [numbers, tints] = continuous ? [shares, RAMP] : [groups, palette];
       if (!numbers) return tint.fill(GREY);
-      for (let k = 0; k < tint.length; k++) tint[k] = colours[numbers[k]];
+      for (let k = 0; k < tint.length; k++) tint[k] = tints[numbers[k]];
       return tint;
     });
     const totals = tally(groups, null, palette.length);
     const names = grouping === "verdict" ? VERDICTS : [...(column?.names ?? words.classes), "unknown"];
-    const rows = palette.map((tint, k) => ({ name: names[k], colour: css(tint), total: totals[k] }));
+    const other = (k) => grouping !== "verdict" && colours[k] === data.other;
+    const rows = palette.map((tint, k) => ({ name: names[k], colour: css(tint), total: totals[k], other: other(k) }));
     const ends = !continuous ? null : number < 0 ? [0, 1] : [words.numbers[number].low, words.numbers[number].high];
     const key = JSON.stringify([rows, ends]);
     if (key !== this.legendKey || this.legend.hidden !== this.hidden[grouping]) {
@@ -252,6 +255,7 @@ class Explorer {
     this.theme = {
       background,
       paper: css(background),
+      other: luminance(background) < 0.5 ? OTHER_IN_THE_DARK : OTHER,
       text: style.color,
       primary: style.caretColor, // where explorer.css keeps it, worked out
       font: style.fontFamily,
@@ -259,9 +263,7 @@ class Explorer {
   }
 
   paint() {
-    if (!this.cloud) return;
-    this.readTheme();
-    this.request();
+    if (this.cloud) this.recolour();
   }
 
   // ---- frames: at most one for each of the screen's, and only after a change

@@ -76,7 +76,8 @@ class Legend {
     bar.putImageData(pixels, 0, 0);
   }
 
-  // rows: { name, colour, total } of each group; those without points are left out. ends: of a continuous field.
+  // rows: { name, colour, total, other } of each group; those without points are left out, and the others, which have
+  // no colour of their own, come last. ends: of a continuous field.
   build(rows, hidden, ends) {
     const continuous = ends !== null;
     this.hidden = hidden;
@@ -101,7 +102,12 @@ class Legend {
       button.title = "Click to hide or show; shift-click or double-click for this one only";
       return { ...row, button, nameNode: name, count };
     });
-    this.list.replaceChildren(...this.rows.filter(Boolean).map((row) => row.button));
+    const told = this.rows.filter(Boolean);
+    const others = continuous ? [] : told.filter((row) => row.other);
+    const heading = document.createElement("p");
+    heading.textContent = `${others.length} other classes, in grey`;
+    const own = told.filter((row) => !others.includes(row));
+    this.list.replaceChildren(...[...own, ...(others.length ? [{ button: heading }, ...others] : [])].map((row) => row.button));
     this.rename(rows.map((row) => row.name));
     this.press();
   }

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ..figure.palette import OTHER
 from ..figure.text import clean
 from .cloud import Cloud, hexed, media_type, pack, plain, words
 
@@ -46,6 +47,8 @@ def describe(cloud: Cloud, address: Callable[[bytes, str, str], str], alt: str, 
         "words": address(words(cloud), "application/json", "words"),
         "titles": [plain(title) for title in cloud.titles],
         "colours": [hexed(colour) for colour in cloud.colours.tolist()],
+        "columns": [[hexed(colour) for colour in colours.tolist()] for colours in cloud.column_colours],
+        "other": hexed(OTHER),
         "thumbs": thumbs
         and {
             "sheets": [address(file, media_type(file), f"sheet{k}") for k, file in enumerate(thumbs.sheets)],

@@ -11,6 +11,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from PIL.PngImagePlugin import PngInfo
 from ..errors import BadValue
 from .facts import MOST_FACTS, VERSION, facts_json
 from .figure import DPI, WIDTH_MM, Figure, between, export
+from .fonts import families, unseen
 from .layout import Dots, Page, lay_out
 from .panel import Pixels
 from .plot import SHAPES, Outline
@@ -106,7 +108,7 @@ def _described(figure: Figure) -> tuple[str, str, str, str]:
 
 def _vector(figure: Figure, width_mm: float, dpi: int, format: str, metadata: dict[str, Any]) -> bytes:
     file = io.BytesIO()
-    with _sheet(figure, width_mm, dpi) as (sheet, page, height):
+    with _sheet(figure, width_mm, dpi, boxes=format != "svg") as (sheet, page, height):
         (axes,) = sheet.axes
         for p in page.pictures:
             extent = (p.x, p.x + p.width, p.y + p.height, p.y)
@@ -119,8 +121,13 @@ def _vector(figure: Figure, width_mm: float, dpi: int, format: str, metadata: di
 
 
 @contextmanager
-def _sheet(figure: Figure, width_mm: float, dpi: int, most: float = math.inf) -> Iterator[tuple[Sheet, Page, int]]:
-    """A sheet with the page's dots and texts on it, the page, whose pictures are still to be drawn, and its height."""
+def _sheet(
+    figure: Figure, width_mm: float, dpi: int, most: float = math.inf, boxes: bool = True
+) -> Iterator[tuple[Sheet, Page, int]]:
+    """A sheet with the page's dots and texts on it, the page, whose pictures are still to be drawn, and its height.
+
+    boxes: what no font has will be a box, of which the note tells.
+    """
     width_mm, dpi = WIDTH_MM.check(width_mm), DPI.check(dpi)
     import matplotlib
     from matplotlib.figure import Figure as Sheet
@@ -128,9 +135,11 @@ def _sheet(figure: Figure, width_mm: float, dpi: int, most: float = math.inf) ->
     with _DRAWING, matplotlib.rc_context():
         matplotlib.rcdefaults()  # a user's matplotlibrc must not change a figure
         matplotlib.rcParams.update(_SETTINGS)
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # an emoji becomes a box in png and pdf
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the note says so
         width = round(width_mm / 25.4 * dpi)
         page, height = lay_out(figure, width, dpi)
+        if boxes and (said := unseen(line.text for line in page.texts)):
+            page, height = lay_out(replace(figure, note=f"{figure.note} {said}".lstrip()), width, dpi)
         if width * height > most:
             raise BadValue(
                 f"A PNG of {width} x {height} pixels is too large; lower dpi={dpi} or width_mm={width_mm:g}."
@@ -144,6 +153,7 @@ def _sheet(figure: Figure, width_mm: float, dpi: int, most: float = math.inf) ->
         for line in page.texts:
             x, y = line.x / width, 1 - (line.y + line.size * page.point) / height
             look: dict[str, Any] = {"size": line.size, "weight": line.weight, "ha": line.align, "parse_math": False}
+            look["family"] = families(line.text)
             if line.halo:  # a text of its own, since matplotlib turns one that has an effect into outlines
                 sheet.text(x, y, line.text, color="white", path_effects=[_halo()], **look)
             sheet.text(x, y, line.text, color=line.colour, **look)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from html import escape
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from .plot import SHAPES, Key, Plot
 from .text import clean
 
 MAX_ROWS = 500
+MAX_COLUMNS = 60
 MAP_WIDTH = 720  # points, of the maps in a row together
 
 FACTS_OPEN = '<script type="application/json" id="explain-facts">'
@@ -54,10 +55,13 @@ def html(figure: Figure, *_: float) -> bytes:
     body += [_panel_html(panel, figure.alt or figure.title, columns) for panel in figure.panels]
     body += [f"</div><p>{esc(figure.note)}</p>"]
     if figure.table:
-        rows = list(zip(*figure.table.values(), strict=True))
-        body += ["<table><tr>", *(f"<th>{esc(name)}</th>" for name in figure.table), "</tr>"]
+        shown = dict(islice(figure.table.items(), MAX_COLUMNS))
+        rows = list(zip(*shown.values(), strict=True))
+        body += ["<table><tr>", *(f"<th>{esc(name)}</th>" for name in shown), "</tr>"]
         body += ["<tr>" + "".join(f"<td>{esc(cell)}</td>" for cell in row) + "</tr>" for row in rows[:MAX_ROWS]]
         body += ["</table>"]
+        columns = len(figure.table)
+        body += [f"<p>The first {MAX_COLUMNS} of {columns:,} columns; the CSV has all.</p>"] * (columns > MAX_COLUMNS)
         body += [f"<p>The first {MAX_ROWS} of {len(rows)} rows; the CSV has all.</p>"] if len(rows) > MAX_ROWS else []
     body += ["<table>", *(f"<tr><th>{esc(key)}</th><td>{esc(value)}</td></tr>" for key, value in _flat(figure.facts))]
     script = f"{FACTS_OPEN}{facts_json(figure.facts)}</script>"

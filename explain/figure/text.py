@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from .fonts import font, ink
+
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 
 
@@ -52,12 +54,8 @@ def _fitting(text: str, width: float, weight: str) -> int:
 
 @lru_cache(8192)
 def _advance(character: str, weight: str) -> float:
-    from matplotlib import font_manager
-
-    font = font_manager.get_font(
-        font_manager.findfont(font_manager.FontProperties(family="DejaVu Sans", weight=weight))
-    )
-    font.set_size(100, 72)
-    if not font.get_char_index(ord(character)):
-        return 1.3  # drawn as a box; as live text by some other font
-    return float(font.load_char(ord(character)).linearHoriAdvance) / 65536 / 100
+    found = font(character, weight)
+    if found is None:
+        return 1.3 if ink(character) else 0.0  # drawn as a box; as live text by some other font
+    found.set_size(100, 72)
+    return float(found.load_char(ord(character)).linearHoriAdvance) / 65536 / 100

@@ -134,6 +134,34 @@ def seen_as(pixels: Array, vision: str) -> Bytes:
     return to_bytes(_srgb(np.clip(light @ np.array(_SEEN[vision], np.float32).T, 0, 1)))
 
 
+def contrast(pixels: Array, paper: Colour) -> Array:
+    """The contrast ratio (...) of colours (..., 3) uint8 to another one, from 1 to 21 (WCAG 2)."""
+    levels = _linear_light(np.arange(256) / 255)
+    first, second = (levels[np.asarray(each)] @ np.array(_SEEN["greyscale"][0]) + 0.05 for each in (pixels, paper))
+    ratio: Array = np.maximum(first, second) / np.minimum(first, second)
+    return ratio
+
+
+# Linear light to the three kinds of cones, and the cube roots of these to lightness, green to red and blue to yellow.
+_CONES = (
+    (0.4122214708, 0.5363325363, 0.0514459929),
+    (0.2119034982, 0.6806995451, 0.1073969566),
+    (0.0883024619, 0.2817188376, 0.6299787005),
+)
+_OKLAB = (
+    (0.2104542553, 0.7936177850, -0.0040720468),
+    (1.9779984951, -2.4285922050, 0.4505937099),
+    (0.0259040371, 0.7827717662, -0.8086757660),
+)
+
+
+def oklab(pixels: Array) -> Array:
+    """Colours (..., 3) uint8 in OKLab (Ottosson 2020), where equal distances look about equally far."""
+    light: Array = _linear_light(np.arange(256) / 255)[pixels].astype(np.float64)
+    found: Array = np.cbrt(light @ np.array(_CONES).T) @ np.array(_OKLAB).T
+    return found
+
+
 def _linear_light(srgb: Array) -> NDArray[np.float32]:
     """What a screen gives off for each level, both within 0..1 (IEC 61966-2-1)."""
     light: Array = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)

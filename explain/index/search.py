@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import BadValue, Unknown, shorten
 
-__all__ = ["METRICS", "nearest", "nearest_all", "squared_norms"]
+__all__ = ["METRICS", "directions", "nearest", "nearest_all", "squared_norms"]
 
 Vectors = NDArray[np.float32] | Sequence[NDArray[np.float32]]
 Doubles = NDArray[np.float64]
@@ -75,6 +75,18 @@ def nearest_all(
     for number, found in enumerate(_search(vectors, queries, k, metric, norms, own)):
         ids[number], distances[number] = found
     return ids, distances
+
+
+def directions(vectors: NDArray[np.floating[Any]]) -> Doubles:
+    """Unit vectors (N, D), or (N, D + 1), whose squared distances are twice the cosine distances of the vectors (N, D).
+
+    Those of length zero have a dimension of their own: they are as far from all others as a right angle, and not from
+    each other.
+    """
+    exact = vectors.astype(np.float64)
+    empty: NDArray[np.bool_] = ~np.any(exact, 1)
+    exact /= np.abs(exact).max(1, keepdims=True, initial=1e-300)  # so that no square overflows or vanishes
+    return np.hstack([_unit(exact), empty[:, None].astype(np.float64)]) if empty.any() else _unit(exact)
 
 
 def _search(

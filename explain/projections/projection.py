@@ -1,8 +1,8 @@
 """PROJECTIONS: feature vectors as points of a map in two or three dimensions.
 
-Each is called with vectors (N, D), finite and not all equal, a `progress` and a `preview`, which hears the points so
-far; it returns points (N, 2) or (N, 3) and what is to be known of them. The same vectors, options and seed give the
-same on one machine.
+Each is called with at least three vectors (N, D), finite, no two of them alike and the largest number about 1; with how
+often each was there (N,); with a `progress` and a `preview`, which hears the points so far. It returns points (N, 2) or
+(N, 3) and what is to be known of them. The same vectors, options and seed give the same on one machine.
 
 openTSNE and umap-learn do the work: openTSNE is several times faster than scikit-learn's t-SNE at the same quality.
 It gets exact neighbours from us, sooner than its own approximate search finds them.
@@ -10,6 +10,7 @@ It gets exact neighbours from us, sooner than its own approximate search finds t
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable
@@ -19,15 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValue
-from ..index.search import nearest_all
+from ..index.search import directions, nearest_all
 from ..options import Choices, Range
 from ..progress import Progress, unheard
 from ..registry import Registry
+from .alike import first_alike
 
 __all__ = ["PROJECTIONS", "Preview", "Projection", "cores", "project", "unseen"]
 
 PROJECTIONS = Registry("projection")
 Floats = NDArray[np.float32]
+Counts = NDArray[np.int64]
 Preview = Callable[[Any], object]  # hears the points so far
 LEAST = 3
 EXAGGERATED = 250  # iterations of t-SNE in which clusters form, before those asked for
@@ -43,12 +46,14 @@ class Projection(NamedTuple):
     """Points (N, 2) or (N, 3), and facts: the options used and what the method says of the map.
 
     A linear one also has its mean (D,) and axes (D, 2) or (D, 3): `(vector - mean) @ axes` is the place of any vector.
+    first: (N,), for each vector the number of the first one that is the same but for rounding, and has the same place.
     """
 
     points: Floats
     facts: dict[str, Any]
     mean: Floats | None = None
     axes: Floats | None = None
+    first: NDArray[np.int64] | None = None
 
 
 Metric = Annotated[str, Choices("euclidean", "cosine", help="what makes two feature vectors near")]
@@ -69,29 +74,48 @@ def project(
     """
     chosen = PROJECTIONS[method]
     checked = chosen.check(options)
-    vectors = np.asarray(vectors, np.float32).reshape(len(vectors), -1)
+    with np.errstate(over="ignore"):
+        vectors = np.asarray(vectors, np.float32).reshape(len(vectors), math.prod(np.shape(vectors)[1:]))
     if len(vectors) < LEAST:
         raise BadValue(f"A map needs at least {LEAST} pictures; there are {len(vectors)}.")
-    if not np.isfinite(vectors).all():
-        wrong = int((~np.isfinite(vectors).all(1)).sum())
-        raise BadValue(f"The features of {wrong} pictures are not finite; leave them out.")
-    varies = np.ptp(vectors, 0) > 0
+    if wrong := int((~np.isfinite(vectors).all(1)).sum()):
+        raise BadValue(f"The features of {wrong:,} of {len(vectors):,} pictures are not finite numbers of float32.")
+    cosine = checked.get("metric") == "cosine"
+    some = directions(vectors).astype(np.float32) if cosine else vectors
+    varies = some.max(0) > some.min(0)
     if not varies.any():
         raise BadValue(f"The {len(vectors)} feature vectors are all equal: there is nothing to map.")
-    found = chosen.function(vectors[:, varies], progress, preview, **checked)
+    some = some[:, varies]
+    power = int(np.frexp(np.abs(some).max())[1])
+    some = np.ldexp(some, -power)  # all digits stay, and no square overflows or vanishes
+    first = first_alike(some)
+    distinct, place, times = np.unique(first, return_inverse=True, return_counts=True)
+    if len(distinct) < LEAST:
+        raise BadValue(
+            f"Of {len(vectors)} pictures' feature vectors {len(distinct)} differ{' in direction' if cosine else ''} by "
+            f"more than rounding; a map needs at least {LEAST}."
+        )
+    some = some if len(distinct) == len(some) else some[distinct]
+    found = chosen.function(some, times, progress, lambda points: preview(points[place]), **checked)
+    points = found.points[place]
     axes = None
     if found.axes is not None:
-        axes = np.zeros((len(varies), found.axes.shape[1]), np.float32)
+        points, axes = np.ldexp(points, power), np.zeros((len(varies), found.axes.shape[1]), np.float32)
         axes[varies] = found.axes
+    if wrong := int((~np.isfinite(points).all(1)).sum()):
+        raise BadValue(f"{chosen.label} has no finite place for {wrong:,} of {len(points):,} pictures.")
     facts = {"method": method, "options": checked, **found.facts}
-    return Projection(np.ascontiguousarray(found.points, np.float32), facts, vectors.mean(0, np.float64), axes)
+    if len(distinct) < len(vectors):
+        facts["distinct"] = len(distinct)
+    return Projection(np.ascontiguousarray(points, np.float32), facts, vectors.mean(0, np.float64), axes, first)
 
 
 @PROJECTIONS.register(label="PCA", libraries=("scikit-learn",))
 def pca(
     vectors: Floats,
+    times: Counts,
     progress: Progress,
-    preview: Preview,
+    _preview: Preview,
     *,
     dimensions: Annotated[int, Choices(2, 3, help="of the map")] = 2,
 ) -> Projection:
@@ -99,15 +123,15 @@ def pca(
 
     Distances on the map are true as far as these axes go; what they leave out is not seen.
     """
-    points, shares, axes = _principal(vectors, dimensions)
+    points, shares, axes = _principal(vectors, dimensions, times)
     progress(1, 1)
-    preview(points)
     return Projection(points, {"explained_variance": [float(share) for share in shares]}, axes=axes)
 
 
 @PROJECTIONS.register(label="t-SNE", slow=True, libraries=("openTSNE",))
 def tsne(
     vectors: Floats,
+    _times: Counts,
     progress: Progress,
     preview: Preview,
     *,
@@ -138,13 +162,14 @@ def tsne(
         preview(np.asarray(embedding, np.float32))
 
     progress(0, total)
-    near = nearest_all(vectors, vectors, min(len(vectors) - 1, int(3 * used)), metric, exclude_self=True)
+    near = _neighbours(vectors, min(len(vectors) - 1, int(3 * used)), metric)
+    # The start takes two principal components.
+    vectors = vectors if vectors.shape[1] > 1 else np.pad(vectors, ((0, 0), (0, 1)))
     found = TSNE(
         perplexity=used,
         neighbors=PrecomputedNeighbors(*near),
         early_exaggeration_iter=EXAGGERATED,
         n_iter=iterations,
-        metric=metric,
         n_jobs=cores(),
         random_state=seed,
         negative_gradient_method="bh" if len(vectors) <= TREE else "fft",
@@ -157,6 +182,7 @@ def tsne(
 @PROJECTIONS.register(label="UMAP", slow=True, libraries=("umap-learn",))
 def umap(
     vectors: Floats,
+    _times: Counts,
     progress: Progress,
     preview: Preview,
     *,
@@ -180,14 +206,12 @@ def umap(
     progress(0, 1)
     # The spectral start needs more pictures than dimensions to begin with.
     start = "spectral" if len(vectors) > 2 * LEAST else "random"
-    others, distances = nearest_all(vectors, vectors, used, metric, exclude_self=True)
+    others, distances = _neighbours(vectors, used, metric)
     itself = np.arange(len(vectors))[:, None]  # umap-learn counts a picture among its neighbours
     near = np.hstack([itself, others])[:, :used], np.pad(distances, ((0, 0), (1, 0)))[:, :used].astype(np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a seed leaves it one thread, and that it cannot place new pictures
-        found = UMAP(
-            n_neighbors=used, min_dist=spread, metric=metric, init=start, random_state=seed, precomputed_knn=near
-        )
+        found = UMAP(n_neighbors=used, min_dist=spread, init=start, random_state=seed, precomputed_knn=near)
         points = found.fit_transform(vectors)
     progress(1, 1)
     preview(points)
@@ -199,6 +223,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _neighbours(vectors: Floats, count: int, metric: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Numbers and distances of each vector's nearest others; for the cosine the vectors are directions."""
+    near, distances = nearest_all(vectors, vectors, count, exclude_self=True)
+    return near, distances**2 / 2 if metric == "cosine" else distances
+
+
 def _reduced(vectors: Floats, wanted: bool) -> tuple[Floats, dict[str, Any]]:
     count = min(COMPONENTS, len(vectors) - 1, vectors.shape[1])
     if not wanted or count == vectors.shape[1]:
@@ -207,15 +237,19 @@ def _reduced(vectors: Floats, wanted: bool) -> tuple[Floats, dict[str, Any]]:
     return reduced, {"components": count, "components_variance": float(shares.sum())}
 
 
-def _principal(vectors: Floats, count: int) -> tuple[Floats, NDArray[np.float64], Floats]:
-    """The first components (N, count), zero where there are fewer, their shares of the variance, axes (D, count)."""
+def _principal(vectors: Floats, count: int, times: Counts | None = None) -> tuple[Floats, NDArray[np.float64], Floats]:
+    """The first components (N, count), zero where there are fewer, their shares of the variance, axes (D, count).
+
+    times: how often each vector counts, by default once.
+    """
     from sklearn.decomposition import PCA
 
-    rows, columns = vectors.shape
+    all_of_them = vectors if times is None or times.max() == 1 else np.repeat(vectors, times, 0)
+    rows, columns = all_of_them.shape
     few = min(count, rows, columns)
     solver = "covariance_eigh" if columns <= _EXACT else "full" if rows <= _EXACT else "randomized"
-    found = PCA(few, svd_solver=solver, random_state=0, iterated_power=7).fit(vectors.astype(np.float64))
-    points, axes = np.zeros((rows, count), np.float32), np.zeros((columns, count), np.float32)
+    found = PCA(few, svd_solver=solver, random_state=0, iterated_power=7).fit(all_of_them.astype(np.float64))
+    points, axes = np.zeros((len(vectors), count), np.float32), np.zeros((columns, count), np.float32)
     points[:, :few] = found.transform(vectors.astype(np.float64))
     axes[:, :few] = found.components_.T
     return points, np.pad(found.explained_variance_ratio_, (0, count - few)), axes

@@ -11,11 +11,16 @@ from ..index import Index
 from ..network.trace import record
 from ..progress import Progress, unheard
 
-__all__ = ["POOLINGS", "represent"]
+__all__ = ["POOLINGS", "readable", "represent"]
 
 POOLINGS = ("mean", "flat")
 MOST_BYTES = 2 << 30
 BATCH = 16
+
+
+def readable(index: Index) -> NDArray[np.int64]:
+    """Numbers of the pictures that could be read."""
+    return np.flatnonzero(index.predictions[:, 0] >= 0)
 
 
 def represent(
@@ -23,8 +28,9 @@ def represent(
     layer: str | None = None,
     pooling: str = "mean",
     progress: Progress = unheard,
+    images: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Numbers (N,) of the pictures that could be read, and their vectors (N, D), in the index's order.
+    """Numbers (N,) of these images, by default of all readable ones, that can still be read; their vectors (N, D).
 
     Without a layer the features that the index keeps; else the pictures go through the network up to 16 at a time, and
     maps (C, H, W) are averaged ("mean", D = C) or laid out ("flat", D = C·H·W). Raises Unknown, and BadValue where the
@@ -32,7 +38,7 @@ def represent(
     """
     if pooling not in POOLINGS:
         raise Unknown("pooling", pooling, POOLINGS)
-    sound = np.flatnonzero(index.predictions[:, 0] >= 0)
+    sound = readable(index) if images is None else images
     if layer is None:
         return sound, index.features if len(sound) == len(index) else index.features[sound]
     chosen = index.model.layer(layer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -22,8 +23,14 @@ from .view import drawn, view
 
 __all__ = ["PARTS", "Confusion", "Mistake", "compute", "render"]
 
-PARTS = {"matrix": "Confusion matrix", "classes": "Class by class", "mistakes": "Worst mistakes"}
+PARTS = {
+    "matrix": "Confusion matrix",
+    "confusions": "Largest confusions",
+    "classes": "Class by class",
+    "mistakes": "Worst mistakes",
+}
 ANOTHER = "another class"
+OTHERS = "other classes"
 MOST_NUMBERS = 24  # classes up to which cells have room for numbers
 MOST_BARS = 20
 COLUMNS, GAP, SIDE = 6, 2, 112
@@ -73,6 +80,34 @@ class Confusion(Result):
         shares: NDArray[np.float64] = self.counts / np.maximum(self.counts.sum(1, keepdims=True), 1)
         return shares
 
+    @cached_property
+    def confusions(self) -> dict[str, list[Any]]:
+        """One row for each class and another one that some of its pictures are taken for, the most pictures first."""
+        wrong = self.counts.copy()
+        np.fill_diagonal(wrong, 0)
+        true, taken = wrong.nonzero()
+        order = np.lexsort((-self.shares[true, taken], -wrong[true, taken]))
+        true, taken = true[order], taken[order]
+        return {
+            "class": [self.classes[k] for k in true],
+            "taken for": [self.columns[k] for k in taken],
+            "pictures": wrong[true, taken].tolist(),
+            "share": self.shares[true, taken].tolist(),
+        }
+
+    def most_confused(self, most: int) -> NDArray[np.int64]:
+        """Numbers of so many classes, in their order: those of the largest confusions, then those missed most often."""
+        number = {name: k for k, name in enumerate(self.classes)}
+        pairs = zip(self.confusions["class"], self.confusions["taken for"], strict=True)
+        chosen: dict[int, None] = {}
+        for pair in pairs:
+            chosen |= dict.fromkeys(number[name] for name in pair if name in number)
+            if len(chosen) >= most:
+                break
+        missed = self.counts.sum(1) - self.counts.diagonal()
+        chosen |= dict.fromkeys(np.argsort(-missed, kind="stable").tolist())
+        return np.sort(np.array(list(chosen)[:most]))
+
     @property
     def table(self) -> dict[str, list[Any]]:
         """One row a true class."""
@@ -88,11 +123,9 @@ class Confusion(Result):
         """How often it is right, and what it confuses most."""
         said = f"Right on {self.top1:.1%} of {self.images:,} pictures"
         said += f", among the first five on {self.top5:.1%}" if len(self.classes) > 5 else ""
-        wrong = self.shares.copy()
-        np.fill_diagonal(wrong, 0)
-        if wrong.any():
-            true, taken = np.unravel_index(int(wrong.argmax()), wrong.shape)
-            said += f". {self.classes[true]} is taken for {self.columns[taken]} most often ({wrong.max():.0%} of them)"
+        if first := next(zip(*self.confusions.values(), strict=True), None):
+            true, taken, pictures, share = first
+            said += f". {true} is taken for {taken} most often ({pictures:,} pictures, {share:.0%} of its own)"
         return f"{said}." + (
             f" {self.left_out:,} cannot be judged: without a label that is a class of the network, or an answer."
             if self.left_out
@@ -210,14 +243,21 @@ def render(
     *,
     part: Annotated[str, Choices(*PARTS)] = "matrix",
     numbers: Annotated[str, Choices("pictures", "shares", help="in the cells of the matrix")] = "pictures",
+    most: Annotated[
+        int, Range(2, 200, help="classes in the matrix, the most confused; numbers fit beside 23 others")
+    ] = 40,
 ) -> Figure:
-    """The matrix with true classes downwards; recall and precision by class; or the worst mistakes as pictures."""
+    """The matrix with true classes downwards, the pairs confused most often, recall and precision by class, or the
+    worst mistakes as pictures."""
     model, data = result.facts["model"], f"{result.facts['data']}{only(result.facts)}"
     table = result.table
     arrays: dict[str, NDArray[Any]] = {"counts": result.counts}
     panels: tuple[Chart | Panel, ...]
     if part == "matrix":
-        title, panels = f"What {model} takes for what, on {data}", (_matrix(result, numbers),)
+        title, panels = f"What {model} takes for what, on {data}", (_matrix(result, numbers, most),)
+    elif part == "confusions":
+        title, panels = f"What {model} confuses most often, on {data}", _pairs(result)
+        table = result.confusions
     elif part == "classes":
         title, panels = f"{model} class by class, on {data}", _bars(result)
     else:
@@ -236,12 +276,28 @@ def render(
     )
 
 
-def _matrix(result: Confusion, numbers: str) -> Chart:
-    """A square a cell, the darker the larger its share of the true class: blue where right, orange where wrong."""
-    rows, columns = result.counts.shape
+def _matrix(result: Confusion, numbers: str, most: int) -> Chart:
+    """A square a cell, the darker the larger its share of the true class: blue where right, orange where wrong.
+
+    Of more classes than `most` those that are confused most, and all else that they are taken for in a last column.
+    """
+    shown = np.arange(len(result.classes)) if len(result.classes) <= most else result.most_confused(most)
+    counts, classes, names = result.counts, result.classes, result.columns
+    caption = f"{numbers.capitalize()} of each true class (row) by predicted class (column)."
+    if len(shown) < len(classes):
+        inside = counts[np.ix_(shown, shown)]
+        wrong, held = result.images - int(counts.trace()), int(inside.sum() - inside.trace())
+        counts = np.hstack([inside, counts[shown].sum(1, keepdims=True) - inside.sum(1, keepdims=True)])
+        caption += (
+            f" The {len(shown)} of {len(classes):,} classes that are confused most often; {held:,} of all {wrong:,} "
+            "mistakes are between these. The last column is all other predictions; the CSV has all rows and columns."
+        )
+        classes = tuple(classes[k] for k in shown)
+        names = (*classes, OTHERS)
+    rows, columns = counts.shape
     lines, cells = [], []
-    for true, taken in zip(*(part.tolist() for part in result.counts.nonzero()), strict=True):
-        share, x, y = float(result.shares[true, taken]), taken + 0.5, rows - true - 0.5
+    for true, taken in zip(*(part.tolist() for part in counts.nonzero()), strict=True):
+        share, x, y = float(counts[true, taken] / counts[true].sum()), taken + 0.5, rows - true - 0.5
         # A few mistakes in a hundred are what one looks for: their colour grows by the root.
         depth = share if true == taken else min(1.0, 0.15 + 0.85 * share**0.5)
         hue = RIGHT if true == taken else WRONG
@@ -249,18 +305,35 @@ def _matrix(result: Confusion, numbers: str) -> Chart:
         corners = [(x - 0.5, y - 0.5), (x + 0.5, y - 0.5), (x + 0.5, y + 0.5), (x - 0.5, y + 0.5)]
         lines.append(Line("", np.array(corners), (red, green, blue), filled=True))
         if columns <= MOST_NUMBERS:
-            text = f"{result.counts[true, taken]:,}" if numbers == "pictures" else f"{share:.0%}"
+            text = f"{counts[true, taken]:,}" if numbers == "pictures" else f"{share:.0%}"
             cells.append((x, y, text, PAPER if true == taken and depth > 0.55 else INK))
     return Chart(
         tuple(lines),
         (0.0, float(columns)),
         (0.0, float(rows)),
         ("predicted class", "true class"),
-        tuple((k + 0.5, name) for k, name in enumerate(result.columns)),
-        tuple((rows - k - 0.5, name) for k, name in enumerate(result.classes)),
-        caption=f"{numbers.capitalize()} of each true class (row) by predicted class (column).",
+        tuple((k + 0.5, name) for k, name in enumerate(names)),
+        tuple((rows - k - 0.5, name) for k, name in enumerate(classes)),
+        caption=caption,
         height=min(1.0, max(0.25, rows / columns * (0.62 if columns <= MOST_NUMBERS else 0.9))),
         cells=tuple(cells),
+    )
+
+
+def _pairs(result: Confusion) -> tuple[Chart, ...]:
+    """The largest confusions as bars."""
+    rows = list(zip(*result.confusions.values(), strict=True))
+    if not rows:
+        return ()
+    left_out = len(rows) - MOST_BARS
+    return (
+        bars(
+            "Pictures of a class that are taken for another one",
+            {f"{true} as {taken}, {share:.0%} of it": pictures for true, taken, pictures, share in rows[:MOST_BARS]},
+            "pictures",
+            colour=WRONG,
+            caption=f"The largest {MOST_BARS} of {len(rows):,} confusions; the CSV has all." if left_out > 0 else "",
+        ),
     )
 
 

@@ -15,15 +15,17 @@ from PIL import Image
 from ..errors import BadFile, BadValue, shorten
 from ..explorer import Thumbs
 from ..figure import VERSION, Figure, Plot, versions
+from ..figure.palette import MOST, PALETTES
 from ..index import Index
-from ..index.search import nearest
+from ..index.search import directions, nearest
 from ..isolate import isolate
 from ..options import Choices, Range
 from ..progress import Progress, unheard
+from ..projections.alike import SAME
 from ..projections.fidelity import fidelity
 from ..projections.picture_map import PictureMap, Placed
 from ..projections.projection import PROJECTIONS, Preview, project, unseen
-from ..projections.representation import POOLINGS, represent
+from ..projections.representation import POOLINGS, readable, represent
 from ..store import sha256
 from .inputs import INDEX, PICTURE, EntryName, EntryOptions, Layer, Several
 from .parts import map_explorer, map_plot, tensorboard
@@ -33,7 +35,7 @@ from .view import Kept, declared_in, drawn, view
 
 __all__ = ["Embedding", "Placed", "compute", "kept_name", "pack", "project_point", "render", "unpack"]
 
-SAME = 1e-6  # of its length, by which a vector may differ and still be of the same picture
+MADE = 2  # raised when the same options make another map than before, which may have been kept
 NEIGHBOURS = 5  # of which fidelity speaks, and among which a new picture is placed
 METHOD = EntryName("explain.projections.projection:PROJECTIONS", "what lays out the points: pca, tsne, umap")
 OTHERS = Several(PICTURE, least=0, most=20, follows=("model", "picture"), help="pictures to be marked on the map")
@@ -46,6 +48,24 @@ class Embedding(PictureMap, Result):
     @property
     def caveat(self) -> str:
         return PROJECTIONS[self.facts["method"]].caveat
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was done otherwise than asked for, and where equal pictures lie."""
+        known, count = self.facts, len(self.points)
+        distinct, said = known.get("distinct", count), []
+        if distinct < count:
+            said.append(
+                f"{count - distinct:,} of {count:,} pictures are equal to another one for the network, "
+                "and lie where it lies."
+            )
+        if "perplexity_used" in known:
+            asked, used = known["options"]["perplexity"], known["perplexity_used"]
+            said.append(f"Perplexity {used:.3g} instead of {asked:g}: no more than a third of {distinct - 1:,} others.")
+        if "neighbours_used" in known:
+            asked, used = known["options"]["neighbours"], known["neighbours_used"]
+            said.append(f"{used} neighbours instead of {asked}: there are no more.")
+        return said
 
     @property
     def summary(self) -> str:
@@ -100,9 +120,9 @@ def _mapped(
     progress: Progress,
     preview: Preview,
 ) -> Embedding:
-    images, vectors = represent(index, layer, pooling, progress)
-    chosen = _drawn(len(images), count, options.get("seed", 0))
-    images, vectors = images[chosen], vectors[chosen]
+    images = readable(index)
+    drawn_ones = images[_drawn(len(images), count, options.get("seed", 0))]
+    images, vectors = represent(index, layer, pooling, progress, drawn_ones)
     entry = PROJECTIONS[method]
 
     def steps(done: float, total: float, message: str = "") -> None:
@@ -120,6 +140,7 @@ def _mapped(
     if layer is None or not index.model.layer(layer).spatial:
         facts["pooling"] = None  # it means nothing
     made = Embedding(index, found.points, images, facts, mean=found.mean, axes=found.axes)
+    vectors = vectors if found.first is None else vectors[found.first]  # rounding orders no neighbours
     return _measured(made, vectors, options.get("metric", "euclidean"), progress) if measure else made
 
 
@@ -141,9 +162,11 @@ def project_point(result: Embedding, image: Any) -> Placed:
         raise BadValue(f"Pictures can be placed on maps of features, not of layer {result.facts['layer']!r}.")
     vector = result.index.embed(image)
     vectors = result.index.features[result.images]
-    metric = result.facts["options"].get("metric", "euclidean")
-    near, distances = nearest(vectors, vector, NEIGHBOURS, metric)
-    if distances[0] <= SAME * np.linalg.norm(vector):
+    metric = result.facts["options"].get("metric", "euclidean") if vector.any() else "euclidean"
+    near, _ = nearest(vectors, vector, NEIGHBOURS, metric)
+    pair = np.stack([vectors[near[0]], vector]).astype(np.float64)
+    first, own = directions(pair) if metric == "cosine" else pair
+    if np.linalg.norm(first - own) <= SAME * np.linalg.norm(own):
         where = result.points[near[0]]  # it is one of them
     elif result.axes is not None and result.mean is not None:
         where = (vector - result.mean) @ result.axes
@@ -162,6 +185,12 @@ def render(
         str,
         Choices(*map_plot.COLOURS, help="class is the label where it is known", more="a column of the pictures' table"),
     ] = "class",
+    palette: Annotated[
+        str,
+        Choices(
+            *PALETTES, help=f"of more than ten classes the nine, or up to {MOST}, most frequent have a colour each"
+        ),
+    ] = PALETTES[0],
     names: Annotated[bool, Choices(True, False, help="class names in the map")] = True,
     legend: Annotated[bool, Choices(True, False, help="class names with counts under it")] = True,
     thumbnails: Annotated[bool, Choices(True, False, help="pictures instead of dots, where there is room")] = False,
@@ -170,7 +199,7 @@ def render(
     tilt: Annotated[float, Range(-90, 90, help="of a map in three dimensions, in degrees")] = 20.0,
 ) -> Figure:
     """The map with a point for each picture. `thumbs` are the pictures', in the map's order, where they are at hand."""
-    look = map_plot.Look(colour, names, legend, size, turn, tilt)
+    look = map_plot.Look(colour, names, legend, size, turn, tilt, palette)
     known = result.facts
     note = [result.caveat]
     if "explained_variance" in known:
@@ -181,6 +210,7 @@ def render(
     if "trustworthiness" in known:
         kept = f"{known['neighbours_kept']:.0%} of {known['k']} nearest neighbours kept"
         note.append(f"Trustworthiness {known['trustworthiness']:.3f}, {kept}.")
+    note += result.remarks
     label, of = PROJECTIONS[known["method"]].label, known.get("layer", "features")
     title = f"{label} of {len(result.points):,} pictures of {known['data']} by {of} of {known['model']}"
     panel: Plot | Any = map_plot.picture_map(result, look, thumbs) if thumbnails else map_plot.plot(result, look)
@@ -196,7 +226,7 @@ def render(
         table=result.table,
         alt=f"{title}, coloured by {map_plot.coloured_by(result, colour)}.",
         bundle=tensorboard.tensorboard(result),
-        page=lambda figure: map_explorer.offline(result, thumbs, figure),
+        page=lambda figure: map_explorer.offline(result, thumbs, figure, palette),
     )
 
 
@@ -212,7 +242,7 @@ def kept_name(given: Mapping[str, Any]) -> str:
     known = asked.pop("index").manifest
     del asked["place"]
     of = [known.model_digest, known.data_digest, sum(shard.images for shard in known.shards), sorted(asked.items())]
-    return f"embedding-{asked['method']}-{sha256(repr([*of, VERSION]).encode())[:24]}.npz"
+    return f"embedding-{asked['method']}-{sha256(repr([*of, VERSION, MADE]).encode())[:24]}.npz"
 
 
 def pack(result: Embedding) -> bytes:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from ..figure import Figure, Panel, Pixels, Scale, bars
-from ..figure.palette import area_colours
+from ..figure.palette import OTHER, class_colours
 from ..images import colour, overlay
 from ..network.heads import labels_of
 from ..network.model import Model
@@ -83,7 +83,9 @@ def render(
     count: Annotated[int, Range(1, 50, help="classes in the legend, the largest first")] = 12,
 ) -> Figure:
     """The picture, the classes over it, how probable they are, and how much of the picture each has."""
-    colours, shares = area_colours(len(result.present)), result.shares
+    shares = result.shares
+    colours, _ = class_colours(np.arange(len(shares), 0, -1), "many")  # the largest have their own
+    grey = int((colours == OTHER).all(1).sum())
     by_label = np.full((len(result.classes) + 1, 3), NOTHING, np.uint8)  # the last is -1
     by_label[result.present] = colours
     sure = Scale("viridis", 0.0, 1.0, "probability of the class predicted")
@@ -106,7 +108,8 @@ def render(
         ),
         columns=2,
         facts=result.facts,
-        note=f"{len(shares)} of {len(result.classes)} classes are predicted somewhere.",
+        note=f"{len(shares)} of {len(result.classes)} classes are predicted somewhere."
+        + (f" The {grey} smallest are light grey." if grey else ""),
         arrays={"labels": result.labels, "chances": result.chances, "crop": result.crop},
         table=result.table,
         alt=f"Classes over the picture: {', '.join(f'{name} {share:.0f} %' for name, share in legend.items())}",

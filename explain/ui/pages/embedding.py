@@ -75,10 +75,13 @@ own = caches.cached(references.index_of, index, picture)
 stranger = picture if own is None else None
 with st.expander(f"Options of {method.label}", icon=":material/tune:", expanded=beside):
     given["options"] = choices.entry_options(view, given)
-    for cell, name in widgets.in_rows("of-map", ["count", "measure", *(["place"] if not given["layer"] else [])]):
+    named = ["count", "measure", "palette", *(["place"] if not given["layer"] else [])]
+    for cell, name in widgets.in_rows("of-map", named):
         with cell:
             if name == "place":
                 placed = choices.typed(view, name, given, "Pictures placed on it")
+            elif name == "palette":
+                palette = choices.option(view, name, "Colours of many classes")
             else:
                 given[name] = choices.option(view, name, LABELS[name])
     second = second_options(given["options"]) if beside else {}
@@ -108,9 +111,9 @@ def explore() -> None:
     with st.container(key="map-said"):
         say()
     shown = (
-        embedding_maps.explored(wanted, given.get("place", ()), thumbs)
+        embedding_maps.explored(wanted, given.get("place", ()), thumbs, palette)
         if complete
-        else embedding_maps.settling(wanted, thumbs)
+        else embedding_maps.settling(wanted, thumbs, palette)
     )
     if shown is None:
         return
@@ -126,6 +129,7 @@ def say() -> None:
     """What to make of the maps; until they are there, their progress, or why there is none."""
     if complete:
         told = first.caveat + map_plot.fidelity_of([one for one in made if one])
+        told += "".join(f" {said}" for said in dict.fromkeys(said for one in made for said in one.remarks))
         if stranger is not None and given["layer"]:
             told += " The chosen picture is not marked: new pictures have a place on maps of the features only."
         st.caption(widgets.literal(told))
@@ -207,7 +211,7 @@ if opened is not None and widgets.are_read(index):
             selection.again()
 
 if made[0] is not None:
-    style = {}
+    style = {"palette": palette}
     with widgets.row("controls-figure"):
         cells = st.columns([2, 2, 6], vertical_alignment="bottom")
     with cells[0]:

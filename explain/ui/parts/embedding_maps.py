@@ -135,13 +135,13 @@ def _said(name: str, value: Any) -> str:
     return f"{words} {value:g}" if isinstance(value, float) else f"{words} {value}"
 
 
-def explored(wanted: Sequence[Wanted], place: Sequence[Any], thumbs: Thumbs | None) -> Cloud:
+def explored(wanted: Sequence[Wanted], place: Sequence[Any], thumbs: Thumbs | None, palette: str) -> Cloud:
     """The maps, all made, for the explorer; kept, since its bytes are. Uploads have the names of their files."""
     names = dropped.uploaded()
     called = [names.get(str(one.info.get("name", "")), "") for one in place]
     maps = [list(one.given.items()) for one in wanted]
     index = wanted[0].given["index"]
-    return caches.cached(_explored, index, list(place), called, maps=maps, thumbs=_Silent(thumbs))
+    return caches.cached(_explored, index, list(place), called, maps=maps, thumbs=_Silent(thumbs), palette=palette)
 
 
 class _Silent:
@@ -155,11 +155,17 @@ class _Silent:
 
 
 def _explored(
-    index: Index, place: list[Any], called: list[str], *, maps: list[list[tuple[str, Any]]], thumbs: _Silent
+    index: Index,
+    place: list[Any],
+    called: list[str],
+    *,
+    maps: list[list[tuple[str, Any]]],
+    thumbs: _Silent,
+    palette: str,
 ) -> Cloud:
     wanted = [Wanted(dict(one)) for one in maps]
     results = [_named(found, called) for one in wanted if (found := one.made(place))]
-    return map_explorer.explore(tuple(results), titles(wanted), thumbs.thumbs)
+    return map_explorer.explore(tuple(results), titles(wanted), thumbs.thumbs, palette)
 
 
 def _named(result: Embedding, called: list[str]) -> Embedding:
@@ -167,21 +173,21 @@ def _named(result: Embedding, called: list[str]) -> Embedding:
     return replace(result, placed=tuple(Uploaded(**vars(one), called=name) if name else one for one, name in placed))
 
 
-def begun(index: Index, thumbs: Thumbs | None) -> Cloud:
+def begun(index: Index, thumbs: Thumbs | None, palette: str) -> Cloud:
     """PCA of the features, for the explorer."""
-    return caches.cached(_begun, index, thumbs=_Silent(thumbs))
+    return caches.cached(_begun, index, thumbs=_Silent(thumbs), palette=palette)
 
 
-def _begun(index: Index, *, thumbs: _Silent) -> Cloud:
-    return map_explorer.explore((first_picture(index),), ("",), thumbs.thumbs)
+def _begun(index: Index, *, thumbs: _Silent, palette: str) -> Cloud:
+    return map_explorer.explore((first_picture(index),), ("",), thumbs.thumbs, palette)
 
 
-def settling(wanted: Sequence[Wanted], thumbs: Thumbs | None) -> Cloud | None:
+def settling(wanted: Sequence[Wanted], thumbs: Thumbs | None, palette: str) -> Cloud | None:
     """What there is of the maps: those made, the points so far of the others, else PCA's.
 
     None for maps of a layer that have not begun.
     """
-    base = begun(wanted[0].given["index"], thumbs)
+    base = begun(wanted[0].given["index"], thumbs, palette)
     points = []
     for one in wanted:
         made, stage = one.made(), one.job().partial

@@ -8,17 +8,19 @@ from PIL import Image
 from ...explorer import Cloud, Mark, Thumbs, page
 from ...figure import FACTS_OPEN, Figure
 from ...figure.facts import facts_json
-from ...figure.palette import class_colours
+from ...figure.palette import PALETTES, class_colours
 from ...images import png
 from ...index.thumbnails import thumbnails
 from ...projections.picture_map import PictureMap
-from .map_plot import classes_of
+from .map_plot import classes_of, counts_of
 
 __all__ = ["explore", "offline"]
 
 
-def explore(results: tuple[PictureMap, ...], titles: tuple[str, ...], thumbs: Thumbs | None) -> Cloud:
-    """One map, or two of the same pictures, for the explorer."""
+def explore(
+    results: tuple[PictureMap, ...], titles: tuple[str, ...], thumbs: Thumbs | None, palette: str = PALETTES[0]
+) -> Cloud:
+    """One map, or two of the same pictures, for the explorer. Raises Unknown for a palette that is none."""
     first = results[0]
     classes = classes_of(first)
     numbers = {name: k for k, name in enumerate(classes)}
@@ -38,19 +40,20 @@ def explore(results: tuple[PictureMap, ...], titles: tuple[str, ...], thumbs: Th
         confidence=first.confidence,
         trust=tuple(r.trust for r in results if r.trust is not None) if measured else (),
         kept=tuple(r.kept for r in results if r.kept is not None) if measured else (),
-        colours=class_colours(len(classes))[0],
+        colours=class_colours(counts_of(first, classes), palette)[0],
         columns=tuple(first.columns.values()),
         thumbs=thumbs,
         marks=marks,
+        palette=palette,
     )
 
 
-def offline(result: PictureMap, thumbs: Thumbs | None, figure: Figure) -> bytes:
+def offline(result: PictureMap, thumbs: Thumbs | None, figure: Figure, palette: str) -> bytes:
     """The explorer as one HTML file."""
     thumbs = thumbs or thumbnails(
         result.index.images, result.images.tolist(), bands=result.index.model.preprocess.bands
     )
-    shown = explore((result,), ("",), thumbs)
+    shown = explore((result,), ("",), thumbs, palette)
     return page(shown, figure.title, figure.note, f"{FACTS_OPEN}{facts_json(figure.facts)}</script>")
 
 

@@ -16,17 +16,16 @@ from ...columns import Column
 from ...errors import BadValue, Unknown
 from ...explorer import Thumbs
 from ...figure import Grid, Key, Panel, Pixels, Plot, Scale
-from ...figure.palette import RIGHT, UNKNOWN, WRONG, class_colours
+from ...figure.palette import OTHER, PALETTES, RIGHT, UNKNOWN, WRONG, class_colours
 from ...images import colour as ramp
 from ...images import contact_sheet
 from ...index.thumbnails import thumbnails
 from ...projections.picture_map import PictureMap
 
-__all__ = ["COLOURS", "Look", "classes_of", "coloured_by", "fidelity_of", "picture_map", "plot", "sheet"]
+__all__ = ["COLOURS", "Look", "classes_of", "coloured_by", "counts_of", "fidelity_of", "picture_map", "plot", "sheet"]
 
 COLOURS = ("class", "label", "prediction", "right", "confidence", "trust", "kept")
 SHARES = ("confidence", "trust", "kept")
-LEGEND = 20  # classes that a legend names; the rest are one line
 NAMED, CROWD = 24, 6  # classes whose names stand in the map; points among which a name may stand
 CANVAS, LARGEST = 1600, 160  # pixels of a map of thumbnails, and of a thumbnail in it
 UNLABELLED = "unlabelled"
@@ -42,6 +41,7 @@ class Look(NamedTuple):
     size: float
     turn: float
     tilt: float
+    palette: str = PALETTES[0]
 
 
 def coloured_by(result: PictureMap, colour: str) -> str:
@@ -55,8 +55,14 @@ def classes_of(result: PictureMap) -> list[str]:
     """All classes met: those of the labels in their order, then predicted ones, the commonest first."""
     labels = set(filter(None, result.labels))
     named = [name for name in result.index.classes if name in labels]
-    others = [name for name, _ in Counter(result.predictions).most_common() if name not in labels]
+    others = [name for name, _ in Counter(filter(None, result.predictions)).most_common() if name not in labels]
     return [*named, *others]
+
+
+def counts_of(result: PictureMap, classes: Sequence[str]) -> list[int]:
+    """How many pictures have each class as what "class" means; the most frequent ones have colours of their own."""
+    counts = Counter(result.labels if coloured_by(result, "class") == "label" else result.predictions)
+    return [counts[name] for name in classes]
 
 
 def plot(result: PictureMap, look: Look) -> Plot:
@@ -75,18 +81,16 @@ def plot(result: PictureMap, look: Look) -> Plot:
         order = np.random.default_rng(0).permutation(len(points))
         scale = Scale("viridis", *column.span, by)
         return Plot(points[order], _ramp(column)[order], scale=scale, **shared)
-    keys, groups = _groups(result, by)
+    keys, groups = _groups(result, by, look.palette)
     colours = np.array([key.colour for key in keys], np.uint8)[groups]
     shapes = np.array([key.shape for key in keys], np.uint8)[groups]
     order = np.random.default_rng(0).permutation(len(points))  # no class lies over all others
+    order = order[np.argsort((colours[order] != OTHER).any(1), kind="stable")]  # but for those without a colour
     names: tuple[tuple[Any, ...], ...] = ()
     if look.names and by != "right" and len(keys) <= NAMED:
         above = 0.03 * float(np.ptp(points, 0).max())
         names = tuple((*_middle(points[groups == k], above), key.name) for k, key in enumerate(keys))
-    legend = tuple(keys[:LEGEND]) if look.legend else ()
-    if legend and len(keys) > LEGEND:
-        rest = sum(key.count or 0 for key in keys[LEGEND:])
-        legend = (*legend, Key(f"and {len(keys) - LEGEND} more classes", UNKNOWN, 0, rest))
+    legend = _legend(keys) if look.legend else ()
     return Plot(points[order], colours[order], shapes[order], legend=legend, labels=names, **shared)
 
 
@@ -123,14 +127,14 @@ def picture_map(result: PictureMap, look: Look, thumbs: Thumbs | None) -> Panel:
     )
     canvas = np.full((tall, CANVAS, 3), 255, np.uint8)
     taken = np.zeros((tall, CANVAS), bool)
-    by = coloured_by(result, look.colour)
+    by, keys = coloured_by(result, look.colour), list[Key]()
     _check(result, by)
     if by in SHARES:
         colours = ramp(_values(result, by), "viridis")
     elif (column := result.columns.get(by)) and not column.groups:
         colours = _ramp(column)
     else:
-        keys, groups = _groups(result, by)
+        keys, groups = _groups(result, by, look.palette)
         colours = np.array([key.colour for key in keys], np.uint8)[groups]
     sheets: dict[int, Pixels] = {}
     side = tile + 2 * edge
@@ -141,7 +145,10 @@ def picture_map(result: PictureMap, look: Look, thumbs: Thumbs | None) -> Panel:
         taken[y : y + side, x : x + side] = True
         canvas[y : y + side, x : x + side] = colours[k]
         canvas[y + edge : y + edge + tile, x + edge : x + edge + tile] = _thumbnail(thumbs, k, sheets)
-    return Panel(canvas, caption=f"Frames are coloured by {by}.")
+    caption = f"Frames are coloured by {by}."
+    if others := sum(key.colour == OTHER for key in keys):
+        caption += f" Light grey: {others} other classes."
+    return Panel(canvas, caption=caption)
 
 
 def fidelity_of(results: Sequence[PictureMap]) -> str:
@@ -196,7 +203,15 @@ def _values(result: PictureMap, by: str) -> NDArray[np.float32]:
     return values
 
 
-def _groups(result: PictureMap, by: str) -> tuple[list[Key], NDArray[np.int64]]:
+def _legend(keys: list[Key]) -> tuple[Key, ...]:
+    """Those of no colour of their own as one."""
+    own, others = [key for key in keys if key.colour != OTHER], [key for key in keys if key.colour == OTHER]
+    if len(others) > 1:
+        others = [Key(f"{len(others)} other classes", OTHER, 0, sum(key.count or 0 for key in others))]
+    return (*own, *others)
+
+
+def _groups(result: PictureMap, by: str, palette: str) -> tuple[list[Key], NDArray[np.int64]]:
     """What the colours stand for, with counts, and which of them each point has (N,)."""
     if by == "right":
         words = {True: "right", False: "wrong", None: NOT_JUDGED}
@@ -210,10 +225,11 @@ def _groups(result: PictureMap, by: str) -> tuple[list[Key], NDArray[np.int64]]:
         else:
             names = [name or UNLABELLED for name in (result.labels if by == "label" else result.predictions)]
         met = set(names)
-        order = [name for name in (column.groups if column else classes_of(result)) if name in met]
-        palette, kinds = class_colours(len(order))
-        colours = {name: (int(palette[k, 0]), int(palette[k, 1]), int(palette[k, 2])) for k, name in enumerate(order)}
-        shapes = {name: int(kinds[k]) for k, name in enumerate(order)}
+        classes = list(column.groups) if column else classes_of(result)
+        hues, kinds = class_colours(column.counts if column else counts_of(result, classes), palette)
+        colours = {name: (int(hue[0]), int(hue[1]), int(hue[2])) for name, hue in zip(classes, hues, strict=True)}
+        shapes = {name: int(kind) for name, kind in zip(classes, kinds, strict=True)}
+        order = [name for name in classes if name in met]
         if UNLABELLED in met and UNLABELLED not in order:
             order.append(UNLABELLED)
             colours[UNLABELLED], shapes[UNLABELLED] = UNKNOWN, 0
