@@ -8,6 +8,7 @@ import pytest
 
 import explain
 from explain import store
+from explain.figure import canvas
 from explain.network.region import Region
 from explain.options import Choices
 from explain.views import VIEWS
@@ -311,6 +312,7 @@ def workspace(folder_of_views):
         patch.setenv("EXPLAIN_WORKSPACE", str(folder_of_views))
         patch.setenv("EXPLAIN_PROJECT", str(folder_of_views))
         patch.setattr("explain.views.filters.MAX_SLICES", 6)  # so that there are pages
+        patch.setitem(canvas._SETTINGS, "pdf.fonttype", 3)  # a part of a font takes a second of each page to make
         patch.setattr("explain.trust.measurement.time", SimpleNamespace(perf_counter=lambda: 0.0))  # a row's seconds
         yield
 
