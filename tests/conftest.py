@@ -66,6 +66,16 @@ def installed_packages_are_looked_through_once():
         yield
 
 
+@pytest.fixture(scope="module")
+def quick_pdfs():
+    """Letters as outlines: to cut a font down to those of a page, as is done otherwise, takes half a second."""
+    from explain.figure import canvas
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(canvas._SETTINGS, "pdf.fonttype", 3)
+        yield
+
+
 @pytest.fixture(scope="session")
 def lenet():
     from explain.network.zoo import load_model

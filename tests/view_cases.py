@@ -9,7 +9,6 @@ import pytest
 
 import explain
 from explain import store
-from explain.figure import canvas
 from explain.network.region import Region
 from explain.options import Choices
 from explain.views import VIEWS
@@ -314,12 +313,11 @@ def here(function, *args, **options):
 
 
 @pytest.fixture(scope="module")
-def workspace(folder_of_views):
+def workspace(folder_of_views, quick_pdfs):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPLAIN_WORKSPACE", str(folder_of_views))
         patch.setenv("EXPLAIN_PROJECT", str(folder_of_views))
         patch.setattr("explain.views.filters.MAX_SLICES", 6)  # so that there are pages
-        patch.setitem(canvas._SETTINGS, "pdf.fonttype", 3)  # a part of a font takes a second of each page to make
         patch.setattr("explain.views.embedding.isolate", here)
         patch.setattr("explain.trust.measurement.time", SimpleNamespace(perf_counter=lambda: 0.0))  # a row's seconds
         yield
