@@ -1,5 +1,6 @@
 """What many tests share: two shipped models, loaded once, and the command line."""
 
+import functools
 import os
 
 # Two threads on two cores, of one process or of two; what they start has as many, so that its sums are the same.
@@ -51,6 +52,28 @@ def pytest_xdist_make_scheduler(config, log):
             return group_of(nodeid)
 
     return Grouped(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def installed_packages_are_looked_through_once():
+    """Streamlit reads what every package says of itself, a fifth of a second, for each AppTest."""
+    from streamlit.components.v2 import manifest_scanner
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            manifest_scanner, "scan_component_manifests", functools.cache(manifest_scanner.scan_component_manifests)
+        )
+        yield
+
+
+@pytest.fixture(scope="module")
+def quick_pdfs():
+    """Letters as outlines: to cut a font down to those of a page, as is done otherwise, takes half a second."""
+    from explain.figure import canvas
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(canvas._SETTINGS, "pdf.fonttype", 3)
+        yield
 
 
 @pytest.fixture(scope="session")

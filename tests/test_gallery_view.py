@@ -67,6 +67,17 @@ def test_the_surest_mistakes_come_first(lenet):
     assert gallery.compute(lenet, images, "gradient", which="mistakes", count=1000).facts["pictures"] == surest
 
 
+def test_mistakes_are_looked_for_only_among_the_pictures_meant(lenet, passes):
+    images = explain.load_images("fashion-mnist", limit=200)
+    every = gallery.compute(lenet, images, "gradient", which="mistakes", count=200).facts["pictures"]
+    shirts = [k for k in every if images.classes[images.labels[k]] == "Shirt"]
+    passes[0] = 0
+    found = gallery.compute(lenet, images, "gradient", which="mistakes", count=1, where="label=Shirt")
+    assert found.facts["pictures"] == shirts[:1]
+    (number,) = (k for k, name in enumerate(images.classes) if name == "Shirt")
+    assert passes[0] == (images.labels == number).sum() + 2, "each shirt once, and the one shown for its class and map"
+
+
 def test_pictures_are_spread_over_the_set(lenet):
     images = explain.load_images("fashion-mnist", limit=10)
     spread = gallery.compute(lenet, images, "gradient", which="spread", count=4)

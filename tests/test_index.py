@@ -599,10 +599,11 @@ def test_no_room_leaves_the_old_index_and_names_the_bytes(tiny, folder, tmp_path
 def test_two_builders_of_one_index(tiny, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(build_module, "SHARD", 4)
     whole = answers(build(tiny, folder, tmp_path / "whole", batch=1))
-    first, second = (builder(folder, tmp_path / "index") for _ in range(2))
-    for process in (first, second):
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors.decode()
+    with builder(folder, tmp_path / "index") as other:
+        other.stdout.readline()  # it is about to write
+        build(tiny, folder, tmp_path / "index", batch=1)
+        _, errors = other.communicate(timeout=120)
+        assert other.returncode == 0, errors.decode()
     assert answers(open_index(tmp_path / "index", tiny)) == whole
     waited = []
     started, release = threading.Event(), threading.Event()

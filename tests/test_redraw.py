@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 import itertools
 import json
 
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("workspace")
 SLOW = ("embedding", "faithfulness", "leaderboard", "gallery")  # what each mangled option asks for would be computed
 
 
+@functools.cache
 def facts_of(figure):
     return read_facts(figure.encode("svg"))
 
@@ -29,7 +31,7 @@ def facts_of(figure):
 @pytest.fixture(scope="module")
 def drawn(made, known):
     """A case's figure, with nothing at its default."""
-    return lambda name: made(name).figure(**style_of(asked(name, known)[0]))
+    return functools.cache(lambda name: made(name).figure(**style_of(asked(name, known)[0])))
 
 
 def test_facts_name_no_place(drawn, tmp_path, lenet):

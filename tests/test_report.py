@@ -15,6 +15,7 @@ from explain.figure import read_facts
 from explain.views import anatomy, filters, saliency
 from explain.workspace.report import Entry, Report, rebuild, write_report
 
+pytestmark = pytest.mark.usefixtures("quick_pdfs")
 BAD = "<script>alert(1)</script> & \"q\" 'a' ]]> \x00 \n second line"
 
 

@@ -1,5 +1,7 @@
 """restore: a figure that was saved leads back to its view, and a foreign file to one sentence. Views: test_views."""
 
+import functools
+
 import pytest
 from streamlit.testing.v1 import AppTest
 from view_cases import CASES, asked, style_of
@@ -17,7 +19,7 @@ SHOWN = [name for name in CASES if VIEWS[name.partition(":")[0]].page]
 @pytest.fixture(scope="module")
 def facts_of(made, known):
     """Those inside a case's figure."""
-    return lambda name: read_facts(made(name).figure(**style_of(asked(name, known)[0])).encode("svg"))
+    return functools.cache(lambda name: read_facts(made(name).figure(**style_of(asked(name, known)[0])).encode("svg")))
 
 
 def open_app(**query: str) -> AppTest:

@@ -1,6 +1,7 @@
 """A case of every view, with nothing at its default; what it gives is made once for all tests that ask."""
 
 import json
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -305,12 +306,19 @@ def folder_of_views(tmp_path_factory, lenet):
     return folder
 
 
+def here(function, *args, **options):
+    """isolate, in this process: another one takes seconds to begin."""
+    module, _, name = function.partition(":")
+    return getattr(import_module(module), name)(*args, **options)
+
+
 @pytest.fixture(scope="module")
-def workspace(folder_of_views):
+def workspace(folder_of_views, quick_pdfs):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPLAIN_WORKSPACE", str(folder_of_views))
         patch.setenv("EXPLAIN_PROJECT", str(folder_of_views))
         patch.setattr("explain.views.filters.MAX_SLICES", 6)  # so that there are pages
+        patch.setattr("explain.views.embedding.isolate", here)
         patch.setattr("explain.trust.measurement.time", SimpleNamespace(perf_counter=lambda: 0.0))  # a row's seconds
         yield
 

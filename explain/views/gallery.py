@@ -147,9 +147,7 @@ def compute(
         places = np.unique(np.linspace(0, len(numbers) - 1, count).round().astype(int)).tolist()
         numbers = [numbers[place] for place in places]
     elif which == "mistakes":
-        wrong = _mistakes(model, images, labels, progress, kept)
-        among = None if some is None else set(some)
-        numbers = [number for number in wrong if among is None or number in among]
+        numbers = _mistakes(model, images, labels, numbers, progress, kept)
     numbers = numbers[:count]
     tiles, unreadable, without, why = [], [], [], None
     extent = None if region is None else REGION.text(region, {"model": model})
@@ -213,10 +211,16 @@ def _labels(model: Model, images: ImageSet) -> NDArray[np.int64]:
 
 
 def _mistakes(
-    model: Model, images: ImageSet, labels: NDArray[np.int64], progress: Progress, kept: Kept | None
+    model: Model,
+    images: ImageSet,
+    labels: NDArray[np.int64],
+    among: Sequence[int],
+    progress: Progress,
+    kept: Kept | None,
 ) -> list[int]:
-    """The pictures that the network takes for something else, the surest first."""
-    known = np.flatnonzero(labels >= 0)
+    """Those of the pictures that the network takes for something else, the surest first."""
+    known = np.asarray(among, int)
+    known = known[labels[known] >= 0]
     if not len(known):
         raise BadValue(
             f"The pictures of {images.name!r} have no labels that are classes of {model.name!r}; a mistake is a "
@@ -225,7 +229,7 @@ def _mistakes(
     found = []
     for start in range(0, len(known), CHUNK):
         some = known[start : start + CHUNK].tolist()
-        of = [model.digest, images.digest, some[0], some[-1], VERSION]
+        of = [model.digest, images.digest, some, VERSION]
         name = f"predictions-{sha256(repr(of).encode())[:32]}.npy"
         made = _array(kept.get(name), (2, len(some))) if kept is not None else None
         if made is None:

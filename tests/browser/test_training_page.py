@@ -7,7 +7,7 @@ from visits import go, settle, wait_for_url
 
 pytestmark = pytest.mark.browser
 
-SMALL = {"data": "fashion-mnist", "limit": "6000", "epochs": "4", "batch_size": "64", "keep": "True"}
+SMALL = {"data": "fashion-mnist", "limit": "3000", "epochs": "4", "batch_size": "64", "keep": "True"}
 
 
 def test_a_training_is_watched_to_its_end_and_its_model_is_shown_on_other_pages(visit):
