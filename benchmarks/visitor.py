@@ -1,10 +1,10 @@
 """A visitor of the app without a browser: Streamlit's websocket, on which pages are asked for, clicked and watched.
 
-    async with Visitor(port) as visitor:
-        await visitor.ask("patches", "model=lenet-fashion-mnist")
-        await visitor.click("begin-")
-        while visitor.shown("progress"):
-            await visitor.look_again()
+async with Visitor(port) as visitor:
+    await visitor.ask("patches", "model=lenet-fashion-mnist")
+    await visitor.click("begin-")
+    while visitor.shown("progress"):
+        await visitor.look_again()
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class Visitor:
     """One connection. `elements` is what the page shows now, by its place; `running` whether its script runs."""
 
     def __init__(self, port: int) -> None:
-        self.address = f"127.0.0.1:{port}"
+        self.port, self.address = port, f"127.0.0.1:{port}"
         self.pages: dict[str, str] = {}
         self.page = self.query = self.session = ""
         self.elements: dict[tuple[int, ...], tuple[Element, str]] = {}  # and the fragment that each is of
@@ -57,7 +57,8 @@ class Visitor:
         """Run the page once more, or a fragment of it, with widgets as they are given; until that has ended."""
         back = BackMsg()
         asked = back.rerun_script
-        asked.query_string, asked.page_name, asked.page_script_hash = self.query, self.page, self.pages.get(self.page, "")
+        asked.query_string, asked.page_name = self.query, self.page
+        asked.page_script_hash = self.pages.get(self.page, "")
         asked.fragment_id, asked.is_auto_rerun = fragment, bool(fragment and not given)
         asked.widget_states.widgets.extend(given)
         await self._send(back)
@@ -115,9 +116,13 @@ class Visitor:
     def widget(self, kind: str, key: str) -> str:
         """The id of the widget whose key begins so. Raises LookupError."""
         for one in self.shown(kind):
-            if re.match(rf"\$\$ID-\w+-{re.escape(key)}", one.id):
+            if self._has(one.id, key):
                 return str(one.id)
         raise LookupError(f"No {kind} {key!r} on {self.page}?{self.query}: {self.said}")
+
+    def offers(self, key: str) -> bool:
+        """Whether there is a button whose key begins so."""
+        return any(self._has(one.id, key) for one in self.shown("button"))
 
     @property
     def said(self) -> str:
@@ -130,6 +135,10 @@ class Visitor:
         """Exceptions and errors that the page shows."""
         errors = [one.body for one in self.shown("alert") if one.format == one.ERROR]
         return [*(one.message for one in self.shown("exception")), *errors]
+
+    @staticmethod
+    def _has(widget: str, key: str) -> bool:
+        return re.match(rf"\$\$ID-\w+-{re.escape(key)}", widget) is not None
 
     async def _send(self, back: BackMsg) -> None:
         await self._link.send(back.SerializeToString())
@@ -180,5 +189,3 @@ class Visitor:
     def _get(self, url: str) -> bytes:
         with urllib.request.urlopen(f"http://{self.address}{url}", timeout=60) as answer:
             return bytes(answer.read())
-
-

@@ -6,7 +6,6 @@ EXPLAIN_KILLS says how many kills have to fall into each kind of work (by defaul
 """
 
 import asyncio
-import hashlib
 import io
 import json
 import os
@@ -34,8 +33,9 @@ from explain.projections.projection import PROJECTIONS
 from explain.training import read_run
 from explain.views import VIEWS
 from explain.views.embedding import kept_name
-from explain.workspace import indexes, picture_sets, root, runs, uploads
+from explain.workspace import indexes, picture_sets, reports, root, runs, uploads
 from explain.workspace.kept import Kept
+from explain.workspace.report import Entry, Report
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
@@ -140,8 +140,8 @@ class Work:
         """Digest of all that there is of something finished; fails where it is not whole."""
         raise NotImplementedError
 
-    async def look(self, visitor: Visitor, name: str) -> None:
-        """Have something finished shown, as whoever comes back has it."""
+    async def look(self, visitor: Visitor, name: str) -> str:
+        """Have something finished shown, as whoever comes back has it; words that are always the same."""
         raise NotImplementedError
 
     async def look_at_unfinished(self, visitor: Visitor) -> None:
@@ -186,7 +186,6 @@ async def done(work: Work, visitor: Visitor, takes: list[float]) -> None:
     takes.append(time.monotonic() - begun)
     assert not visitor.wrong
     work.finished[name] = work.content(name)
-    work.said[name] = visitor.said
 
 
 async def again_and_again(work: Work, visitor: Visitor, takes: list[float]) -> None:
@@ -198,38 +197,30 @@ async def looked(work: Work, visitor: Visitor, count: int = 2) -> None:
     """At all that is on the disk, and so many pages."""
     found = work.known()
     assert set(work.finished) <= found, "what was finished is there"
-    assert {name: work.content(name) for name in work.finished} == work.finished, "and as it was"
     for name in found - set(work.finished):  # at the very end, when no page had it yet
         work.finished[name] = work.content(name)
     for name in work.draw.sample(sorted(work.finished), min(count, len(work.finished))):
-        await work.look(visitor, name)
+        assert work.content(name) == work.finished[name], "and as it was"
+        said = await work.look(visitor, name)
         assert not visitor.wrong
-        assert not visitor.shown("progress")
-        assert work.said.setdefault(name, visitor.said) == visitor.said
+        assert work.said.setdefault(name, said) == said
     await work.look_at_unfinished(visitor)
     assert not visitor.wrong
 
 
 async def begun(visitor: Visitor) -> None:
     """What the page offers to begin, to its end."""
-    if offered(visitor, "begin-"):  # as it does where it was opened by its address alone
+    if visitor.offers("begin-"):  # as it does where it was opened by its address alone
         await visitor.click("begin-")
     while visitor.shown("progress"):
         await asyncio.sleep(LOOK)
         await visitor.look_again()
 
 
-def offered(visitor: Visitor, key: str) -> bool:
-    try:
-        return bool(visitor.widget("button", key))
-    except LookupError:
-        return False
-
-
 def digest(folder: Path) -> str:
     """Of the names and the content of all files, but for those that are being written, and locks."""
     files = {path.relative_to(folder).as_posix(): store.sha256(path) for path in folder.rglob("*") if path.is_file()}
-    return store.sha256(json.dumps({name: files[name] for name in sorted(files) if not name.endswith(".lock")}).encode())
+    return store.sha256(repr(sorted(one for one in files.items() if not one[0].endswith(".lock"))).encode())
 
 
 def pictures(count: int, seed: int) -> bytes:
@@ -285,15 +276,16 @@ class Indexes(Work):
         assert len(explain.open_index(self.folder(name), self.models[name.split()[0]])) == self.COUNT
         return digest(self.folder(name))
 
-    async def look(self, visitor: Visitor, name: str) -> None:
+    async def look(self, visitor: Visitor, name: str) -> str:
         await visitor.ask(*self.address(name))
         assert f"{self.COUNT:,} pictures" in visitor.said
-        assert not offered(visitor, "begin-")
+        assert not visitor.offers("begin-")
+        return visitor.said
 
     async def look_at_unfinished(self, visitor: Visitor) -> None:
         if name := self.next():
             await visitor.ask(*self.address(name))
-            assert offered(visitor, "begin-index")
+            assert visitor.offers("begin-index")
             assert f"{self.COUNT:,} pictures" not in visitor.said
 
     def compare(self) -> None:
@@ -323,7 +315,7 @@ def test_indexes(servers):
 class Trainings(Work):
     """Of one recipe with one seed, so that all come out alike."""
 
-    EPOCHS, COUNT = 4, 1500
+    EPOCHS, COUNT = 3, 1000
 
     def __init__(self) -> None:
         super().__init__()
@@ -349,7 +341,7 @@ class Trainings(Work):
             await asyncio.sleep(LOOK)
             await visitor.look_again()
             self.told[left[0]] = max(self.told.get(left[0], 0), len(re.findall(r"^epoch \d+:", visitor.said, re.M)))
-        assert not offered(visitor, "resume")
+        assert not visitor.offers("resume")
         return left[0]
 
     def all(self) -> dict[str, Path]:
@@ -364,17 +356,18 @@ class Trainings(Work):
         assert explain.load_model(name).digest
         return digest(folder)
 
-    async def look(self, visitor: Visitor, name: str) -> None:
+    async def look(self, visitor: Visitor, name: str) -> str:
         await visitor.ask(*self.of_run(name))
-        assert not offered(visitor, "resume")
-        assert offered(visitor, "use")
+        assert not visitor.offers("resume")
+        assert visitor.offers("use")
+        return ""  # it lists all runs
 
     async def look_at_unfinished(self, visitor: Visitor) -> None:
         for name in set(self.all()) - self.known():
             assert len(read_run(self.all()[name])["history"]) >= self.told.get(name, 0), "no epoch is lost"
             await visitor.ask(*self.of_run(name))
-            assert offered(visitor, "resume")
-            assert not offered(visitor, "use")
+            assert visitor.offers("resume")
+            assert not visitor.offers("use")
 
     def compare(self) -> None:
         """The first was not disturbed."""
@@ -392,79 +385,186 @@ def test_trainings(servers):
 class Uploads(Work):
     """A picture, and a ZIP of pictures, in turn."""
 
-    COUNT = 400
+    COUNT, SIZE = 600, (1500, 1200)
 
     def __init__(self) -> None:
         super().__init__()
         self.sending, self.turn = False, 0
-        self.sent: dict[str, bytes] = {}
+        self.sent: dict[str, int] = {}
+        file = io.BytesIO()
+        noise = np.random.default_rng(0).integers(0, 256, (*self.SIZE[::-1], 3), np.uint8)
+        Image.fromarray(noise).save(file, "PNG", compress_level=0)
+        self.picture, self.zip = file.getvalue(), pictures(self.COUNT, 0)
+
+    def given(self, turn: int) -> bytes:
+        """Another file each time: what follows its end is no part of the picture, nor of the ZIP's pictures."""
+        if turn % 2:
+            return self.picture + turn.to_bytes(4, "big")
+        return self.zip[:-2] + (4).to_bytes(2, "little") + turn.to_bytes(4, "big")  # its comment
 
     async def piece(self, visitor: Visitor) -> str:
         self.turn += 1
+        content, told = self.given(self.turn), urlencode({"model": "lenet-fashion-mnist"})
         if self.turn % 2:
-            file = io.BytesIO()
-            noise = np.random.default_rng(self.turn).integers(0, 256, (1200, 1500, 3), np.uint8)
-            Image.fromarray(noise).save(file, "PNG", compress_level=0)
-            name = f"upload/{store.sha256(file.getvalue())}"
-            self.sent[name] = file.getvalue()
-            await visitor.ask("", urlencode({"model": "lenet-fashion-mnist"}))
+            name = f"upload/{store.sha256(content)}"
+            self.sent[name] = self.turn
+            await visitor.ask("", told)
             self.sending = True
-            await visitor.again(await visitor.upload("upload", "noise.png", file.getvalue()))
+            await visitor.again(await visitor.upload("upload", "noise.png", content))
             assert name in unquote(visitor.query)
         else:
-            content = pictures(self.COUNT, self.turn)
-            name = f"zip/{hashlib.sha256(content).hexdigest()[:16]}"
-            self.sent[name] = content
-            await visitor.ask("models", urlencode({"model": "lenet-fashion-mnist"}))
+            name = f"zip/{store.sha256(content)[:16]}"
+            self.sent[name] = self.turn
+            await visitor.ask("models", told)
             self.sending = True
             given = await visitor.upload("pictures", f"set{self.turn}.zip", content)
             (keep,) = (one for one in visitor.shown("button") if one.label == "Keep them")
             await visitor.again(given, WidgetState(id=keep.id, trigger_value=True))
-            assert f"set{self.turn}" in visitor.said
             assert "are kept" in visitor.said
         self.sending = False
-        await self.look(visitor, name)
         return name
 
     def is_at_work(self, visitor: Visitor) -> bool:
-        return self.sending
+        at_work, self.sending = self.sending, False
+        return at_work
 
     def known(self) -> set[str]:
-        self.sending = False
         files = [path.name for path in (root() / "uploads").glob("*")]
         kept = [f"upload/{name}" for name in files if not name.startswith(".") and not name.endswith(store.SUFFIX)]
         return {*kept, *picture_sets.found()}
 
     def content(self, name: str) -> str:
         if name.startswith("upload/"):
-            content = (root() / "uploads" / name.partition("/")[2]).read_bytes()
-            assert content == self.sent[name]
-            return store.sha256(content)
+            assert (root() / "uploads" / name.partition("/")[2]).read_bytes() == self.given(self.sent[name])
+            return name
         images = picture_sets.images_of(name)
-        assert (len(images), picture_sets.found()[name].classes) == (self.COUNT, {one: self.COUNT // 2 for one in "ab"})
+        assert (len(images), picture_sets.found()[name].classes) == (self.COUNT, dict.fromkeys("ab", self.COUNT // 2))
         return digest(picture_sets.opened(name).parent)
 
-    async def look(self, visitor: Visitor, name: str) -> None:
+    async def look(self, visitor: Visitor, name: str) -> str:
+        told = {"model": "lenet-fashion-mnist"}
         if name.startswith("upload/"):
-            await visitor.ask("", urlencode({"model": "lenet-fashion-mnist", "picture": name}))
-        else:
-            await visitor.ask("models", urlencode({"model": "lenet-fashion-mnist"}))
-            assert all(visitor.said.count(f"set") for _ in self.sent)
-            visitor.elements = {}  # what else is there changes
+            await visitor.ask("", urlencode({**told, "picture": name}))
+            assert visitor.shown("imgs")
+            return visitor.said
+        await visitor.ask("models", urlencode(told))
+        assert f"set{self.sent[name]} ·" in visitor.said
+        return ""  # what else is there changes
+
+    async def look_at_unfinished(self, visitor: Visitor) -> None:
+        """Whatever set the page offers is one of those that are whole."""
+        await visitor.ask("models", urlencode({"model": "lenet-fashion-mnist"}))
+        offered = {int(turn) for turn in re.findall(r"^Look through set(\d+) ", visitor.said, re.M)}
+        assert offered <= {self.sent[name] for name in self.finished}
+        for name in set(self.sent) - set(self.finished):
+            if name.startswith("upload/"):
+                async with Visitor(visitor.port) as other:
+                    await other.ask("", urlencode({"model": "lenet-fashion-mnist", "picture": name}))
+                    assert "is no longer kept" in " ".join(other.wrong)
+                return
 
     def compare(self) -> None:
+        with zipfile.ZipFile(io.BytesIO(self.zip)) as archive:
+            sent = {store.sha256(archive.read(one)) for one in archive.namelist()}
         for name in self.finished:
-            if name.startswith("zip/"):
-                images = picture_sets.images_of(name)
-                with zipfile.ZipFile(io.BytesIO(self.sent[name])) as archive:
-                    sent = {hashlib.sha256(archive.read(one)).hexdigest() for one in archive.namelist()}
-                assert {hashlib.sha256(images.encoded(k)).hexdigest() for k in range(len(images))} == sent
+            if name.startswith("upload/"):
+                assert uploads.open_upload(name).size == self.SIZE
             else:
-                assert uploads.open_upload(name).size == (1500, 1200)
+                images = picture_sets.images_of(name)
+                assert {store.sha256(images.encoded(k)) for k in range(len(images))} == sent
 
 
 def test_uploads(servers):
     asyncio.run(killed(Uploads(), servers))
+
+
+# ------------------------------------------------------------ reports
+
+
+class Reports(Work):
+    """Three figures collected and downloaded, in a visit of its own each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turn, self.collecting = 1, False
+        self.told: dict[str, int] = {}  # how many figures the page had said to be in the report
+        self.downloaded: dict[str, bytes] = {}
+
+    def wanted(self, name: str) -> list[str]:
+        """The pictures of its figures."""
+        return [f"fashion-mnist/{10 * int(name) + k}" for k in range(3)]
+
+    async def piece(self, _: Visitor) -> str:
+        name = str(self.turn)
+        async with Visitor(_.port) as visitor:
+            await visitor.ask("report")
+            self.collecting = True
+            if kept := self.kept().get(name):
+                await visitor.click(f"go-on-{kept}")
+                assert len(visitor.shown("text_area")) >= self.told[name]
+            for picture in self.wanted(name)[len(visitor.shown("text_area")) :]:
+                told = {"model": "lenet-fashion-mnist", "picture": picture, "saliency.method": "gradient"}
+                await visitor.ask("saliency", urlencode(told))
+                await visitor.click("collect-saliency")
+                assert "The report has" in visitor.said
+                self.told[name] = self.told.get(name, 0) + 1
+            await visitor.ask("report")
+            self.downloaded[name] = await visitor.download("Download the report")
+        self.collecting = False
+        self.turn += 1
+        return name
+
+    def is_at_work(self, _: Visitor) -> bool:
+        at_work, self.collecting = self.collecting, False
+        return at_work
+
+    def kept(self) -> dict[str, str]:
+        """What each is called on the disk; of two, the one with more figures."""
+        found = sorted(reports.kept_reports().items(), key=lambda one: len(one[1].entries))
+        return {str(int(one.entries[0]["facts"]["image"].partition("/")[2]) // 10): name for name, one in found}
+
+    def known(self) -> set[str]:
+        return {name for name in self.kept() if name in self.downloaded}
+
+    def content(self, name: str) -> str:
+        kept = reports.kept_reports()[self.kept()[name]]
+        assert [int(one["facts"]["image"].partition("/")[2]) for one in kept.entries] == [
+            int(picture.partition("/")[2]) for picture in self.wanted(name)
+        ]
+        return store.sha256(repr((kept.title, kept.entries)).encode())
+
+    async def look(self, visitor: Visitor, name: str) -> str:
+        async with Visitor(visitor.port) as other:
+            await other.ask("report")
+            await other.click(f"go-on-{self.kept()[name]}")
+            assert not other.wrong
+            assert await other.download("Download the report") == self.downloaded[name]
+            return other.said
+
+    async def look_at_unfinished(self, visitor: Visitor) -> None:
+        await visitor.ask("report")
+        if (name := str(self.turn)) in self.told:
+            count = len(reports.kept_reports()[self.kept()[name]].entries)
+            assert count >= self.told[name], "what was collected is there"
+            assert visitor.said.count("figure") >= count
+
+    def compare(self) -> None:
+        model = explain.load_model("lenet-fashion-mnist")
+        for name in self.finished:
+            figures = [
+                explain.saliency(model, explain.open_picture(one), "gradient").figure() for one in self.wanted(name)
+            ]
+            with zipfile.ZipFile(io.BytesIO(self.downloaded[name])) as archive:
+                assert archive.testzip() is None
+                said = json.loads(archive.read("report.json"))
+            entries = [
+                Entry(figure, one["caption"], one["name"]) for figure, one in zip(figures, said["entries"], strict=True)
+            ]
+            assert Report(said["title"], entries).zipped() == self.downloaded[name]
+
+
+def test_reports(servers):
+    asyncio.run(killed(Reports(), servers))
 
 
 # ------------------------------------------------------------ embeddings
@@ -512,14 +612,15 @@ class Embeddings(Work):
     def content(self, name: str) -> str:
         return store.sha256(Kept().get(name))
 
-    async def look(self, visitor: Visitor, name: str) -> None:
+    async def look(self, visitor: Visitor, name: str) -> str:
         await visitor.ask(*self.address(name))
-        assert not offered(visitor, f"begin-{name}")
+        assert not visitor.offers(f"begin-{name}")
         assert "rustworthiness" in visitor.said
+        return visitor.said
 
     async def look_at_unfinished(self, visitor: Visitor) -> None:
         await visitor.ask(*self.address(self.next()))
-        assert offered(visitor, f"begin-{self.next()}")
+        assert visitor.offers(f"begin-{self.next()}")
 
     def compare(self) -> None:
         for name in self.finished:
