@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import streamlit as st
 
 from explain.errors import ExplainError
 from explain.figure import Figure
-from explain.ui.caches import SessionOpener
-from explain.workspace.redraw import figure_of
 from explain.workspace.report import Entry, Report
 from explain.workspace.reports import forget_report, keep_report, kept_reports
 
@@ -96,14 +96,15 @@ def whole() -> Report:
     return Report(report_title(), [Entry(entry.figure, entry.caption, entry.name) for entry in report()])
 
 
-def go_on(name: str) -> list[str]:
-    """Take up a report that was kept, its figures drawn again; why some cannot be, and then it stays as it was, too."""
+def go_on(name: str, drawn: Callable[[dict[str, Any]], Figure]) -> list[str]:
+    """Take up a report that was kept, each figure drawn again of its facts; why some cannot be, and then it stays as it
+    was, too."""
     kept, notes = kept_reports().get(name), []
     if kept is None:
         return ["This report has been removed."]
     for one in kept.entries[:MOST_COLLECTED]:
         try:
-            _add(figure_of(one["facts"], SessionOpener()), one["caption"], one["name"])
+            _add(drawn(one["facts"]), one["caption"], one["name"])
         except ExplainError as error:
             notes.append(f"{one['caption']}: {error}")
     report_title(kept.title)  # which keeps it

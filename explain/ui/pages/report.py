@@ -4,8 +4,14 @@ from typing import Any
 
 import streamlit as st
 
-from explain.ui import report_items, selection, widgets
+from explain.figure import Figure
+from explain.ui import caches, report_items, selection, widgets
+from explain.workspace.redraw import figure_of
 from explain.workspace.reports import forget_report, kept_reports
+
+
+def drawn(facts: dict[str, Any]) -> Figure:
+    return figure_of(facts, caches.SessionOpener())
 
 
 def show_kept() -> None:
@@ -17,7 +23,7 @@ def show_kept() -> None:
             st.markdown(f"**{widgets.literal(kept.title)}** · {count} · {when}", width="content")
             if st.button("Go on with it", key=f"go-on-{name}", icon=":material/redo:"):
                 with st.spinner("Drawing its figures"):
-                    st.session_state["report-said"] = report_items.go_on(name)
+                    st.session_state["report-said"] = report_items.go_on(name, drawn)
                 selection.again()
             st.button(
                 "",
