@@ -173,11 +173,11 @@ async def killed(work: Work, start) -> None:
                 goes_on.cancel()
                 await asyncio.wait({goes_on})
                 kills, fell = kills + 1, fell + (at_work and work.known() <= set(work.finished))
+                print(f"\r{type(work).__name__}: {fell} of {kills} kills fell into work", end="", flush=True)
         finally:
             end(server)
     work.compare()
-    name, mean = type(work).__name__, sum(takes) / len(takes)
-    print(f"\n{name}: {fell} of {kills} kills fell into work, {len(takes)} pieces took {mean:.1f} s each")
+    print(f", {len(takes)} pieces took {sum(takes) / len(takes):.1f} s each")
 
 
 async def done(work: Work, visitor: Visitor, takes: list[float]) -> None:
