@@ -21,12 +21,11 @@ import tempfile
 import time
 import urllib.request
 from collections import defaultdict
+from collections.abc import Awaitable
 from pathlib import Path
 
 from machine import ROOT, machine
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.asyncio.client import connect
+from visitor import Visitor
 
 NETWORKS = {
     "lenet-fashion-mnist": ("fashion-mnist", 10_000),
@@ -38,66 +37,40 @@ SKIPPED = ("train", "study", "report")  # what they do is begun by hand
 LIMIT = 120.0  # seconds after which an answer counts as an error
 
 
-class Session:
-    """One visitor's connection."""
+async def walk(
+    port: int, seed: int, counted: float, until: float, think: float, seen: dict[str, list[float]], errors: list[str]
+) -> None:
+    """One visitor, of pages and networks drawn by a seed."""
+    draw = random.Random(seed)
 
-    def __init__(self, port: int, seed: int) -> None:
-        self.port, self.random = port, random.Random(seed)
-        self.pages: dict[str, str] = {}
-        self.offered = ""  # the button that begins what the page has offered
+    async def rest() -> None:
+        await asyncio.sleep(draw.expovariate(1 / think) if think else 0)
 
-    async def walk(
-        self, counted: float, until: float, think: float, seen: dict[str, list[float]], errors: list[str]
-    ) -> None:
-        address = f"ws://127.0.0.1:{self.port}/_stcore/stream"
-        origin = f"http://127.0.0.1:{self.port}"
-        async with connect(address, subprotocols=["streamlit"], origin=origin, max_size=None) as link:
-            await self._ask(link, "", "")  # the first answer says which pages there are
-            await asyncio.sleep(self.random.expovariate(1 / think) if think else 0)
-            while time.monotonic() < until:
-                page = self.random.choice([one for one in self.pages if one not in SKIPPED])
-                network = self.random.choice(list(NETWORKS))
-                family, count = NETWORKS[network]
-                query = f"model={network}&picture={family}/{self.random.randrange(count)}"
-                begun = time.monotonic()
-                try:
-                    wrong = await asyncio.wait_for(self._ask(link, page, query), LIMIT)
-                except TimeoutError:
-                    wrong = f"no end after {LIMIT:.0f} s"
-                if begun > counted:
-                    seen[page or "overview"].append(time.monotonic() - begun)
-                if self.offered and not wrong:  # what a link alone does not start is asked for, and left to itself
-                    begun = time.monotonic()
-                    wrong = await asyncio.wait_for(self._ask(link, page, query, self.offered), LIMIT)
-                    if begun > counted:
-                        seen["a click"].append(time.monotonic() - begun)
-                if wrong:
-                    errors.append(f"{page}?{query}: {wrong}")
-                await asyncio.sleep(self.random.expovariate(1 / think) if think else 0)
+    async with Visitor(port) as visitor:
 
-    async def _ask(self, link, page: str, query: str, click: str = "") -> str:
-        """Run a page's script to its end, with a click on a button; what went wrong, if anything did."""
-        back = BackMsg()
-        if click:
-            back.rerun_script.widget_states.widgets.add(id=click, trigger_value=True)
-        back.rerun_script.query_string = query
-        back.rerun_script.page_name = page
-        if page in self.pages:
-            back.rerun_script.page_script_hash = self.pages[page]
-        await link.send(back.SerializeToString())
-        wrong = self.offered = ""
-        async for content in link:
-            message = ForwardMsg.FromString(content)
-            kind = message.WhichOneof("type")
-            if kind == "navigation":
-                self.pages = {one.url_pathname: one.page_script_hash for one in message.navigation.app_pages}
-            elif kind == "delta" and "begin-" in message.delta.new_element.button.id:
-                self.offered = message.delta.new_element.button.id
-            elif kind == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
-                wrong = message.delta.new_element.exception.message
-            elif kind == "script_finished" and message.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY:
-                return wrong
-        return "the server closed the connection"
+        async def timed(name: str, answer: Awaitable[None]) -> None:
+            begun = time.monotonic()
+            try:
+                await asyncio.wait_for(answer, LIMIT)
+                wrong = " ".join(visitor.wrong)
+            except TimeoutError:
+                wrong = f"no end after {LIMIT:.0f} s"
+            if begun > counted:
+                seen[name].append(time.monotonic() - begun)
+            if wrong:
+                errors.append(f"{visitor.page}?{visitor.query}: {wrong}")
+
+        await visitor.ask("")  # the first answer says which pages there are
+        await rest()
+        while time.monotonic() < until:
+            page = draw.choice([one for one in visitor.pages if one not in SKIPPED])
+            network = draw.choice(list(NETWORKS))
+            family, count = NETWORKS[network]
+            query = f"model={network}&picture={family}/{draw.randrange(count)}"
+            await timed(page or "overview", visitor.ask(page, query))
+            if visitor.offers("begin-"):  # what a link alone does not start is asked for, and left to itself
+                await timed("a click", visitor.click("begin-"))
+            await rest()
 
 
 async def run(port: int, server: int, sessions: int, seconds: float, think: float, warm: float) -> None:
@@ -106,9 +79,8 @@ async def run(port: int, server: int, sessions: int, seconds: float, think: floa
     health: list[float] = []
     begun = time.monotonic()
     watch = asyncio.create_task(watched(port, server, begun, health))
-    walks = (
-        Session(port, seed).walk(begun + warm, begun + warm + seconds, think, seen, errors) for seed in range(sessions)
-    )
+    counted, until = begun + warm, begun + warm + seconds
+    walks = (walk(port, seed, counted, until, think, seen, errors) for seed in range(sessions))
     for ended in await asyncio.gather(*walks, return_exceptions=True):
         if isinstance(ended, BaseException):
             errors.append(f"{type(ended).__name__}: {ended}")

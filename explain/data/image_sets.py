@@ -462,8 +462,12 @@ MNIST = _Family("mnist", "MNIST", "", tuple(map(str, range(10))), {})
 
 def _idx(name: str, family: _Family, split: str) -> ImageSet:
     array, labels = _arrays(family.name, split)
-    files = tuple(f"{name}/{k:05}" for k in range(len(array)))
-    return ImageSet(name, files, labels, family.classes, array)
+    return ImageSet(name, _files(name, len(array)), labels, family.classes, array)
+
+
+@cache
+def _files(name: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{name}/{k:05}" for k in range(count))
 
 
 @cache

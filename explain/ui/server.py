@@ -7,17 +7,22 @@ from __future__ import annotations
 
 import gc
 import os
+import pkgutil
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from http.cookies import CookieError, SimpleCookie
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
 
+from explain import views, workspace
+from explain.ui.caches import DEFAULT_MODEL
 from explain.ui.visitor import COOKIE, DAYS
 
 __all__ = ["Doorkeeper", "run"]
@@ -81,8 +86,24 @@ def _naming(send: Send, name: str, secure: bool) -> Send:
     return sending
 
 
+def _prepare() -> None:
+    """Load what pages load, before anybody comes: a library of torch's size holds the interpreter while it is mapped,
+    and so does the first walk of the garbage collector through it, for seconds in which no visitor is answered."""
+    own = [one.name for one in pkgutil.iter_modules(views.__path__, "explain.views.")]
+    for module in ("timm", "torchvision", *own):
+        import_module(module)
+    _ = workspace.load_model(DEFAULT_MODEL).layers  # traced, which loads more of torch
+    gc.collect()
+    gc.freeze()
+
+
 def run(port: int, address: str, origins: Collection[str], hosts: Collection[str], shared: bool) -> None:
     """Serve until a signal ends it; what it had at work is stopped then. Raises SystemExit where it cannot start."""
+    try:  # before what takes long
+        socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET).close()
+    except OSError as error:
+        raise SystemExit(1) from error
+    _prepare()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # which uvicorn raises again at its end: atexit stops jobs
     if hasattr(signal, "SIGHUP"):  # the terminal has been closed
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))

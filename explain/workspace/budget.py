@@ -76,6 +76,7 @@ KINDS = (
     Kind("indexes", "indexes", False),
     Kind("runs", "trainings", False),
     Kind("studies", "answers to studies", False),
+    Kind("reports", "reports", False),
 )
 
 

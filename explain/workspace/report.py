@@ -83,7 +83,7 @@ class Report:
         for number, entry in enumerate(self.entries, 1):
             sections.append(_section(number, entry))
             files |= {path: entry.figure.encode(kind) for kind, path in _paths(number, entry).items()}
-        return {INDEX: _page(self.title, sections).encode(), JSON: self._json().encode(), **files}
+        return {INDEX: _page(self.title, sections).encode(), JSON: self.json().encode(), **files}
 
     @property
     def paths(self) -> list[str]:
@@ -98,7 +98,8 @@ class Report:
                 archive.writestr(zipfile.ZipInfo(path), content, zipfile.ZIP_DEFLATED)  # a ZipInfo has no date
         return file.getvalue()
 
-    def _json(self) -> str:
+    def json(self) -> str:
+        """The report.json, which rebuilds it."""
         entries = [{"name": e.name, "caption": e.caption, "facts": json.loads(_facts(e))} for e in self.entries]
         content = {"explain": VERSION, "report": FORMAT, "title": self.title, "entries": entries}
         return json.dumps(content, indent=1) + "\n"
