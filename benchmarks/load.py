@@ -5,7 +5,8 @@
 Each session opens a page, a shipped network and a picture of its own choice, waits until the script has run to its end,
 thinks (exponentially distributed, so many seconds on average), and goes on; pages and networks are drawn by a seed.
 Indexes are made before, as they are jobs. Printed are pages, errors, and seconds from asking to the end of the script,
-by page; the health answer's meanwhile; and the server's memory, also after ten minutes and after each hour.
+by page; the health answer's meanwhile; and the server's memory, also after ten minutes, each hour and each thousand
+pages.
 """
 
 import argparse
@@ -34,6 +35,7 @@ NETWORKS = {
     "efficientnet-lite0": ("photos", 19),
 }
 SKIPPED = ("train", "study", "report")  # what they do is begun by hand
+EACH = 1000  # pages, after which the memory is printed
 LIMIT = 120.0  # seconds after which an answer counts as an error
 
 
@@ -78,7 +80,7 @@ async def run(port: int, server: int, sessions: int, seconds: float, think: floa
     errors: list[str] = []
     health: list[float] = []
     begun = time.monotonic()
-    watch = asyncio.create_task(watched(port, server, begun, health))
+    watch = asyncio.create_task(watched(port, server, begun, seen, health))
     counted, until = begun + warm, begun + warm + seconds
     walks = (walk(port, seed, counted, until, think, seen, errors) for seed in range(sessions))
     for ended in await asyncio.gather(*walks, return_exceptions=True):
@@ -96,15 +98,20 @@ async def run(port: int, server: int, sessions: int, seconds: float, think: floa
         print("error:", error)
 
 
-async def watched(port: int, server: int, begun: float, health: list[float]) -> None:
-    """The health answer four times a second, the memory at the beginning, after ten minutes and then each hour."""
+async def watched(port: int, server: int, begun: float, seen: dict[str, list[float]], health: list[float]) -> None:
+    """The health answer four times a second; the memory at the beginning, after ten minutes, each hour, and each
+    thousand pages: what is kept grows with these rather than with the time."""
     marks = [0.0, 60.0, 600.0, *(3600.0 * k for k in range(1, 25))]
+    following = EACH
     while True:
         before = time.monotonic()
         await asyncio.to_thread(healthy, port)
         health.append(time.monotonic() - before)
         while marks and before - begun >= marks[0]:
             print(f"memory after {marks.pop(0) / 60:.0f} min: {memory(server) / 2**20:,.0f} MiB", flush=True)
+        if (served := sum(map(len, seen.values()))) >= following:
+            print(f"memory after {served:,} pages: {memory(server) / 2**20:,.0f} MiB", flush=True)
+            following = served - served % EACH + EACH
         await asyncio.sleep(0.25)
 
 

@@ -2,6 +2,8 @@
 
 import base64
 import os
+import platform
+import re
 import signal
 import socket
 import subprocess
@@ -226,3 +228,37 @@ def test_what_would_be_open_to_others_is_one_sentence(run, options, words):
     assert (status, out) == (2, "")
     assert len(said.splitlines()) == 1
     assert all(word in said for word in words)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="arenas are glibc's")
+@pytest.mark.parametrize(("set_by_hand", "arenas"), [("", 2), ("3", 3)])
+def test_threads_share_their_memory(set_by_hand, arenas):
+    """Sixteen arenas of two processors kept what was freed in each."""
+    script = """if True:
+        import ctypes, threading
+        import explain.ui.server as server
+
+        class App:
+            def __init__(self, *_, **__): pass
+            def run(self, config):
+                together = threading.Barrier(12)
+                def work():
+                    for _ in range(2):
+                        together.wait(60)
+                        ctypes.string_at(libc.malloc(100_000), 10)
+                libc = ctypes.CDLL(None)
+                libc.malloc.restype = ctypes.c_void_p
+                threads = [threading.Thread(target=work) for _ in range(12)]
+                for thread in threads: thread.start()
+                for thread in threads: thread.join()
+                libc.malloc_stats()
+        server.st.App = App
+        server.run(0, "127.0.0.1", [], [], False)
+    """
+    told = {key: value for key, value in os.environ.items() if key != "MALLOC_ARENA_MAX"}
+    told |= {"MALLOC_ARENA_MAX": set_by_hand} if set_by_hand else {}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=told, capture_output=True, text=True, timeout=300
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert len(re.findall(r"^Arena \d+:", ended.stderr, re.MULTILINE)) == arenas

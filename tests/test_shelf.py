@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import explain
+from explain import memory
 from explain.ui import caches
 from explain.ui.shelf import Shelf, size_of
 
@@ -29,6 +30,24 @@ def test_the_oldest_goes_first_and_what_was_asked_for_last_stays():
     assert kept(shelf) == ["large"]
     shelf.get("d", lambda: b".")
     assert kept(shelf) == ["d"]
+
+
+@pytest.mark.parametrize(("free", "most"), [(10_000, 100), (500, 50)])
+def test_the_bound_is_the_smaller_of_the_bytes_and_the_share(monkeypatch, free, most):
+    monkeypatch.setattr(memory, "free", lambda: free)
+    shelf = Shelf(100, len, share=0.1)
+    for number in range(40):
+        shelf.get(str(number), lambda: b"." * 10)
+    assert shelf.bytes == most
+
+
+@pytest.mark.parametrize("shelf", [caches._results, caches._pictures])
+def test_a_server_of_much_memory_does_not_grow_for_hours(shelf):
+    """A share of free memory was all that bounded results: 1.9 GB of 24, which took 32 visitors more than an hour."""
+    for number in range(12):
+        shelf.get(f"large {number}", lambda: np.empty(64 << 20, np.uint8))  # whose pages nobody touches
+    assert shelf.bytes <= 256 << 20
+    shelf.drop(lambda key: key.startswith("large"))
 
 
 def test_what_goes_is_told():
@@ -116,6 +135,31 @@ def test_a_network_that_goes_leaves_nothing_that_holds_it(monkeypatch, tmp_path)
     gc.collect()
     assert held() is None
     assert len(caches._models) == 1
+
+
+def test_indexes_are_bounded_in_bytes_and_leave_nothing_that_holds_them(monkeypatch, tmp_path):
+    """They counted nothing, on a shelf of their own as within a result; their pixels alone are 12 KB a picture."""
+    model, images = caches.model("lenet"), explain.load_images("fashion-mnist")
+    for name, first in (("one", 0), ("other", 64)):
+        explain.build_index(model, images[first : first + 64], out=tmp_path / name)
+    found = caches.index(model, tmp_path / "one")
+    assert caches.cached(lambda index: (index,), found)[0] is found
+    monkeypatch.setattr(caches._indexes, "_most", 64 * 28 * 28 * 4 * 1.5)
+    held = weakref.ref(found)
+    del found
+    caches.index(model, tmp_path / "other")
+    gc.collect()
+    assert held() is None
+    assert len(caches._indexes) == 1
+
+
+def test_an_index_holds_what_it_says(tmp_path):
+    index = explain.build_index(explain.load_model("lenet"), explain.load_images("fashion-mnist")[:64], out=tmp_path)
+    said = index.nbytes
+    for name in ("features", "pixels", "labels", "predictions", "probabilities", "loss", "_summaries"):
+        getattr(index, name)
+    held = [value for value in vars(index).values() if value is not index.model]
+    assert said / 2 < size_of(held) < 1.1 * said
 
 
 def _parameters(model):

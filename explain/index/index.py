@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -79,6 +80,15 @@ class Index:
 
     def __len__(self) -> int:
         return sum(shard.images for shard in self.manifest.shards)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it holds once all of it has been asked for: its files, their rows in order, and `pixels`."""
+        known, preprocess = self.manifest, self.model.preprocess
+        summaries = [known.merged] if known.merged else [shard.summary for shard in known.shards]
+        sides = [min(side, PIXELS) for side in preprocess.size]
+        seen = 4 * len(self) * preprocess.channels * math.prod(sides)
+        return sum(file.size for file in summaries) + 2 * sum(shard.rows.size for shard in known.shards) + seen
 
     @property
     def k(self) -> int:

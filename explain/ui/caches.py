@@ -40,9 +40,17 @@ def _forget(model: Model) -> None:
         shelf.drop(lambda key: model.digest in key)
 
 
-# Shares of the memory that is free when the server begins; each visitor may ask for other networks and pictures.
-_models = Shelf(0.25, lambda model: model.nbytes, gone=_forget)
-_indexes, _pictures, _results = Shelf(0.05), Shelf(0.05), Shelf(0.1)
+def _forget_index(index: Index) -> None:
+    _results.drop(lambda key: str(index.folder) in key)
+
+
+# Shares of the memory that is free when the server begins; each visitor may ask for other networks and pictures. What
+# takes a moment to make again has a fixed bound as well, however much is free: a server is to be as large as it gets
+# within minutes, and not to grow for hours.
+_MOST = 256 << 20
+_models = Shelf(share=0.25, size=lambda model: model.nbytes, gone=_forget)
+_indexes = Shelf(share=0.05, size=lambda index: index.nbytes, gone=_forget_index)
+_pictures, _results = Shelf(_MOST, share=0.05), Shelf(_MOST, share=0.1)
 
 
 def model(name: str | None = None) -> Model:

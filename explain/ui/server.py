@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import pkgutil
@@ -13,6 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from pathlib import Path
@@ -28,6 +30,7 @@ from explain.ui.visitor import COOKIE, DAYS
 __all__ = ["Doorkeeper", "run"]
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
+ARENAS, M_ARENA_MAX = 2, -8  # the latter by glibc's malloc.h
 FOREIGN = b"This address takes requests of its own pages only."
 Message = MutableMapping[str, Any]
 Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]
@@ -99,6 +102,7 @@ def _prepare() -> None:
 
 def run(port: int, address: str, origins: Collection[str], hosts: Collection[str], shared: bool) -> None:
     """Serve until a signal ends it; what it had at work is stopped then. Raises SystemExit where it cannot start."""
+    _share_arenas()
     try:  # before what takes long
         socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET).close()
     except OSError as error:
@@ -116,3 +120,11 @@ def run(port: int, address: str, origins: Collection[str], hosts: Collection[str
         st.App(APP, middleware=middleware).run(config=config)
     finally:
         gc.freeze()  # else the interpreter walks through all of torch once more, for seconds
+
+
+def _share_arenas() -> None:
+    """Each run of a page is a thread, and glibc has up to eight arenas a processor for these: one keeps what its
+    largest run took, and what is freed in it serves no other. Those who have set their number know better."""
+    if "MALLOC_ARENA_MAX" not in os.environ:
+        with suppress(AttributeError, OSError, TypeError):  # another C library, or another system
+            ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -30,16 +31,18 @@ class _Entry:
 class Shelf:
     """Values by a text that says all that they depend on.
 
-    most: bytes; or a share of the memory that is free when the first is made. What was asked for last always stays.
+    most: bytes; share: of the memory that is free when the first is made, where that is less. What was asked for last
+    always stays.
     """
 
     def __init__(
         self,
-        most: float,
+        most: float = math.inf,
         size: Callable[[Any], int] | None = None,
         gone: Callable[[Any], object] = lambda _value: None,
+        share: float | None = None,
     ) -> None:
-        self._most, self._size, self._gone = most, size or size_of, gone
+        self._most, self._share, self._size, self._gone = most, share, size or size_of, gone
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
@@ -81,8 +84,8 @@ class Shelf:
     def _trim(self, key: str, made: _Entry) -> None:
         gone = []
         with self._lock:
-            if self._most < 1:
-                self._most = max(1, self._most * memory.free())
+            if self._share is not None:
+                self._most, self._share = min(self._most, self._share * memory.free()), None
             self._entries[key] = made  # which may have gone while it was made
             total = sum(entry.size or 0 for entry in self._entries.values())
             for old, entry in list(self._entries.items()):
