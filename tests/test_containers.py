@@ -160,7 +160,8 @@ def test_names_of_classes_that_cannot_be_read_cost_the_names_only(tmp_path, said
     parquet.write_table(parquet.read_table(rows(path)).replace_schema_metadata({"huggingface": said}), path)
     images = explain.load_images(path)
     is_all(images)
-    assert images.classes == ("0", "1") and images.labels.tolist() == [k % 2 for k in range(N)]
+    assert images.classes == ("0", "1")
+    assert images.labels.tolist() == [k % 2 for k in range(N)]
     assert ["names of classes" in reason for reason in images.skipped.values()] == [True]
 
 
