@@ -146,7 +146,8 @@ class Summary:
         if fresh:
             self.groups = np.array(list(known), np.int64)
             self.members = np.pad(self.members, (0, fresh))
-            self.peaks, self.missing = (np.pad(each, ((0, fresh), (0, 0))) for each in (self.peaks, self.missing))
+            self.peaks = np.pad(self.peaks, ((0, fresh), (0, 0)))
+            self.missing = np.pad(self.missing, ((0, fresh), (0, 0)))
         np.add.at(self.members, slots[slots >= 0], 1)
         _sum(peaks, slots, self.peaks, self.missing)
 

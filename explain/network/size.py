@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves
 from .. import memory
 from ..errors import NotSupported, shorten
 from ..memory import bytes_text
-from .products import macs_of
+from .macs import macs_of
 
 __all__ = ["MOST_MACS", "MOST_MODULES", "TooLarge", "laid_out", "making_room", "most_macs", "weights_of"]
 
