@@ -41,7 +41,7 @@ class Visitor:
     async def __aenter__(self) -> "Visitor":
         self._link = await connect(
             f"ws://{self.address}/_stcore/stream", subprotocols=["streamlit"], origin=f"http://{self.address}",
-            max_size=None, close_timeout=1,
+            max_size=None, close_timeout=1, ping_interval=None,
         )  # fmt: skip
         return self
 

@@ -48,7 +48,7 @@ pytestmark = [
 VIEW = VIEWS["embedding"]
 KILLS = int(os.environ.get("EXPLAIN_KILLS", "3"))
 LOOK = 0.1  # seconds between looks at work
-PATIENCE = 300.0  # for a piece of it, on a machine that others use
+PATIENCE = 1200.0  # for a piece of it, on a machine that others use
 # `explain serve` again and again, each in a process group of its own; what takes long to import is imported once.
 SERVERS = """
 import os, signal, sys
