@@ -307,6 +307,12 @@ def test_a_broken_promise_is_said(lenet, shirt):
     assert result.trust.completeness.gap > 0.05
     assert "dds up to" in result.verdict.words
     assert result.verdict.level != "passes"
+    steps = result.trust.completeness.closes_at
+    assert f"with {steps} steps it would not be" in result.verdict.words
+    again = saliency.compute(lenet, shirt, "integrated_gradients", steps=steps)
+    assert again.raw_map.sum() == pytest.approx(again.expected_sum, rel=0.05)
+    fewer = saliency.compute(lenet, shirt, "integrated_gradients", steps=steps // 2)
+    assert fewer.raw_map.sum() != pytest.approx(fewer.expected_sum, rel=0.05)
 
 
 def test_spread_is_over_seeds_or_baselines_or_nothing(lenet, shirt):

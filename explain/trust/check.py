@@ -11,7 +11,7 @@ import torch
 
 from ..errors import NotSupported
 from ..progress import Progress, part, unheard
-from .consistency import Completeness, Spread, completeness, others_of
+from .consistency import Completeness, Spread, closed, completeness, others_of
 from .consistency import spread as spread_of
 from .curves import Curve, curves, edges_like, moved
 from .question import Floats, Heat, Question, phase, private, spearman
@@ -160,6 +160,7 @@ def check(
         del curves_of["others"]
     values = np.concatenate([curve.values for some in deletion.values() for curve in some])
     complete = completeness(net, question, heat)
+    complete = complete and closed(net, question, complete)
     spread = spread_of(net, question, heat, part(percent, 60, 72, 100))
     agreed = {name: spearman(np.abs(large), np.abs(other)) for name, other in others.items()}
     # Last, since they spoil the copy.

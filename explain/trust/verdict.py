@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .consistency import GAP
+
 if TYPE_CHECKING:
     from .check import Trust
 
@@ -26,8 +28,6 @@ GROUND = 0.1
 probability, or of a channel's range."""
 WEIGHTS = 0.95
 """Rank correlation with the maps of untrained networks above which a map is the same whatever was learned."""
-GAP = 0.05
-"""Share of the promised sum that a map may miss: what is missing is then less than the eye sees on the map."""
 STEADY = 0.5
 """Share of the highest pixels that the maps of two seeds have in common, below which most are chance."""
 
@@ -90,6 +90,8 @@ def _amiss(trust: Trust) -> Iterator[str]:
     """What is wrong with the map beside that."""
     complete, spread = trust.completeness, trust.spread
     if complete and complete.gap > GAP:
-        yield f"it adds up to {complete.total:.3g} instead of {complete.expected_sum:.3g}, {complete.gap:.0%} off"
+        closes = f" (with {complete.closes_at} steps it would not be)" if complete.closes_at else ""
+        sums = f"{complete.total:.3g} instead of {complete.expected_sum:.3g}"
+        yield f"it adds up to {sums}, {complete.gap:.0%} off{closes}"
     if spread and spread.over == "seed" and spread.in_common < STEADY:
         yield f"another seed gives another map ({spread.in_common:.0%} of the highest pixels are the same)"
