@@ -1,5 +1,6 @@
 """visit: what one visit holds in memory and hands in to the disk is bounded, and it is told so."""
 
+import gc
 import io
 import os
 import time
@@ -169,3 +170,43 @@ def test_a_report_is_full_by_its_bytes_too(monkeypatch):
     assert "200 MB" in report_items.full()
     collected["report"].pop()
     assert not report_items.full()
+
+
+def pages():
+    import weakref
+
+    import streamlit as st
+
+    from explain.ui import selection
+
+    class Figure:
+        pass
+
+    def collect(figure):
+        st.session_state.collected = figure
+
+    @st.fragment
+    def part():
+        st.button("Again", key="again")
+
+    selection.start("page")
+    figure, name = Figure(), selection.get("shown", "first")
+    st.session_state.setdefault("figures", {})[name] = weakref.ref(figure)
+    st.button("Collect", key=f"collect-{name}", on_click=collect, args=(figure,))
+    part()
+    selection.finish()
+
+
+def test_a_visit_holds_the_figures_of_the_page_that_it_shows():
+    """Streamlit kept each with the callback of its button, for as long as the visit lasted: 4 MB after 25 pages."""
+    app = AppTest.from_function(pages, default_timeout=60).run()
+    assert app.session_state.figures["first"]() is not None
+    app.button(key="again").click().run()
+    app.button(key="collect-first").click().run()
+    assert app.session_state.collected is not None
+    app.session_state.collected = None
+    for name in ("second", "third"):
+        app.query_params["shown"] = name
+        app.run()
+    gc.collect()
+    assert [name for name, figure in app.session_state.figures.items() if figure() is not None] == ["third"]

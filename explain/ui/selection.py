@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
+from explain.ui import visit
 from explain.views import VIEWS
 
 # What is let go of with another model, picture, index, layer or channel, beside the parameters of views that are of it.
@@ -75,7 +76,8 @@ def again() -> NoReturn:
 
 
 def finish() -> None:
-    """Write what this page depends on into the URL."""
+    """Write what this page depends on into the URL, and let go of what the pages before it showed."""
+    visit.leave()
     state = st.session_state
     wanted = {name: str(state.selection[name]) for name in state.used if state.selection.get(name) not in (None, "")}
     if state.written != wanted:

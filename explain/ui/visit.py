@@ -1,7 +1,8 @@
 """What one visit may hold: bytes in the server's memory, and bytes handed in to the workspace.
 
 Streamlit keeps each uploaded file in memory for as long as a visit lasts. What the app has put on the disk it lets go
-here; and a visit that uploads more than MEMORY bytes loses its earliest files, whoever sends them, and is told so.
+here; and a visit that uploads more than MEMORY bytes loses its earliest files, whoever sends them, and is told so. It
+keeps the callbacks of every widget that was ever shown, too, with the figures that they are for.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from explain.errors import BadValue
 from explain.workspace.budget import said
 
-__all__ = ["DISK", "MEMORY", "bound", "handing_in", "let_go", "overrun"]
+__all__ = ["DISK", "MEMORY", "bound", "handing_in", "leave", "let_go", "overrun"]
 
 MEMORY = 400 << 20
 DISK = 2 << 30
@@ -74,6 +75,19 @@ def let_go(uploaded: Iterable[Any]) -> None:
     for one in uploaded if context and files else ():
         if file_id := getattr(one, "file_id", None):
             files.remove_file(context.session_id, file_id)
+
+
+def leave() -> None:
+    """At the end of a page: what belongs to widgets of pages before it goes, so that a long visit is as large as a
+    short one."""
+    context = get_script_run_ctx()
+    if context is None or context.fragment_ids_this_run:  # the rest of the page is still there
+        return
+    state = getattr(getattr(context.session_state, "_state", None), "_new_widget_state", None)
+    shown = context.shared.widget_ids_this_run.snapshot()
+    for widget in list(getattr(state, "widget_metadata", ())):
+        if widget not in shown and widget not in state.states:
+            state.widget_metadata.pop(widget, None)
 
 
 @contextmanager
