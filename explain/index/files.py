@@ -172,7 +172,7 @@ def summaries_of(arrays: Arrays, layers: list[str]) -> dict[str, Summary]:
             arrays[f"{n}.positions"].item(),
             {kind: Ranked(*(arrays[f"{n}.{kind}.{name}"] for name in ranks)) for kind in RANKINGS},
             *(arrays[f"{n}.{name}"] for name in fields),
-            arrays[f"{n}.missing"] if f"{n}.missing" in arrays else _missing(arrays, n),
+            missing=arrays[f"{n}.missing"] if f"{n}.missing" in arrays else _missing(arrays, n),
         )
         for n, layer in enumerate(layers)
     }

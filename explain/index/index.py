@@ -352,7 +352,8 @@ class Index:
         known = self.summary(layer)
         names = [self.manifest.classes[group] for group in known.groups]
         images = known.members[:, None] - known.missing
-        return names, images, known.peaks / np.where(images > 0, images, np.nan).astype(np.float32)
+        means: NDArray[np.float32] = known.peaks / np.where(images > 0, images, np.nan).astype(np.float32)
+        return names, images, means
 
     # ------------------------------------------------------------ neighbours
 
