@@ -13,8 +13,9 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from .errors import BadFile, BadValue, Unknown, reason_of, shorten
@@ -78,7 +79,8 @@ def _module(name: str) -> ModuleType:
                 return importlib.import_module(name)
             if not file.is_file():
                 raise BadFile(f"There is no file {shorten(name)}.")
-            spec = importlib.util.spec_from_file_location(f"_explain_{file.stem}", file)
+            name_of = f"_explain_{file.stem}"
+            spec = importlib.util.spec_from_file_location(name_of, file, loader=_AsItIs(name_of, str(file)))
             assert spec
             assert spec.loader
             module = importlib.util.module_from_spec(spec)
@@ -89,6 +91,13 @@ def _module(name: str) -> ModuleType:
             raise
         except (Exception, SystemExit) as error:  # it is the user's own code
             raise BadFile(f"{shorten(name)} cannot be imported: {type(error).__name__}: {reason_of(error)}.") from error
+
+
+class _AsItIs(SourceFileLoader):
+    """Reads the source each time: what Python kept compiled is taken for another text of one size and second."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
 
 
 @contextmanager

@@ -144,7 +144,7 @@ def dial(monkeypatch):
     monkeypatch.setattr(PROJECTIONS, "_entries", dict(PROJECTIONS._entries))
 
     @PROJECTIONS.register(label="Dial", libraries=("packaging",))
-    def dial(vectors, progress, preview, *, radius: Annotated[float, Range(1, 9, help="of the dial")] = 2.0):
+    def dial(vectors, _times, progress, preview, *, radius: Annotated[float, Range(1, 9, help="of the dial")] = 2.0):
         """All pictures on a circle.
 
         Where a picture lies means nothing.
@@ -164,7 +164,7 @@ def bare(monkeypatch):
     monkeypatch.setattr(PROJECTIONS, "_entries", dict(PROJECTIONS._entries))
 
     @PROJECTIONS.register
-    def first_two(vectors, progress, preview):
+    def first_two(vectors, _times, progress, preview):
         """The first two numbers of each vector."""
         return Projection(vectors[:, :2], {})
 

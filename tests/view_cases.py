@@ -80,6 +80,7 @@ CASES = {
         "target": 3,
         "layer": "conv1",
         "unit": "conv2",
+        "checked": True,
         "options": {"positive": False},
     },
     "saliency: box": lambda model, index: {

@@ -141,7 +141,8 @@ def check(
     others, refused = others_of(net, question, part(percent, 3, 18, 100))
     elsewhere = [moved(large, chance) for _ in range(MOVED)]
     orders = {"map": [large], "moved": elsewhere, "edges": [edges_like(question, large)], "others": [*others.values()]}
-    if large.min() >= 0 and not question.unit:
+    is_chance = not question.unit and question.model.head.has_chances
+    if large.min() >= 0 and is_chance:
         orders |= {"reverse": [-large], "reverse moved": [-one for one in elsewhere]}
     with phase(percent, 18, 60, 100, "deletion and insertion"):
         found = curves(net, question, [one for some in orders.values() for one in some], steps)
@@ -182,7 +183,7 @@ def check(
         refused,
         best=best,
         against=against,
-        scale=float(np.ptp(values)) if question.unit or not question.model.head.has_chances else 1.0,
+        scale=1.0 if is_chance else float(np.ptp(values)),
     )
 
 

@@ -47,7 +47,7 @@ TABLE = (
         "faithfulness",
         "how far one saliency map can be trusted",
         "saliency",
-        {"asked": "", "check": "true", "saliency_grid.second": "", "saliency_grid.second_model": ""},
+        {"asked": "", "saliency.checked": "true", "saliency_grid.second": "", "saliency_grid.second_model": ""},
         shares="saliency",
     ),
     Line("segmentation", "which class is predicted where, by networks that give maps of classes", "saliency"),

@@ -22,6 +22,11 @@ ICONS = {
 HELP = "Hides and shows the picture by the map, and puts other weights into a copy of the network: up to a minute."
 
 
+def saliency_key() -> str:
+    """What the URL calls the switch: as a figure of a checked map has it."""
+    return VIEWS["saliency"].key("checked")
+
+
 def verdict_of(given: dict[str, Any]) -> Verdict | None:
     """What is known of a map: the verdict of a check that has been made."""
     job = jobs.find(_key(given))
@@ -36,7 +41,8 @@ def show_trust(given: dict[str, Any], opacity: float) -> None:
     """The verdict and its evidence; until then that the map is not checked, and a way to check it."""
     st.subheader("Can it be trusted?")
     given, style = dict(given), {"opacity": opacity}
-    always = selection.controlled(st.toggle, "Check every map", "check", selection.flag("check"), help=HELP)
+    key = saliency_key()
+    always = selection.controlled(st.toggle, "Check every map", key, selection.flag(key), help=HELP)
     choices.more(VIEW, given, style, without=["part"], label="How it is checked")
     asked = VIEW.flat(given)
     key = _key(given)
