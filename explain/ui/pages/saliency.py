@@ -42,15 +42,15 @@ def show_one() -> None:
     result = saliency_choices.make(SALIENCY, given, entries[0].label)
     if result is None:
         return
-    asked = given
-    if verdict := saliency_trust.verdict_of(given):
+    the_map, asked = st.container(), given
+    if verdict := saliency_trust.show_trust(given, style["opacity"]):  # it goes with the map that stands above
         result, asked = result.with_verdict(verdict), {**given, "checked": True}
     figure = result.figure(**style)
-    st.caption(literal(f"{entries[0].summary} {entries[0].caveat}"))
-    widgets.show_panels(figure, 3)
-    st.caption(literal(saliency.range_of(result)))
-    choices.show(SALIENCY, asked, style, figure)
-    saliency_trust.show_trust(given, style["opacity"])
+    with the_map:
+        st.caption(literal(f"{entries[0].summary} {entries[0].caveat}"))
+        widgets.show_panels(figure, 3)
+        st.caption(literal(saliency.range_of(result)))
+        choices.show(SALIENCY, asked, style, figure)
     st.subheader("Closer")
     saliency_cover.show_lens(given, result, figure.panels[2].image, f"lens-{model.name}")
 

@@ -27,17 +27,7 @@ def saliency_key() -> str:
     return VIEWS["saliency"].key("checked")
 
 
-def verdict_of(given: dict[str, Any]) -> Verdict | None:
-    """What is known of a map: the verdict of a check that has been made."""
-    job = jobs.find(_key(given))
-    return job.result.verdict if job is not None and isinstance(job.result, Faithfulness) else None
-
-
-def _key(given: dict[str, Any]) -> str:
-    return f"faithfulness {caches.identity(**VIEW.flat(given))}"
-
-
-def show_trust(given: dict[str, Any], opacity: float) -> None:
+def show_trust(given: dict[str, Any], opacity: float) -> Verdict | None:
     """The verdict and its evidence; until then that the map is not checked, and a way to check it."""
     st.subheader("Can it be trusted?")
     given, style = dict(given), {"opacity": opacity}
@@ -45,18 +35,19 @@ def show_trust(given: dict[str, Any], opacity: float) -> None:
     always = selection.controlled(st.toggle, "Check every map", key, selection.flag(key), help=HELP)
     choices.more(VIEW, given, style, without=["part"], label="How it is checked")
     asked = VIEW.flat(given)
-    key = _key(given)
+    key = f"faithfulness {caches.identity(**asked)}"
     job = jobs.find(key)
     if job is None and not always:
         st.warning(saliency.CAVEAT, icon=":material/warning:")
         if not st.button("Check this map", key="check-this", icon=":material/fact_check:", help=HELP):
-            return
+            return None
     job = jobs.start(key, lambda progress: faithfulness.compute(**asked, progress=progress), "short")
     result = jobs.show(job, "Checking the map", "%")
     if result is None:
         st.warning(saliency.CAVEAT, icon=":material/warning:")
-        return
+        return None
     show_evidence(result, given, style)
+    return result.verdict if isinstance(result, Faithfulness) else None
 
 
 def show_evidence(result: Faithfulness, given: dict[str, Any], style: dict[str, Any]) -> None:
