@@ -80,7 +80,7 @@ def of_measures(rows: list[Row]) -> str:
     for line in lines:
         if line[1] == "Quantus":
             line[3] = max(line[3], 1 - line[3])
-    lines.sort(key=lambda line: -line[3])
+    lines = sorted((line for line in lines if np.isfinite(line[3])), key=lambda line: -line[3])
     return table(("measure", "of", "maps", "AUC, right against wrong"), lines)
 
 
