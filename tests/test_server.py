@@ -232,6 +232,7 @@ def test_threads_share_their_memory(set_by_hand, arenas):
     """
     told = {key: value for key, value in os.environ.items() if key != "MALLOC_ARENA_MAX"}
     told |= {"MALLOC_ARENA_MAX": set_by_hand} if set_by_hand else {}
-    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=told, capture_output=True, text=True, timeout=300)
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, cwd=ROOT, env=told, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
     assert len(re.findall(r"^Arena \d+:", ended.stderr, re.MULTILINE)) == arenas

@@ -210,4 +210,5 @@ def test_a_visit_holds_no_figures_of_pages_that_it_left():
         app.run()
     gc.collect()
     held = [name for name, figure in app.session_state.figures.items() if figure() is not None]
-    assert held[-1] == "fourth" and len(held) <= 2  # those that browsers still speak of go a page later
+    assert held[-1] == "fourth"
+    assert len(held) <= 2  # those that browsers still speak of go a page later

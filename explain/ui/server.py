@@ -102,8 +102,8 @@ def run(port: int, address: str, origins: Collection[str], hosts: Collection[str
 
 
 def _share_arenas() -> None:
-    """Each run of a page is a thread, and glibc has up to eight arenas a processor for these: one keeps what its largest
-    run took, and what is freed in it serves no other. Those who have set their number know better."""
+    """Each run of a page is a thread, and glibc has up to eight arenas a processor for these: each keeps what its
+    largest run took, and what is freed in it serves no other. Who has set their number knows better."""
     if "MALLOC_ARENA_MAX" not in os.environ:
         with suppress(AttributeError, OSError, TypeError):  # another C library, or another system
             ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
