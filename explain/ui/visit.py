@@ -86,7 +86,7 @@ def leave() -> None:
     state = getattr(getattr(context.session_state, "_state", None), "_new_widget_state", None)
     shown = context.shared.widget_ids_this_run.snapshot()
     for widget in list(getattr(state, "widget_metadata", ())):
-        if widget not in shown and widget not in state.states:
+        if widget not in shown and widget not in state.states:  # which the browser spoke of: it needs them once more
             state.widget_metadata.pop(widget, None)
 
 
