@@ -32,7 +32,7 @@ def started(log: Path, *options: str) -> tuple[subprocess.Popen[bytes], int]:
             [sys.executable, "-m", "explain", "serve", "--port", str(port), *options],
             cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 60
     while True:
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2).close()
@@ -133,7 +133,7 @@ def test_a_port_in_use_is_one_sentence():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         command = [sys.executable, "-m", "explain", "serve", "--port", str(taken.getsockname()[1])]
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
     assert "port" in ended.stderr.splitlines()[-1]
@@ -171,7 +171,7 @@ def test_nothing_is_left_of_a_server_that_was_ended(tmp_path, name):
     server, port = started(tmp_path / "log")
     os.kill(server.pid, getattr(signal, name))
     server.wait(60)
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 60
     while True:
         try:
             os.killpg(server.pid, 0)

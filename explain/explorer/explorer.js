@@ -177,7 +177,7 @@ class Explorer {
     const at = words.groups.findIndex(({ name }) => COLUMN + name === grouping);
     const [column, colours] = [words.groups[at], data.columns[at] ?? data.colours];
     const parsed = (hex) => rgb(...[1, 3, 5].map((from) => parseInt(hex.slice(from, from + 2), 16)));
-    const shade = (hex) => (hex === data.other ? this.theme.other : parsed(hex));
+    const shade = (hex) => (hex === data.other && this.theme.other) || parsed(hex);
     const palette = grouping === "verdict" ? [RIGHT, WRONG, GREY] : [...colours.map(shade), GREY];
     const number = words.numbers.findIndex(({ name }) => COLUMN + name === colour);
     const groups = this.groups[grouping];
@@ -255,7 +255,7 @@ class Explorer {
     this.theme = {
       background,
       paper: css(background),
-      other: luminance(background) < 0.5 ? OTHER_IN_THE_DARK : OTHER,
+      other: luminance(background) < 0.5 ? OTHER_IN_THE_DARK : 0,
       text: style.color,
       primary: style.caretColor, // where explorer.css keeps it, worked out
       font: style.fontFamily,

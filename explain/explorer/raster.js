@@ -13,8 +13,7 @@ const rgb = (red, green, blue) => ((255 << 24) | (blue << 16) | (green << 8) | r
 const css = (colour) => `rgb(${colour & 255} ${(colour >> 8) & 255} ${(colour >> 16) & 255})`;
 const luminance = (colour) => (0.3 * (colour & 255) + 0.59 * ((colour >> 8) & 255) + 0.11 * ((colour >> 16) & 255)) / 255;
 const GREY = rgb(140, 143, 148);
-const OTHER = rgb(180, 180, 180); // of classes without a colour of their own, which stand back on either paper
-const OTHER_IN_THE_DARK = rgb(74, 77, 84);
+const OTHER_IN_THE_DARK = rgb(74, 77, 84); // of classes without a colour of their own, which stand back on either paper
 const RIGHT = rgb(0, 114, 178);
 const WRONG = rgb(230, 159, 0);
 

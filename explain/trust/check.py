@@ -71,8 +71,9 @@ class Trust:
 
     @property
     def found(self) -> float:
-        """The share of it that this map finds; 0 of chance, below 0 of a map that marks anything else."""
-        return (self.gain("map") - self.gain("moved")) / max(self.room, 1e-12 * self.scale)
+        """The share of it that this map finds; 0 of chance, or where there is nothing to find, below 0 of a map that
+        marks anything else."""
+        return (self.gain("map") - self.gain("moved")) / self.room if self.room > 0 else 0.0
 
     @cached_property
     def numbers(self) -> dict[str, float]:
@@ -118,9 +119,8 @@ def check(
     most: int = STAGES,
     progress: Progress = unheard,
 ) -> Trust:
-    """Everything of one map; the weights are randomised in so many stages at most; with 0 only as a
-    whole, which the verdict asks for. `progress` hears how many percent
-    are done, and of what; what it raises stops the check.
+    """Everything of one map. The weights are randomised in so many stages at most, with 0 only as a whole, which is
+    enough for the verdict. `progress` hears how many percent are done, and of what; what it raises stops the check.
 
     Raises ExplainError where the method refuses this network.
     """

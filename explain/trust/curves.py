@@ -58,7 +58,7 @@ def curves(
     total = 3 + 4 * len(orders) * inner
 
     def make(start: int, stop: int) -> Tensor:
-        return torch.cat([one(k) for k in range(start, stop)])
+        return torch.cat([one(k) for k in range(start, stop)]).contiguous(memory_format=torch.channels_last)
 
     def one(k: int) -> Tensor:
         if k < 3:

@@ -34,7 +34,7 @@ STEADY = 0.5
 
 @dataclass(frozen=True)
 class Verdict:
-    """One of LEVELS; and why, with the numbers."""
+    """One of LEVELS; and why, in words that need no table; the numbers are `Trust.numbers`."""
 
     level: str
     words: str
@@ -47,12 +47,12 @@ def judge(trust: Trust) -> Verdict:
         what = "No positive evidence: the" if value <= 0 else "The"
         return Verdict("fails", f"{what} map is {value:.3g} everywhere, so it marks nothing.")
     level, words = _found(trust)
+    said = [words, _on_weights(trust)]
     amiss = [] if level == "fails" else list(_amiss(trust))
     if level == "passes" and amiss:
         level = "doubtful"
     if trust.left[1] > WEIGHTS:
-        level = "fails"
-    said = [_on_weights(trust), words] if level == "fails" and trust.left[1] > WEIGHTS else [words, _on_weights(trust)]
+        level, said = "fails", said[::-1]
     if level == "passes" and trust.gain("edges") >= trust.gain("map"):
         said.append("Here the picture's edges would do as well, so that passing says little.")
     if amiss:
@@ -62,15 +62,13 @@ def judge(trust: Trust) -> Verdict:
 
 
 def _found(trust: Trust) -> tuple[str, str]:
-    gains = f"{trust.gain('map'):.2f} against {trust.gain('moved'):.2f} for the same map moved by chance and "
-    gains += f"{trust.gain('best'):.2f} for the best map known here"
     if trust.room < GROUND * trust.scale:
         return (
             "cannot tell",
             "This picture gives no ground to judge: hiding and showing its pixels in the order of any map tried does "
-            f"hardly more than in the order of chance (insertion less deletion is {gains}).",
+            "hardly more than in the order of chance.",
         )
-    share = f"{max(trust.found, 0):.0%} of what can be found (insertion less deletion is {gains})"
+    share = f"{max(trust.found, 0):.0%} of what the best map known here finds"
     what = "speaks against the target" if trust.against else "the target rests on"
     if trust.found >= FINDS:
         return "passes", f"It finds what {what}: {share}."
@@ -80,10 +78,10 @@ def _found(trust: Trust) -> tuple[str, str]:
 
 
 def _on_weights(trust: Trust) -> str:
-    number = f"a rank correlation of {trust.left[1]:.2f} with the map of untrained networks"
+    alike = f"(rank correlation {trust.left[1]:.2f}, limit {WEIGHTS})"
     if trust.left[1] > WEIGHTS:
-        return f"It ignores the weights: {number} (limit {WEIGHTS})."
-    return f"It depends on the weights: {number} (limit {WEIGHTS})."
+        return f"It ignores the weights: networks that have learned nothing give the same map {alike}."
+    return f"It depends on the weights: networks that have learned nothing give another map {alike}."
 
 
 def _amiss(trust: Trust) -> Iterator[str]:

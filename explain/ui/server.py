@@ -91,7 +91,8 @@ def _naming(send: Send, name: str, secure: bool) -> Send:
 
 def _prepare() -> None:
     """Load what pages load, before anybody comes: a library of torch's size holds the interpreter while it is mapped,
-    and so does the first walk of the garbage collector through it, for seconds in which no visitor is answered."""
+    and so does the first walk of the garbage collector through it, for seconds in which no visitor is answered. One
+    person alone would only wait for it longer."""
     own = [one.name for one in pkgutil.iter_modules(views.__path__, "explain.views.")]
     for module in ("timm", "torchvision", *own):
         import_module(module)
@@ -107,7 +108,8 @@ def run(port: int, address: str, origins: Collection[str], hosts: Collection[str
         socket.create_server((address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET).close()
     except OSError as error:
         raise SystemExit(1) from error
-    _prepare()
+    if shared:
+        _prepare()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # which uvicorn raises again at its end: atexit stops jobs
     if hasattr(signal, "SIGHUP"):  # the terminal has been closed
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))

@@ -13,7 +13,7 @@ from ..figure import Figure, Panel
 from ..images import outline
 from ..network.model import Model
 from ..options import Choices
-from ..progress import Progress, unheard
+from ..progress import Progress, part, unheard
 from ..trust import Verdict, check
 from .inputs import MODEL, PICTURE, REGION, TARGET, EntryOptions, Layer
 from .parts.picture import prepare
@@ -90,10 +90,16 @@ def compute(
     picture = prepare(model, image)
     within, asked = target_within(model, picture.batch, target, unit, region)
     question = ask(within, picture, asked, method, options, layer, unit)
-    made = make_map(question, picture, asked, progress)
+
+    def percent(done: float, total: float, message: str = "") -> None:
+        progress(int(100 * done / total), 100, message)
+
+    made = make_map(question, picture, asked, part(percent, 0, 0.1) if checked else progress)
     facts = {"image": picture, "target": asked, "layer": looked_into(question)}
     result = Saliency(**vars(made), facts=facts, region=seen_of(within, picture.crop))
-    return result.with_verdict(check(question, most=0, progress=progress).verdict) if checked else result
+    if not checked:
+        return result
+    return result.with_verdict(check(question, most=0, progress=part(percent, 0.1, 1)).verdict)
 
 
 @drawn

@@ -100,7 +100,7 @@ def address(workspace, tmp_path_factory):
             cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             env={**os.environ, "EXPLAIN_WORKSPACE": str(workspace)},
         )  # fmt: skip
-    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 240
+    address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
     while True:
         try:
             urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()

@@ -22,17 +22,12 @@ ICONS = {
 HELP = "Hides and shows the picture by the map, and puts other weights into a copy of the network: up to a minute."
 
 
-def saliency_key() -> str:
-    """What the URL calls the switch: as a figure of a checked map has it."""
-    return VIEWS["saliency"].key("checked")
-
-
 def show_trust(given: dict[str, Any], opacity: float) -> Verdict | None:
     """The verdict and its evidence; until then that the map is not checked, and a way to check it."""
     st.subheader("Can it be trusted?")
     given, style = dict(given), {"opacity": opacity}
-    key = saliency_key()
-    always = selection.controlled(st.toggle, "Check every map", key, selection.flag(key), help=HELP)
+    switch = VIEWS["saliency"].key("checked")  # so that a dropped figure of a checked map sets it
+    always = selection.controlled(st.toggle, "Check every map", switch, selection.flag(switch), help=HELP)
     choices.more(VIEW, given, style, without=["part"], label="How it is checked")
     asked = VIEW.flat(given)
     key = f"faithfulness {caches.identity(**asked)}"
@@ -47,7 +42,8 @@ def show_trust(given: dict[str, Any], opacity: float) -> Verdict | None:
         st.warning(saliency.CAVEAT, icon=":material/warning:")
         return None
     show_evidence(result, given, style)
-    return result.verdict if isinstance(result, Faithfulness) else None
+    verdict: Verdict = result.verdict
+    return verdict
 
 
 def show_evidence(result: Faithfulness, given: dict[str, Any], style: dict[str, Any]) -> None:
