@@ -13,7 +13,7 @@ from ..errors import NotSupported
 from ..progress import Progress, part, unheard
 from .consistency import Completeness, Spread, closed, completeness, others_of
 from .consistency import spread as spread_of
-from .curves import Curve, curves, edges_like, moved
+from .curves import Curve, chance_of, curves, edges_like, moved
 from .question import Floats, Heat, Question, phase, private, spearman
 from .verdict import Verdict, judge
 from .weights import STAGES, Stage, randomisation, untrained
@@ -138,21 +138,20 @@ def check(
         )
     net = net.to(memory_format=torch.channels_last)  # on a CPU half the time
     large, chance = question.large(heat), np.random.default_rng(seed)
-    others, refused = others_of(net, question, part(percent, 3, 18, 100))
-    elsewhere = [moved(large, chance) for _ in range(MOVED)]
-    orders = {"map": [large], "moved": elsewhere, "edges": [edges_like(question, large)], "others": [*others.values()]}
     is_chance = not question.unit and question.model.head.has_chances
-    if large.min() >= 0 and is_chance:
-        orders |= {"reverse": [-large], "reverse moved": [-one for one in elsewhere]}
+    against = is_chance and bool(large.min() >= 0) and chance_of(net, question) < IMPROBABLE
+    order = -large if against else large
+    others, refused = others_of(net, question, part(percent, 3, 18, 100))
+    orders = {
+        "map": [order],
+        "moved": [moved(order, chance) for _ in range(MOVED)],
+        "edges": [edges_like(question, large)],
+        "others": [*others.values()],
+    }
     with phase(percent, 18, 60, 100, "deletion and insertion"):
         found = curves(net, question, [one for some in orders.values() for one in some], steps)
     taken = [iter(each) for each in found]
     deletion, insertion = ({name: tuple(next(t) for _ in some) for name, some in orders.items()} for t in taken)
-    against = "reverse" in orders and bool(deletion["map"][0].values[0] < IMPROBABLE)
-    for curves_of in (deletion, insertion):
-        reverse = curves_of.pop("reverse", ()), curves_of.pop("reverse moved", ())
-        if against:
-            curves_of["map"], curves_of["moved"] = reverse
     gains = dict(zip((question.entry.name, *others), _gains(_best_of(deletion), _best_of(insertion)), strict=True))
     best = max(gains, key=lambda name: gains[name])
     at = list(gains).index(best)

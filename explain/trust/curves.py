@@ -7,7 +7,7 @@ is exactly as fine and as smooth, and with an edge map that is as smooth.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..attribution.passes import outputs_of
 from ..network.exact import exact
 from .question import Floats, Heat, Question, edges
 
-__all__ = ["Curve", "curves", "edges_like", "moved", "shares"]
+__all__ = ["Curve", "chance_of", "curves", "edges_like", "moved", "shares"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,16 +69,26 @@ def curves(
         first = ranks[order] < cuts[step + 1]
         return torch.where(first, batch, hidden[which]) if inserting else torch.where(first, hidden[which], batch)
 
-    with exact(batch.device):
-        outputs = outputs_of(question.target_module(net), total, make)
-    chances = outputs if question.unit else question.model.chances(outputs)
-    values = chances[:, question.target].double().cpu().numpy()
+    values = _values(net, question, total, make)
     whole, nothing = values[0], values[1:3].mean()
     deleting, inserting = values[3:].reshape(2, 2, len(orders), inner).mean(0)
     return (
         [Curve(np.concatenate([[whole], between, [nothing]])) for between in deleting],
         [Curve(np.concatenate([[nothing], between, [whole]])) for between in inserting],
     )
+
+
+def chance_of(net: nn.Module, question: Question) -> float:
+    """The target's value on the picture as it is."""
+    return float(_values(net, question, 1, lambda _start, _stop: question.batch)[0])
+
+
+def _values(net: nn.Module, question: Question, count: int, make: Callable[[int, int], Tensor]) -> Floats:
+    """The target's value (count,) on pictures that make(start, stop) gives."""
+    with exact(question.batch.device):
+        outputs = outputs_of(question.target_module(net), count, make)
+    chances = outputs if question.unit else question.model.chances(outputs)
+    return np.asarray(chances[:, question.target].double().cpu().numpy())
 
 
 def _ranks(heat: Heat) -> NDArray[np.int64]:
