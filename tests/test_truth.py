@@ -128,6 +128,20 @@ def test_what_speaks_against_is_found_too(tmp_path):
     assert "speaks against" in found.verdict.words
 
 
+def test_the_likeliest_class_is_judged_by_what_it_rests_on_however_improbable(tmp_path):
+    suite = planted(SUITES["sums"], 1, tmp_path)
+    case, model = suite.cases[0], suite.model
+    with model.exclusive() as net:
+        net.linear.weight.data *= 0.15
+        entry = truth(case.mask, 1, net)
+        chance = float(model.chances(net(model.batch(case.image)))[0, case.target].detach())
+    assert 0.3 < chance < 0.5
+    asked = Question(model, entry, {}, model.batch(case.image), case.target, layer_for(model, None, None))
+    found = check(asked, most=0)
+    assert not found.against
+    assert found.verdict.level == "passes"
+
+
 def test_private_nets_are_told_apart(filters):
     """The controls that follow the weights give another map for another net."""
     case, entry = filters.cases[0], CONTROLS["noise_mixed"]

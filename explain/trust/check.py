@@ -8,12 +8,13 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..errors import NotSupported
 from ..progress import Progress, part, unheard
 from .consistency import Completeness, Spread, closed, completeness, others_of
 from .consistency import spread as spread_of
-from .curves import Curve, chance_of, curves, edges_like, moved
+from .curves import Curve, answers, curves, edges_like, moved
 from .question import Floats, Heat, Question, phase, private, spearman
 from .verdict import Verdict, judge
 from .weights import STAGES, Stage, randomisation, untrained
@@ -105,9 +106,6 @@ class Trust:
 
 ORDERS = {"map": "the map", "moved": "the map moved by chance", "edges": "edges", "best": "the best map known"}
 """The orders in which pixels are replaced."""
-IMPROBABLE = 0.5
-"""The probability of a target below which a map without signs is taken to mark what speaks against it: the picture
-shows something else."""
 
 
 def check(
@@ -139,7 +137,7 @@ def check(
     net = net.to(memory_format=torch.channels_last)  # on a CPU half the time
     large, chance = question.large(heat), np.random.default_rng(seed)
     is_chance = not question.unit and question.model.head.has_chances
-    against = is_chance and bool(large.min() >= 0) and chance_of(net, question) < IMPROBABLE
+    against = is_chance and bool(large.min() >= 0) and _is_improbable(net, question)
     order = -large if against else large
     others, refused = others_of(net, question, part(percent, 3, 18, 100))
     orders = {
@@ -184,6 +182,13 @@ def check(
         against=against,
         scale=1.0 if is_chance else float(np.ptp(values)),
     )
+
+
+def _is_improbable(net: nn.Module, question: Question) -> bool:
+    """Whether the picture shows something else, so that a map without signs is taken to mark what speaks against the
+    target: another class is likelier, and the target is rather absent than there."""
+    chances = answers(net, question, 1, lambda _start, _stop: question.batch)[0]
+    return bool(chances[question.target] < min(0.5, chances.max()))
 
 
 Found = Mapping[str, tuple[Curve, ...]]

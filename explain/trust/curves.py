@@ -20,7 +20,7 @@ from ..attribution.passes import outputs_of
 from ..network.exact import exact
 from .question import Floats, Heat, Question, edges
 
-__all__ = ["Curve", "chance_of", "curves", "edges_like", "moved", "shares"]
+__all__ = ["Curve", "answers", "curves", "edges_like", "moved", "shares"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ def curves(
         first = ranks[order] < cuts[step + 1]
         return torch.where(first, batch, hidden[which]) if inserting else torch.where(first, hidden[which], batch)
 
-    values = _values(net, question, total, make)
+    values = answers(net, question, total, make)[:, question.target]
     whole, nothing = values[0], values[1:3].mean()
     deleting, inserting = values[3:].reshape(2, 2, len(orders), inner).mean(0)
     return (
@@ -78,17 +78,12 @@ def curves(
     )
 
 
-def chance_of(net: nn.Module, question: Question) -> float:
-    """The target's value on the picture as it is."""
-    return float(_values(net, question, 1, lambda _start, _stop: question.batch)[0])
-
-
-def _values(net: nn.Module, question: Question, count: int, make: Callable[[int, int], Tensor]) -> Floats:
-    """The target's value (count,) on pictures that make(start, stop) gives."""
+def answers(net: nn.Module, question: Question, count: int, make: Callable[[int, int], Tensor]) -> Floats:
+    """The probabilities (count, K) of pictures that make(start, stop) gives, or the values of a unit's channels."""
     with exact(question.batch.device):
         outputs = outputs_of(question.target_module(net), count, make)
     chances = outputs if question.unit else question.model.chances(outputs)
-    return np.asarray(chances[:, question.target].double().cpu().numpy())
+    return np.asarray(chances.double().cpu().numpy())
 
 
 def _ranks(heat: Heat) -> NDArray[np.int64]:
