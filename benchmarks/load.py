@@ -5,8 +5,8 @@
 Each session opens a page, a shipped network and a picture of its own choice, waits until the script has run to its end,
 thinks (exponentially distributed, so many seconds on average), and goes on; pages and networks are drawn by a seed.
 Indexes are made before, as they are jobs. Printed are pages, errors, and seconds from asking to the end of the script,
-by page; the health answer's meanwhile; and the server's memory, also after ten minutes, each hour and each thousand
-pages.
+by page; the health answer's meanwhile; and the server's memory, the mean of a minute, also after ten minutes, each hour
+and each thousand pages.
 """
 
 import argparse
@@ -103,14 +103,19 @@ async def watched(port: int, server: int, begun: float, seen: dict[str, list[flo
     thousand pages: what is kept grows with these rather than with the time."""
     marks = [0.0, 60.0, 600.0, *(3600.0 * k for k in range(1, 25))]
     following = EACH
+    readings: dict[float, int] = {}  # of the last minute: a page at work takes some hundred MiB for a moment
     while True:
         before = time.monotonic()
         await asyncio.to_thread(healthy, port)
         health.append(time.monotonic() - before)
+        if before - max(readings, default=0.0) >= 2:
+            readings[before] = memory(server)
+            readings = {when: one for when, one in readings.items() if before - when <= 60}
+        told = f"{statistics.mean(readings.values()) / 2**20:,.0f} MiB"
         while marks and before - begun >= marks[0]:
-            print(f"memory after {marks.pop(0) / 60:.0f} min: {memory(server) / 2**20:,.0f} MiB", flush=True)
+            print(f"memory after {marks.pop(0) / 60:.0f} min: {told}", flush=True)
         if (served := sum(map(len, seen.values()))) >= following:
-            print(f"memory after {served:,} pages: {memory(server) / 2**20:,.0f} MiB", flush=True)
+            print(f"memory after {served:,} pages: {told}", flush=True)
             following = served - served % EACH + EACH
         await asyncio.sleep(0.25)
 
