@@ -23,10 +23,12 @@ from explain.network.model import Model, Preprocess
 from explain.trust import (
     CHECKED,
     EDGES,
+    GROUPS,
     WEIGHTS,
     Question,
     curves,
     edges_like,
+    faithfulness_estimate,
     private,
     randomisation,
     randomise,
@@ -152,6 +154,41 @@ def test_curves_equal_one_pixel_after_the_other(planted, noise, steps):
 
 def test_steps_grow_by_the_square():
     assert shares(4).tolist() == [0, 1 / 16, 1 / 4, 9 / 16, 1]
+
+
+def test_the_faithfulness_estimate_equals_one_group_after_the_other(planted, noise):
+    """Pearson's correlation by numpy, of sums by hand; of ties the first in reading order comes first."""
+    heat = np.random.default_rng(2).integers(-3, 9, (SIDE, SIDE)).astype(np.float32)
+    asked = question(planted, noise)
+    order = sorted(range(SIDE * SIDE), key=lambda k: (-heat.ravel()[k], k))
+    found = []
+    for other in hidden_by(planted, asked.batch):
+        given, falls = [], []
+        for k in range(GROUPS):
+            group = order[round(k * SIDE * SIDE / GROUPS) : round((k + 1) * SIDE * SIDE / GROUPS)]
+            now = asked.batch.clone()
+            for one in group:
+                now[0, 0, one // SIDE, one % SIDE] = other[0, 0, one // SIDE, one % SIDE]
+            with torch.no_grad():
+                whole, less = (float(planted._net(batch).softmax(1)[0, 0]) for batch in (asked.batch, now))
+            given.append(heat.ravel()[group].sum())
+            falls.append(whole - less)
+        found.append(np.corrcoef(given, falls)[0, 1])
+    assert faithfulness_estimate(planted._net, asked, heat) == pytest.approx(np.mean(found), abs=1e-4)
+
+
+def test_the_faithfulness_estimate_of_exact_amounts_and_of_nothing(planted, noise):
+    """What each pixel adds to a sum is what it takes with it; the reverse is the reverse; without effects, 0."""
+    net = copy.deepcopy(planted._net)
+    net.linear.weight.data *= 1e-3  # where the softmax is straight
+    asked = question(planted, noise)
+    exact = np.zeros((SIDE, SIDE), np.float32)
+    dark = float(asked.batch.mean())
+    exact[PATCH, PATCH] = (asked.batch[0, 0, PATCH, PATCH] - dark).numpy()
+    flat = question(planted, np.full((SIDE, SIDE), 90, np.uint8))
+    assert faithfulness_estimate(net, asked, exact) > 0.9
+    assert faithfulness_estimate(net, asked, -exact) < -0.9
+    assert faithfulness_estimate(net, flat, exact) == pytest.approx(0, abs=1e-6)
 
 
 def test_edges_are_as_smooth_as_the_map(lenet, shirt):
@@ -302,7 +339,8 @@ def test_a_linear_net_keeps_its_promise(planted, noise):
     assert faithfulness.compute(planted, noise, "gradient", "a", portions=2).trust.completeness is None
 
 
-def test_a_broken_promise_is_said(lenet, shirt):
+def test_a_broken_promise_is_said(lenet):
+    shirt = open_picture("fashion-mnist/0")  # of another, so few steps find too little
     result = faithfulness.compute(lenet, shirt, "integrated_gradients", portions=2, steps=1)
     assert result.trust.completeness.gap > 0.05
     assert "dds up to" in result.verdict.words

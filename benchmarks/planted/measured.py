@@ -72,7 +72,9 @@ def _measures(trust: Trust) -> dict[str, float]:
     """What the verdict is made of, and what it was made of before."""
     absolute, signed = trust.left
     found = {
+        "score": trust.score,
         "share found": trust.found,
+        "faithfulness estimate": trust.estimate,
         "room": trust.room,
         "insertion less deletion": trust.gain("map"),
         "insertion less deletion, above chance": trust.gain("map") - trust.gain("moved"),

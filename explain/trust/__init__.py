@@ -8,7 +8,7 @@ All is measured on a copy of the net, so that the model is left bit for bit as i
 
 from .check import ORDERS, Trust, check
 from .consistency import Completeness, Spread, completeness
-from .curves import Curve, curves, edges_like, shares
+from .curves import GROUPS, Curve, curves, edges_like, faithfulness_estimate, shares
 from .question import CHECKED, EDGES, Question, highest_in_common, likeness, private, similarity, spearman
 from .verdict import LEVELS, WEIGHTS, Verdict
 from .weights import Stage, randomisation, randomise, stages_of, untrained
@@ -16,6 +16,7 @@ from .weights import Stage, randomisation, randomise, stages_of, untrained
 __all__ = [
     "CHECKED",
     "EDGES",
+    "GROUPS",
     "LEVELS",
     "ORDERS",
     "WEIGHTS",
@@ -30,6 +31,7 @@ __all__ = [
     "completeness",
     "curves",
     "edges_like",
+    "faithfulness_estimate",
     "highest_in_common",
     "likeness",
     "private",

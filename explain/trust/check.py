@@ -14,14 +14,14 @@ from ..errors import NotSupported
 from ..progress import Progress, part, unheard
 from .consistency import Completeness, Spread, closed, completeness, others_of
 from .consistency import spread as spread_of
-from .curves import Curve, answers, curves, edges_like, moved
+from .curves import Curve, answers, curves, edges_like, faithfulness_estimate, moved
 from .question import Floats, Heat, Question, phase, private, spearman
 from .verdict import Verdict, judge
 from .weights import STAGES, Stage, randomisation, untrained
 
 __all__ = ["ORDERS", "Trust", "check"]
 
-MOVED = 5
+MOVED = 3
 """Places that a map is moved to by chance; their mean is what chance finds."""
 
 
@@ -31,12 +31,14 @@ class Trust:
 
     against: the map has no signs, and marks what speaks against a target that is improbable here; its orders are then
     the reverse. best: the method whose map gains most, of this one and a few of other kinds. scale: of the curves'
-    values. agreement: rank correlations of absolute values with other methods' maps.
+    values. estimate: the faithfulness estimate. agreement: rank correlations of absolute values with other methods'
+    maps.
     """
 
     heat: Heat
     deletion: Mapping[str, tuple[Curve, ...]]
     insertion: Mapping[str, tuple[Curve, ...]]
+    estimate: float
     stages: tuple[Stage, ...]
     untrained: tuple[tuple[float, float], ...]
     completeness: Completeness | None
@@ -76,10 +78,15 @@ class Trust:
         marks anything else."""
         return (self.gain("map") - self.gain("moved")) / self.room if self.room > 0 else 0.0
 
+    @property
+    def score(self) -> float:
+        """Whether the map marks what counts, by its order and by its amounts: 1 at best, 0 of chance."""
+        return (min(max(self.found, 0.0), 1.0) + self.estimate) / 2
+
     @cached_property
     def numbers(self) -> dict[str, float]:
         """Every number by its name."""
-        found = {"share found": self.found}
+        found = {"score": self.score, "share found": self.found, "faithfulness estimate": self.estimate}
         for order, name in ORDERS.items():
             found[f"deletion area, {name}"], found[f"insertion area, {name}"] = self.areas(order)
             found[f"insertion less deletion, {name}"] = self.gain(order)
@@ -146,8 +153,10 @@ def check(
         "edges": [edges_like(question, large)],
         "others": [*others.values()],
     }
-    with phase(percent, 18, 60, 100, "deletion and insertion"):
+    with phase(percent, 18, 56, 100, "deletion and insertion"):
         found = curves(net, question, [one for some in orders.values() for one in some], steps)
+    with phase(percent, 56, 60, 100, "groups of pixels alone"):
+        estimate = faithfulness_estimate(net, question, order)
     taken = [iter(each) for each in found]
     deletion, insertion = ({name: tuple(next(t) for _ in some) for name, some in orders.items()} for t in taken)
     gains = dict(zip((question.entry.name, *others), _gains(_best_of(deletion), _best_of(insertion)), strict=True))
@@ -172,6 +181,7 @@ def check(
         large,
         deletion,
         insertion,
+        estimate,
         by_stage,
         strangers,
         complete,

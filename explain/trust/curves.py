@@ -1,8 +1,8 @@
-"""Deletion and insertion: what becomes of the score while pixels are replaced in the order of a map.
+"""What becomes of the score while pixels are replaced: in the order of a map, or a group of them alone.
 
-After Petsiuk et al. (2018). Which pixels come first matters less to a network than how finely they are scattered: a
-tenth of the pixels taken out by chance ruins any photograph. So a map is compared with itself moved elsewhere, which
-is exactly as fine and as smooth, and with an edge map that is as smooth.
+Deletion and insertion are after Petsiuk et al. (2018). Which pixels come first matters less to a network than how
+finely they are scattered: a tenth of the pixels taken out by chance ruins any photograph. So a map is compared with
+itself moved elsewhere, which is exactly as fine and as smooth, and with an edge map that is as smooth.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from ..attribution.passes import outputs_of
 from ..network.exact import exact
 from .question import Floats, Heat, Question, edges
 
-__all__ = ["Curve", "answers", "curves", "edges_like", "moved", "shares"]
+__all__ = ["GROUPS", "Curve", "answers", "curves", "edges_like", "faithfulness_estimate", "moved", "shares"]
+
+GROUPS = 28
+"""Of pixels that are hidden alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +51,9 @@ def curves(
     Both are means of two: with the picture's own mean colour in place of what is hidden, and with the blurred picture.
     The value is the probability of a class, or a channel's own.
     """
-    batch = question.batch
+    batch, hidden = question.batch, _hidden(question)
     count, inner = batch.shape[-2] * batch.shape[-1], steps - 1
     ranks = torch.from_numpy(np.stack([_ranks(order) for order in orders])).to(batch.device).view(-1, *batch.shape[-2:])
-    hidden = batch.mean((2, 3), keepdim=True).expand_as(batch), baseline_of("blur", batch, question.model.input_range)
     cuts = np.round(shares(steps) * count).astype(int).tolist()
     # The ends are those of all orders, so they are asked for once; then each order's steps, deleting from one and
     # inserting into it, deleting from the other and inserting into that.
@@ -76,6 +78,40 @@ def curves(
         [Curve(np.concatenate([[whole], between, [nothing]])) for between in deleting],
         [Curve(np.concatenate([[nothing], between, [whole]])) for between in inserting],
     )
+
+
+def faithfulness_estimate(net: nn.Module, question: Question, heat: Heat) -> float:
+    """Whether a map's values (H, W) are as the effects: the correlation of what it gives to each of GROUPS groups of
+    pixels, its highest in the first, with how far the target's value falls when that group alone is hidden.
+
+    After Alvarez-Melis and Jaakkola (2018). The mean over both ways of hiding; 0 where nothing differs.
+    """
+    batch, hidden = question.batch, _hidden(question)
+    ranks = _ranks(heat)
+    cuts = np.round(np.arange(GROUPS + 1) / GROUPS * heat.size).astype(int)
+    number = np.searchsorted(cuts[1:], ranks, side="right")
+    groups = torch.from_numpy(number).to(batch.device).view(batch.shape[-2:])
+    given = np.bincount(number, heat.ravel().astype(np.float64), GROUPS)
+
+    def make(start: int, stop: int) -> Tensor:
+        some = [torch.where(groups == k % GROUPS, hidden[k // GROUPS], batch) for k in range(start, stop)]
+        return torch.cat(some).contiguous(memory_format=torch.channels_last)
+
+    values = answers(net, question, 2 * GROUPS, make)[:, question.target].reshape(2, GROUPS)
+    return float(np.mean([_correlation(given, -each) for each in values]))
+
+
+def _correlation(one: Floats, other: Floats) -> float:
+    """Pearson's, 0 of what does not vary."""
+    one, other = one - one.mean(), other - other.mean()
+    norm = float(np.sqrt((one**2).sum() * (other**2).sum()))
+    return float((one * other).sum() / norm) if norm else 0.0
+
+
+def _hidden(question: Question) -> tuple[Tensor, Tensor]:
+    """What is put in place of pixels: the picture's mean colour, and the blurred picture."""
+    batch = question.batch
+    return batch.mean((2, 3), keepdim=True).expand_as(batch), baseline_of("blur", batch, question.model.input_range)
 
 
 def answers(net: nn.Module, question: Question, count: int, make: Callable[[int, int], Tensor]) -> Floats:

@@ -21,8 +21,8 @@ __all__ = ["LEVELS", "WEIGHTS", "Verdict", "judge"]
 
 LEVELS = ("passes", "doubtful", "fails", "cannot tell")
 
-FINDS, MISSES = 0.8, 0.4
-"""Shares of what can be found from which a map passes, and below which it fails."""
+FINDS, MISSES = 0.7, 0.5
+"""Scores from which a map passes, and below which it fails."""
 GROUND = 0.1
 """By how much the best map known has to gain more than chance for there to be something to find, as a share of the
 probability, or of a channel's range."""
@@ -68,13 +68,15 @@ def _found(trust: Trust) -> tuple[str, str]:
             "This picture gives no ground to judge: hiding and showing its pixels in the order of any map tried does "
             "hardly more than in the order of chance.",
         )
-    share = f"{max(trust.found, 0):.0%} of what the best map known here finds"
     what = "speaks against the target" if trust.against else "the target rests on"
-    if trust.found >= FINDS:
-        return "passes", f"It finds what {what}: {share}."
-    if trust.found >= MISSES:
-        return "doubtful", f"It finds part of what {what}: {share}."
-    return "fails", f"It does not find what {what}: {share}."
+    order = f"its order finds {max(trust.found, 0):.0%} of what the best map known here does"
+    values = f"its values agree with what hiding them does by {trust.estimate:.2f} of 1"
+    said = f"{what}: {order}, {values} (together {trust.score:.2f}; from {FINDS} on it passes)."
+    if trust.score >= FINDS:
+        return "passes", f"It finds what {said}"
+    if trust.score >= MISSES:
+        return "doubtful", f"It finds part of what {said}"
+    return "fails", f"It does not find what {said}"
 
 
 def _on_weights(trust: Trust) -> str:
