@@ -4,24 +4,25 @@ import streamlit as st
 
 from explain.errors import ExplainError
 from explain.ui import dropped, restore, selection, visit, visitor, widgets
+from explain.ui.navigation import script
 
 # A file of our own: an icon named here would be fetched from the internet.
 st.set_page_config("explain", page_icon=widgets.ICON, layout="wide")
 page = st.navigation(
     [
-        st.Page("explain/ui/pages/overview.py", title="Overview", icon=":material/account_tree:", default=True),
-        st.Page("explain/ui/pages/models.py", title="Models and data", icon=":material/deployed_code:"),
-        st.Page("explain/ui/pages/anatomy.py", title="Anatomy", icon=":material/straighten:"),
-        st.Page("explain/ui/pages/filters.py", title="Filters", icon=":material/grid_view:"),
-        st.Page("explain/ui/pages/activations.py", title="Activations", icon=":material/layers:"),
-        st.Page("explain/ui/pages/patches.py", title="Patches", icon=":material/apps:"),
-        st.Page("explain/ui/pages/saliency.py", title="Saliency", icon=":material/center_focus_strong:"),
-        st.Page("explain/ui/pages/gallery.py", title="Gallery", icon=":material/photo_library:"),
-        st.Page("explain/ui/pages/neighbours.py", title="Neighbours", icon=":material/compare:"),
-        st.Page("explain/ui/pages/embedding.py", title="Embedding", icon=":material/scatter_plot:"),
-        st.Page("explain/ui/pages/train.py", title="Training", icon=":material/model_training:"),
-        st.Page("explain/ui/pages/study.py", title="Study", icon=":material/psychology_alt:"),
-        st.Page("explain/ui/pages/report.py", title="Report", icon=":material/description:"),
+        st.Page(script("overview"), title="Overview", icon=":material/account_tree:", default=True),
+        st.Page(script("models"), title="Models and data", icon=":material/deployed_code:"),
+        st.Page(script("anatomy"), title="Anatomy", icon=":material/straighten:"),
+        st.Page(script("filters"), title="Filters", icon=":material/grid_view:"),
+        st.Page(script("activations"), title="Activations", icon=":material/layers:"),
+        st.Page(script("patches"), title="Patches", icon=":material/apps:"),
+        st.Page(script("saliency"), title="Saliency", icon=":material/center_focus_strong:"),
+        st.Page(script("gallery"), title="Gallery", icon=":material/photo_library:"),
+        st.Page(script("neighbours"), title="Neighbours", icon=":material/compare:"),
+        st.Page(script("embedding"), title="Embedding", icon=":material/scatter_plot:"),
+        st.Page(script("train"), title="Training", icon=":material/model_training:"),
+        st.Page(script("study"), title="Study", icon=":material/psychology_alt:"),
+        st.Page(script("report"), title="Report", icon=":material/description:"),
     ],
     expanded=True,
 )

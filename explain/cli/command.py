@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from .. import __version__
 from ..errors import BadValue, shorten
 from ..progress import Progress
 
@@ -28,7 +29,10 @@ class Commands:
 
     def __init__(self, words: Sequence[str]) -> None:
         self._asked = next((word for word in words if not word.startswith("-")), "")
-        self.parser = Parser(prog="python -m explain", description="Look inside a convolutional network.")
+        named = os.path.basename(sys.argv[0]).partition(".")[0] == "explain"  # the script that pip installs
+        prog = "explain" if named else "python -m explain"
+        self.parser = Parser(prog=prog, description="Look inside a convolutional network.")
+        self.parser.add_argument("--version", action="version", version=f"explain {__version__}")
         self.names: list[str] = []
         self._all = self.parser.add_subparsers(metavar="COMMAND", required=True)
 

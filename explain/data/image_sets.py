@@ -22,6 +22,7 @@ from ..errors import BadFile, BadValue, Unknown, shorten
 from ..images import Picture, as_image, decode
 from ..own_code import run
 from ..project import project
+from ..shipped import shipped
 from ..store import sha256
 from .folders import EXTENSIONS, class_name, listing, printable, without_arrays
 from .remote import cache_folder, fetched, is_remote
@@ -486,8 +487,12 @@ def _arrays(name: str, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]
 def _places(family: _Family) -> list[Path]:
     """Where a family's files may lie: the repository, the user's folder, Debian's package, the last download."""
     own = [Path(os.environ["EXPLAIN_DATA"]) / family.name] if os.environ.get("EXPLAIN_DATA") else []
-    shipped = Path(__file__).parents[2] / "data" / family.name
-    return [shipped, *own, Path("/usr/share/datasets") / family.name, cache_folder() / family.theirs / "raw"]
+    return [
+        shipped("data") / family.name,
+        *own,
+        Path("/usr/share/datasets") / family.name,
+        cache_folder() / family.theirs / "raw",
+    ]
 
 
 def _download(family: _Family, split: str) -> Path:

@@ -18,6 +18,7 @@ from .. import store
 from ..errors import BadFile, BadValue, NotSupported, Unknown, shorten
 from ..nets import NETS
 from ..own_code import is_code
+from ..shipped import shipped
 from .checkpoint import read_json, read_weights
 from .factory import make
 from .fitting import apply_weights, fit
@@ -28,7 +29,7 @@ from .wrap import class_names, first_channels, wrap
 
 __all__ = ["list_models", "load_model", "save_model"]
 
-SHIPPED = Path(__file__).resolve().parents[2] / "models"
+SHIPPED = shipped("models")
 FORMAT = 1
 HINT = "Or torchvision:NAME, timm:NAME, hf:NAME, a folder, a checkpoint file, a factory such as file.py:build."
 

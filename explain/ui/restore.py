@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -22,8 +21,6 @@ from explain.views import VIEWS, View
 from explain.views.facts import Facts
 from explain.views.inputs import ModelInput, PictureInput
 from explain.workspace.redraw import view_of
-
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,6 @@ def restored(facts: Mapping[str, Any]) -> Restored:
     """The page and the selection of these facts. Raises ExplainError for facts of no view."""
     checked = Facts(facts)
     view = view_of(checked)
-    page = f"explain/ui/pages/{view.page}.py"
     if not view.page:
         shown = ", ".join(name for name, one in VIEWS.items() if one.page)
         raise ExplainError(f"The figure is of {shorten(view.name)}, which no page shows; there are pages for {shown}.")
@@ -71,7 +67,7 @@ def restored(facts: Mapping[str, Any]) -> Restored:
     if "index" in given:
         chosen = {"model": given["index"].model.name, **chosen}
         order = ["model", *order]
-    return Restored(page, {name: chosen[name] for name in (*order, *chosen)}, notes)
+    return Restored(view.page, {name: chosen[name] for name in (*order, *chosen)}, notes)
 
 
 def _given(view: View, facts: Facts) -> tuple[dict[str, Any], list[str]]:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import streamlit as st
 
 from explain.ui import visit
+from explain.ui.navigation import script
 from explain.views import VIEWS
 
 # What is let go of with another model, picture, index, layer or channel, beside the parameters of views that are of it.
@@ -170,7 +171,7 @@ def restore(page: str, selection: dict[str, Any], notes: list[str]) -> NoReturn:
     for name, value in selection.items():
         choose(name, value)
     st.session_state.restored = notes
-    st.switch_page(page)
+    st.switch_page(script(page))
 
 
 def restored() -> list[str] | None:

@@ -17,19 +17,19 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
 
 from explain import views, workspace
+from explain.shipped import shipped
 from explain.ui.caches import DEFAULT_MODEL
 from explain.ui.visitor import COOKIE, DAYS
 
 __all__ = ["Doorkeeper", "run"]
 
-APP = Path(__file__).resolve().parents[2] / "app.py"
+APP = shipped("app.py")
 ARENAS, M_ARENA_MAX = 2, -8  # the latter by glibc's malloc.h
 FOREIGN = b"This address takes requests of its own pages only."
 Message = MutableMapping[str, Any]

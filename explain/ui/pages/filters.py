@@ -2,6 +2,7 @@ import streamlit as st
 
 from explain import workspace
 from explain.ui import caches, choices, selection, widgets
+from explain.ui.navigation import script
 from explain.views import VIEWS, filters
 from explain.workspace.opener import is_model_name
 
@@ -67,7 +68,5 @@ else:
             low, high, mean, norm = one.tiles.min(), one.tiles.max(), one.tiles.mean(), (one.tiles**2).sum() ** 0.5
             st.markdown(f"**Filter {channel}** of {widgets.literal(layer)}")
             st.caption(f"Weights {low:.4g} to {high:.4g}, mean {mean:.4g}, norm {norm:.4g}")
-            st.page_link(
-                "explain/ui/pages/activations.py", label="Where this channel responds", icon=":material/layers:"
-            )
+            st.page_link(script("activations"), label="Where this channel responds", icon=":material/layers:")
 choices.show(view, given, style, figure)

@@ -8,6 +8,7 @@ from explain.columns import slices_of
 from explain.data import ImageSet, is_here, list_images, printable
 from explain.trust import CHECKED
 from explain.ui import caches, choices, dropped, jobs, selection, widgets
+from explain.ui.navigation import script
 from explain.ui.parts import saliency_choices
 from explain.ui.text import literal
 from explain.views import VIEWS
@@ -149,6 +150,6 @@ if jobs.show(job, entry.label):
         st.caption(
             literal(f"{tile.file}: {tile.name}, {tile.said.confidence_text}. It is the picture of all pages now.")
         )
-        st.page_link("explain/ui/pages/saliency.py", label="This map closely", icon=":material/center_focus_strong:")
+        st.page_link(script("saliency"), label="This map closely", icon=":material/center_focus_strong:")
     st.caption(literal(f"{figure.note} {entry.summary} {entry.caveat}"))
     choices.show(VIEW, given, style, figure)

@@ -1,6 +1,7 @@
 import streamlit as st
 
 from explain.ui import caches, choices, selection, widgets
+from explain.ui.navigation import script
 from explain.views import VIEWS
 
 model, picture = caches.model(), caches.picture()
@@ -69,8 +70,8 @@ with right:
         selection.choose("layer", model.layers[rows[0]].name)
         chosen = model.layers[rows[0]].name
         a, b = st.columns(2)
-        a.page_link("explain/ui/pages/activations.py", label=f"Activations of {chosen}", icon=":material/layers:")
-        b.page_link("explain/ui/pages/filters.py", label="Filters", icon=":material/grid_view:")
+        a.page_link(script("activations"), label=f"Activations of {chosen}", icon=":material/layers:")
+        b.page_link(script("filters"), label="Filters", icon=":material/grid_view:")
 st.caption(widgets.literal(figure.note))
 choices.show(view, given, {}, figure)
 

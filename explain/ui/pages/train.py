@@ -6,6 +6,7 @@ from explain import workspace
 from explain.errors import ExplainError
 from explain.training.history import Run
 from explain.ui import caches, choices, selection, widgets
+from explain.ui.navigation import script
 from explain.ui.parts import training_mistakes, training_pictures, training_runs, training_settings
 from explain.ui.text import literal
 from explain.views import VIEWS, training_curves
@@ -230,7 +231,7 @@ def show_snapshots(name: str, folder: Path) -> None:
             selection.again()
         if selection.get("model") == snapshot.name:
             for page, label in (("patches", "Its patches"), ("embedding", "Its map of pictures")):
-                st.page_link(f"explain/ui/pages/{page}.py", label=label)
+                st.page_link(script(page), label=label)
 
 
 {"new": new_training, "runs": show_runs, "augmentations": show_draws}[section]()

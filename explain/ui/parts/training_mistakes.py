@@ -13,6 +13,7 @@ from explain.index import Index
 from explain.network.model import Model
 from explain.training import recipe
 from explain.ui import caches, choices, jobs, selection, widgets
+from explain.ui.navigation import script
 from explain.ui.parts import embedding_maps
 from explain.ui.text import literal
 from explain.views import VIEWS, confusion
@@ -168,4 +169,4 @@ def _tiles(model: Model, index: Index, result: confusion.Confusion) -> None:
         ),
         strict=True,
     ):
-        cell.page_link(f"explain/ui/pages/{page}.py", label=label, icon=f":material/{icon}:")
+        cell.page_link(script(page), label=label, icon=f":material/{icon}:")

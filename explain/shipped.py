@@ -1,0 +1,13 @@
+"""What comes with the package: beside it in a clone, inside it where it was installed from a wheel."""
+
+from pathlib import Path
+
+__all__ = ["shipped"]
+
+_HERE = Path(__file__).resolve().parent
+
+
+def shipped(name: str) -> Path:
+    """Where "app.py", "models", "data" or "licences" lie; read, never written."""
+    inside = _HERE / "_shipped"
+    return (inside if inside.is_dir() else _HERE.parent) / name
