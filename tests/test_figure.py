@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import threading
-import tomllib
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+import explain
 from explain.errors import BadFile, BadValue, ExplainError, NotSupported, Unknown
 from explain.figure import FORMATS, VERSION, Figure, Grid, Panel, Scale, read_facts, versions
 from explain.figure.layout import LEADING, lay_out
@@ -442,6 +442,7 @@ def test_drawing_leaves_pyplot_alone():
 
 
 def test_versions_are_those_installed():
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
-    assert versions()["explain"] == VERSION == project["version"]
+    cited = (Path(__file__).parents[1] / "CITATION.cff").read_text()
+    assert versions()["explain"] == VERSION == explain.__version__
+    assert f"\nversion: {VERSION}\n" in cited
     assert versions()["numpy"] == np.__version__

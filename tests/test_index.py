@@ -24,7 +24,7 @@ import explain
 from explain.data import load_images
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.index import MANIFEST, RANKINGS, Index, merge_indexes, open_index, read_manifest
-from explain.index.summary import NOBODY
+from explain.index.bins import NOBODY
 from explain.network.model import Model, Preprocess
 from explain.network.trace import record
 

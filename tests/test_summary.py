@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from explain.index.build import _Later
 from explain.index.responses import respond
-from explain.index.summary import NOBODY, RANKINGS, Summary, edges, merge
+from explain.index.bins import NOBODY, edges
+from explain.index.summary import RANKINGS, Summary, merge
 
 
 def summed(maps, lots, k, batch, first=0):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ExplainError, reason_of
+from ..extras import EXTRAS, MissingExtra
 from .command import Commands, say
 
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add"]
 
-EXTRAS = {
-    "pillow_heif": ("pillow-heif", "pictures as telephones save them (HEIC)"),
-    "transformers": ("transformers", "networks of Hugging Face, `hf:NAME`"),
-}
 SMALL = "lenet-fashion-mnist"
 PICTURES = "fashion-mnist"
 PATIENCE = 90.0  # seconds for the app's first page
@@ -67,13 +64,13 @@ def _doctor(given: argparse.Namespace) -> int:
         judged = Finding("budget", False, f"The workspace takes {usage}; remove some on the page Models and data.")
     known = {"python": platform.python_version(), **versions()}
     disk, memory = shutil.disk_usage(_there(root())).free, _free_memory()
-    extras = {package: find_spec(module) is not None for module, (package, _) in EXTRAS.items()}
+    extras = {one.package: find_spec(module) is not None for module, one in EXTRAS.items()}
     if not given.json:
         print(", ".join(f"{name} {version}" for name, version in known.items()))
         print(f"workspace {root()}{f': {usage}' if usage else ''}")
         print(f"free: {budget.said(disk)} of disk, {budget.said(memory)} of memory")
-        for package, gives in EXTRAS.values():
-            print(f"{'has ' if extras[package] else f'without {package}, no '}{gives}")
+        for one in EXTRAS.values():
+            print(f"{'has ' if extras[one.package] else f'without {one.package}, which is for '}{one.gives}")
     for finding in chain([judged], _findings(disk, memory, usage)):
         found.append(finding)
         if not given.json:
@@ -136,13 +133,15 @@ def _tried(part: str, check: Callable[[], str]) -> Finding:
     began = time.perf_counter()
     try:
         said, ok = check(), True
+    except MissingExtra as error:  # which nobody is obliged to install
+        said, ok = str(error), True
     except ExplainError as error:
         said, ok = str(error), False
     except MemoryError:
         said, ok = "There is not enough memory; close other programs.", False
     except Exception as error:
         said, ok = (
-            f"{type(error).__name__}: {reason_of(error)}. Install requirements.txt anew, or report it.",
+            f"{type(error).__name__}: {reason_of(error)}. Install it anew, or report it.",
             False,
         )
     return Finding(part, ok, said, time.perf_counter() - began)

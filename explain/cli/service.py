@@ -9,6 +9,7 @@ import sys
 from urllib.parse import urlsplit
 
 from ..errors import BadValue, ExplainError, shorten
+from ..extras import extra
 from .command import Commands, Parser
 
 __all__ = ["add"]
@@ -56,6 +57,7 @@ def _serve(given: argparse.Namespace) -> None:
     os.environ["EXPLAIN_PROJECT"] = str(project().folder or "")  # the app runs elsewhere
     if shared:
         os.environ[SHARED] = "1"
+    extra("streamlit")
     print(f"explain: {origins[0] if origins else f'http://{given.host}:{given.port}'}", file=sys.stderr)
     server = import_module("explain.ui.server")  # which loads streamlit; a door that opens another
     try:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadFile, BadValue, Unknown, shorten
+from ..extras import extra
 from ..images.formats import HEAD
 from .folders import EXTENSIONS, class_name, why_not
 from .image_sets import ImageSet
@@ -243,8 +244,7 @@ def _names_of(schema: Any, column: str) -> list[str]:
 
 
 def _is_picture(kind: Any) -> bool:
-    import pyarrow as pa
-
+    pa = extra("pyarrow")
     binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
     return bool(binary or (pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0))
 
@@ -253,8 +253,7 @@ def _is_picture(kind: Any) -> bool:
 def _reading(path: Path) -> Iterator[None]:
     """What pyarrow finds wrong with a file as BadFile: also names and texts that are not UTF-8, first where they are
     asked for."""
-    import pyarrow as pa
-
+    pa = extra("pyarrow")
     try:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -263,8 +262,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _table(path: Path, columns: list[str]) -> Any:
     """Some columns: of an Arrow file read where they lie."""
-    from pyarrow import parquet
-
+    parquet = extra("pyarrow.parquet")
     with _reading(path):
         if path.suffix.lower() != ".arrow":
             return parquet.read_table(path, columns=columns)
@@ -274,15 +272,13 @@ def _table(path: Path, columns: list[str]) -> Any:
 
 
 def _schema(path: Path) -> Any:
-    from pyarrow import parquet
-
+    parquet = extra("pyarrow.parquet")
     with _reading(path):
         return _arrow(path).schema if path.suffix.lower() == ".arrow" else parquet.read_schema(path)
 
 
 def _arrow(path: Path) -> Any:
-    import pyarrow as pa
-
+    pa = extra("pyarrow")
     source = pa.memory_map(str(path))
     try:
         return pa.ipc.open_stream(source)

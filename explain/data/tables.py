@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadFile, BadValue, Unknown, shorten
+from ..extras import extra
 from .folders import EXTENSIONS, class_name, without_arrays
 from .image_sets import ImageSet
 from .remote import is_remote
@@ -92,10 +93,7 @@ def _check_rows(count: int, most: int, table: Path) -> None:
 def _parquet(table: Path, most_rows: int, most_bytes: int) -> dict[str, list[Any]]:
     """What it says of its own size is looked at, and how large its columns are once a text that is repeated, which
     Parquet keeps once, is as often in memory."""
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
-        raise BadFile(f"{table.name!r} needs pyarrow; install it, or save the table as CSV.") from None
+    parquet, ArrowException = extra("pyarrow.parquet"), extra("pyarrow").ArrowException
     try:
         file = parquet.ParquetFile(table)
         _check_rows(file.metadata.num_rows, most_rows, table)

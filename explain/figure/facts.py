@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .. import __version__ as VERSION
 from ..errors import BadValue
-
-VERSION = "0.1.0"
 
 MOST_FACTS = 4 << 20  # characters: several times what any view writes
 

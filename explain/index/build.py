@@ -27,6 +27,7 @@ from torch import Tensor
 from .. import store
 from ..data import ImageSet
 from ..errors import BadFile, BadValue, ExplainError, NotSupported, reason_of, shorten
+from ..extras import extra
 from ..figure import versions
 from ..network.exact import exact
 from ..network.features import head, vector
@@ -358,6 +359,7 @@ class _Pass:
     seed: int
 
     def __post_init__(self) -> None:
+        extra("numba")  # before anything that takes long
         size = (self.model.preprocess.channels, *self.model.preprocess.size)
         with self.model.exclusive() as net:
             self.head = head(net, torch.zeros(1, *size, device=self.model.device, dtype=torch.float32))

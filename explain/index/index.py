@@ -25,10 +25,11 @@ from ..network.model import Box, Layer, Model
 from ..network.trace import inputs
 from ..network.zoo import load_model
 from ..progress import Progress, notify, unheard
+from .bins import NOBODY, edges
 from .build import gather, join, summarised
 from .files import Arrays, Manifest, lines_of, read_arrays, read_manifest, summaries_of
 from .search import nearest, squared_norms
-from .summary import NOBODY, RANKINGS, Summary, edges
+from .summary import RANKINGS, Summary
 
 __all__ = ["SPACES", "Index", "Neighbour", "Row", "merge_indexes", "open_index"]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,8 +17,6 @@ from torch import Tensor
 
 __all__ = ["Responses", "Sought", "Tail", "packed", "respond", "unpacked"]
 
-# Neither NaN nor infinity is assumed away: they are found, counted and ranked last.
-_FASTMATH = {"reassoc", "contract", "nsz"}
 _second = ThreadPoolExecutor(1, "responses")
 
 
@@ -82,6 +79,8 @@ def respond(output: Tensor, sought: Sought | None = None, tail: Tail | None = No
 
 
 def _compiled(positions: NDArray[np.float32], sought: Sought, tail: Tail | None) -> Responses:
+    from .kernels import reduce_positions
+
     count, channels = positions.shape[0], positions.shape[3]
     kinds = (np.float32, np.int32, np.int32, np.float32, np.float64, np.float64)
     found = [np.empty((count, channels), kind) for kind in kinds]
@@ -90,7 +89,7 @@ def _compiled(positions: NDArray[np.float32], sought: Sought, tail: Tail | None)
     how = sought.above, sought.below, scale, shift, np.float32(floor), np.float32(ceiling)
 
     def part(some: slice) -> None:
-        _reduce(positions[some], tuple(array[some] for array in found), sought.drawn[some], how)
+        reduce_positions(positions[some], tuple(array[some] for array in found), sought.drawn[some], how)
 
     half = (count + 1) // 2 if torch.get_num_threads() > 1 else count
     rest = _second.submit(part, slice(half, None))
@@ -119,87 +118,3 @@ def unpacked(bits: NDArray[np.int32], shape: tuple[int, ...]) -> Responses:
 
 def _maps(output: Tensor) -> Tensor:
     return output.detach() if output.dim() == 4 else output.detach()[:, :, None, None]
-
-
-@numba.njit(nogil=True, fastmath=_FASTMATH, cache=True, error_model="numpy")
-def _reduce(positions, found, drawn, how):  # type: ignore[no-untyped-def]
-    """positions (N, H, W, C), contiguous. Four neighbours at a time, so that the accumulators are touched less often;
-    float32 within a row of positions, float64 over the rows. An empty scale leaves the positions as they are."""
-    peak, row, column, least, total, squares = found
-    above, below, scale, shift, floor, ceiling = how
-    count, height, width, channels = positions.shape
-    high = np.empty(channels, np.float32)
-    low = np.empty(channels, np.float32)
-    once = np.empty(channels, np.float32)
-    twice = np.empty(channels, np.float32)
-    for n in range(count - 1, -1, -1):  # what the network wrote last is still in the cache
-        peak[n] = -np.inf
-        least[n] = np.inf
-        row[n] = 0
-        column[n] = 0
-        total[n] = 0
-        squares[n] = 0
-        for i in range(height):
-            first = positions[n, i, 0]
-            for c in range(channels):
-                x = first[c]
-                high[c] = x
-                low[c] = x
-                once[c] = x
-                twice[c] = x * x
-            j = 1
-            while j + 4 <= width:
-                p = positions[n, i, j]
-                q = positions[n, i, j + 1]
-                r = positions[n, i, j + 2]
-                s = positions[n, i, j + 3]
-                for c in range(channels):
-                    a = p[c]
-                    b = q[c]
-                    d = r[c]
-                    e = s[c]
-                    ab = a if a > b else b
-                    de = d if d > e else e
-                    most = ab if ab > de else de
-                    high[c] = most if most > high[c] else high[c]
-                    ab = a if a < b else b
-                    de = d if d < e else e
-                    fewest = ab if ab < de else de
-                    low[c] = fewest if fewest < low[c] else low[c]
-                    once[c] += (a + b) + (d + e)
-                    twice[c] += (a * a + b * b) + (d * d + e * e)
-                j += 4
-            while j < width:
-                p = positions[n, i, j]
-                for c in range(channels):
-                    a = p[c]
-                    high[c] = a if a > high[c] else high[c]
-                    low[c] = a if a < low[c] else low[c]
-                    once[c] += a
-                    twice[c] += a * a
-                j += 1
-            for c in range(channels):
-                total[n, c] += once[c]
-                squares[n, c] += twice[c]
-            here = np.int32(i)
-            for c in range(channels):
-                least[n, c] = low[c] if low[c] < least[n, c] else least[n, c]
-                row[n, c] = here if high[c] > peak[n, c] else row[n, c]
-                peak[n, c] = high[c] if high[c] > peak[n, c] else peak[n, c]
-        for c in range(channels):
-            if drawn[n] or not (peak[n, c] <= above[c] and peak[n, c] >= below[c]):
-                for j in range(width):
-                    if positions[n, row[n, c], j, c] == peak[n, c]:
-                        column[n, c] = j
-                        break
-        if len(scale):
-            for i in range(height):
-                for j in range(width):
-                    p = positions[n, i, j]
-                    for c in range(channels):
-                        x = scale[c] * p[c] + shift[c]
-                        x = floor if x < floor else x
-                        p[c] = ceiling if x > ceiling else x
-        for c in range(channels):
-            if total[n, c] != total[n, c]:
-                peak[n, c] = np.nan

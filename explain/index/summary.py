@@ -8,23 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import NotSupported
+from .bins import NOWHERE, SIDE
 from .responses import Responses, Sought, Tail, respond
 
-__all__ = ["NOBODY", "RANKINGS", "Ranked", "Summary", "edges", "merge"]
+__all__ = ["RANKINGS", "Ranked", "Summary", "merge"]
 
 RANKINGS = ("best", "lowest", "random")
-NOBODY = np.iinfo(np.int32).max
-# Bins of the histograms: the same for every channel, so that they add up; four an octave of either sign, one for zero.
-OCTAVES, PER_OCTAVE = (-6, 10), 4
-_SIDE = (OCTAVES[1] - OCTAVES[0]) * PER_OCTAVE
-_WITHIN = 2.0 ** (np.arange(1, PER_OCTAVE) / PER_OCTAVE)
-_NOWHERE = int(NOBODY) << 32
 
 
 @dataclass(eq=False)
@@ -43,7 +37,7 @@ class Ranked:
     def empty(channels: int, k: int) -> Ranked:
         shape = (channels, k)
         key, score = np.full(shape, -np.inf, np.float32), np.full(shape, np.nan, np.float32)
-        return Ranked(key, score, np.full(shape, _NOWHERE, np.int64))
+        return Ranked(key, score, np.full(shape, NOWHERE, np.int64))
 
     @property
     def image(self) -> NDArray[np.int64]:
@@ -60,7 +54,7 @@ class Ranked:
     @property
     def bar(self) -> NDArray[np.float32]:
         """(C,), what the next image's key must exceed; NaN while there is room."""
-        return np.where(self.place[:, -1] == _NOWHERE, np.float32(np.nan), self.key[:, -1])
+        return np.where(self.place[:, -1] == NOWHERE, np.float32(np.nan), self.key[:, -1])
 
 
 @dataclass(eq=False)
@@ -100,7 +94,7 @@ class Summary:
             squares=np.zeros(channels),
             least=np.full(channels, np.inf, np.float32),
             most=np.full(channels, -np.inf, np.float32),
-            counts=np.zeros((channels, 2 * _SIDE + 1), np.uint32),
+            counts=np.zeros((channels, 2 * SIDE + 1), np.uint32),
             silent=np.zeros(channels, np.int64),
             broken=np.zeros(channels, np.int64),
             groups=np.zeros(0, np.int64),
@@ -128,18 +122,24 @@ class Summary:
     def count(self, found: Responses, positions: int, images: NDArray[np.int32], lots: NDArray[np.float32]) -> None:
         """The same of responses that are there already, with all their columns. Raises NotSupported for those of other
         pictures or channels: compiled code reads what it is told is there."""
+        from . import kernels  # numba, which only an index needs
+
         if any(one.shape != (len(images), len(self.total)) for one in found) or len(lots) != len(images):
             raise NotSupported(f"{found.peak.shape} responses are not those of {len(images)} x {len(self.total)}.")
         for kind, sign in zip(RANKINGS, (1, -1, 0), strict=True):
             held = self.ranked[kind]
-            _offer(held.key, held.score, held.place, held.bar, sign, lots, found.peak, found.row, found.column, images)
+            kernels.offer(
+                held.key, held.score, held.place, held.bar, sign, lots, found.peak, found.row, found.column, images
+            )
         self.images += len(images)
         self.positions = positions
         sums = self.total, self.squares, self.least, self.most, self.silent, self.broken, self.counts
-        _count(found.peak, found.peak.view(np.int32), found.least, found.total, found.squares, sums)
+        kernels.count(found.peak, found.peak.view(np.int32), found.least, found.total, found.squares, sums)
 
     def add_classes(self, peaks: NDArray[np.float32], classes: NDArray[np.int64]) -> None:
         """Count the peaks (N, C) of a batch towards the images' classes (N,); -1 is none."""
+        from . import kernels
+
         known = {group: slot for slot, group in enumerate(self.groups.tolist())}
         slots = np.array([known.setdefault(group, len(known)) if group >= 0 else -1 for group in classes.tolist()])
         fresh = len(known) - len(self.groups)
@@ -149,13 +149,13 @@ class Summary:
             self.peaks = np.pad(self.peaks, ((0, fresh), (0, 0)))
             self.missing = np.pad(self.missing, ((0, fresh), (0, 0)))
         np.add.at(self.members, slots[slots >= 0], 1)
-        _sum(peaks, slots, self.peaks, self.missing)
+        kernels.add(peaks, slots, self.peaks, self.missing)
 
     def renumbered(self, images: NDArray[np.int64]) -> Summary:
         """The same with image number n called images[n]."""
         ranked = {}
         for kind, one in self.ranked.items():
-            real = one.place != _NOWHERE
+            real = one.place != NOWHERE
             place = one.place.copy()
             place[real] = images[one.image[real]] << 32 | place[real] & 0xFFFFFFFF
             ranked[kind] = replace(one, place=place)
@@ -187,79 +187,7 @@ def merge(parts: Iterable[Summary], k: int) -> Summary:
     return whole
 
 
-def edges() -> NDArray[np.float64]:
-    """The bins' edges (B + 1,); the outer two are infinite."""
-    side = 2.0 ** (OCTAVES[0] + np.arange(_SIDE) / PER_OCTAVE)
-    return np.concatenate([[-np.inf], -side[::-1], side, [np.inf]])
-
-
 def _first(k: int, *parts: Ranked) -> Ranked:
     joined = {name: np.concatenate([getattr(part, name) for part in parts], 1) for name in vars(parts[0])}
     order = np.lexsort((joined["place"], -joined["key"]), axis=1)[:, :k]
     return Ranked(**{name: np.take_along_axis(array, order, 1) for name, array in joined.items()})
-
-
-@numba.njit(nogil=True, cache=True)
-def _offer(key, score, place, bar, sign, lots, peaks, rows, columns, images):  # type: ignore[no-untyped-def]
-    """Insert a batch's images into each channel's ranking, by the peak times sign or, where that is 0, by lot."""
-    channels, k = key.shape
-    for n in range(len(images)):
-        if sign == 0 and lots[n] <= bar[0]:  # one lot for all channels
-            continue
-        for c in range(channels):
-            peak = peaks[n, c]
-            new = sign * peak if sign else lots[n]
-            if new != new:
-                new = np.float32(-np.inf)
-            if new <= bar[c]:
-                continue
-            slot = k - 1
-            # Images come in ascending order, so an equal key stays behind those already there.
-            while slot > 0 and (new > key[c, slot - 1] or place[c, slot - 1] == _NOWHERE):
-                key[c, slot] = key[c, slot - 1]
-                score[c, slot] = score[c, slot - 1]
-                place[c, slot] = place[c, slot - 1]
-                slot -= 1
-            key[c, slot] = new
-            score[c, slot] = peak
-            where = np.int64(rows[n, c]) << 16 | np.int64(columns[n, c])
-            place[c, slot] = np.int64(images[n]) << 32 | where
-            bar[c] = np.float32(np.nan) if place[c, k - 1] == _NOWHERE else key[c, k - 1]
-
-
-@numba.njit(nogil=True, cache=True)
-def _count(peaks, bits, leasts, totals, squared, sums):  # type: ignore[no-untyped-def]
-    """bits are those of the peaks, float32: the exponent is the octave."""
-    total, squares, least, most, silent, broken, counts = sums
-    for n in range(peaks.shape[0]):
-        for c in range(peaks.shape[1]):
-            x = peaks[n, c]
-            if x != x:
-                broken[c] += 1
-                continue
-            total[c] += totals[n, c]
-            squares[c] += squared[n, c]
-            least[c] = min(least[c], leasts[n, c])
-            most[c] = max(most[c], x)
-            silent[c] += x <= 0
-            octave = (bits[n, c] >> 23 & 0xFF) - 127 - OCTAVES[0]
-            far = 0
-            if octave >= 0:
-                far = 1 + octave * PER_OCTAVE
-                mantissa = 1 + (bits[n, c] & 0x7FFFFF) * 2.0**-23
-                for step in _WITHIN:
-                    far += mantissa >= step
-            far = min(far, _SIDE)
-            counts[c, _SIDE + (far if x > 0 else -far)] += 1
-
-
-@numba.njit(nogil=True, cache=True)
-def _sum(peaks, slots, sums, missing):  # type: ignore[no-untyped-def]
-    for n in range(peaks.shape[0]):
-        if slots[n] >= 0:
-            for c in range(peaks.shape[1]):
-                x = peaks[n, c]
-                if x == x:
-                    sums[slots[n], c] += x
-                else:
-                    missing[slots[n], c] += 1

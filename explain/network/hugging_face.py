@@ -6,7 +6,6 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from PIL import Image
 from torch import nn
 
 from ..errors import BadFile, BadValue, NotSupported, shorten
+from ..extras import extra
 from .checkpoint import read_json
 from .hub import name_of
 from .preprocess import Preprocess
@@ -42,8 +42,7 @@ def classifier(
 
     make: has the network built without the folder's weights; None for those.
     """
-    if find_spec("transformers") is None:
-        raise NotSupported("Networks of Hugging Face need the package transformers: `pip install transformers`.")
+    extra("transformers")
     content = read_json(saved / "config.json")
     if content.get("auto_map"):
         raise NotSupported(f"{shorten(name)} brings code of its own, which is not run; build the network yourself.")

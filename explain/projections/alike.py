@@ -5,10 +5,13 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ..extras import extra
+
 __all__ = ["SAME", "first_alike"]
+
+njit = extra("numba").njit
 
 # The share of each feature's usual size by which equal pictures may differ, as a root mean square over the features.
 # Batches of other sizes change it by up to 5.5e-7 (LeNet, a ResNet, EfficientNet), other pictures by far more.
@@ -25,8 +28,8 @@ def first_alike(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
     line = np.random.default_rng(0).normal(size=(size,))
     line *= weights / np.linalg.norm(line)
     along = np.concatenate([vectors[at : at + _ROWS].astype(np.float64) @ line for at in range(0, count, _ROWS)])
-    leaders = _leaders(vectors, weights, along, np.argsort(along, kind="stable"), SAME * size**0.5)
-    lowest = np.full(count, count)
+    leaders: NDArray[np.int64] = _leaders(vectors, weights, along, np.argsort(along, kind="stable"), SAME * size**0.5)
+    lowest: NDArray[np.int64] = np.full(count, count)
     np.minimum.at(lowest, leaders, np.arange(count))
     return lowest[leaders]
 
@@ -45,7 +48,7 @@ def _sizes(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.fmax(medians, least) if np.isfinite(least) else np.ones(len(medians))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _leaders(
     vectors: NDArray[np.float32],
     weights: NDArray[np.float64],

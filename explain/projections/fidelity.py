@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ..errors import BadValue, Unknown, shorten
+from ..extras import extra
 from ..index.search import directions
 from ..progress import Progress, unheard
 
 __all__ = ["Fidelity", "fidelity"]
+
+njit = extra("numba").njit
 
 _BYTES = 64_000_000  # of the distances held at once
 METRICS = ("euclidean", "cosine")
@@ -84,7 +86,7 @@ def fidelity(
     return Fidelity(k, rows, 1 - 2 * late / (k * (2 * count - 3 * k - 1)), kept / k)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _ranks(true: NDArray[np.float64], found: NDArray[np.int64], rounding: NDArray[np.float64]) -> NDArray[np.int64]:
     """How many of a row's distances (M, N) are below those of its found ones (M, k) by more than their rounding (M, k),
     and one: in one look at each."""

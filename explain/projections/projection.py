@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValue
+from ..extras import extra
 from ..index.search import directions, nearest_all
 from ..options import Choices, Range
 from ..progress import Progress, unheard
@@ -146,9 +147,8 @@ def tsne(
     Near means alike, but in t-SNE the distance between groups, their size and their density mean little; another seed
     or perplexity draws another map.
     """
-    from openTSNE import TSNE
-    from openTSNE.nearest_neighbors import PrecomputedNeighbors
-
+    TSNE = extra("openTSNE").TSNE
+    PrecomputedNeighbors = extra("openTSNE.nearest_neighbors").PrecomputedNeighbors
     vectors, facts = _reduced(vectors, pca_first)
     used = min(perplexity, (len(vectors) - 1) / 3)
     if used < perplexity:
@@ -197,8 +197,7 @@ def umap(
     Near means alike, but in UMAP the distance between groups, their size and their density mean little; another seed
     or number of neighbours draws another map.
     """
-    from umap import UMAP
-
+    UMAP = extra("umap").UMAP
     vectors, facts = _reduced(vectors, pca_first)
     used = min(neighbours, len(vectors) - 1)
     if used < neighbours:
@@ -242,8 +241,7 @@ def _principal(vectors: Floats, count: int, times: Counts | None = None) -> tupl
 
     times: how often each vector counts, by default once.
     """
-    from sklearn.decomposition import PCA
-
+    PCA = extra("sklearn.decomposition").PCA
     all_of_them = vectors if times is None or times.max() == 1 else np.repeat(vectors, times, 0)
     rows, columns = all_of_them.shape
     few = min(count, rows, columns)

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..data import ImageSet
 from ..errors import BadValue, ExplainError, NotSupported, shorten
+from ..extras import extra
 from ..network.model import Preprocess
 from ..network.trace import inputs
 from ..progress import Progress, unheard
@@ -104,7 +104,7 @@ def split(images: Pictures, share: float, seed: int) -> tuple[Pictures, Pictures
         return images, None
     labels = images.y.cpu().numpy()
     try:
-        own, apart = train_test_split(
+        own, apart = extra("sklearn.model_selection").train_test_split(
             np.arange(len(labels)), test_size=share, random_state=seed % 2**32, stratify=labels
         )
     except ValueError as error:
