@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from explain.index.bins import NOBODY, edges
 from explain.index.build import _Later
 from explain.index.responses import respond
-from explain.index.bins import NOBODY, edges
 from explain.index.summary import RANKINGS, Summary, merge
 
 
