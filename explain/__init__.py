@@ -15,6 +15,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__ as __version__
+
 if TYPE_CHECKING:
     from .data import list_images as list_images
     from .data import load_images as load_images
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from .workspace.lecture_classifier import classify_image as classify_image
     from .workspace.lecture_classifier import predict as predict
     from .workspace.redraw import redraw as redraw
-
-__version__ = "0.1.0"
 
 # Torch reads this at its first allocation: 2 MB pages for large tensors. With pages of 4 kB, half the time of
 # efficientnet-lite0's pass on a CPU goes into page faults, and keeping activations costs another fifth.

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from .. import __version__
 from ..errors import BadValue, shorten
 from ..progress import Progress
+from ..version import __version__
 
 __all__ = ["Commands", "Parser", "add_model", "bar", "model_options", "numbers", "pairs", "say", "trust"]
 

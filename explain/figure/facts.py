@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__ as VERSION
 from ..errors import BadValue
+from ..version import __version__
 
+VERSION = __version__
 MOST_FACTS = 4 << 20  # characters: several times what any view writes
 
 Facts = Mapping[str, Any]
