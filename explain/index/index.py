@@ -24,7 +24,7 @@ from ..network.features import vector
 from ..network.model import Box, Layer, Model
 from ..network.trace import inputs
 from ..network.zoo import load_model
-from ..progress import Progress, notify, unheard
+from ..progress import Progress, heard
 from .build import gather, join, summarised
 from .files import Arrays, Manifest, lines_of, read_arrays, read_manifest, summaries_of
 from .search import nearest, squared_norms
@@ -281,7 +281,7 @@ class Index:
             raise Unknown("layer of this index", layer, self.layers)
         return self._summaries[layer]
 
-    def among(self, layer: str, where: str, progress: Progress = unheard) -> Index:
+    def among(self, layer: str, where: str, progress: Progress | None = None) -> Index:
         """This index with that layer alone, and with what only the pictures of a condition COLUMN=VALUE say of it.
 
         They go through the network once more, since an index keeps the first of all pictures alone. Raises BadValue,
@@ -295,7 +295,8 @@ class Index:
             known = self.manifest
             found = copy.copy(self)
             found.manifest = replace(known, layers={layer: known.layers[layer]})
-            summary = summarised(self.model, self.images, layer, numbers, k=self.k, seed=known.seed, progress=progress)
+            with heard(progress, "among", "images") as told:
+                summary = summarised(self.model, self.images, layer, numbers, k=self.k, seed=known.seed, progress=told)
             found.__dict__["_summaries"] = {layer: summary}
             self._slices[layer, where] = found
             for old in list(self._slices)[:-SLICES_KEPT]:
@@ -428,14 +429,15 @@ class Index:
     @cached_property
     def _seen(self) -> tuple[NDArray[np.float32], dict[str, str]]:
         found, gone = [], {}
-        for k in range(len(self)):
-            if k % 64 == 0:
-                notify(k, len(self), "pixels")
-            try:
-                found.append(self._pixels(self.images[k]) if self.predictions[k, 0] >= 0 else self._blank)
-            except BadFile as error:
-                found.append(self._blank)
-                gone[self.images.files[k]] = str(error)
+        with heard(None, "pixels", "images") as progress:
+            for k in range(len(self)):
+                if k % 64 == 0:
+                    progress(k, len(self), "pixels")
+                try:
+                    found.append(self._pixels(self.images[k]) if self.predictions[k, 0] >= 0 else self._blank)
+                except BadFile as error:
+                    found.append(self._blank)
+                    gone[self.images.files[k]] = str(error)
         return np.stack(found), gone
 
     @cached_property
@@ -489,9 +491,12 @@ def open_index(path: str | Path, model: Model | None = None, images: ImageSet | 
     return Index(path, model, images)
 
 
-def merge_indexes(folders: Sequence[str | Path], out: str | Path, model: Model | None = None) -> Index:
+def merge_indexes(
+    folders: Sequence[str | Path], out: str | Path, model: Model | None = None, progress: Progress | None = None
+) -> Index:
     """One index of several, of the same model, layers and options over different images, numbered in that order."""
-    join([Path(folder) for folder in folders], Path(out))
+    with heard(progress, "merge_indexes", "files") as told:
+        join([Path(folder) for folder in folders], Path(out), told)
     return Index(out, model)
 
 
