@@ -19,6 +19,7 @@ from PIL import Image
 from ..columns import rows_where, slices_of
 from ..data import ImageSet, known_as, named_images
 from ..errors import BadFile, BadValue, ExplainError, Unknown, shorten
+from ..figure import Look, Shown
 from ..images import SCALES
 from ..network.features import vector
 from ..network.model import Box, Layer, Model
@@ -64,7 +65,7 @@ class Row:
         return self._index.model.preprocess.source_box(self.box, self._index.images[self.image])
 
 
-class Index:
+class Index(Shown):
     """The index in a folder. Images are named by their position in `images`."""
 
     def __init__(self, folder: str | Path, model: Model | None = None, images: ImageSet | None = None) -> None:
@@ -75,8 +76,21 @@ class Index:
         if model is not None:
             self.model = self._same(model)
 
-    def __repr__(self) -> str:
-        return f"<Index of {self.manifest.model!r} over {len(self)} images of {self.manifest.data!r}>"
+    def _line(self) -> str:
+        return f"Index of {self.manifest.model!r} over {len(self)} images of {self.manifest.data!r}"
+
+    def _look(self) -> Look:
+        """What it is of, and how many units a channel of each layer keeps."""
+        known = self.manifest
+        told = {
+            "model": known.model,
+            "images": f"{len(self):,} of {known.data}",
+            "skipped": len(self.skipped),
+            "classes": len(self.classes),
+            "layers": ", ".join(self.layers),
+            "images kept a channel": self.k,
+        }
+        return Look(repr(self), table={"": list(told), "index": list(told.values())})
 
     def __len__(self) -> int:
         return sum(shard.images for shard in self.manifest.shards)
