@@ -22,7 +22,7 @@ from .notebook import in_notebook
 __all__ = ["Progress", "bar", "heard", "listening", "notify", "part", "patiently", "unheard", "wanted"]
 
 LOOK = 0.2  # seconds between two looks, while something is waited for, at whether it is still wanted
-DELAY = 2.0  # seconds that work takes before it gets a bar
+DELAY, OFTEN = 2.0, 0.1  # seconds that work takes before it gets a bar, and between two states of it
 SWITCH, OFF = "EXPLAIN_PROGRESS", ("off", "0", "no", "false")  # a variable of the environment, read for each bar
 
 
@@ -114,7 +114,7 @@ def heard(progress: Progress | None, name: str, unit: str = "") -> Iterator[Prog
 
 
 @contextmanager
-def bar(unit: str = "", name: str = "", always: bool = False, delay: float = DELAY) -> Iterator[Progress]:
+def bar(unit: str = "", name: str = "", always: bool = False) -> Iterator[Progress]:
     """Progress as a bar: a notebook's own, or on standard error where that is a terminal, else none; and none where
     the environment's EXPLAIN_PROGRESS is off. `always`: wherever standard error leads, from the first step on.
 
@@ -129,7 +129,7 @@ def bar(unit: str = "", name: str = "", always: bool = False, delay: float = DEL
         from tqdm.auto import tqdm
 
     # Asked for, it shows every step, however soon the work is done; but none before the first, which may be a mistake.
-    when: dict[str, Any] = {"delay": 1e-3, "mininterval": 0} if always else {"delay": delay}
+    when: dict[str, Any] = {"delay": 1e-3, "mininterval": 0} if always else {"delay": DELAY, "mininterval": OFTEN}
     if not unit:  # shares of the work, whose number and rate say nothing
         when["bar_format"] = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
     with tqdm(desc=name or None, unit=f" {unit}", file=sys.stderr, leave=False, miniters=0, **when) as shown:

@@ -122,7 +122,7 @@ def test_names_are_no_html_and_lines_stay_one():
     shown = Named(evil, Look(evil, b"PNG", table={evil: [evil, None, 1234, True]}))
     line = one_line(shown)
     assert "\x1b" not in line
-    bundle, words = shown._repr_mimebundle_()
+    bundle, _ = shown._repr_mimebundle_()
     found = Parsed(bundle["text/html"]).found
     assert "script" not in found
     assert found["img"][0]["alt"].startswith("<script>alert(1)</script>")
