@@ -58,7 +58,7 @@ class Look:
             look = f'width="{WIDTH}" style="max-width:100%;height:auto"'
             parts.append(f'<img alt="{alt}" {look} src="data:image/png;base64,{data}">')
         if self.table:
-            parts.append(table_html(self.table, ROWS, COLUMNS, cell))
+            parts.append(f'<div style="overflow-x:auto">{table_html(self.table, ROWS, COLUMNS, cell)}</div>')
         return f"<div>{''.join(parts)}</div>"
 
 
