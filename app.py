@@ -1,11 +1,14 @@
 """The Streamlit entry: navigation and one error boundary."""
 
+import os
+
 import streamlit as st
 
 from explain.errors import ExplainError
 from explain.ui import dropped, restore, selection, visit, visitor, widgets
 from explain.ui.navigation import script
 
+os.environ.setdefault("EXPLAIN_PROGRESS", "off")  # pages show it themselves
 # A file of our own: an icon named here would be fetched from the internet.
 st.set_page_config("explain", page_icon=widgets.ICON, layout="wide")
 page = st.navigation(

@@ -6,15 +6,13 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import BadValue, shorten
-from ..progress import Progress
 from ..version import __version__
 
-__all__ = ["Commands", "Parser", "add_model", "bar", "model_options", "numbers", "pairs", "say", "trust"]
+__all__ = ["Commands", "Parser", "add_model", "model_options", "numbers", "pairs", "say", "trust"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -116,23 +114,6 @@ def numbers(texts: Sequence[str]) -> tuple[float, ...]:
         return tuple(map(float, " ".join(texts).replace(",", " ").split()))
     except ValueError:
         raise BadValue(f"{shorten(' '.join(texts))} is not numbers with spaces or commas between them.") from None
-
-
-@contextmanager
-def bar(unit: str = "it", quiet: bool | None = None) -> Iterator[Progress]:
-    """Progress as a bar on standard error; None shows it to a terminal only. A mistake is one line, without a bar."""
-    from tqdm import tqdm
-
-    # Asked for, it shows every step, however soon the work is done; but none before the first, which may be a mistake.
-    when = {"delay": 0.5} if quiet is None else {"delay": 1e-3, "mininterval": 0}
-    with tqdm(unit=f" {unit}", file=sys.stderr, disable=quiet, leave=False, **when) as shown:
-
-        def progress(done: float, total: float, message: str = "") -> None:
-            shown.total = total
-            shown.set_postfix_str(message, refresh=False)
-            shown.update(done - shown.n)
-
-        yield progress
 
 
 def say(given: argparse.Namespace, content: Any, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .command import Commands, Parser, add_model, bar, model_options, say
+from .command import Commands, Parser, add_model, model_options, say
 
 __all__ = ["add"]
 
@@ -38,12 +38,13 @@ def _arguments(sub: Parser) -> None:
 def _index(given: argparse.Namespace) -> None:
     """run each picture through the network once and keep what `patches` and `neighbours` ask for"""
     from ..data import printable
+    from ..progress import bar
     from ..workspace import build_index, load_model
 
     names = ("layers", "k", "out", "limit", "workers", "batch", "seed")
     options = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
     model = load_model(given.model, **model_options(given))
-    with bar("images", quiet=False) as progress:
+    with bar("images", always=True) as progress:
         index = build_index(model, given.data, resume=not given.anew, progress=progress, **options)
     for file, reason in list(index.skipped.items())[:SAID]:
         print(f"explain: skipped {printable(file)}: {reason}", file=sys.stderr)

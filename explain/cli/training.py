@@ -59,6 +59,9 @@ def _common(sub: Parser, setting: str) -> None:
 
 def _sweep(given: argparse.Namespace) -> None:
     """the same training with settings varied, as a table"""
+    from tqdm import tqdm
+
+    from ..progress import bar
     from ..training import recipe
     from ..training.sweep import grid, sweep
 
@@ -66,9 +69,11 @@ def _sweep(given: argparse.Namespace) -> None:
     changes = [{**pairs(given.set), **each} for each in grid(over)]
 
     def on_row(row: dict[str, Any]) -> None:
-        print("  ".join(f"{key} {value}" for key, value in row.items() if value != ""), file=sys.stderr)
+        words = (f"{key} {value}" for key, value in row.items() if value != "")
+        tqdm.write("  ".join(words), file=sys.stderr)
 
-    rows = sweep(recipe(given.recipe), given.data, changes, test=given.test, on_row=on_row)
+    with bar() as progress:
+        rows = sweep(recipe(given.recipe), given.data, changes, test=given.test, on_row=on_row, progress=progress)
     names = list(dict.fromkeys(key for row in rows for key in row if key != "error"))
     cells = [names, *([str(row.get(name, "")) for name in names] for row in rows)]
     widths = [max(len(row[k]) for row in cells) for k in range(len(names))]
@@ -95,6 +100,7 @@ def _train(given: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from ..data import load_images, named_images
+    from ..progress import bar
     from ..training import recipe, train
     from ..workspace import load_model, run_folder
 
@@ -105,12 +111,7 @@ def _train(given: argparse.Namespace) -> None:
     folder = Path(given.to) if given.to else run_folder(original.name)
     data = None if given.data is None and given.limit is None else given.data or named_images(original.data)
     data = None if data is None else load_images(data, given.limit)
-    with tqdm(unit=" steps", file=sys.stderr, disable=None, leave=False) as bar:
-
-        def on_step(row: dict[str, Any]) -> None:
-            bar.total = row["steps"]
-            bar.set_postfix_str(f"epoch {row['epoch']}, loss {row['loss']:.4g}", refresh=False)
-            bar.update(row["step"] - bar.n)
+    with bar("steps") as progress:
 
         def on_epoch(row: dict[str, Any]) -> None:
             words = [f"epoch {row['epoch']:3}", *(f"{key} {row[key]:.4g}" for key in SHOWN if key in row)]
@@ -119,7 +120,7 @@ def _train(given: argparse.Namespace) -> None:
         start = None if given.start is None else load_model(given.start, device="cpu")
         model = train(
             original, data, test=given.test, start=start, device=given.device, folder=folder, resume=not given.anew,
-            on_epoch=on_epoch, on_step=on_step, **changes,
+            on_epoch=on_epoch, progress=progress, **changes,
         )  # fmt: skip
     found = model.about["accuracy"]
     numbers = {"accuracy": found, "ended": model.about.get("ended", ""), "folder": str(folder)}

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..views import TABLE
-from .command import Commands, Parser, add_model, bar, model_options, pairs, say
+from .command import Commands, Parser, add_model, model_options, pairs, say
 
 if TYPE_CHECKING:
     from ..options import Option
@@ -79,12 +79,7 @@ def _run(called: str, given: argparse.Namespace) -> None:
     texts: dict[str, Any] = {name: _text(getattr(given, name, None)) for name in view.parameters}
     texts |= {name: pairs(given.option) for name, one in view.parameters.items() if one.is_options}
     values = view.parse({name: text for name, text in texts.items() if text is not None}, open)
-    handed = open.handed(view)
-    if view.takes("progress"):
-        with bar() as progress:
-            result = view(**view.flat(values), **handed, progress=progress)
-    else:
-        result = view(**view.flat(values), **handed)
+    result = view(**view.flat(values), **open.handed(view))
     if given.out or style:
         figure = result.figure(**style)  # also where only the style may be wrong
         if given.out:

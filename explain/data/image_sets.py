@@ -10,6 +10,7 @@ import operator
 import os
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -19,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadFile, BadValue, Unknown, shorten
-from ..images import Picture, as_image, decode
+from ..figure import Figure, Grid, Look, Panel, Shown
+from ..images import Picture, as_image, contact_sheet, decode, thumbnail
 from ..own_code import run
 from ..project import project
 from ..shipped import shipped
@@ -76,6 +78,7 @@ PHOTOS = {
 BY_NAME = "set:"
 """Before the name of a set, where something else here is called so too."""
 GONE = "gone"
+FIRST, COLUMNS, TILE, GAP = 16, 8, 112, 4  # pictures that a set shows of itself, a row of them, pixels
 
 _TRAIN = {"train": {"train": True}, "test": {"train": False}}
 _SPLIT = {split: {"split": split} for split in ("train", "test")}
@@ -88,7 +91,7 @@ CLASSIFIED: dict[str, dict[str, dict[str, Any]]] = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ImageSet(Sequence[Picture]):
+class ImageSet(Sequence[Picture], Shown):
     """Pictures in a fixed order: `images[i]` reads one, as `images.decode` returns them; a slice is an ImageSet.
 
     files    a path or a stable name for each picture
@@ -148,8 +151,22 @@ class ImageSet(Sequence[Picture]):
         """Whether `files` are paths, and not names."""
         return self.array is None and self.source is None
 
-    def __repr__(self) -> str:
-        return f"<ImageSet {self.name!r}: {len(self)} images, {len(self.classes)} classes>"
+    def _line(self) -> str:
+        return f"ImageSet {self.name!r}: {len(self)} images, {len(self.classes)} classes"
+
+    def _look(self) -> Look:
+        """The first pictures, those that can be read, with their labels or files."""
+        first = min(FIRST, len(self))
+        tiles, names = [], []
+        for k in range(first):
+            with suppress(BadFile):
+                tiles.append(np.asarray(thumbnail(self[k], TILE)))
+                label = -1 if self.labels is None else int(self.labels[k])
+                names.append(self.classes[label] if label >= 0 else os.path.basename(self.files[k]))
+        alt = f"The first {first} of {len(self):,} images of {self.name}"
+        grid = Grid(COLUMNS, TILE, TILE, GAP)
+        sheets = [Panel(contact_sheet(np.stack(tiles), COLUMNS, GAP), names=tuple(names), grid=grid)] if tiles else []
+        return Figure(alt, tuple(sheets), {"data": self.name}, columns=1, alt=f"{alt}: {', '.join(names)}")._look()
 
     def head(self, n: int) -> ImageSet:
         """The first n pictures, or all when there are fewer. Raises BadValue unless n is a whole number from 0."""

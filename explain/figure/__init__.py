@@ -15,6 +15,7 @@ from .html import FACTS_OPEN
 from .palette import RIGHT, UNKNOWN, WRONG, class_colours
 from .panel import Grid, Panel, Pixels, Scale
 from .plot import SHAPES, Key, Plot
+from .shown import Look, Shown, aligned
 
 __all__ = [
     "DPI",
@@ -33,10 +34,13 @@ __all__ = [
     "Grid",
     "Key",
     "Line",
+    "Look",
     "Panel",
     "Pixels",
     "Plot",
     "Scale",
+    "Shown",
+    "aligned",
     "bars",
     "check_format",
     "class_colours",

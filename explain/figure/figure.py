@@ -22,16 +22,19 @@ from .chart import Chart
 from .facts import MOST_FACTS, Facts
 from .panel import Panel
 from .plot import Plot
+from .shown import WIDTH, Look, Shown
 
 MOST_BYTES = 256 << 20  # of a file in which facts are looked for
 RESERVED = ("facts.json", "facts.npy")  # by the first one knows a zip, by the second an npz
 
 WIDTH_MM = Option("width_mm", float, 180.0, Range(40, 600, "Width on paper"))
+SCREEN = 190  # dots an inch of what a notebook shows: half as many again as WIDTH, for screens that have them
+MOST_WALKED = 2000  # pictures of a page in a notebook, which holds all of them
 DPI = Option("dpi", int, 200, Range(50, 1200, "Dots per inch of a PNG"))
 
 
 @dataclass(frozen=True, eq=False)
-class Figure:
+class Figure(Shown):
     """Panels in a grid, the sentence under them, the raw numbers behind them and the facts that reproduce them.
 
     bundle: named files for the zip, or what makes them.
@@ -77,6 +80,17 @@ class Figure:
             what = FORMATS[format].needs
             raise NotSupported(f"This figure has no {what} to save as {format}; it has {', '.join(self.formats)}.")
         return FORMATS[format].encode(self, width_mm, dpi)
+
+    def _line(self) -> str:
+        return f"Figure {self.title!r}: {', '.join(self.formats)}"
+
+    def _look(self) -> Look:
+        """Numbers that no picture is of, as those of a chart, are a table beside it."""
+        content = self.encode("png", width_mm=WIDTH * 25.4 / 127, dpi=SCREEN)
+        numbers = all(isinstance(panel, Chart) for panel in self.panels)
+        rows = len(next(iter(self.table.values()), ()))
+        page = self.page(self) if self.page and rows <= MOST_WALKED else b""
+        return Look(self.alt or self.title, content, page, self.table if numbers else {})
 
     def save(self, path: str | Path, *, width_mm: float = WIDTH_MM.default, dpi: int = DPI.default) -> Path:
         """Write the figure in the format of the path's extension."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from html import escape
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from .figure import Figure, between, export
 from .layout import Dots, Page, Stroke, Text
 from .panel import Panel, Pixels, Scale
 from .plot import SHAPES, Key, Plot
+from .shown import table_html
 from .text import clean
 
 MAX_ROWS = 500
@@ -55,14 +56,7 @@ def html(figure: Figure, *_: float) -> bytes:
     body += [_panel_html(panel, figure.alt or figure.title, columns) for panel in figure.panels]
     body += [f"</div><p>{esc(figure.note)}</p>"]
     if figure.table:
-        shown = dict(islice(figure.table.items(), MAX_COLUMNS))
-        rows = list(zip(*shown.values(), strict=True))
-        body += ["<table><tr>", *(f"<th>{esc(name)}</th>" for name in shown), "</tr>"]
-        body += ["<tr>" + "".join(f"<td>{esc(cell)}</td>" for cell in row) + "</tr>" for row in rows[:MAX_ROWS]]
-        body += ["</table>"]
-        columns = len(figure.table)
-        body += [f"<p>The first {MAX_COLUMNS} of {columns:,} columns; the CSV has all.</p>"] * (columns > MAX_COLUMNS)
-        body += [f"<p>The first {MAX_ROWS} of {len(rows)} rows; the CSV has all.</p>"] if len(rows) > MAX_ROWS else []
+        body += [table_html(figure.table, MAX_ROWS, MAX_COLUMNS, rest="; the CSV has all")]
     body += ["<table>", *(f"<tr><th>{esc(key)}</th><td>{esc(value)}</td></tr>" for key, value in _flat(figure.facts))]
     script = f"{FACTS_OPEN}{facts_json(figure.facts)}</script>"
     head = (

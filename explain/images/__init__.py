@@ -8,7 +8,7 @@ from .bands import SCALES, Bands, Picture, bands_of, content, copied, mirrored, 
 from .colours import BACKGROUND, COLORMAPS, VISIONS, colour, overlay, seen_as, to_bytes, unit_scale
 from .cover import FILLS, cover
 from .limits import FORMATS, MAX_BYTES, MAX_PIXELS
-from .pixels import contact_sheet, draw_box, enlarge, outline, png, resize, sheet_size
+from .pixels import contact_sheet, draw_box, enlarge, outline, png, resize, sheet_size, thumbnail
 from .reader import as_image, decode, from_array, unturned
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "seen_as",
     "sheet_size",
     "shown",
+    "thumbnail",
     "to_bytes",
     "unit_scale",
     "unturned",

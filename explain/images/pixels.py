@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from PIL.Image import Image, fromarray
+from PIL.Image import Image, Resampling, fromarray
 from PIL.PngImagePlugin import PngInfo
 
 from ..errors import BadValue, Unknown, shorten
+from .bands import Bands, Picture
 from .colours import BACKGROUND, Array, Bytes, Colour
 
 
@@ -78,6 +79,19 @@ def contact_sheet(tiles: Array, columns: int, gap: int = 1, factor: int = 1, bac
     grid = cells.reshape(rows, columns, h, w, 3).swapaxes(1, 2)
     sheet[: rows * h, : columns * w] = grid.reshape(rows * h, columns * w, 3)
     return sheet
+
+
+def thumbnail(picture: Picture, side: int, bands: Sequence[int] | None = None) -> Image:
+    """The middle square in RGB, averaged down to `side` pixels. bands: which are shown, of a picture that has others
+    than colours."""
+    width, height = picture.size
+    square = min(width, height)
+    left, top = (width - square) // 2, (height - square) // 2
+    shown = picture.convert("RGB", bands) if isinstance(picture, Bands) else picture.convert("RGB")
+    cut = shown.crop((left, top, left + square, top + square))
+    if square > 2 * side:
+        cut = cut.reduce(square // (2 * side))  # fast, and fine enough for what follows
+    return cut if cut.size == (side, side) else cut.resize((side, side), Resampling.BOX)
 
 
 def draw_box(image: Array, box: tuple[int, int, int, int], colour: Colour = (255, 0, 0), width: int = 1) -> Bytes:

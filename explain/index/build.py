@@ -180,7 +180,7 @@ def _pace(model: Model, batch: int | None = None, workers: int | None = None) ->
     return batch, workers
 
 
-def join(folders: Sequence[Path], out: Path) -> None:
+def join(folders: Sequence[Path], out: Path, progress: Progress = unheard) -> None:
     """One index of several, of the same model, layers and options, over different images."""
     manifests = [read_manifest(folder) for folder in folders]
     if not manifests:
@@ -194,9 +194,10 @@ def join(folders: Sequence[Path], out: Path) -> None:
     if len(set(names)) < len(names):
         raise BadValue("The indexes share images; each image may be in one of them only.")
     with store.lock(out):
-        for folder, manifest in zip(folders, manifests, strict=True):
-            for name in sorted(manifest.files - {MANIFEST}):
-                store.write(out / name, (folder / name).read_bytes())
+        files = [folder / name for folder, m in zip(folders, manifests, strict=True) for name in m.files - {MANIFEST}]
+        for done, file in enumerate(sorted(files)):
+            progress(done, len(files), "copied")
+            store.write(out / file.name, file.read_bytes())
         skipped = {file: why for manifest in manifests for file, why in manifest.skipped.items()}
         data = " + ".join(m.data for m in manifests)
         whole = replace(manifests[0], data=data, shards=shards, merged=None, skipped=skipped)

@@ -19,12 +19,13 @@ from PIL import Image
 from ..columns import rows_where, slices_of
 from ..data import ImageSet, known_as, named_images
 from ..errors import BadFile, BadValue, ExplainError, Unknown, shorten
+from ..figure import Look, Shown
 from ..images import SCALES
 from ..network.features import vector
 from ..network.model import Box, Layer, Model
 from ..network.trace import inputs
 from ..network.zoo import load_model
-from ..progress import Progress, notify, unheard
+from ..progress import Progress, heard
 from .bins import NOBODY, edges
 from .build import gather, join, summarised
 from .files import Arrays, Manifest, lines_of, read_arrays, read_manifest, summaries_of
@@ -65,7 +66,7 @@ class Row:
         return self._index.model.preprocess.source_box(self.box, self._index.images[self.image])
 
 
-class Index:
+class Index(Shown):
     """The index in a folder. Images are named by their position in `images`."""
 
     def __init__(self, folder: str | Path, model: Model | None = None, images: ImageSet | None = None) -> None:
@@ -76,8 +77,21 @@ class Index:
         if model is not None:
             self.model = self._same(model)
 
-    def __repr__(self) -> str:
-        return f"<Index of {self.manifest.model!r} over {len(self)} images of {self.manifest.data!r}>"
+    def _line(self) -> str:
+        return f"Index of {self.manifest.model!r} over {len(self)} images of {self.manifest.data!r}"
+
+    def _look(self) -> Look:
+        """What it is of, and how many units a channel of each layer keeps."""
+        known = self.manifest
+        told = {
+            "model": known.model,
+            "images": f"{len(self):,} of {known.data}",
+            "skipped": len(self.skipped),
+            "classes": len(self.classes),
+            "layers": ", ".join(self.layers),
+            "images kept a channel": self.k,
+        }
+        return Look(repr(self), table={"": list(told), "index": list(told.values())})
 
     def __len__(self) -> int:
         return sum(shard.images for shard in self.manifest.shards)
@@ -282,7 +296,7 @@ class Index:
             raise Unknown("layer of this index", layer, self.layers)
         return self._summaries[layer]
 
-    def among(self, layer: str, where: str, progress: Progress = unheard) -> Index:
+    def among(self, layer: str, where: str, progress: Progress | None = None) -> Index:
         """This index with that layer alone, and with what only the pictures of a condition COLUMN=VALUE say of it.
 
         They go through the network once more, since an index keeps the first of all pictures alone. Raises BadValue,
@@ -296,7 +310,8 @@ class Index:
             known = self.manifest
             found = copy.copy(self)
             found.manifest = replace(known, layers={layer: known.layers[layer]})
-            summary = summarised(self.model, self.images, layer, numbers, k=self.k, seed=known.seed, progress=progress)
+            with heard(progress, "among", "images") as told:
+                summary = summarised(self.model, self.images, layer, numbers, k=self.k, seed=known.seed, progress=told)
             found.__dict__["_summaries"] = {layer: summary}
             self._slices[layer, where] = found
             for old in list(self._slices)[:-SLICES_KEPT]:
@@ -429,14 +444,15 @@ class Index:
     @cached_property
     def _seen(self) -> tuple[NDArray[np.float32], dict[str, str]]:
         found, gone = [], {}
-        for k in range(len(self)):
-            if k % 64 == 0:
-                notify(k, len(self), "pixels")
-            try:
-                found.append(self._pixels(self.images[k]) if self.predictions[k, 0] >= 0 else self._blank)
-            except BadFile as error:
-                found.append(self._blank)
-                gone[self.images.files[k]] = str(error)
+        with heard(None, "pixels", "images") as progress:
+            for k in range(len(self)):
+                if k % 64 == 0:
+                    progress(k, len(self), "pixels")
+                try:
+                    found.append(self._pixels(self.images[k]) if self.predictions[k, 0] >= 0 else self._blank)
+                except BadFile as error:
+                    found.append(self._blank)
+                    gone[self.images.files[k]] = str(error)
         return np.stack(found), gone
 
     @cached_property
@@ -490,9 +506,12 @@ def open_index(path: str | Path, model: Model | None = None, images: ImageSet | 
     return Index(path, model, images)
 
 
-def merge_indexes(folders: Sequence[str | Path], out: str | Path, model: Model | None = None) -> Index:
+def merge_indexes(
+    folders: Sequence[str | Path], out: str | Path, model: Model | None = None, progress: Progress | None = None
+) -> Index:
     """One index of several, of the same model, layers and options over different images, numbered in that order."""
-    join([Path(folder) for folder in folders], Path(out))
+    with heard(progress, "merge_indexes", "files") as told:
+        join([Path(folder) for folder in folders], Path(out), told)
     return Index(out, model)
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from ..data import ImageSet
 from ..errors import BadFile
 from ..explorer import Thumbs
-from ..images import Bands, Picture
+from ..images import thumbnail
 from ..progress import Progress, unheard
 
 __all__ = ["thumbnails"]
@@ -46,7 +46,7 @@ def thumbnails(
         sheet = Image.new("RGB", (columns * side, -(-len(some) // columns) * side), BLANK)
         for place, number in enumerate(some):
             try:
-                tile = _tile(images[int(number)], side, bands)
+                tile = thumbnail(images[int(number)], side, bands)
             except BadFile:
                 continue
             sheet.paste(tile, (place % columns * side, place // columns * side))
@@ -55,17 +55,6 @@ def thumbnails(
         sheets.append(_encoded(sheet, exact))
     progress(len(numbers), len(numbers), "thumbnails")
     return Thumbs(tuple(sheets), side, columns, each)
-
-
-def _tile(picture: Picture, side: int, bands: Sequence[int] | None) -> Image.Image:
-    width, height = picture.size
-    square = min(width, height)
-    left, top = (width - square) // 2, (height - square) // 2
-    shown = picture.convert("RGB", bands) if isinstance(picture, Bands) else picture.convert("RGB")
-    cut = shown.crop((left, top, left + square, top + square))
-    if square > 2 * side:
-        cut = cut.reduce(square // (2 * side))  # fast, and fine enough for what follows
-    return cut if cut.size == (side, side) else cut.resize((side, side), Image.Resampling.BOX)
 
 
 def _encoded(sheet: Image.Image, exact: bool) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from dataclasses import field as filled
 from typing import Any
 
 import torch
@@ -12,12 +13,13 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from ..errors import BadValue, NotSupported, shorten
+from ..figure import Look, Shown
 from .geometry import Field, Tracer
 from .layout import Layout
 from .products import products
 from .trace import address, call_of, calls, hookable
 
-__all__ = ["ITSELF", "Layer", "channel_of", "of_picture", "outside", "scan"]
+__all__ = ["ITSELF", "Layer", "Layers", "channel_of", "of_picture", "outside", "scan"]
 
 FLOAT_BYTES = 4
 ITSELF = "(the network itself)"
@@ -44,7 +46,7 @@ class Layer:
     shape: tuple[int, ...]
     parameters: int
     macs: int
-    field: Field | None
+    field: Field | None = filled(repr=False)
     block: bool = False
     weights: int = 0
     taken: int = 0
@@ -84,6 +86,41 @@ class Layer:
     def stride(self) -> tuple[float, float] | None:
         """Input pixels from one unit to the next, down and across."""
         return self.field.stride if self.field is not None and self.spatial else None
+
+
+class Layers(tuple[Layer, ...], Shown):
+    """Layers in a row, which show themselves as a table."""
+
+    @property
+    def table(self) -> dict[str, list[Any]]:
+        """One row a layer call; counts are for one picture, memory in bytes of float32."""
+        return {
+            "layer": [layer.name for layer in self],
+            "kind": [layer.kind for layer in self],
+            "shape": ["×".join(map(str, layer.shape)) for layer in self],
+            "units": [layer.units for layer in self],
+            "parameters": [layer.parameters for layer in self],
+            "macs": [layer.macs for layer in self],
+            "memory": [layer.memory for layer in self],
+            "bytes_moved": [layer.moved for layer in self],
+            "macs_per_byte": [round(layer.macs / layer.moved, 3) if layer.moved else 0.0 for layer in self],
+            "receptive_field": [_pair(layer.receptive_field) for layer in self],
+            "stride": [_pair(layer.stride) for layer in self],
+            "status": [str(layer.field.status) if layer.field else "" for layer in self],
+        }
+
+    def _line(self) -> str:
+        ends = f", {self[0].name} {self[0].shape} to {self[-1].name} {self[-1].shape}" if self else ""
+        return f"Layers: {len(self)}{ends}"
+
+    def _look(self) -> Look:
+        return Look(repr(self), table=self.table)
+
+
+def _pair(pair: tuple[float, float] | None) -> str:
+    if pair is None:
+        return ""
+    return f"{pair[0]:g}" if pair[0] == pair[1] else f"{pair[0]:g}×{pair[1]:g}"
 
 
 @dataclass(frozen=True)

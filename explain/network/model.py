@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import BadValue, NotSupported, Unknown, reason_of, shorten
-from ..figure import versions
+from ..figure import Look, Shown, versions
 from ..progress import patiently
 from .behaviour import Behaviour, cut_off, has_slopes, observe
 from .copying import ALONE, REGION
 from .exact import exact
 from .heads import HEADS, Head, find_head
-from .layers import Layer, outside, scan
+from .layers import Layer, Layers, outside, scan
 from .layout import LAYOUTS, Layout
 from .left_as_found import left_as_found, same_attributes, same_chance
 from .opened import check_weights, opened
@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class Model(Shown):
     """A network behind a lock, with its preprocessing and class names. `about` holds recipe, weights, accuracy, source;
     `output` says what its output means, as `heads` reads it, where it is not to be found out.
 
@@ -66,6 +66,13 @@ class Model:
         if net is not self._net:
             about = {**self.about, "notes": [*self.about.get("notes", ()), *notes]} if notes else self.about
             vars(self).update(_net=net, about=about, _given=self._net if notes else None)
+
+    def _line(self) -> str:
+        channels, height, width = self._input_size
+        return f"Model {self.name!r}: {len(self.classes)} classes, pictures ({channels}, {height}, {width})"
+
+    def _look(self) -> Look:
+        return Look(repr(self), table=self.layers.table)
 
     @contextmanager
     def exclusive(self) -> Iterator[nn.Module]:
@@ -274,9 +281,9 @@ class Model:
         return found
 
     @cached_property
-    def layers(self) -> tuple[Layer, ...]:
+    def layers(self) -> Layers:
         """One row per layer call, in execution order."""
-        return tuple(layer for layer in self.scanned if not layer.block)
+        return Layers(layer for layer in self.scanned if not layer.block)
 
     @cached_property
     def outside(self) -> tuple[Layer, ...]:

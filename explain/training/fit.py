@@ -19,6 +19,7 @@ from ..figure import versions
 from ..network.exact import repeatable
 from ..network.model import Model, choose_device
 from ..network.zoo import save_model
+from ..progress import Progress, heard, unheard
 from . import checkpoint
 from .chance import forked, order
 from .history import kept_row
@@ -51,6 +52,7 @@ def train(
     resume: bool = True,
     on_epoch: Callback | None = None,
     on_step: Callback | None = None,
+    progress: Progress | None = None,
     **changes: Any,
 ) -> Model:
     """Train by a recipe, with some of its settings changed, and return the model with its history in `about`.
@@ -62,7 +64,8 @@ def train(
     folder: where model.json, weights, history, snapshots and a checkpoint are kept, and whose name the model has; what
     was interrupted there goes on as if it had not been, unless resume=False.
     on_epoch is called with one row an epoch, and ends the training by returning True; on_step is called about every
-    second. What either raises, as what interrupts the process, leaves a checkpoint.
+    second; progress(done, total, message) hears of steps, and by default is a bar where neither of the two listens.
+    What any of them raises, as what interrupts the process, leaves a checkpoint.
     Raises ExplainError for pictures without labels, settings that cannot be, and when the loss is no longer finite.
     """
     if not isinstance(recipe, str | Recipe):  # train(images, labels)
@@ -77,8 +80,15 @@ def train(
     begun = begin(plan, images, start)
     held_out = None if test is None else _like(named_images(test), images)
     kept = None if folder is None else Record(Path(folder), plan, images, begun)
-    with store.lock(kept.folder, kept.busy) if kept else nullcontext(), forked(place), repeatable(place):
-        run = _Run(plan, begun, images, held_out, place)
+    if progress is None and (on_epoch or on_step):  # what they print would break a bar
+        progress = unheard
+    with (
+        store.lock(kept.folder, kept.busy) if kept else nullcontext(),
+        forked(place),
+        repeatable(place),
+        heard(progress, "train", "steps") as told,
+    ):
+        run = _Run(plan, begun, images, held_out, place, told)
         if kept:
             kept.begin()
             if resume and (state := checkpoint.load(kept.folder)):
@@ -103,11 +113,17 @@ class _Run:
     """A training: what `keep` writes is all that it needs to go on."""
 
     def __init__(
-        self, plan: Recipe, begun: Begun, images: ImageSet, test: ImageSet | None, place: torch.device
+        self,
+        plan: Recipe,
+        begun: Begun,
+        images: ImageSet,
+        test: ImageSet | None,
+        place: torch.device,
+        progress: Progress,
     ) -> None:
-        self.plan, self.begun, self.place = plan, begun, place
-        whole = pictures(images, begun.preprocess, place)
-        held_out = None if test is None else pictures(test, begun.preprocess, place)
+        self.plan, self.begun, self.place, self.progress = plan, begun, place, progress
+        whole = pictures(images, begun.preprocess, place, progress)
+        held_out = None if test is None else pictures(test, begun.preprocess, place, progress)
         self.net = begun.net.to(place)
         # Convolutions are faster where channels lie together; torch's L-BFGS looks at all weights as one row.
         if (place.type == "cpu" or plan.precision != "float32") and plan.optimiser != "lbfgs":
@@ -151,6 +167,7 @@ class _Run:
                 if self.epoch in self.plan.snapshot_epochs():
                     kept.snapshot(self.epoch, self.net)
                 self.keep(kept)
+            self._tell(row)
             if on_epoch(row) is True:
                 self.done = "stopped"
         if self.best is not None:
@@ -179,12 +196,18 @@ class _Run:
             self.seconds = before + now - began
             if now - told >= LIVE and not last:
                 told = now
-                on_step(self._so_far())
+                row = self._so_far()
+                self._tell(row)
+                on_step(row)
                 if kept and now - saved >= max(KEEP, 100 * cost):
                     self.keep(kept)
                     saved = time.perf_counter()
                     cost = saved - now
         self._check_loss()
+
+    def _tell(self, row: dict[str, Any]) -> None:
+        done, total = self.epoch * self.steps + self.at, self.plan.epochs * self.steps
+        self.progress(done, total, f"epoch {row['epoch']}, loss {row['loss']:.4g}")
 
     def _measured(self) -> dict[str, Any]:
         """The row of an epoch."""

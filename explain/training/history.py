@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadFile
+from ..figure import Look, Shown
 from ..network.checkpoint import read_json
 from ..network.model import Model
 from ..store import sha256
@@ -22,7 +23,7 @@ __all__ = ["Run", "kept_row", "run_of"]
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Run(Shown):
     """One training: `rows`, one an epoch, as it wrote them, its recipe's settings, and the accuracy of what came out,
     by set of pictures. `folder` is where it lies, if it is no model's."""
 
@@ -34,6 +35,13 @@ class Run:
     rows: list[dict[str, Any]]
     accuracy: dict[str, float]
     folder: Path | None = None
+
+    def _line(self) -> str:
+        return f"Run {self.name!r}: {self.state}, {len(self.rows)} epochs on {self.data!r}"
+
+    def _look(self) -> Look:
+        names = dict.fromkeys(name for row in self.rows for name in row if isinstance(row[name], int | float))
+        return Look(repr(self), table={name: [row.get(name) for row in self.rows] for name in names})
 
     @property
     def digest(self) -> str:

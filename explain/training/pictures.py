@@ -162,5 +162,5 @@ def _cropped(images: ImageSet, preprocess: Preprocess, progress: Progress) -> Te
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for done, _ in enumerate(pool.map(read, range(len(images))), 1):
             if done % 64 == 0 or done == len(images):
-                progress(done, len(images))
+                progress(done, len(images), "reading the pictures")
     return torch.from_numpy(x)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..data import ImageSet, load_images, named_images
 from ..errors import BadValue, ExplainError
+from ..progress import Progress, heard, part, unheard
 from .fit import train
 from .recipes import Recipe
 from .recipes import recipe as recipe_of
@@ -31,22 +32,38 @@ def sweep(
     changes: Sequence[Row],
     *,
     test: str | ImageSet | None = None,
-    on_row: Callable[[Row], object] = lambda _: None,
+    on_row: Callable[[Row], object] | None = None,
+    progress: Progress | None = None,
     **same: Any,
 ) -> list[Row]:
     """Train once for each row of changes and return the rows with accuracies, parameters and seconds.
 
     `limit` among the changes takes that many pictures: the learning curve. What cannot be trained has its reason as
-    `error`. on_row hears each.
+    `error`. on_row hears each; progress(done, total, message) of trainings, and by default is a bar where on_row does
+    not listen.
     """
-    plan, found = recipe_of(recipe), list[Row]()
-    for row in changes:
+    with heard(unheard if progress is None and on_row else progress, "sweep") as told:
+        return _swept(recipe_of(recipe), data, changes, test, on_row or (lambda _: None), told, same)
+
+
+def _swept(
+    plan: Recipe,
+    data: str | ImageSet | None,
+    changes: Sequence[Row],
+    test: str | ImageSet | None,
+    on_row: Callable[[Row], object],
+    progress: Progress,
+    same: Mapping[str, Any],
+) -> list[Row]:
+    found = list[Row]()
+    for k, row in enumerate(changes):
         asked = dict(row)
         limit = asked.pop("limit", None)
         given = named_images(plan.data) if data is None else data
         images = load_images(given, None if limit is None else int(limit))
         try:
-            model = train(plan, images, test=test, **_nested(plan, asked), **same)
+            own = part(progress, k, k + 1, len(changes))
+            model = train(plan, images, test=test, progress=own, **_nested(plan, asked), **same)
             about = model.about
             with model.exclusive() as net:
                 parameters = sum(parameter.numel() for parameter in net.parameters())

@@ -83,20 +83,7 @@ def compute(model: Annotated[Model, MODEL]) -> Anatomy:
     with model.exclusive() as net:
         parameters = sum(p.numel() for p in net.parameters())
         buffers = sum(b.numel() for b in net.buffers())
-    table: dict[str, list[Any]] = {
-        "layer": [layer.name for layer in layers],
-        "kind": [layer.kind for layer in layers],
-        "shape": ["×".join(map(str, layer.shape)) for layer in layers],
-        "units": [layer.units for layer in layers],
-        "parameters": [layer.parameters for layer in layers],
-        "macs": [layer.macs for layer in layers],
-        "memory": [layer.memory for layer in layers],
-        "bytes_moved": [layer.moved for layer in layers],
-        "macs_per_byte": [round(layer.macs / layer.moved, 3) if layer.moved else 0.0 for layer in layers],
-        "receptive_field": [_pair(layer.receptive_field) for layer in layers],
-        "stride": [_pair(layer.stride) for layer in layers],
-        "status": [str(layer.field.status) if layer.field else "" for layer in layers],
-    }
+    table = layers.table
     for row in model.outside:
         own = {"layer": row.name, "kind": row.kind, "parameters": row.parameters, "macs": row.macs}
         for key, column in table.items():
@@ -205,9 +192,3 @@ def _seen(layer: Layer) -> tuple[str, float, float] | None:
         return None
     side, step = max(layer.receptive_field), max(layer.stride)
     return (layer.name, side, step) if math.isfinite(side) and math.isfinite(step) else None
-
-
-def _pair(pair: tuple[float, float] | None) -> str:
-    if pair is None:
-        return ""
-    return f"{pair[0]:g}" if pair[0] == pair[1] else f"{pair[0]:g}×{pair[1]:g}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
 
-from ..figure import RIGHT, WRONG, Chart, Figure, Line
+from ..figure import RIGHT, WRONG, Chart, Figure, Line, Look
 from ..lectures import slides
 from ..lectures.tables import MAKERS, TABLES, Row, complexity_points, point_rows
 from ..options import Choices
@@ -44,6 +44,9 @@ class LectureTables(Result):
         cells = {(row.what, row.network): _cell(row) for row in self.rows}
         whats = list(dict.fromkeys(row.what for row in self.rows))
         return {"": whats} | {name: [cells.get((what, name), "") for what in whats] for name in networks}
+
+    def _look(self) -> Look:
+        return replace(super()._look(), table=self.across)
 
     @property
     def differences(self) -> list[Row]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import inspect
 import shlex
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from importlib import import_module
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, Protocol, TypeVar, 
 
 from ..errors import NotSupported, Unknown
 from ..options import Option
+from ..progress import heard, listening
 from .facts import Facts
 from .inputs import EntryOptions, Input, Opener, Plain, literal
 from .signature import Signature, read_signature
@@ -295,7 +297,12 @@ def view(compute: Callable[P, R]) -> Callable[P, R]:
         handed = {key: bound.arguments.pop(key) for key in RESERVED if key in bound.arguments}
         given = declared.check(bound.arguments)
         try:
-            result = compute(**declared.flat(given), **handed)  # type: ignore[call-arg]
+            with heard(handed.pop("progress", None), declared.name) as progress, ExitStack() as stack:
+                if "progress" in order.parameters:
+                    handed["progress"] = progress
+                else:
+                    stack.enter_context(listening(progress))
+                result = compute(**declared.flat(given), **handed)  # type: ignore[call-arg]
         except _UNFOLLOWED as error:
             reason = _reason(error)
             if reason is None or not _networks(given):

@@ -14,7 +14,7 @@ from ..errors import ExplainError
 from ..index import Index, Manifest, read_manifest
 from ..index.build import build
 from ..network.model import Model
-from ..progress import Progress, unheard
+from ..progress import Progress, heard
 from ..project import project
 from . import picture_sets
 from .folder import is_shared, own, root
@@ -48,13 +48,14 @@ def build_index(
     """Run each image through the model once and keep what the views ask for, in folder `out` or the workspace.
 
     images: what load_images takes. layers: every convolution's output unless named. progress(done, total, message) is
-    called after each batch; what it raises ends the pass, and the images done so far are an index. options: limit,
-    seed, batch, workers. A second call goes on where the first ended, and takes in what has changed.
+    called after each batch, and is a bar by default; what it raises ends the pass, and the images done so far are an
+    index. options: limit, seed, batch, workers. A second call goes on where the first ended, and takes in what
+    has changed.
     """
-    progress = progress or unheard
     images = load_images(images, options.pop("limit", None))
     folder = Path(out) if out else index_folder(model, images, layers, k, options.get("seed", 0))
-    build(model, images, folder, layers, k=k, resume=resume, progress=progress, **options)
+    with heard(progress, "build_index", "images") as told:
+        build(model, images, folder, layers, k=k, resume=resume, progress=told, **options)
     return Index(folder, model, images)
 
 

@@ -11,6 +11,7 @@ from ...figure.facts import facts_json
 from ...figure.palette import PALETTES, class_colours
 from ...images import png
 from ...index.thumbnails import thumbnails
+from ...progress import heard
 from ...projections.picture_map import PictureMap
 from .map_plot import classes_of, counts_of
 
@@ -50,9 +51,10 @@ def explore(
 
 def offline(result: PictureMap, thumbs: Thumbs | None, figure: Figure, palette: str) -> bytes:
     """The explorer as one HTML file."""
-    thumbs = thumbs or thumbnails(
-        result.index.images, result.images.tolist(), bands=result.index.model.preprocess.bands
-    )
+    if thumbs is None:
+        bands = result.index.model.preprocess.bands
+        with heard(None, "thumbnails", "pictures") as progress:
+            thumbs = thumbnails(result.index.images, result.images.tolist(), progress=progress, bands=bands)
     shown = explore((result,), ("",), thumbs, palette)
     return page(shown, figure.title, figure.note, f"{FACTS_OPEN}{facts_json(figure.facts)}</script>")
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sys
-from abc import ABC
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...figure import Figure
+from ...errors import shorten
+from ...figure import Figure, Look, Shown, aligned
 from ...index import Index
 from ...index.build import default_layers
 
@@ -32,10 +31,26 @@ EFFECTIVE_COLOUR = (0, 190, 255)  # beside red, told apart by everybody
 SHARED = "A single channel seldom stands for one thing: what a network knows is spread over many channels."
 
 
-class Result(ABC):
-    """The outcome of a view: plain arrays plus `facts`."""
+_SAID_ELSEWHERE = ("view", "model", "pixels", "number", "target_index", "images", "caveats")
+_LONGEST = 40  # characters of a fact in a line
+
+
+class Result(Shown):
+    """The outcome of a view: plain arrays plus `facts`. A notebook shows its figure."""
 
     facts: dict[str, Any]
+
+    def _line(self) -> str:
+        """The view, the network, the main array's shape, and what was asked for, by the facts."""
+        of = f" of {self.facts['model']!r}" if "model" in self.facts else ""
+        arrays = (f", {name} {one.shape}" for name, one in vars(self).items() if isinstance(one, np.ndarray))
+        known = {k: one for k, one in self.facts.items() if one and k not in _SAID_ELSEWHERE and "digest" not in k}
+        said = [f"{k} {shorten(one, _LONGEST)}" for k, one in known.items() if isinstance(one, str | int)]
+        said += [f"{len(one)} {k}" for k, one in known.items() if isinstance(one, list)]
+        return f"{type(self).__name__}{of}{next(arrays, '')}: {', '.join(said)}"
+
+    def _look(self) -> Look:
+        return self.figure()._look()
 
     def figure(self, *args: Any, **style: Any) -> Figure:
         """The result drawn; the style is that of the view's render function."""
@@ -80,17 +95,3 @@ def cells(values: NDArray[np.float32]) -> dict[str, list[Any]]:
     """A map (h, w) as a table: one row a value."""
     rows, columns = np.indices(values.shape)
     return {"row": rows.ravel().tolist(), "column": columns.ravel().tolist(), "value": values.ravel().tolist()}
-
-
-def aligned(table: Mapping[str, Sequence[Any]]) -> str:
-    """A table as text, numbers with commas."""
-    texts = [[name, *map(_cell, column)] for name, column in table.items()]
-    widths = [max(map(len, column)) for column in texts]
-    rows = zip(*texts, strict=True)
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return "" if value is None else str(value).lower()
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if isinstance(value, float) else str(value)
