@@ -91,7 +91,7 @@ def faithfulness_estimate(net: nn.Module, question: Question, heat: Heat) -> flo
     cuts = np.round(np.arange(GROUPS + 1) / GROUPS * heat.size).astype(int)
     number = np.searchsorted(cuts[1:], ranks, side="right")
     groups = torch.from_numpy(number).to(batch.device).view(batch.shape[-2:])
-    given = np.bincount(number, heat.ravel().astype(np.float64), GROUPS)
+    given = np.asarray(np.bincount(number, heat.ravel().astype(np.float64), GROUPS), np.float64)
 
     def make(start: int, stop: int) -> Tensor:
         some = [torch.where(groups == k % GROUPS, hidden[k // GROUPS], batch) for k in range(start, stop)]
