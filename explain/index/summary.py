@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numba
 import numpy as np
@@ -16,9 +17,10 @@ from torch import Tensor
 from ..errors import NotSupported
 from .responses import Responses, Sought, Tail, respond
 
-__all__ = ["NOBODY", "RANKINGS", "Ranked", "Summary", "edges", "merge"]
+__all__ = ["NOBODY", "RANKINGS", "Ranked", "RankingName", "Summary", "edges", "merge"]
 
-RANKINGS = ("best", "lowest", "random")
+RankingName = Literal["best", "lowest", "random"]
+RANKINGS: tuple[RankingName, ...] = get_args(RankingName)
 NOBODY = np.iinfo(np.int32).max
 # Bins of the histograms: the same for every channel, so that they add up; four an octave of either sign, one for zero.
 OCTAVES, PER_OCTAVE = (-6, 10), 4

@@ -7,7 +7,7 @@ import explain
 
 def mistakes(model: explain.Model, index: explain.Index, method: str) -> None:
     explain.saliencey(model, "cat.png")  # attr-defined
-    explain.Saliency  # attr-defined
+    print(explain.Saliency)  # attr-defined
     explain.saliency(model)  # call-arg
     explain.saliency("resnet18", "cat.png")  # arg-type
     explain.saliency(model, 3)  # arg-type
@@ -17,8 +17,8 @@ def mistakes(model: explain.Model, index: explain.Index, method: str) -> None:
     explain.saliency(model, "cat.png", "smooth_grad", samples="many")  # arg-type
     explain.saliency(model, "cat.png", "lime", baseline="grey")  # arg-type
     explain.saliency(model, "cat.png", check=True)  # call-arg
-    explain.saliency(model, "cat.png").verdict.level  # union-attr
-    explain.saliency(model, "cat.png").score  # attr-defined
+    print(explain.saliency(model, "cat.png").verdict.level)  # union-attr
+    print(explain.saliency(model, "cat.png").score)  # attr-defined
     explain.saliency(model, "cat.png").save(3)  # arg-type
     explain.saliency_grid(model, "cat.png", ["gradient", "grad-cam"])  # list-item
     explain.faithfulness(model, "cat.png", stages="random")  # arg-type
@@ -33,7 +33,7 @@ def mistakes(model: explain.Model, index: explain.Index, method: str) -> None:
     explain.augmentations("photos", ["flop"])  # list-item
     explain.lecture_tables("seven")  # arg-type
     explain.output_size(sise=3)  # call-arg
-    explain.load_model("resnet18").predict("cat.png")[0].name  # attr-defined
+    print(explain.load_model("resnet18").predict("cat.png")[0].name)  # attr-defined
     explain.cover("cat.png", [], fill="pink")  # arg-type
     index.neighbours(0, space="picture")  # arg-type
     index.top("conv1", 0, "worst")  # arg-type

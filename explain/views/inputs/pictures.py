@@ -218,7 +218,7 @@ def _covered(facts: Facts, image: Any) -> Any:
 
     covered = facts.part("covered")
     boxes = [Facts({"box": box}).numbers("box") for box in covered.several("boxes")]
-    return cover(image, boxes, covered.text("fill"))
+    return cover(image, boxes, covered.plain("fill"))
 
 
 def _named(image: Any, name: str) -> Any:
