@@ -1,9 +1,10 @@
 """Writes what type checkers and editors read of the library, from the views' signatures and the registries.
 
-explain/__init__.pyi has the functions, explain/names.py the names of registries as types. A test fails when they are
-not as this writes them.
+explain/__init__.pyi has the functions, explain/names.py the names of registries as types. `python -m scripts.stubs`
+writes them; with --check, as in scripts/check, it fails where they are not as it would write them.
 """
 
+import sys
 from collections.abc import Iterator
 from inspect import getdoc, signature
 from pathlib import Path
@@ -93,5 +94,8 @@ def public(annotation: type) -> bool:
 
 
 if __name__ == "__main__":
-    for path, text in files().items():
+    stale = {path: text for path, text in files().items() if not path.is_file() or path.read_text() != text}
+    if "--check" in sys.argv and stale:
+        sys.exit(f"Not as the views are: {', '.join(path.name for path in stale)}. Run .venv/bin/python -m scripts.stubs")
+    for path, text in stale.items():
         path.write_text(text)
