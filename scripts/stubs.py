@@ -96,6 +96,6 @@ def public(annotation: type) -> bool:
 if __name__ == "__main__":
     stale = {path: text for path, text in files().items() if not path.is_file() or path.read_text() != text}
     if "--check" in sys.argv and stale:
-        sys.exit(f"Not as the views are: {', '.join(path.name for path in stale)}. Run .venv/bin/python -m scripts.stubs")
+        sys.exit(f"Not as the views are: {', '.join(path.name for path in stale)}. Run python -m scripts.stubs")
     for path, text in stale.items():
         path.write_text(text)
