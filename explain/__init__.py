@@ -6,39 +6,15 @@
     model.predict(image)
     explain.saliency(model, image, method="grad_cam").save("cat.png")
 
-Names are loaded when they are first used, so that `import explain` costs nothing.
+Names are loaded when they are first used, so that `import explain` costs nothing. Type checkers and editors read
+__init__.pyi, which scripts/stubs.py writes.
 """
 
 import os
-import sys
 from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .version import __version__ as __version__
-
-if TYPE_CHECKING:
-    from .data import list_images as list_images
-    from .data import load_images as load_images
-    from .errors import ExplainError as ExplainError
-    from .figure import read_facts as read_facts
-    from .images import cover as cover
-    from .index import Index as Index
-    from .index import merge_indexes as merge_indexes
-    from .network.model import Model as Model
-    from .network.preprocess import Preprocess as Preprocess
-    from .network.wrap import wrap as wrap
-    from .network.zoo import save_model as save_model
-    from .training import train as train
-    from .workspace import build_index as build_index
-    from .workspace import list_models as list_models
-    from .workspace import load_model as load_model
-    from .workspace import open_index as open_index
-    from .workspace import open_picture as open_picture
-    from .workspace import open_run as open_run
-    from .workspace.lecture_classifier import classify_image as classify_image
-    from .workspace.lecture_classifier import predict as predict
-    from .workspace.redraw import redraw as redraw
 
 # Torch reads this at its first allocation: 2 MB pages for large tensors. With pages of 4 kB, half the time of
 # efficientnet-lite0's pass on a CPU goes into page faults, and keeping activations costs another fifth.
@@ -51,6 +27,7 @@ if "OMP_WAIT_POLICY" not in os.environ:
 
 _HOMES = {
     "ExplainError": "errors",
+    "Index": "index",
     "Model": "network.model",
     "Preprocess": "network.preprocess",
     "build_index": "workspace",

@@ -9,7 +9,7 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from .errors import BadValue, Unknown, shorten
 
@@ -79,6 +79,24 @@ class Option:
         if self.bounds is None or self.type is bool:
             return ""
         return ", ".join([*map(str, self.bounds.values), *filter(None, [self.bounds.more])])
+
+    @property
+    def said(self) -> str:
+        """What it is for, its valid values and its default, in words."""
+        usual = "" if self.default in (None, "") or self.required else f"by default {self.default}"
+        return "; ".join(part for part in (self.help, self.allowed, usual) if part)
+
+    @property
+    def plain(self) -> Any:
+        """Its type, without None; with the values that it may have, where they are few."""
+        if not isinstance(self.bounds, Choices) or self.bounds.more or self.type is bool:
+            return self.type
+        return Literal[self.bounds.values]
+
+    @property
+    def annotation(self) -> Any:
+        """Its type."""
+        return self.plain | None if self.optional else self.plain
 
     def check(self, value: Any) -> Any:
         """The value in the option's own type; text is parsed, as the command line and the URL need.

@@ -62,7 +62,7 @@ def test_the_static_signature_is_that_of_the_function(name):
 
     view = VIEWS[name]
     for function in ("compute", "render"):
-        real = inspect.signature(getattr(view, function)).parameters
+        real = inspect.signature(inspect.unwrap(getattr(view, function))).parameters
         read = read_signature(view.module, function).parameters
         assert list(read) == [one for one in real if real[one].kind is not inspect.Parameter.VAR_POSITIONAL]
         for key, one in read.items():

@@ -40,13 +40,13 @@ def _arguments(called: str, sub: Parser) -> None:
     sub.add_argument("--out", metavar="FILE", help="figure: png, svg, pdf, csv, npz, html, parquet or zip")
     if view.style:
         sub.add_argument("--style", metavar="KEY=VALUE", action="append", default=[], help="how it is drawn, see below")
-        sub.epilog = "\n".join(["style:", *(f"  {name:12} {_said(one)}" for name, one in view.style.items())])
+        sub.epilog = "\n".join(["style:", *(f"  {name:12} {one.said}" for name, one in view.style.items())])
 
 
 def _argument(sub: Parser, name: str, one: Parameter) -> None:
     kind, flag = one.kind, f"--{name.replace('_', '-')}"
     option: Option | None = getattr(kind, "option", None)
-    help = kind.help.replace("%", "%%") if option is None else _said(option).replace("%", "%%")
+    help = kind.help.replace("%", "%%") if option is None else option.said.replace("%", "%%")
     if option is not None and option.type is bool:
         sub.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=help)
         return
@@ -56,11 +56,6 @@ def _argument(sub: Parser, name: str, one: Parameter) -> None:
         sub.add_argument(name, metavar=metavar, help=help, **words)
     else:
         sub.add_argument(flag, dest=name, metavar=kind.metavar, required=one.required, help=help, **words)
-
-
-def _said(option: Option) -> str:
-    usual = "" if option.default in (None, "") or option.required else f"by default {option.default}"
-    return "; ".join(part for part in (option.help, option.allowed, usual) if part)
 
 
 def _run(called: str, given: argparse.Namespace) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from PIL import Image, ImageFilter, ImageStat
@@ -13,13 +13,14 @@ from .bands import SCALES, Bands, Picture, bands_of, with_bands
 from .colours import Array
 from .reader import as_image
 
-__all__ = ["FILLS", "cover"]
+__all__ = ["FILLS", "Fill", "cover"]
 
-FILLS = ("average", "black", "white", "blur")
+Fill = Literal["average", "black", "white", "blur"]
+FILLS: tuple[Fill, ...] = get_args(Fill)
 MOST_BOXES = 100
 
 
-def cover(image: Any, boxes: Sequence[Sequence[int]], fill: str = "average") -> Picture:
+def cover(image: Any, boxes: Sequence[Sequence[int]], fill: Fill = "average") -> Picture:
     """The picture with boxes (y0, x0, y1, x1), half open, in its own upright pixels, filled with its average colour,
     black, white, or itself blurred by a tenth of its longer side. What was covered goes into figures' facts.
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadFile, BadValue, NotSupported, Unknown, shorten
 from ..images import mirrored
-from .index import SPACES, Index
+from .index import SPACES, Index, Space
 from .search import nearest, nearest_all, squared_norms
 
 __all__ = ["agreement", "labelled", "mirror_ranks"]
@@ -18,7 +18,7 @@ __all__ = ["agreement", "labelled", "mirror_ranks"]
 def agreement(
     index: Index,
     k: int = 5,
-    space: str = "features",
+    space: Space = "features",
     metric: str = "euclidean",
     images: int | Sequence[int] | None = None,
     seed: int = 0,
@@ -56,7 +56,7 @@ def labelled(index: Index) -> NDArray[np.int64]:
 
 
 def mirror_ranks(
-    index: Index, count: int = 100, space: str = "features", metric: str = "euclidean", seed: int = 0
+    index: Index, count: int = 100, space: Space = "features", metric: str = "euclidean", seed: int = 0
 ) -> NDArray[np.int64]:
     """How near its mirror image is to a picture: for `count` pictures drawn by the seed, the rank (count,) that their
     left-right mirrored copies would have among all other images of the index; 1 is the nearest.
@@ -82,7 +82,7 @@ def mirror_ranks(
     return np.array(ranks, np.int64)
 
 
-def _vectors(index: Index, space: str) -> NDArray[np.float32]:
+def _vectors(index: Index, space: Space) -> NDArray[np.float32]:
     if space not in SPACES:
         raise Unknown("space", space, SPACES)
     return index.features if space == "features" else index.pixels

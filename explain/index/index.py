@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -30,11 +30,12 @@ from .bins import NOBODY, edges
 from .build import gather, join, summarised
 from .files import Arrays, Manifest, lines_of, read_arrays, read_manifest, summaries_of
 from .search import nearest, squared_norms
-from .summary import RANKINGS, Summary
+from .summary import RANKINGS, RankingName, Summary
 
 __all__ = ["SPACES", "Index", "Neighbour", "Row", "merge_indexes", "open_index"]
 
-SPACES = ("features", "pixels")
+Space = Literal["features", "pixels"]
+SPACES: tuple[Space, ...] = get_args(Space)
 SLICES_KEPT = 16  # rankings among some of the pictures, which take a pass over them
 PIXELS = 32  # longest side of a picture in pixel space
 
@@ -322,7 +323,7 @@ class Index(Shown):
     def _slices(self) -> dict[tuple[str, str], Index]:
         return {}
 
-    def top(self, layer: str, channel: int, ranking: str = "best", count: int | None = None) -> list[Row]:
+    def top(self, layer: str, channel: int, ranking: RankingName = "best", count: int | None = None) -> list[Row]:
         """The images a channel ranks first: "best" by its maximum, "lowest", or k at "random" to show the spread.
 
         An image appears once; ties go to the smaller row, column and image number.
@@ -387,7 +388,7 @@ class Index(Shown):
         self,
         image: Any,
         k: int = 8,
-        space: str = "features",
+        space: Space = "features",
         metric: str = "euclidean",
         among: Sequence[int] | None = None,
     ) -> list[Neighbour]:
@@ -410,7 +411,7 @@ class Index(Shown):
             found = numbers[places], distances
         return [Neighbour(int(at), float(far)) for at, far in zip(*found, strict=True) if np.isfinite(far)]
 
-    def vector(self, image: Any, space: str = "features") -> NDArray[np.float32]:
+    def vector(self, image: Any, space: Space = "features") -> NDArray[np.float32]:
         """Any picture in one of the two spaces, (D,)."""
         if space not in SPACES:
             raise Unknown("space", space, SPACES)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,10 @@ from ..errors import NotSupported
 from .bins import NOWHERE, SIDE
 from .responses import Responses, Sought, Tail, respond
 
-__all__ = ["RANKINGS", "Ranked", "Summary", "merge"]
+__all__ = ["RANKINGS", "Ranked", "RankingName", "Summary", "merge"]
 
-RANKINGS = ("best", "lowest", "random")
+RankingName = Literal["best", "lowest", "random"]
+RANKINGS: tuple[RankingName, ...] = get_args(RankingName)
 
 
 @dataclass(eq=False)

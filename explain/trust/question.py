@@ -112,6 +112,8 @@ EDGES = Entry("edges", edges, {}, "Edge detector")
 class _Checked(Mapping[str, Entry]):
     """METHODS as they are at the time, and the control after them. Raises Unknown."""
 
+    kind = "checked method"
+
     def __getitem__(self, name: str) -> Entry:
         return EDGES if name == EDGES.name else METHODS[name]
 

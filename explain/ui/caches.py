@@ -61,7 +61,8 @@ def model(name: str | None = None) -> Model:
     key = repr((name, written))
     if is_public(name) and key not in _models and is_by_address():
         raise Unasked(f"{name} is not loaded here yet, and a link alone does not load it.")
-    return _made(_models, key, lambda: _loaded(name), "Loading the network")
+    found: Model = _made(_models, key, lambda: _loaded(name), "Loading the network")
+    return found
 
 
 def _loaded(name: str) -> Model:
@@ -115,7 +116,8 @@ def demo_set(chosen: Model) -> str:
 def index(chosen: Model, folder: Path) -> Index:
     """An opened index; shared by all sessions until it changes."""
     key = repr((str(folder), (folder / MANIFEST).stat().st_mtime_ns, chosen.digest))
-    return _made(_indexes, key, lambda: Index(folder, chosen), "Opening the index")
+    found: Index = _made(_indexes, key, lambda: Index(folder, chosen), "Opening the index")
+    return found
 
 
 def picture(name: str = "picture") -> Any:
@@ -162,7 +164,7 @@ class SessionOpener(Opener):
         """Those of a name that this machine has, or an unpacked ZIP: no folder is opened by an address."""
         if name.startswith("zip/") or (name in list_images() and is_here(name)):
             return images_of(name)
-        raise Unknown("set of pictures", name, filter(is_here, list_images()))
+        raise Unknown("set of pictures", name, [one for one in list_images() if is_here(one)])
 
     def run(self, name: str) -> Any:
         if not self.knows_run(name):

@@ -23,7 +23,8 @@ def upload(label: str, types: list[str]) -> ExplainError | None:
     # A new key after each file, so that the same one can be given again.
     key = f"upload{state.setdefault('turn', 0)}"
     st.file_uploader(label, types, key=key, on_change=_take_upload, max_upload_size=MAX_BYTES >> 20)
-    return state.pop("refused", None)
+    refused: ExplainError | None = state.pop("refused", None)
+    return refused
 
 
 def _take_upload() -> None:
@@ -67,7 +68,8 @@ def given(label: str, types: list[str], name: str, take: Callable[[Any], object]
             state[f"refused-{name}"] = error
 
     st.file_uploader(label, types, key=key, on_change=changed)
-    return state.pop(f"refused-{name}", None)
+    refused: ExplainError | None = state.pop(f"refused-{name}", None)
+    return refused
 
 
 def _facts_in(content: bytes, name: str) -> dict[str, Any] | None:
@@ -82,7 +84,8 @@ def _facts_in(content: bytes, name: str) -> dict[str, Any] | None:
 
 def dropped() -> dict[str, Any] | None:
     """The facts of the figure uploaded last, once."""
-    return st.session_state.pop("dropped", None)
+    facts: dict[str, Any] | None = st.session_state.pop("dropped", None)
+    return facts
 
 
 def take_picture(reference: str, name: str) -> None:
@@ -93,7 +96,8 @@ def take_picture(reference: str, name: str) -> None:
 
 def uploaded() -> dict[str, str]:
     """This visitor's uploads: reference -> the file's name."""
-    return st.session_state.get("names", {})
+    names: dict[str, str] = st.session_state.get("names", {})
+    return names
 
 
 def still_used() -> None:

@@ -87,7 +87,8 @@ class Job:
         self.reset()
 
     def reset(self) -> None:
-        self.done = self.total = 0
+        self.done: float = 0
+        self.total: float = 0
         self.message, self.error = "", ""
         self.log: list[str] = []
         self.result: Any = None

@@ -41,7 +41,8 @@ class Collected:
 
 def report() -> list[Collected]:
     """The figures collected so far, in their order."""
-    return st.session_state.setdefault("report", [])
+    collected: list[Collected] = st.session_state.setdefault("report", [])
+    return collected
 
 
 def full() -> str:
@@ -88,7 +89,7 @@ def report_title(title: str | None = None) -> str:
     if title is not None:
         st.session_state.report_title = title
         _keep()
-    return st.session_state.get("report_title", "What the network sees")
+    return str(st.session_state.get("report_title", "What the network sees"))
 
 
 def whole() -> Report:

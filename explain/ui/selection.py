@@ -130,7 +130,7 @@ def follow(name: str, value: Any) -> None:
 
 
 def can_return(name: str) -> bool:
-    trail = st.session_state.get(f"trail-{name}")
+    trail: list[tuple[str, str]] = st.session_state.get(f"trail-{name}", [])
     return bool(trail) and trail[-1][1] == str(get(name))
 
 
@@ -176,7 +176,8 @@ def restore(page: str, selection: dict[str, Any], notes: list[str]) -> NoReturn:
 
 def restored() -> list[str] | None:
     """What is to be said of the figure that was opened, once; None where none was."""
-    return st.session_state.pop("restored", None)
+    notes: list[str] | None = st.session_state.pop("restored", None)
+    return notes
 
 
 def edited(

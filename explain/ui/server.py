@@ -33,7 +33,8 @@ APP = shipped("app.py")
 ARENAS, M_ARENA_MAX = 2, -8  # the latter by glibc's malloc.h
 FOREIGN = b"This address takes requests of its own pages only."
 Message = MutableMapping[str, Any]
-Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
@@ -115,7 +116,7 @@ def run(port: int, address: str, origins: Collection[str], hosts: Collection[str
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     os.chdir(APP.parent)  # where .streamlit is
     sys.argv = [str(APP)]
-    middleware = [Middleware(Doorkeeper, origins=origins, named=shared)]  # type: ignore[arg-type]
+    middleware = [Middleware(Doorkeeper, origins=origins, named=shared)]
     config = {"server.port": port, "server.address": address, "server.allowedHosts": list(hosts)}
     config["server.corsAllowedOrigins"] = list(origins)
     try:

@@ -72,7 +72,9 @@ def overrun() -> BadValue | None:
 def let_go(uploaded: Iterable[Any]) -> None:
     """Files of widgets that lie on the disk now, or were refused: memory no longer holds them."""
     context, files = get_script_run_ctx(), _files()
-    for one in uploaded if context and files else ():
+    if context is None or files is None:
+        return
+    for one in uploaded:
         if file_id := getattr(one, "file_id", None):
             files.remove_file(context.session_id, file_id)
 
@@ -85,6 +87,8 @@ def leave() -> None:
         return
     state = getattr(getattr(context.session_state, "_state", None), "_new_widget_state", None)
     shown = context.shared.widget_ids_this_run.snapshot()
+    if state is None:
+        return
     for widget in list(getattr(state, "widget_metadata", ())):
         if widget not in shown and widget not in state.states:  # which the browser spoke of: it needs them once more
             state.widget_metadata.pop(widget, None)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import streamlit as st
@@ -33,6 +33,7 @@ from explain.ui.gallery import gallery
 from explain.ui.text import literal
 from explain.workspace import picture_sets
 
+Align = Literal["top", "bottom"]
 LEAST_PIXELS = 336
 SKIPPED_SHOWN = 1000  # files that were left out
 READ_AT_ONCE = 500  # pictures, while the page waits
@@ -147,7 +148,7 @@ def demo_references(channels: int) -> list[str]:
     """Every photograph, or three pictures of each class of Fashion-MNIST."""
     photos = [f"photos/{file.replace(chr(92), '/').rpartition('/')[2]}" for file in named_images("photos").files]
     images = named_images("fashion-mnist")
-    clothes = [f"fashion-mnist/{i}" for c in range(10) for i in (images.labels == c).nonzero()[0][:3]]
+    clothes = [f"fashion-mnist/{i}" for c in range(10) for i in np.flatnonzero(images.labels == c)[:3]]
     return [*clothes, *photos] if channels == 1 else [*photos, *clothes]
 
 
@@ -158,6 +159,7 @@ def describe(reference: str) -> str:
         return f"upload {key[:8]}"
     if family == "fashion-mnist" and key.isdecimal() and int(key) < 10_000:
         images = named_images("fashion-mnist")
+        assert images.labels is not None
         return f"{images.classes[images.labels[int(key)]]} · {key}"
     return key.rpartition(".")[0] or str(reference)
 
@@ -253,7 +255,7 @@ def choose_layer(layers: list[Layer], name: str = "layer", default: str | None =
         return f"{key}  ·  {layer.kind} {'×'.join(map(str, layer.shape))}"
 
     selection.controlled(st.selectbox, label, name, chosen, list(by_name), format_func=described)
-    return chosen
+    return str(chosen)
 
 
 def chosen(spec: Option, name: str) -> Any:
@@ -290,10 +292,11 @@ def option(
                 st.number_input, label, name, value, low, high, help=help, placeholder="by default"
             )
         return selection.controlled(st.slider, label, name, value, low, high, help=help)
-    return selection.controlled(st.selectbox, label, name, value, list(spec.bounds.values), help=help, format_func=said)
+    values = list(spec.bounds.values) if spec.bounds else []
+    return selection.controlled(st.selectbox, label, name, value, values, help=help, format_func=said)
 
 
-def choose_entry(registry: Any, name: str, label: str) -> Entry:
+def choose_entry(registry: Mapping[str, Entry], name: str, label: str) -> Entry:
     chosen = selection.get(name, next(iter(registry)))
     if chosen not in registry:
         selection.choose(name, chosen := next(iter(registry)))
@@ -319,6 +322,7 @@ def show_gallery(
 ) -> int | None:
     """A contact sheet to click; returns the number of the tile clicked in this run."""
     grid = panel.grid
+    assert grid is not None, "a contact sheet"
     return gallery(
         png(panel.image, effort=1),
         columns=grid.columns,
@@ -335,15 +339,16 @@ def show_gallery(
     )
 
 
-def show_panels(figure: Figure, columns: int | list[int] | None = None, name: str = "", align: str = "top") -> None:
+def show_panels(figure: Figure, columns: int | list[int] | None = None, name: str = "", align: Align = "top") -> None:
     """The panels of a figure, crisp, each with its scale; columns may be given by their relative widths.
 
     A name tells figures of one title apart; aligned at the bottom, pictures stand in line below titles of any length.
     """
-    columns = columns or min(figure.columns, len(figure.panels))
+    panels = [panel for panel in figure.panels if isinstance(panel, Panel)]
+    columns = columns or min(figure.columns, len(panels))
     with row(f"panels-{figure.title}{name}"):
-        cells = _cells(columns, len(figure.panels), align)
-    for column, panel in zip(cells, figure.panels, strict=False):
+        cells = _cells(columns, len(panels), align)
+    for column, panel in zip(cells, panels, strict=False):
         with column:
             if panel.title:
                 st.markdown(f"**{literal(panel.title)}**")
@@ -450,14 +455,17 @@ def add_to_report(figure: Figure, name: str) -> None:
     of = sha256(figure.title.encode())[:12]
     caption = left.text_input("Caption in the report", figure.title, max_chars=2000, key=f"caption-{name}-{of}")
     full = report_items.full()
+
+    def collect() -> None:
+        report_items.collect(figure, caption, name)
+
     if right.button(
         "Add to the report",
         key=f"collect-{name}",
         icon=":material/add:",
         disabled=bool(full),
         width="stretch",
-        on_click=report_items.collect,
-        args=(figure, caption, name),
+        on_click=collect,
     ):
         count = len(report_items.report())
         st.toast(f"The report has {count} {'figure' if count == 1 else 'figures'}.", icon=":material/description:")
@@ -488,7 +496,7 @@ def show_error(error: ExplainError) -> None:
         st.error(literal(str(error)), icon=":material/error:")
 
 
-def _cells(columns: int | list[int], count: int, align: str) -> list[Any]:
+def _cells(columns: int | list[int], count: int, align: Align) -> list[Any]:
     in_a_row = columns if isinstance(columns, int) else len(columns)
     rows = range(0, count, in_a_row)
     return [cell for _ in rows for cell in st.columns(columns, gap="medium", vertical_alignment=align)]

@@ -16,6 +16,7 @@ from ..errors import BadFile, BadValue
 from ..figure import RIGHT, UNKNOWN, WRONG, Figure, Grid, Panel, Pixels
 from ..images import contact_sheet, enlarge
 from ..index import SPACES, Index
+from ..index.index import Space
 from ..index.references import file_name
 from ..index.search import METRICS
 from ..options import Choices, Range
@@ -149,7 +150,7 @@ def compute(
     among = rows_where(index.said, where) if where else None
     by, known = ("prediction", prediction) if label is None else ("label", label)
 
-    def ranked(space: str) -> Ranking:
+    def ranked(space: Space) -> Ranking:
         found = index.neighbours(image, k, space, metric, among)
         numbers = [row.image for row in found]
         labels, predictions = tuple(map(index.label, numbers)), tuple(map(index.prediction, numbers))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from ..figure import Figure, Grid, Panel
 from ..images import contact_sheet
 from ..index import RANKINGS, Index
 from ..index.dead_channels import dead
+from ..index.summary import RankingName
 from ..network.model import Layer
 from ..options import Choices, Range
 from ..progress import Progress, unheard
@@ -95,7 +96,7 @@ def compute(
         (channel, ranking, rank, row)
         for channel in chosen
         if channel not in gone
-        for rank, row in enumerate(index.top(layer, channel, ranking, count), 1)
+        for rank, row in enumerate(index.top(layer, channel, cast(RankingName, ranking), count), 1)
     )
     return Patches(
         cuts=cut(index, known, rows),

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, Protocol, TypeVar, 
 from ..errors import NotSupported, Unknown
 from ..options import Option
 from ..progress import heard, listening
+from .documentation import RESERVED, document
 from .facts import Facts
 from .inputs import EntryOptions, Input, Opener, Plain, literal
 from .signature import Signature, read_signature
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from ..figure import Figure
 
 __all__ = ["Kept", "Parameter", "View", "drawn", "view"]
-
-RESERVED = ("progress", "preview", "kept")
-"""Parameters that a door hands in: it hears how far the work is, shows what there is meanwhile, keeps what was made."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -288,7 +286,8 @@ def declared_in(module: str) -> View:
 
 
 def view(compute: Callable[P, R]) -> Callable[P, R]:
-    """compute with what it is given checked by its parameters' kinds, and the facts of its result written by them."""
+    """compute, by the view's name, with what it is given checked by its parameters' kinds, and the facts of its result
+    written by them."""
     order = inspect.signature(compute)
 
     @wraps(compute)
@@ -312,6 +311,7 @@ def view(compute: Callable[P, R]) -> Callable[P, R]:
         said = _caveats(given)
         return replace(result, facts=facts | ({"caveats": said} if said else {}))  # type: ignore[type-var]
 
+    document(checked, compute, declared_in(compute.__module__))
     return checked
 
 

@@ -1,8 +1,11 @@
+from typing import Any
+
 import streamlit as st
 
 from explain.attribution.units import UNIT_METHODS
 from explain.errors import NotSupported
 from explain.ui import caches, choices, selection, widgets
+from explain.ui.text import literal
 from explain.views import VIEWS, filters
 
 view, unit = VIEWS["activations"], VIEWS["unit"]
@@ -34,7 +37,7 @@ if two:
     choices.more(view, given, style)
     figure = caches.computed(view, given).figure(**style)
     widgets.show_panels(figure, [1, 2] if style["channel"] is None else None)
-    st.caption(widgets.literal(figure.note))
+    st.caption(literal(figure.note))
     choices.show(view, given, style, figure)
 else:
     large = ("channel", "opacity", "smooth")  # of the channel that is shown below all
@@ -53,7 +56,7 @@ else:
         selection.choose("channel", channel)
     channel = int(channel)
     values = [f"{result.table['max'][int(name)]:.3g}" for name in panel.names]
-    st.caption(widgets.literal(f"{figure.title}. Under each tile its number and its maximum."))
+    st.caption(literal(f"{figure.title}. Under each tile its number and its maximum."))
     key = f"maps-{model.name}-{layer}"
     clicked = widgets.show_gallery(panel, key, panel.names.index(str(channel)), values, figure.alt)
     if clicked is not None:
@@ -61,7 +64,7 @@ else:
         st.rerun()
     if panel.scale:
         widgets.show_scale(panel.scale)
-    st.caption(widgets.literal(figure.note))
+    st.caption(literal(figure.note))
 
     @st.fragment
     def one_channel() -> None:
@@ -76,28 +79,29 @@ else:
         # The selection is one channel; the picture, the layer and the pass through the network stay as they are.
         large = result.figure(**own)
         widgets.show_panels(large)
-        st.caption(widgets.literal(large.note))
+        st.caption(literal(large.note))
         choices.show(view, given, own, large, f"Export channel {channel}", "channel")
 
     @st.fragment
     def one_unit() -> None:
         st.subheader("What excites it here")
-        asked, own = {"model": model, "image": picture, "layer": layer, "channel": channel}, {}
+        asked: dict[str, Any] = {"model": model, "image": picture, "layer": layer, "channel": channel}
+        own: dict[str, Any] = {}
         with widgets.row("unit"):
             left, right = st.columns([1, 3], vertical_alignment="bottom")
         with left:
             entry = widgets.choose_entry(UNIT_METHODS, unit.key("method"), "Method")
-        right.caption(widgets.literal(entry.summary))
+        right.caption(literal(entry.summary))
         asked["method"] = entry.name
         asked["options"] = choices.entry_options(unit, asked)
         choices.more(unit, asked, own)
         try:
             projected = caches.computed(unit, asked).figure(**own)
         except NotSupported as error:  # the method's rule does not fit the layer; everything else here does
-            st.info(widgets.literal(str(error)), icon=":material/info:")
+            st.info(literal(str(error)), icon=":material/info:")
             return
         widgets.show_panels(projected)
-        st.caption(widgets.literal(projected.note))
+        st.caption(literal(projected.note))
         choices.show(unit, asked, own, projected, f"Export what excites channel {channel}")
 
     one_channel()

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
@@ -8,7 +9,7 @@ from explain.lectures import tables
 from explain.options import Option, Range
 from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.text import literal
-from explain.views import VIEWS, anatomy, batch_costs
+from explain.views import VIEWS, View, anatomy, batch_costs
 from explain.workspace.opener import is_model_name
 
 SECTIONS = {
@@ -39,7 +40,7 @@ def choose_section() -> str:
             selection.choose(PART, asked)
 
     st.segmented_control(
-        "Section", list(SECTIONS), format_func=SECTIONS.get, required=True, key="_section", on_change=changed
+        "Section", list(SECTIONS), format_func=SECTIONS.__getitem__, required=True, key="_section", on_change=changed
     )
     return str(section)
 
@@ -131,7 +132,7 @@ def show_batches() -> None:
     choices.show(view, given, {}, figure)
 
 
-def ask(view, given, label: str, unit: str):
+def ask(view: View, given: dict[str, Any], label: str, unit: str) -> Any:
     """The view's result by a job; None until it is there."""
     work = view.flat(given)
     job = jobs.start(f"{view.name} {caches.identity(**work)}", lambda progress: view(**work, progress=progress))
@@ -161,7 +162,7 @@ def show_networks() -> None:
             "model", other, workspace.list_models(), "Or torchvision:NAME, timm:NAME, or one of the lectures' networks."
         )
 
-    def work(progress: jobs.Progress):
+    def work(progress: jobs.Progress) -> Any:
         progress(0, 2, f"building {other}")
         second = workspace.load_model(other, code=False)
         progress(1, 2, "counting")

@@ -1,5 +1,6 @@
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -11,6 +12,7 @@ from explain.projections.projection import PROJECTIONS
 from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.explorer import explorer
 from explain.ui.parts import embedding_maps
+from explain.ui.text import literal
 from explain.views import VIEWS, neighbours
 from explain.views.embedding import Embedding
 from explain.views.parts import map_plot
@@ -30,7 +32,7 @@ with controls[0]:
     index = widgets.choose_index(model)
 if index is None:
     selection.stop()
-given = {"index": index}
+given: dict[str, Any] = {"index": index}
 with controls[1]:
     method = widgets.choose_entry(PROJECTIONS, view.key("method"), "Map")
     given["method"] = method.name
@@ -58,7 +60,7 @@ with controls[3]:
     )
 
 
-def second_options(before: dict) -> dict:
+def second_options(before: dict[str, Any]) -> dict[str, Any]:
     """Options of a second map of the same pictures, which begin as the first's, with another seed."""
     st.caption("The second map, of the same pictures")
     chosen = {}
@@ -128,11 +130,12 @@ def explore() -> None:
 def say() -> None:
     """What to make of the maps; until they are there, their progress, or why there is none."""
     if complete:
-        told = first.caveat + map_plot.fidelity_of([one for one in made if one])
-        told += "".join(f" {said}" for said in dict.fromkeys(said for one in made for said in one.remarks))
+        there = [one for one in made if one]
+        told = first.caveat + map_plot.fidelity_of(there)
+        told += "".join(f" {said}" for said in dict.fromkeys(said for one in there for said in one.remarks))
         if stranger is not None and given["layer"]:
             told += " The chosen picture is not marked: new pictures have a place on maps of the features only."
-        st.caption(widgets.literal(told))
+        st.caption(literal(told))
         return
     for one, result in zip(wanted, made, strict=True):
         if result is None:
@@ -190,7 +193,7 @@ if opened is not None and widgets.are_read(index):
         unjudged = ", which cannot be judged, as it has no class of that name" if first.labels[opened] else ""
         right_or_wrong = {True: ", rightly", False: ", wrongly", None: unjudged}[first.right[opened]]
         seen = f"{first.files[opened]}: {label}; seen as {first.predictions[opened]}{right_or_wrong}"
-        st.caption(widgets.literal(f"{seen} ({first.confidence[opened]:.0%})."))
+        st.caption(literal(f"{seen} ({first.confidence[opened]:.0%})."))
         words = "Make it the picture of all pages."
         if number != own and st.button("Use on all pages", icon=":material/check:", help=words):
             embedding_maps.take(index, number)
@@ -205,7 +208,7 @@ if opened is not None and widgets.are_read(index):
             "Its nearest in feature space",
             wall="neighbours-features",
         )
-        st.caption(widgets.literal(f"Its nearest in feature space. {near.agrees('features')}."))
+        st.caption(literal(f"Its nearest in feature space. {near.agrees('features')}."))
         if clicked:
             selection.choose("point", int(near.features.images[clicked - 1]))
             selection.again()

@@ -1,13 +1,17 @@
+from typing import Any
+
 import streamlit as st
 
 from explain import workspace
 from explain.ui import caches, choices, selection, widgets
 from explain.ui.navigation import script
+from explain.ui.text import literal
 from explain.views import VIEWS, filters
 from explain.workspace.opener import is_model_name
 
 view, model = VIEWS["filters"], caches.model()
-given, style = {"model": model, "second": None, "second_layer": None}, {}
+given: dict[str, Any] = {"model": model, "second": None, "second_layer": None}
+style: dict[str, Any] = {}
 st.title("Filters")
 
 with widgets.row("controls"):
@@ -39,7 +43,7 @@ figure = result.figure(**style)
 
 if beside:
     widgets.show_panels(figure)
-    st.caption(widgets.literal(figure.note))
+    st.caption(literal(figure.note))
 else:
     panel = figure.panels[0]
     numbers = [name.partition(":")[0] for name in panel.names]
@@ -58,7 +62,7 @@ else:
         st.rerun()
     if panel.scale:
         widgets.show_scale(panel.scale)
-    st.caption(widgets.literal(figure.note))
+    st.caption(literal(figure.note))
     if chosen is not None:
         one = filters.pick(result, int(channel))
         left, right = st.columns([1, 3], vertical_alignment="center")
@@ -66,7 +70,7 @@ else:
             widgets.show_panels(one.figure(scale=style["scale"], polarity=style["polarity"]), 1)
         with right:
             low, high, mean, norm = one.tiles.min(), one.tiles.max(), one.tiles.mean(), (one.tiles**2).sum() ** 0.5
-            st.markdown(f"**Filter {channel}** of {widgets.literal(layer)}")
+            st.markdown(f"**Filter {channel}** of {literal(layer)}")
             st.caption(f"Weights {low:.4g} to {high:.4g}, mean {mean:.4g}, norm {norm:.4g}")
             st.page_link(script("activations"), label="Where this channel responds", icon=":material/layers:")
 choices.show(view, given, style, figure)

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -109,7 +110,7 @@ if entry.options or entry.takes("layer"):
     with st.expander(f"Options of {entry.label}"):
         given["layer"] = saliency_choices.choose_looked(model, VIEW.key("layer")) if entry.takes("layer") else None
         given["options"] = choices.entry_options(VIEW, given)
-style = {}
+style: dict[str, Any] = {}
 choices.more(VIEW, given, style, label="How they are drawn")
 
 asked = VIEW.flat(given)

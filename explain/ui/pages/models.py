@@ -76,7 +76,7 @@ def by_name() -> None:
     asked = st.button("Look into it", icon=":material/search:", disabled=not name)
     failed = st.session_state.get("failed-by-name", {})
     instead = f"{name}?weights=random"
-    if asked:
+    if asked and name:
         failed = st.session_state["failed-by-name"] = {}
         try:
             _look_into(instead if weights == "random" and name.partition(":")[0] in SOURCES else name)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
@@ -15,7 +16,8 @@ index = widgets.choose_index(model)
 if index is None:
     selection.stop()
 view = VIEWS["neighbours"]
-given, style = {"index": index}, {}
+given: dict[str, Any] = {"index": index}
+style: dict[str, Any] = {}
 with widgets.row("controls"):
     controls = st.columns([3, 2, 2, 1.5], vertical_alignment="bottom")
 with controls[0]:
@@ -64,7 +66,7 @@ st.caption(literal(figure.note))
 
 def measure() -> None:
     """Both measurements in both spaces, of neighbours as many and as far as those above."""
-    view, style = VIEWS["agreement"], {}
+    view, style = VIEWS["agreement"], dict[str, Any]()
     asked = {"index": index, "k": given["k"], "metric": given["metric"]}
     choices.more(view, asked, style)
     job = jobs.start(f"{view.name} {caches.identity(**asked)}", lambda progress: view(**asked, progress=progress))

@@ -2,6 +2,7 @@ import streamlit as st
 
 from explain.ui import caches, choices, selection, widgets
 from explain.ui.navigation import script
+from explain.ui.text import literal
 from explain.views import VIEWS
 
 model, picture = caches.model(), caches.picture()
@@ -9,7 +10,7 @@ view, given = VIEWS["anatomy"], {"model": model}
 result = caches.computed(view, given)
 figure = result.figure()
 
-st.title(widgets.literal(model.name))
+st.title(literal(model.name))
 height, width = model.preprocess.size
 about = model.about
 accuracy = (about.get("accuracy") or {}).get("test")
@@ -30,7 +31,7 @@ origin = about.get("recipe", {}).get("source") or about.get("source", "")
 if isinstance(weights, str):
     origin += f". Weights: {weights}"
 said = (origin, *about.get("notes", ()), *model.caveats)
-st.caption(widgets.literal(" ".join(f"{one.rstrip('.')}." for one in said if one)))
+st.caption(literal(" ".join(f"{one.rstrip('.')}." for one in said if one)))
 
 with widgets.row("split"):
     left, right = st.columns([1, 2], gap="large")
@@ -39,7 +40,7 @@ with left:
     seen = model.preprocess.shown(model.preprocess.crop(picture))
     st.image(seen, width=300, output_format="PNG", alt="The picture as the network sees it")
     come_from = about.get("preprocess_from", "")
-    st.caption(widgets.literal(f"{model.preprocess.summary}{f' (from {come_from})' if come_from else ''}."))
+    st.caption(literal(f"{model.preprocess.summary}{f' (from {come_from})' if come_from else ''}."))
     widgets.show_scores(caches.cached(type(model).predict, model, picture)[0], model.head.has_chances)
 with right:
     st.subheader("Layers")
@@ -72,7 +73,7 @@ with right:
         a, b = st.columns(2)
         a.page_link(script("activations"), label=f"Activations of {chosen}", icon=":material/layers:")
         b.page_link(script("filters"), label="Filters", icon=":material/grid_view:")
-st.caption(widgets.literal(figure.note))
+st.caption(literal(figure.note))
 choices.show(view, given, {}, figure)
 
 with st.expander("How far to trust what you see here", icon=":material/balance:"):

@@ -1,8 +1,10 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
+from explain.index import Index
 from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.text import literal
 from explain.views import VIEWS, channel, patches
@@ -11,9 +13,10 @@ from explain.views.parts import cut
 ROWS = 12
 
 
-def show_hierarchy(index, picture) -> None:
+def show_hierarchy(index: Index, picture: Any) -> None:
     view = VIEWS["hierarchy"]
-    given, style = {"index": index, "image": widgets.queried(index, picture)}, {}
+    given: dict[str, Any] = {"index": index, "image": widgets.queried(index, picture)}
+    style: dict[str, Any] = {}
     choices.more(view, given, style)
     figure = caches.computed(view, given).figure(**style)
     start, *rows = figure.panels
@@ -28,7 +31,7 @@ def show_hierarchy(index, picture) -> None:
     choices.show(view, given, style, figure, "Export this picture through the network")
 
 
-def looked_through(index, layer, where) -> bool:
+def looked_through(index: Index, layer: str, where: str) -> bool:
     """Whether the pictures of a condition have been through the network once more, which is a job."""
     key = f"among {caches.identity(index)} {layer} {where}"
     return bool(jobs.show(jobs.start(key, lambda progress: bool(index.among(layer, where, progress))), f"{where}"))
@@ -50,7 +53,8 @@ with controls[1]:
     # Of the layers that see a part of the picture, the one that sees most of it.
     layer = widgets.choose_layer(layers, default=small[-1] if small else None)
 view = VIEWS["patches"]
-given, style = {"index": index, "layer": layer}, {}
+given: dict[str, Any] = {"index": index, "layer": layer}
+style: dict[str, Any] = {}
 with controls[2]:
     given["ranking"] = choices.option(view, "ranking", "Patches", str.capitalize)
 count = model.layer(layer).channels
@@ -116,9 +120,9 @@ with st.expander("From low to high: this picture through the network", expanded=
         show_hierarchy(index, picture)
 
 st.subheader(f"Channel {chosen}")
-of_channel = {"index": index, "layer": layer, "channel": chosen, "image": widgets.queried(index, picture)}
-of_channel["where"] = given["where"]
-drawn = {}
+of_channel: dict[str, Any] = {"index": index, "layer": layer, "channel": chosen}
+of_channel |= {"image": widgets.queried(index, picture), "where": given["where"]}
+drawn: dict[str, Any] = {}
 choices.more(VIEWS["channel"], of_channel, drawn, label="What it is set to, and the map on the picture")
 
 
@@ -157,8 +161,8 @@ def one_channel() -> None:
         widgets.show_scores(one.after)
     with right:
         st.markdown(f"**{'Predicted classes' if one.classes.predicted else 'Classes'} it prefers**")
-        columns = {"class": one.classes.names, "mean of strongest": one.classes.means, "pictures": one.classes.images}
-        st.dataframe(columns, hide_index=True, height=220)
+        means = {"class": one.classes.names, "mean of strongest": one.classes.means, "pictures": one.classes.images}
+        st.dataframe(means, hide_index=True, height=220)
     choices.show(VIEWS["channel"], of_channel, drawn, figure, f"Export channel {chosen}")
 
 

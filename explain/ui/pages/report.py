@@ -5,7 +5,8 @@ from typing import Any
 import streamlit as st
 
 from explain.figure import Figure
-from explain.ui import caches, report_items, selection, widgets
+from explain.ui import caches, report_items, selection
+from explain.ui.text import literal
 from explain.workspace.redraw import figure_of
 from explain.workspace.reports import forget_report, kept_reports
 
@@ -20,7 +21,7 @@ def show_kept() -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             count = "one figure" if len(kept.entries) == 1 else f"{len(kept.entries)} figures"
             when = time.strftime("%d %b %Y, %H:%M", time.localtime(kept.changed))
-            st.markdown(f"**{widgets.literal(kept.title)}** · {count} · {when}", width="content")
+            st.markdown(f"**{literal(kept.title)}** · {count} · {when}", width="content")
             if st.button("Go on with it", key=f"go-on-{name}", icon=":material/redo:"):
                 with st.spinner("Drawing its figures"):
                     st.session_state["report-said"] = report_items.go_on(name, drawn)
@@ -38,7 +39,7 @@ def show_kept() -> None:
 st.title("Report")
 collected = report_items.report()
 for said in st.session_state.pop("report-said", ()):
-    st.warning(widgets.literal(said), icon=":material/warning:")
+    st.warning(literal(said), icon=":material/warning:")
 if not collected:
     st.info(
         "Nothing yet. On any page open “Export and reproduce”, write a caption and choose “Add to the report”; "
@@ -62,7 +63,7 @@ for place, entry in enumerate(collected):
         with picture, st.container(key=f"smooth-report-{number}"):
             st.image(entry.preview, width="stretch", output_format="PNG", alt=entry.figure.alt or entry.figure.title)
         with words:
-            st.markdown(f"**{place + 1}** · {widgets.literal(entry.figure.title)}")
+            st.markdown(f"**{place + 1}** · {literal(entry.figure.title)}")
             selection.edited(st.text_area, "Caption", f"c{number}", entry.caption, entry.describe, max_chars=2000)
             with st.container(horizontal=True):
                 step("Up", ":material/arrow_upward:", report_items.move, number, -1, disabled=place == 0)

@@ -1,11 +1,13 @@
 import time
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
 from explain import workspace
 from explain.attribution import METHODS
 from explain.errors import ExplainError
+from explain.figure import Panel
 from explain.images import enlarge, png
 from explain.ui import caches, choices, selection, study_answers, widgets
 from explain.ui.parts import saliency_choices
@@ -23,7 +25,7 @@ index = widgets.choose_index(model)
 if index is None:
     selection.stop()
 view = VIEWS["study"]
-given = {"index": index}
+given: dict[str, Any] = {"index": index}
 with widgets.row("controls"):
     cells = st.columns([3, 2, 2, 3], vertical_alignment="bottom")
 with cells[0]:
@@ -61,10 +63,10 @@ if done < len(planned):
         if heat is None:
             selection.stop()
     panels = saliency.render(heat).panels[::2] if heat else ()
-    shown = [panel.image for panel in panels] or [crop]
+    shown = [panel.image for panel in panels if isinstance(panel, Panel)] or [crop]
     with widgets.row("panels-study"):
-        cells = st.columns(2, gap="medium")
-    for cell, pixels in zip(cells, shown, strict=False):
+        sides = st.columns(2, gap="medium")
+    for cell, pixels in zip(sides, shown, strict=False):
         factor = max(1, widgets.LEAST_PIXELS // max(pixels.shape[:2]))
         cell.image(png(enlarge(pixels, factor), effort=1), width="stretch", output_format="PNG", alt="The picture")
     name, chance = caches.cached(type(model).predict, model, image)[0][0]

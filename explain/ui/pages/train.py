@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -92,7 +93,7 @@ def show_augmentation(form: training_settings.Form, data: str) -> None:
 
 def show_draws() -> None:
     """What a plan does to pictures."""
-    view, given, style = VIEWS["augmentations"], {}, {}
+    view, given, style = VIEWS["augmentations"], dict[str, Any](), dict[str, Any]()
     with widgets.row("controls-draws"):
         cells = st.columns([1, 2], vertical_alignment="bottom")
     for cell, (name, usual) in zip(cells, (("images", "fashion-mnist"), ("plan", "crop,flip")), strict=True):
@@ -143,7 +144,7 @@ PERCENT = {name: st.column_config.NumberColumn(name, format="%.1f %%") for name 
 
 def show_run(name: str, folder: Path | None, others: list[tuple[str, Path | None]]) -> None:
     job = training_runs.job_of(folder)
-    if job is not None and job.active:
+    if folder is not None and job is not None and job.active:
         training_runs.watch(name, folder, job)
         return
     run = training_runs.run_of(name, folder)

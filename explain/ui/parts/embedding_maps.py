@@ -141,7 +141,9 @@ def explored(wanted: Sequence[Wanted], place: Sequence[Any], thumbs: Thumbs | No
     called = [names.get(str(one.info.get("name", "")), "") for one in place]
     maps = [list(one.given.items()) for one in wanted]
     index = wanted[0].given["index"]
-    return caches.cached(_explored, index, list(place), called, maps=maps, thumbs=_Silent(thumbs), palette=palette)
+    silent = _Silent(thumbs)
+    found: Cloud = caches.cached(_explored, index, list(place), called, maps=maps, thumbs=silent, palette=palette)
+    return found
 
 
 class _Silent:
@@ -175,7 +177,8 @@ def _named(result: Embedding, called: list[str]) -> Embedding:
 
 def begun(index: Index, thumbs: Thumbs | None, palette: str) -> Cloud:
     """PCA of the features, for the explorer."""
-    return caches.cached(_begun, index, thumbs=_Silent(thumbs), palette=palette)
+    found: Cloud = caches.cached(_begun, index, thumbs=_Silent(thumbs), palette=palette)
+    return found
 
 
 def _begun(index: Index, *, thumbs: _Silent, palette: str) -> Cloud:

@@ -40,11 +40,11 @@ def show_sets(model: Model) -> None:
         if name in uploaded and b.button("", key=f"drop-{name}", icon=":material/delete:", help=f"Remove {words}"):
             picture_sets.remove(uploaded[name].reference)
             selection.again()
-    name = st.session_state.get("indexing")
+    asked = st.session_state.get("indexing")
     if (
-        name
-        and name not in indexed
-        and jobs.show(widgets.index_job(model, name), f"Looking at {name} with {model.name}")
+        asked
+        and asked not in indexed
+        and jobs.show(widgets.index_job(model, asked), f"Looking at {asked} with {model.name}")
     ):
         selection.again()
 

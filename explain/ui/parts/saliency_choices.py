@@ -65,7 +65,7 @@ def choose_targets(model: Model, scores: Tensor, reference: str) -> tuple[str | 
     with widgets.row("controls-asked"):
         left, right = st.columns([2, 3], vertical_alignment="bottom")
     st.session_state["_asked"] = kind
-    left.selectbox("Explain", kinds, format_func=KINDS.get, key="_asked", on_change=changed)
+    left.selectbox("Explain", kinds, format_func=KINDS.__getitem__, key="_asked", on_change=changed)
     if kind == "mistake":
         right.caption(literal(f"true: {true} · predicted: {model.classes[likeliest[0]]}"))
         return None, _set_targets([model.classes.index(true), likeliest[0]])
@@ -112,7 +112,7 @@ def choose_beside(model: Model) -> str:
         selection.choose(SECOND_MODEL, _others(model)[0] if wanted == SECOND_MODEL else "")
 
     st.session_state["_beside"] = chosen
-    st.selectbox("Beside", list(BESIDE), format_func=BESIDE.get, key="_beside", on_change=changed)
+    st.selectbox("Beside", list(BESIDE), format_func=BESIDE.__getitem__, key="_beside", on_change=changed)
     return chosen
 
 
@@ -195,4 +195,4 @@ def label_of(reference: str) -> str | None:
     images = named_images(family)
     if images.labels is None or int(key) >= len(images):
         return None
-    return images.classes[images.labels[int(key)]]
+    return str(images.classes[images.labels[int(key)]])

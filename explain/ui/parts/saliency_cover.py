@@ -6,6 +6,7 @@ import streamlit as st
 
 from explain.errors import ExplainError
 from explain.images import FILLS, cover, png
+from explain.images.cover import Fill
 from explain.network.model import Model
 from explain.ui import caches, selection, widgets
 from explain.ui.lens import lens
@@ -23,8 +24,8 @@ def show_lens(given: dict[str, Any], result: Saliency, over: Any, key: str) -> N
         left, right = st.columns([1, 2], vertical_alignment="bottom")
     with left:
         covering = selection.controlled(st.toggle, "Cover parts", "cover", selection.flag("cover"), help=HELP)
-    fill = selection.get("fill", FILLS[0])
-    fill = fill if fill in FILLS else FILLS[0]
+    asked = selection.get("fill", FILLS[0])
+    fill = next((one for one in FILLS if one == asked), FILLS[0])
     if covering:
         with right:
             selection.controlled(st.segmented_control, "With", "fill", fill, FILLS)
@@ -47,9 +48,10 @@ def _boxes(text: str, size: tuple[int, int]) -> list[list[int]]:
     return boxes[:100]
 
 
-def _covered(model: Model, picture: Any, boxes: list[list[int]], fill: str) -> Any:
+def _covered(model: Model, picture: Any, boxes: list[list[int]], fill: Fill) -> Any:
     """The picture itself covered, so that every view can be asked about it."""
-    return cover(picture, [model.preprocess.upright_box(tuple(box), picture.size) for box in boxes], fill)
+    upright = [model.preprocess.upright_box((y0, x0, y1, x1), picture.size) for y0, x0, y1, x1 in boxes]
+    return cover(picture, upright, fill)
 
 
 def _show_change(given: dict[str, Any], before: Saliency, covered: Any) -> None:

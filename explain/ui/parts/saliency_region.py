@@ -113,7 +113,8 @@ def _paint(result: Any, over: Any, region: Region, model: Model) -> None:
         left, right = st.columns([1, 1], gap="large")
     most = max(2, max(region.size) // 4)
     with right:
-        kind = st.segmented_control("The brush", list(BRUSH), default=False, format_func=BRUSH.get, required=True)
+        named = BRUSH.__getitem__
+        kind = st.segmented_control("The brush", list(BRUSH), default=False, format_func=named, required=True)
         radius = st.slider("Its radius, in pixels of the network's input", 1, most, max(1, most // 4))
         st.caption(f"{region.mask.mean():.1%} of the network's input is asked about; the rest is darkened.")
     erasing = bool(kind)

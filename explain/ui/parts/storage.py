@@ -52,7 +52,7 @@ def _remove_one(named: list[Item], model: Model) -> None:
             format_func=lambda item: f"{item.name} · {item.kind.title} · {said(item.bytes)}",
             placeholder="The largest first",
         )
-        if st.button("Remove for good", type="primary", disabled=chosen is None):
+        if st.button("Remove for good", type="primary", disabled=chosen is None) and chosen:
             try:
                 budget.remove(chosen.kind.folder, chosen.path.name)
             except ExplainError as error:

@@ -9,15 +9,16 @@ import streamlit as st
 
 from explain import workspace
 from explain.errors import ExplainError
+from explain.figure import Panel
 from explain.index import Index
 from explain.network.model import Model
 from explain.training import recipe
+from explain.training.history import Run
 from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.navigation import script
 from explain.ui.parts import embedding_maps
 from explain.ui.text import literal
 from explain.views import VIEWS, confusion
-from explain.views.training_curves import Run
 from explain.workspace import runs
 
 TESTED = {"fashion-mnist-train": "fashion-mnist", "mnist-train": "mnist"}
@@ -69,7 +70,8 @@ def show_mistakes(model: Model, run: Run, folder: Path | None) -> None:
     selection.controlled(
         st.segmented_control, "Show", key, part, list(confusion.PARTS), format_func=confusion.PARTS.get
     )
-    given, style = {"index": index}, {"part": part}
+    given: dict[str, Any] = {"index": index}
+    style: dict[str, Any] = {"part": part}
     with widgets.row("controls-among"):
         left, _ = st.columns([2, 3])
     with left:
@@ -139,6 +141,7 @@ def _tiles(model: Model, index: Index, result: confusion.Confusion) -> None:
         st.success("It makes no mistake here.", icon=":material/check:")
         return
     (panel,) = result.figure(part="mistakes").panels
+    assert isinstance(panel, Panel)
     names = tuple(f"{one.label}, seen as {one.prediction}" for one in result.mistakes)
     clicked = widgets.show_gallery(
         replace(panel, names=names),

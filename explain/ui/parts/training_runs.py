@@ -219,9 +219,11 @@ def show_state(name: str, folder: Path, run: Run) -> None:
         words = f"{name} was interrupted after {len(run.rows)} of {run.recipe.get('epochs', '?')} epochs."
         st.warning(literal(f"{words} {why}".strip()), icon=ICONS["interrupted"])
         if runs.resumable(folder):
-            st.button(
-                "Resume", icon=":material/play_arrow:", key="resume", type="primary", on_click=start, args=(folder,)
-            )
+
+            def resume() -> None:
+                start(folder)
+
+            st.button("Resume", icon=":material/play_arrow:", key="resume", type="primary", on_click=resume)
             st.caption("It goes on from its last checkpoint, and comes out as if it had not been interrupted.")
 
 

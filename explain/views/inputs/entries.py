@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
-from ...errors import Unknown
+from ...errors import BadValue, Unknown, shorten
 from ...options import Option
 from ..facts import Facts
 from .kind import Given, Input, Opener
 
 
 class EntryName(Input):
-    """The name of an entry in a registry, which `where` ("package.module:NAME") leads to when it is needed."""
+    """The name of an entry in a registry, which `where` ("package.module:NAME") leads to when it is needed.
+
+    The registered function does as well: the names that are known beforehand are a type, and a user's own is not among
+    them.
+    """
 
     metavar = "NAME"
 
@@ -27,8 +31,20 @@ class EntryName(Input):
         return found
 
     def check(self, value: Any, given: Given) -> str:
-        name: str = self.registry[value].name
-        return name
+        if not callable(value):
+            return str(self.registry[value].name)
+        entry = self.registry[getattr(value, "__name__", shorten(value))]
+        if entry.function is not value:
+            raise BadValue(f"{shorten(value)} is not the function that is registered as {entry.name!r}.")
+        return str(entry.name)
+
+    @property
+    def names(self) -> Any:
+        """Those that there are now, as a type."""
+        return Literal[tuple(self.registry)]
+
+    def type_of(self, declared: Any) -> Any:
+        return self.names | Callable[..., Any] if declared is str else declared
 
 
 class EntryOptions(Input):

@@ -13,6 +13,7 @@ from .network import model_of
 class IndexInput(Input):
     metavar, own, url, opened, positional = "INDEX", "index", "index", True, True
     help = "the folder of an index, or the name of one in the workspace"
+    in_python = "from build_index or open_index"
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:
         return open.index(text)

@@ -48,11 +48,13 @@ class Input:
     own: the parameter's name whose facts stand among the figure's own instead of under the parameter's name.
     url: what it is called in the URL, where all pages share one choice. opened: it is a line of its own in Python.
     positional: without a default it needs no flag on the command line. words: how many it takes there.
-    follows: names in the URL of what it is of; where they change, it is let go of.
+    follows: names in the URL of what it is of; where they change, it is let go of. in_python: what the library is
+    given, where `help`, which is the command line's, says something else.
     """
 
     metavar: str = "VALUE"
     help: str = ""
+    in_python: str = ""
     own: str = ""
     url: str = ""
     opened: bool = False
@@ -68,6 +70,10 @@ class Input:
     def check(self, value: Any, given: Given) -> Any:
         """The value as `compute` takes it."""
         return value
+
+    def type_of(self, declared: Any) -> Any:
+        """What type checkers are told, for a type that `compute` declares, or a part of it as in `str | None`."""
+        return declared
 
     def facts(self, value: Any, given: Given) -> Any:
         """What has to be known of it, as JSON."""
@@ -100,6 +106,9 @@ class Plain(Input):
     def check(self, value: Any, given: Given) -> Any:
         return self.option.check(value)
 
+    def type_of(self, declared: Any) -> Any:
+        return self.option.plain if declared is self.option.type else declared
+
     def text(self, value: Any, given: Given) -> str:
         return f"{value:.12g}" if isinstance(value, float) else str(value)
 
@@ -108,6 +117,7 @@ class MeasuredInput(Input):
     """Numbers that were measured once, such as seconds: the facts hold them, so that a figure shows the same again."""
 
     hidden = True
+    help = "what was measured or answered before, as the facts of a figure have it"
 
     def read(self, facts: Facts, name: str, given: Given, open: Opener) -> Any:
         value = facts.all.get(name)
@@ -138,6 +148,7 @@ class Several(Input):
     ) -> None:
         self.of = of if isinstance(of, Input) else Plain(Option("value", _type_of(of), None, of))
         self.metavar, self.help, self.url = self.of.metavar, help or self.of.help, url
+        self.in_python = help or self.of.in_python
         self.positional, self.words, self.most, self.least = self.of.positional, "+", most, least
         self.follows = self.of.follows if follows is None else follows
 
@@ -149,6 +160,9 @@ class Several(Input):
         many = isinstance(value, Iterable) and not isinstance(value, str | bytes) and not hasattr(value, "tobytes")
         some = list(value) if many else [value]
         return self._counted([self.of.check(one, given) for one in some])
+
+    def type_of(self, declared: Any) -> Any:
+        return self.of.type_of(declared)
 
     def _counted(self, values: list[Any]) -> list[Any]:
         if not self.least <= len(values) <= self.most:

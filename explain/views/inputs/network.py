@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import BadValue, Unknown, shorten
@@ -21,6 +21,7 @@ class ModelInput(Input):
     metavar, own, url, opened, positional = "MODEL", "model", "model", True, True
     follows = ("model",)  # a second one
     help = "a name from `models`, torchvision:NAME, timm:NAME, hf:NAME, a folder or a checkpoint"
+    in_python = "from load_model or wrap"
 
     def check(self, value: Any, given: Given) -> Any:
         if not hasattr(value, "preprocess"):
@@ -52,6 +53,11 @@ class Layer(Input):
 
     def __init__(self, help: str = "", *, of: str = "", url: str = "layer") -> None:
         self.of, self.url, self.help = of, url, help or self.help
+
+    def type_of(self, declared: Any) -> Any:
+        from torch.nn import Module
+
+        return str | Module if declared is str else declared
 
     def check(self, value: Any, given: Given) -> Any:
         if value in (None, ""):
@@ -115,6 +121,9 @@ class TargetInput(Input):
     def __init__(self, help: str = "", *, url: str = "target") -> None:
         self.url, self.help = url, help or self.help
 
+    def type_of(self, declared: Any) -> Any:
+        return int | str if declared is Any else declared
+
     def facts(self, value: Any, given: Given) -> dict[str, Any]:
         return {"target": value.name, "target_index": value.number}
 
@@ -138,6 +147,12 @@ class RegionInput(Input):
 
     metavar, follows = "REGION", ("model",)
     help = "of a segmentation what is asked about: predicted, or a box y0,x0,y1,x1 in pixels of the network's input"
+    in_python = '"predicted", a box (y0, x0, y1, x1) or a mask (H, W)'
+
+    def type_of(self, declared: Any) -> Any:
+        from numpy.typing import NDArray
+
+        return str | Sequence[int] | NDArray[Any] if declared is Any else declared
 
     def check(self, value: Any, given: Given) -> Any:
         """Raises NotSupported where the model gives no maps of classes."""

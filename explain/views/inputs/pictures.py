@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,17 @@ class PictureInput(Input):
     metavar, own, url, opened, positional = "IMAGE", "image", "picture", True, True
     follows: tuple[str, ...] = ("model",)
     help = "a file, or SET/NUMBER such as photos/0"
+    in_python = "a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or load_images"
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:
         return open.picture(text)
+
+    def type_of(self, declared: Any) -> Any:
+        from numpy.typing import NDArray
+
+        from ...images import Picture
+
+        return Picture | NDArray[Any] | bytes | str | Path if declared is Any else declared
 
     def facts(self, value: Any, given: Given) -> dict[str, Any]:
         from ..parts.picture import prepare
@@ -68,9 +76,13 @@ class QueryInput(PictureInput):
 
     url, follows = "query", ("model", "index", "picture")
     help = "a number of the index, a file, or SET/NUMBER such as photos/0"
+    in_python = f"a number of the index, or {PictureInput.in_python}"
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:
         return self.check(text if text.isdecimal() else open.picture(text), given)
+
+    def type_of(self, declared: Any) -> Any:
+        return int | super().type_of(declared) if declared is Any else declared
 
     def check(self, value: Any, given: Given) -> Any:
         from ...index.references import index_of
@@ -105,9 +117,15 @@ class ImagesInput(Input):
 
     metavar, own, opened, positional = "DATA", "images", True, True
     help = "a name from `data`, a folder, or a picture"
+    in_python = "from load_images, or what that takes: a name of list_images, a folder, pictures"
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:
         return open.images(text)
+
+    def type_of(self, declared: Any) -> Any:
+        from torch.utils.data import Dataset
+
+        return declared | str | Path | Sequence[Any] | Dataset[Any]
 
     def check(self, value: Any, given: Given) -> Any:
         from ...data import ImageSet, load_images
@@ -200,7 +218,7 @@ def _covered(facts: Facts, image: Any) -> Any:
 
     covered = facts.part("covered")
     boxes = [Facts({"box": box}).numbers("box") for box in covered.several("boxes")]
-    return cover(image, boxes, covered.text("fill"))
+    return cover(image, boxes, covered.plain("fill"))
 
 
 def _named(image: Any, name: str) -> Any:

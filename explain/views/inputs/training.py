@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 from ...errors import BadValue, Unknown, shorten
 from ..facts import Facts
@@ -11,9 +13,16 @@ from .kind import Given, Input, Opener, literal
 
 class RunInput(Input):
     metavar, help, positional = "RUN", "a training of the workspace, its folder, or a model with a history", True
+    in_python = "from open_run, its folder, or a model with a history"
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:
         return open.run(text)
+
+    def type_of(self, declared: Any) -> Any:
+        from ...network.model import Model
+        from ...training.history import Run
+
+        return Run | Model | str | Path if declared is Run else declared
 
     def check(self, value: Any, given: Given) -> Any:
         from ...training.history import run_of
@@ -47,6 +56,7 @@ class PlanInput(Input):
 
     metavar, positional, words = "HOW", True, "+"
     help = "augmentations in their order, each NAME or NAME:OPTION=VALUE,...; none for nothing"
+    in_python = "augmentations in their order, each NAME or (NAME, {OPTION: VALUE})"
 
     def parse(self, text: str, given: Given, open: Opener | None = None) -> Any:
         steps: list[tuple[str, dict[str, str]]] = []
@@ -60,6 +70,16 @@ class PlanInput(Input):
                 key, _, value = option.partition("=")
                 steps[-1][1][key.strip()] = value.strip()
         return self.check(steps, given)
+
+    def type_of(self, declared: Any) -> Any:
+        names = Literal[tuple(self.registry)]  # type: ignore[valid-type]
+        return Sequence[names | tuple[names, Mapping[str, Any]]]  # type: ignore[valid-type]
+
+    @property
+    def registry(self) -> Any:
+        from ...training.augment import AUGMENTATIONS
+
+        return AUGMENTATIONS
 
     def check(self, value: Any, given: Given) -> Any:
         from ...training.augment import check_plan

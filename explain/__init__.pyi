@@ -1,0 +1,1354 @@
+"""Look inside a convolutional network. Written by scripts/stubs.py."""
+
+from .data import list_images as list_images
+from .data import load_images as load_images
+from .data.image_sets import ImageSet
+from .errors import ExplainError as ExplainError
+from .figure import read_facts as read_facts
+from .images import cover as cover
+from .images.bands import Bands
+from .index import Index as Index
+from .index import merge_indexes as merge_indexes
+from .names import Augmentation
+from .names import CheckedMethod
+from .names import Projection
+from .names import SaliencyMethod
+from .names import UnitMethod
+from .network.model import Model as Model
+from .network.preprocess import Preprocess as Preprocess
+from .network.wrap import wrap as wrap
+from .network.zoo import save_model as save_model
+from .progress import Progress
+from .training import train as train
+from .training.history import Run
+from .views import View
+from .views.activations import Activations
+from .views.agreement import Agreement
+from .views.anatomy import Anatomy
+from .views.augmentations import Augmentations
+from .views.batch_costs import BatchCosts
+from .views.channel import Channel
+from .views.channel_health import ChannelHealth
+from .views.compare import Comparison
+from .views.confusion import Confusion
+from .views.embedding import Embedding
+from .views.faithfulness import Faithfulness
+from .views.filters import Filters
+from .views.gallery import Gallery
+from .views.hierarchy import Hierarchy
+from .views.leaderboard import Leaderboard
+from .views.lecture_tables import LectureTables
+from .views.neighbours import Neighbours
+from .views.output_size import OutputSize
+from .views.patches import Patches
+from .views.saliency import Saliency
+from .views.saliency_grid import SaliencyGrid
+from .views.segmentation import Segmentation
+from .views.study import Study
+from .views.training_curves import TrainingCurves
+from .views.unit import Unit
+from .views.view import Kept
+from .workspace import build_index as build_index
+from .workspace import list_models as list_models
+from .workspace import load_model as load_model
+from .workspace import open_index as open_index
+from .workspace import open_picture as open_picture
+from .workspace import open_run as open_run
+from .workspace.lecture_classifier import classify_image as classify_image
+from .workspace.lecture_classifier import predict as predict
+from .workspace.redraw import redraw as redraw
+from PIL.Image import Image
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from numpy import dtype
+from numpy import ndarray
+from pathlib import Path
+from torch.nn.modules.module import Module
+from torch.utils.data.dataset import Dataset
+from typing import Any
+from typing import Literal
+
+__version__: str
+VIEWS: dict[str, View]
+
+def filters(
+    model: Model,
+    layer: str | Module | None = None,
+    second: Model | None = None,
+    *,
+    second_layer: str | Module | None = None,
+) -> Filters:
+    """The filters of a layer as pictures.
+
+    The filters of a layer, by default the first; beside those of a second model. Raises Unknown, or NotSupported
+    with the reason.
+
+    Parameters:
+        model: from load_model or wrap
+        layer: a name that `anatomy` lists
+        second: from load_model or wrap
+        second_layer: of the second model
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        scale: what black and white stand for; filter, layer, range; by default filter
+        polarity: how a large weight is drawn; bright, dark; by default bright
+        sort: index, norm, similarity; by default index
+        page: rows of slices come in pages; 1 to 100,000; by default 1
+        factor: whole-number enlargement of the pixels; 1 to 64; by default 1
+    """
+
+def activations(
+    model: Model,
+    image: Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path,
+    layer: str | Module,
+    second: Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path | None = None,
+) -> Activations:
+    """What the channels of a layer do with a picture.
+
+    The outputs of a layer for one picture; beside those for a second. Raises NotSupported where they are no maps.
+
+    Parameters:
+        model: from load_model or wrap
+        image: a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or
+            load_images
+        layer: a name that `anatomy` lists
+        second: a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or
+            load_images
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        sort: index, mean, max; by default index
+        scale: one scale for all, or each channel on its own; layer, channel; by default layer
+        factor: whole-number enlargement of the pixels; 1 to 64; by default 1
+        channel: one channel large instead of all; 0 to 1,000,000
+        opacity: of one channel's map on the picture; 0 to 1; by default 0.6
+        smooth: interpolate between units of one channel; by default False
+        count: channels of two pictures; 1 to 64; by default 16
+    """
+
+def unit(
+    model: Model,
+    image: Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path,
+    layer: str | Module,
+    channel: int,
+    position: Sequence[int] | None = None,
+    method: UnitMethod | Callable[..., Any] = "deconvnet",
+) -> Unit:
+    """What excites one unit, projected to the pixels.
+
+    One unit projected to the pixels; position None is the channel's strongest on this picture, of several the one
+    that is most before the rectifier.
+
+    Raises Unknown or BadValue for what the net has not, NotSupported where the method's rule says nothing.
+
+    Parameters:
+        model: from load_model or wrap
+        image: a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or
+            load_images
+        layer: a name that `anatomy` lists
+        channel: a number from 0
+        position: row and column; by default its strongest response
+        method: see below; by default "deconvnet"
+
+    Values of method, each with its options:
+        deconvnet: Back through the filters, keeping at each ReLU what is positive of the signal (Zeiler
+            and Fergus 2014).
+        guided: The gradient, keeping at each ReLU only what is positive of it (guided backprop,
+            Springenberg et al. 2015).
+        gradient: How much the unit changes with each pixel: its gradient (Simonyan et al. 2014).
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        clip: percentile of absolute values, zeros apart, where colours end; 50 to 100; by default 100.0
+    """
+
+def saliency(
+    model: Model,
+    image: Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path,
+    method: CheckedMethod | Callable[..., Any] = "gradient",
+    target: int | str | None = None,
+    layer: str | Module | None = None,
+    unit: str | Module | None = None,
+    region: str | Sequence[int] | ndarray[tuple[Any, ...], dtype[Any]] | None = None,
+    *,
+    checked: bool = False,
+    progress: Progress = ...,
+    reduce: Literal["max", "sum", "signed"] = "max",
+    samples: int = ...,
+    noise: float = ...,
+    seed: int = 0,
+    steps: int = 50,
+    baseline: Literal["black", "white", "mean", "blur"] = ...,
+    composite: Literal["epsilon", "epsilon_plus", "epsilon_alpha2_beta1", "epsilon_gamma_box"] = "epsilon",
+    epsilon: float = 0.01,
+    positive: bool = ...,
+    window: int = 0,
+    stride: int = 0,
+    cells: int = 7,
+    segments: int = 50,
+    width: float = 0.25,
+    ridge: float = 1.0,
+) -> Saliency:
+    """What a prediction rests on.
+
+    The map of one picture for one class (number, name, or None for the predicted one).
+
+    `layer` is used by methods that look into one; by default the last with maps as fine as the last convolution's.
+    With `unit`, a layer's name, the target is a channel of that layer instead, averaged over its positions; by default
+    the one that stands out most on this picture.
+    With `region`, the score of a class is the sum of its map over a part of the picture, for networks that segment:
+    "predicted" for where the class is on this picture, a box (y0, x0, y1, x1), half open, in pixels of the network's
+    input, or a boolean mask (H, W) of its size.
+    With `checked` the map carries the verdict that `faithfulness` has of it, which takes some hundred passes more.
+
+    Parameters:
+        model: from load_model or wrap
+        image: a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or
+            load_images
+        method: see below; by default "gradient"
+        target: a class by number or name, or a unit's channel; by default the likeliest
+        layer: for methods that look into one
+        unit: explain a channel of this layer instead of a class
+        region: "predicted", a box (y0, x0, y1, x1) or a mask (H, W)
+        checked: with the verdict on how far it can be trusted; by default False
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Values of method, each with its options:
+        gradient: How much the class score changes with each pixel: the input gradient (Simonyan et al.
+            2014).
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+        input_x_gradient: What each pixel would add if the network were linear: pixel times gradient
+            (Shrikumar et al. 2016).
+        smooth_grad: The gradient, averaged over noisy copies of the picture (Smilkov et al. 2017).
+            samples: 1 to 500; by default 25
+            noise: standard deviation, as a share of the picture's range; 0 to 1; by default 0.15
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+            seed: 0 to 2,147,483,647; by default 0
+        integrated_gradients: What each pixel adds on the way from a baseline to the picture
+            (Sundararajan et al. 2017).
+            steps: 1 to 1,000; by default 50
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default black
+        gradient_shap: Integrated gradients from many baselines, here plain colours drawn by chance
+            (Lundberg and Lee 2017).
+            samples: 1 to 1,000; by default 50
+            noise: standard deviation, as a share of the picture's range; 0 to 1; by default 0.0
+            seed: 0 to 2,147,483,647; by default 0
+        deep_lift: What each pixel adds when it turns from a baseline's into the picture's (Shrikumar et
+            al. 2017, Rescale rule).
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default black
+        lrp: The score, handed back from layer to layer by each summand's share (LRP, Bach et al. 2015,
+            epsilon rule).
+            composite: the rule at convolutions, by zennit's names; epsilon, epsilon_plus,
+                epsilon_alpha2_beta1, epsilon_gamma_box; by default epsilon
+            epsilon: damps weak sums, as a share of a layer's strength; 0 to 1; by default 0.01
+        guided_backprop: The gradient, keeping at each ReLU only what is positive of it (Springenberg et
+            al. 2015).
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+        deconvnet: Back from the class through the filters, keeping at each ReLU what is positive
+            (Zeiler and Fergus 2014).
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+        cam: Where the maps behind the classifier speak for the class, weighted by the classifier itself
+            (Zhou et al. 2016).
+            positive: keep only evidence for the class, as in the paper; by default False
+        grad_cam: Where a layer's maps speak for the class: maps weighted by their mean gradient
+            (Selvaraju et al. 2017).
+            positive: keep only evidence for the class, as in the paper; by default True
+        grad_cam_plus_plus: Grad-CAM that gives several objects of a class the same weight (Chattopadhay
+            et al. 2018).
+            positive: keep only evidence for the class, as in the paper; by default True
+        hires_cam: Maps times their gradient, place by place: no place without influence is marked
+            (Draelos and Carin 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        layer_cam: Maps times the positive part of their gradient, also usable in early layers (Jiang et
+            al. 2021).
+            positive: keep only evidence for the class, as in the paper; by default True
+        xgrad_cam: Grad-CAM with gradients averaged where the map is active, so that maps add up better
+            (Fu et al. 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        eigen_cam: What a layer's maps have in common: their first principal component over positions
+            (Muhammad and Yeasin 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        guided_grad_cam: Guided backprop within what Grad-CAM marks: fine and for a class (Selvaraju et
+            al. 2017).
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+        occlusion: How much the score falls when a window around the place is covered (Zeiler and Fergus
+            2014).
+            window: side in pixels; 0 is an eighth of the picture's shorter one; 0 to 256; by default 0
+            stride: from window to window, at most its side; 0 is half of it; 0 to 256; by default 0
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+        rise: The class's mean probability over random covers that leave the place open (Petsiuk et al.
+            2018).
+            samples: 2 to 8,000; by default 1000
+            cells: of a mask's grid, along each side; 2 to 32; by default 7
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+            seed: 0 to 2,147,483,647; by default 0
+        score_cam: Maps weighted by the score of the picture where only what they mark is left (Wang et
+            al. 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        ablation_cam: Maps weighted by how much the score falls without them (Ramaswamy and Desai 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        feature_ablation: How much the score falls when one superpixel is covered.
+            segments: superpixels asked for; there can be a few more or less; 4 to 400; by default 50
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+        kernel_shap: What each superpixel adds on average, in whatever order they are uncovered
+            (Lundberg and Lee 2017).
+            samples: pictures with a random choice of superpixels; 2 to 8,000; by default 300
+            segments: superpixels asked for; there can be a few more or less; 4 to 400; by default 50
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+            seed: 0 to 2,147,483,647; by default 0
+        lime: The weights of a linear model of the score near the picture, over its superpixels (Ribeiro
+            et al. 2016).
+            samples: pictures with a random choice of superpixels; 2 to 8,000; by default 300
+            segments: superpixels asked for; there can be a few more or less; 4 to 400; by default 50
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+            width: how unlike the picture a sample may be and still count; 0.01 to 10; by default 0.25
+            ridge: pull of the weights towards zero; 0 to 1,000; by default 1.0
+            seed: 0 to 2,147,483,647; by default 0
+        edges: Where the picture has edges, by Sobel's filter: no explanation, since it knows nothing of
+            the network.
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        mode: which values are drawn; absolute, positive, signed; by default absolute
+        opacity: of the map over the picture; 0 to 1; by default 0.5
+        clip: percentile of absolute values at which the colours end; 50 to 100; by default 99.5
+        colours: of unsigned values; inferno, viridis, grey; by default inferno
+    """
+
+def saliency_grid(
+    model: Model,
+    image: Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path,
+    methods: Sequence[CheckedMethod | Callable[..., Any]],
+    targets: Sequence[int | str] | None = None,
+    layer: str | Module | None = None,
+    unit: str | Module | None = None,
+    region: str | Sequence[int] | ndarray[tuple[Any, ...], dtype[Any]] | None = None,
+    second: Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path | None = None,
+    second_model: Model | None = None,
+    progress: Progress = ...,
+    **options: Any,
+) -> SaliencyGrid:
+    """Saliency maps side by side: methods by classes, pictures or models.
+
+    A row a method; a column a target, by default the predicted one. With a second picture, or a second model, each
+    target has a column more, about it.
+
+    A class that the second model lacks is its predicted one there, and layers are its own. `region` is what
+    `saliency` takes, for every column. A method that refuses one of
+    the maps is left out with its reason. Raises NotSupported where all do, BadValue for more than 100 maps.
+
+    Parameters:
+        model: from load_model or wrap
+        image: a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or
+            load_images
+        methods: see below
+        targets: a class by number or name, or a unit's channel; by default the likeliest
+        layer: for methods that look into one
+        unit: explain channels of this layer instead of classes
+        region: "predicted", a box (y0, x0, y1, x1) or a mask (H, W)
+        second: a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or
+            load_images
+        second_model: from load_model or wrap
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+        options: of the methods, as **{'NAME.OPTION': value}; see below
+
+    Values of methods, each with its options:
+        gradient: How much the class score changes with each pixel: the input gradient (Simonyan et al.
+            2014).
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+        input_x_gradient: What each pixel would add if the network were linear: pixel times gradient
+            (Shrikumar et al. 2016).
+        smooth_grad: The gradient, averaged over noisy copies of the picture (Smilkov et al. 2017).
+            samples: 1 to 500; by default 25
+            noise: standard deviation, as a share of the picture's range; 0 to 1; by default 0.15
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+            seed: 0 to 2,147,483,647; by default 0
+        integrated_gradients: What each pixel adds on the way from a baseline to the picture
+            (Sundararajan et al. 2017).
+            steps: 1 to 1,000; by default 50
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default black
+        gradient_shap: Integrated gradients from many baselines, here plain colours drawn by chance
+            (Lundberg and Lee 2017).
+            samples: 1 to 1,000; by default 50
+            noise: standard deviation, as a share of the picture's range; 0 to 1; by default 0.0
+            seed: 0 to 2,147,483,647; by default 0
+        deep_lift: What each pixel adds when it turns from a baseline's into the picture's (Shrikumar et
+            al. 2017, Rescale rule).
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default black
+        lrp: The score, handed back from layer to layer by each summand's share (LRP, Bach et al. 2015,
+            epsilon rule).
+            composite: the rule at convolutions, by zennit's names; epsilon, epsilon_plus,
+                epsilon_alpha2_beta1, epsilon_gamma_box; by default epsilon
+            epsilon: damps weak sums, as a share of a layer's strength; 0 to 1; by default 0.01
+        guided_backprop: The gradient, keeping at each ReLU only what is positive of it (Springenberg et
+            al. 2015).
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+        deconvnet: Back from the class through the filters, keeping at each ReLU what is positive
+            (Zeiler and Fergus 2014).
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+        cam: Where the maps behind the classifier speak for the class, weighted by the classifier itself
+            (Zhou et al. 2016).
+            positive: keep only evidence for the class, as in the paper; by default False
+        grad_cam: Where a layer's maps speak for the class: maps weighted by their mean gradient
+            (Selvaraju et al. 2017).
+            positive: keep only evidence for the class, as in the paper; by default True
+        grad_cam_plus_plus: Grad-CAM that gives several objects of a class the same weight (Chattopadhay
+            et al. 2018).
+            positive: keep only evidence for the class, as in the paper; by default True
+        hires_cam: Maps times their gradient, place by place: no place without influence is marked
+            (Draelos and Carin 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        layer_cam: Maps times the positive part of their gradient, also usable in early layers (Jiang et
+            al. 2021).
+            positive: keep only evidence for the class, as in the paper; by default True
+        xgrad_cam: Grad-CAM with gradients averaged where the map is active, so that maps add up better
+            (Fu et al. 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        eigen_cam: What a layer's maps have in common: their first principal component over positions
+            (Muhammad and Yeasin 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        guided_grad_cam: Guided backprop within what Grad-CAM marks: fine and for a class (Selvaraju et
+            al. 2017).
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+        occlusion: How much the score falls when a window around the place is covered (Zeiler and Fergus
+            2014).
+            window: side in pixels; 0 is an eighth of the picture's shorter one; 0 to 256; by default 0
+            stride: from window to window, at most its side; 0 is half of it; 0 to 256; by default 0
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+        rise: The class's mean probability over random covers that leave the place open (Petsiuk et al.
+            2018).
+            samples: 2 to 8,000; by default 1000
+            cells: of a mask's grid, along each side; 2 to 32; by default 7
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+            seed: 0 to 2,147,483,647; by default 0
+        score_cam: Maps weighted by the score of the picture where only what they mark is left (Wang et
+            al. 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        ablation_cam: Maps weighted by how much the score falls without them (Ramaswamy and Desai 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        feature_ablation: How much the score falls when one superpixel is covered.
+            segments: superpixels asked for; there can be a few more or less; 4 to 400; by default 50
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+        kernel_shap: What each superpixel adds on average, in whatever order they are uncovered
+            (Lundberg and Lee 2017).
+            samples: pictures with a random choice of superpixels; 2 to 8,000; by default 300
+            segments: superpixels asked for; there can be a few more or less; 4 to 400; by default 50
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+            seed: 0 to 2,147,483,647; by default 0
+        lime: The weights of a linear model of the score near the picture, over its superpixels (Ribeiro
+            et al. 2016).
+            samples: pictures with a random choice of superpixels; 2 to 8,000; by default 300
+            segments: superpixels asked for; there can be a few more or less; 4 to 400; by default 50
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+            width: how unlike the picture a sample may be and still count; 0.01 to 10; by default 0.25
+            ridge: pull of the weights towards zero; 0 to 1,000; by default 1.0
+            seed: 0 to 2,147,483,647; by default 0
+        edges: Where the picture has edges, by Sobel's filter: no explanation, since it knows nothing of
+            the network.
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        mode: which values are drawn; absolute, positive, signed; by default absolute
+        opacity: of the map over the picture; 0 to 1; by default 0.5
+        clip: percentile of absolute values at which the colours end; 50 to 100; by default 99.5
+        colours: of unsigned values; inferno, viridis, grey; by default inferno
+        scale: maps that have one scale; row, all; by default row
+    """
+
+def faithfulness(
+    model: Model,
+    image: Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path,
+    method: CheckedMethod | Callable[..., Any] = "gradient",
+    target: int | str | None = None,
+    layer: str | Module | None = None,
+    unit: str | Module | None = None,
+    region: str | Sequence[int] | ndarray[tuple[Any, ...], dtype[Any]] | None = None,
+    *,
+    portions: int = 12,
+    check_seed: int = 0,
+    stages: Literal["cascading", "independent"] = "cascading",
+    progress: Progress = ...,
+    reduce: Literal["max", "sum", "signed"] = "max",
+    samples: int = ...,
+    noise: float = ...,
+    seed: int = 0,
+    steps: int = 50,
+    baseline: Literal["black", "white", "mean", "blur"] = ...,
+    composite: Literal["epsilon", "epsilon_plus", "epsilon_alpha2_beta1", "epsilon_gamma_box"] = "epsilon",
+    epsilon: float = 0.01,
+    positive: bool = ...,
+    window: int = 0,
+    stride: int = 0,
+    cells: int = 7,
+    segments: int = 50,
+    width: float = 0.25,
+    ridge: float = 1.0,
+) -> Faithfulness:
+    """How far one saliency map can be trusted.
+
+    Everything that can be measured of one map; of it, `region` and `options`, which are the method's, as `saliency`
+    has it.
+
+    The method "edges" is a control that no check may pass. Pixels are hidden by the picture's mean colour and by its
+    blurred self, the mean of both is shown. `progress` hears percents; what it raises stops the check
+    and leaves all as it was.
+
+    Parameters:
+        model: from load_model or wrap
+        image: a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or
+            load_images
+        method: see below; by default "gradient"
+        target: a class by number or name, or a unit's channel; by default the likeliest
+        layer: for methods that look into one
+        unit: explain a channel of this layer instead of a class
+        region: "predicted", a box (y0, x0, y1, x1) or a mask (H, W)
+        portions: in which pixels are replaced; they grow by the square; 2 to 500; by default 12
+        check_seed: of the controls and of the weights put in; 0 to 2,147,483,647; by default 0
+        stages: how weights are randomised; cascading, independent; by default "cascading"
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Values of method, each with its options:
+        gradient: How much the class score changes with each pixel: the input gradient (Simonyan et al.
+            2014).
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+        input_x_gradient: What each pixel would add if the network were linear: pixel times gradient
+            (Shrikumar et al. 2016).
+        smooth_grad: The gradient, averaged over noisy copies of the picture (Smilkov et al. 2017).
+            samples: 1 to 500; by default 25
+            noise: standard deviation, as a share of the picture's range; 0 to 1; by default 0.15
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+            seed: 0 to 2,147,483,647; by default 0
+        integrated_gradients: What each pixel adds on the way from a baseline to the picture
+            (Sundararajan et al. 2017).
+            steps: 1 to 1,000; by default 50
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default black
+        gradient_shap: Integrated gradients from many baselines, here plain colours drawn by chance
+            (Lundberg and Lee 2017).
+            samples: 1 to 1,000; by default 50
+            noise: standard deviation, as a share of the picture's range; 0 to 1; by default 0.0
+            seed: 0 to 2,147,483,647; by default 0
+        deep_lift: What each pixel adds when it turns from a baseline's into the picture's (Shrikumar et
+            al. 2017, Rescale rule).
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default black
+        lrp: The score, handed back from layer to layer by each summand's share (LRP, Bach et al. 2015,
+            epsilon rule).
+            composite: the rule at convolutions, by zennit's names; epsilon, epsilon_plus,
+                epsilon_alpha2_beta1, epsilon_gamma_box; by default epsilon
+            epsilon: damps weak sums, as a share of a layer's strength; 0 to 1; by default 0.01
+        guided_backprop: The gradient, keeping at each ReLU only what is positive of it (Springenberg et
+            al. 2015).
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+        deconvnet: Back from the class through the filters, keeping at each ReLU what is positive
+            (Zeiler and Fergus 2014).
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+        cam: Where the maps behind the classifier speak for the class, weighted by the classifier itself
+            (Zhou et al. 2016).
+            positive: keep only evidence for the class, as in the paper; by default False
+        grad_cam: Where a layer's maps speak for the class: maps weighted by their mean gradient
+            (Selvaraju et al. 2017).
+            positive: keep only evidence for the class, as in the paper; by default True
+        grad_cam_plus_plus: Grad-CAM that gives several objects of a class the same weight (Chattopadhay
+            et al. 2018).
+            positive: keep only evidence for the class, as in the paper; by default True
+        hires_cam: Maps times their gradient, place by place: no place without influence is marked
+            (Draelos and Carin 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        layer_cam: Maps times the positive part of their gradient, also usable in early layers (Jiang et
+            al. 2021).
+            positive: keep only evidence for the class, as in the paper; by default True
+        xgrad_cam: Grad-CAM with gradients averaged where the map is active, so that maps add up better
+            (Fu et al. 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        eigen_cam: What a layer's maps have in common: their first principal component over positions
+            (Muhammad and Yeasin 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        guided_grad_cam: Guided backprop within what Grad-CAM marks: fine and for a class (Selvaraju et
+            al. 2017).
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+        occlusion: How much the score falls when a window around the place is covered (Zeiler and Fergus
+            2014).
+            window: side in pixels; 0 is an eighth of the picture's shorter one; 0 to 256; by default 0
+            stride: from window to window, at most its side; 0 is half of it; 0 to 256; by default 0
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+        rise: The class's mean probability over random covers that leave the place open (Petsiuk et al.
+            2018).
+            samples: 2 to 8,000; by default 1000
+            cells: of a mask's grid, along each side; 2 to 32; by default 7
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+            seed: 0 to 2,147,483,647; by default 0
+        score_cam: Maps weighted by the score of the picture where only what they mark is left (Wang et
+            al. 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        ablation_cam: Maps weighted by how much the score falls without them (Ramaswamy and Desai 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        feature_ablation: How much the score falls when one superpixel is covered.
+            segments: superpixels asked for; there can be a few more or less; 4 to 400; by default 50
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+        kernel_shap: What each superpixel adds on average, in whatever order they are uncovered
+            (Lundberg and Lee 2017).
+            samples: pictures with a random choice of superpixels; 2 to 8,000; by default 300
+            segments: superpixels asked for; there can be a few more or less; 4 to 400; by default 50
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+            seed: 0 to 2,147,483,647; by default 0
+        lime: The weights of a linear model of the score near the picture, over its superpixels (Ribeiro
+            et al. 2016).
+            samples: pictures with a random choice of superpixels; 2 to 8,000; by default 300
+            segments: superpixels asked for; there can be a few more or less; 4 to 400; by default 50
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+            width: how unlike the picture a sample may be and still count; 0.01 to 10; by default 0.25
+            ridge: pull of the weights towards zero; 0 to 1,000; by default 1.0
+            seed: 0 to 2,147,483,647; by default 0
+        edges: Where the picture has edges, by Sobel's filter: no explanation, since it knows nothing of
+            the network.
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        part: maps by stage, deletion and insertion, or likeness by stage; strip, curves, stages; by
+            default strip
+        opacity: of the map over the picture; 0 to 1; by default 0.5
+    """
+
+def segmentation(
+    model: Model,
+    image: Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path,
+) -> Segmentation:
+    """Which class is predicted where, by networks that give maps of classes.
+
+    The likeliest class at each place, of networks that give maps of classes: at the resolution of those maps, each
+    place as many pixels large as it is. Raises NotSupported for other networks.
+
+    Parameters:
+        model: from load_model or wrap
+        image: a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or
+            load_images
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        opacity: of the classes over the picture; 0 to 1; by default 0.7
+        count: classes in the legend, the largest first; 1 to 50; by default 12
+    """
+
+def gallery(
+    model: Model,
+    images: ImageSet | str | Path | Sequence[Any] | Dataset[Any],
+    method: CheckedMethod | Callable[..., Any] = "grad_cam",
+    *,
+    which: Literal["first", "spread", "mistakes"] = "first",
+    count: int = 24,
+    target: int | str | None = None,
+    layer: str | Module | None = None,
+    region: str | Sequence[int] | ndarray[tuple[Any, ...], dtype[Any]] | None = None,
+    where: str = "",
+    progress: Progress = ...,
+    kept: Kept | None = None,
+    reduce: Literal["max", "sum", "signed"] = "max",
+    samples: int = ...,
+    noise: float = ...,
+    seed: int = 0,
+    steps: int = 50,
+    baseline: Literal["black", "white", "mean", "blur"] = ...,
+    composite: Literal["epsilon", "epsilon_plus", "epsilon_alpha2_beta1", "epsilon_gamma_box"] = "epsilon",
+    epsilon: float = 0.01,
+    positive: bool = ...,
+    window: int = 0,
+    stride: int = 0,
+    cells: int = 7,
+    segments: int = 50,
+    width: float = 0.25,
+    ridge: float = 1.0,
+) -> Gallery:
+    """The maps of one method for many pictures: of a set, or its surest mistakes.
+
+    The maps of some pictures of a set, each for its own predicted class, or all for one class.
+
+    `region` as saliency takes it: the same box or mask on all, or on each where its class is predicted. What is
+    finished is `kept`, so that work which was interrupted goes on where it was. Files that cannot be read, and pictures
+    on which the class is predicted nowhere, are left out and said. Raises BadFile where none can be read, BadValue for
+    mistakes of pictures without labels, NotSupported where there is no mistake.
+
+    Parameters:
+        model: from load_model or wrap
+        images: from load_images, or what that takes: a name of list_images, a folder, pictures
+        method: see below; by default "grad_cam"
+        which: mistakes: those it is surest of, of pictures with labels; first, spread, mistakes; by
+            default "first"
+        count: pictures; 1 to 1,000; by default 24
+        target: a class by number or name, for all pictures; by default each one's likeliest
+        layer: for methods that look into one
+        region: "predicted", a box (y0, x0, y1, x1) or a mask (H, W)
+        where: COLUMN=VALUE: only these pictures; , of label or their table
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+        kept: where what took long to make is kept, by a name
+
+    Values of method, each with its options:
+        gradient: How much the class score changes with each pixel: the input gradient (Simonyan et al.
+            2014).
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+        input_x_gradient: What each pixel would add if the network were linear: pixel times gradient
+            (Shrikumar et al. 2016).
+        smooth_grad: The gradient, averaged over noisy copies of the picture (Smilkov et al. 2017).
+            samples: 1 to 500; by default 25
+            noise: standard deviation, as a share of the picture's range; 0 to 1; by default 0.15
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+            seed: 0 to 2,147,483,647; by default 0
+        integrated_gradients: What each pixel adds on the way from a baseline to the picture
+            (Sundararajan et al. 2017).
+            steps: 1 to 1,000; by default 50
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default black
+        gradient_shap: Integrated gradients from many baselines, here plain colours drawn by chance
+            (Lundberg and Lee 2017).
+            samples: 1 to 1,000; by default 50
+            noise: standard deviation, as a share of the picture's range; 0 to 1; by default 0.0
+            seed: 0 to 2,147,483,647; by default 0
+        deep_lift: What each pixel adds when it turns from a baseline's into the picture's (Shrikumar et
+            al. 2017, Rescale rule).
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default black
+        lrp: The score, handed back from layer to layer by each summand's share (LRP, Bach et al. 2015,
+            epsilon rule).
+            composite: the rule at convolutions, by zennit's names; epsilon, epsilon_plus,
+                epsilon_alpha2_beta1, epsilon_gamma_box; by default epsilon
+            epsilon: damps weak sums, as a share of a layer's strength; 0 to 1; by default 0.01
+        guided_backprop: The gradient, keeping at each ReLU only what is positive of it (Springenberg et
+            al. 2015).
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+        deconvnet: Back from the class through the filters, keeping at each ReLU what is positive
+            (Zeiler and Fergus 2014).
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+        cam: Where the maps behind the classifier speak for the class, weighted by the classifier itself
+            (Zhou et al. 2016).
+            positive: keep only evidence for the class, as in the paper; by default False
+        grad_cam: Where a layer's maps speak for the class: maps weighted by their mean gradient
+            (Selvaraju et al. 2017).
+            positive: keep only evidence for the class, as in the paper; by default True
+        grad_cam_plus_plus: Grad-CAM that gives several objects of a class the same weight (Chattopadhay
+            et al. 2018).
+            positive: keep only evidence for the class, as in the paper; by default True
+        hires_cam: Maps times their gradient, place by place: no place without influence is marked
+            (Draelos and Carin 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        layer_cam: Maps times the positive part of their gradient, also usable in early layers (Jiang et
+            al. 2021).
+            positive: keep only evidence for the class, as in the paper; by default True
+        xgrad_cam: Grad-CAM with gradients averaged where the map is active, so that maps add up better
+            (Fu et al. 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        eigen_cam: What a layer's maps have in common: their first principal component over positions
+            (Muhammad and Yeasin 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        guided_grad_cam: Guided backprop within what Grad-CAM marks: fine and for a class (Selvaraju et
+            al. 2017).
+            reduce: how the colour channels become one map; max, sum, signed; by default max
+        occlusion: How much the score falls when a window around the place is covered (Zeiler and Fergus
+            2014).
+            window: side in pixels; 0 is an eighth of the picture's shorter one; 0 to 256; by default 0
+            stride: from window to window, at most its side; 0 is half of it; 0 to 256; by default 0
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+        rise: The class's mean probability over random covers that leave the place open (Petsiuk et al.
+            2018).
+            samples: 2 to 8,000; by default 1000
+            cells: of a mask's grid, along each side; 2 to 32; by default 7
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+            seed: 0 to 2,147,483,647; by default 0
+        score_cam: Maps weighted by the score of the picture where only what they mark is left (Wang et
+            al. 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        ablation_cam: Maps weighted by how much the score falls without them (Ramaswamy and Desai 2020).
+            positive: keep only evidence for the class, as in the paper; by default True
+        feature_ablation: How much the score falls when one superpixel is covered.
+            segments: superpixels asked for; there can be a few more or less; 4 to 400; by default 50
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+        kernel_shap: What each superpixel adds on average, in whatever order they are uncovered
+            (Lundberg and Lee 2017).
+            samples: pictures with a random choice of superpixels; 2 to 8,000; by default 300
+            segments: superpixels asked for; there can be a few more or less; 4 to 400; by default 50
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+            seed: 0 to 2,147,483,647; by default 0
+        lime: The weights of a linear model of the score near the picture, over its superpixels (Ribeiro
+            et al. 2016).
+            samples: pictures with a random choice of superpixels; 2 to 8,000; by default 300
+            segments: superpixels asked for; there can be a few more or less; 4 to 400; by default 50
+            baseline: the picture of nothing; mean is the data's mean colour; black, white, mean, blur;
+                by default mean
+            width: how unlike the picture a sample may be and still count; 0.01 to 10; by default 0.25
+            ridge: pull of the weights towards zero; 0 to 1,000; by default 1.0
+            seed: 0 to 2,147,483,647; by default 0
+        edges: Where the picture has edges, by Sobel's filter: no explanation, since it knows nothing of
+            the network.
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        mode: which values are drawn; absolute, positive, signed; by default absolute
+        opacity: of the map over the picture; 0 to 1; by default 0.5
+        clip: percentile of absolute values at which the colours end; 50 to 100; by default 99.5
+        colours: of unsigned values; inferno, viridis, grey; by default inferno
+        scale: maps that have one scale; each, all; by default each
+        pair: the picture itself beside each map; by default False
+        columns: 1 to 40; by default 6
+    """
+
+def leaderboard(
+    model: Model,
+    images: ImageSet | str | Path | Sequence[Any] | Dataset[Any],
+    methods: Sequence[CheckedMethod | Callable[..., Any]] | None = None,
+    *,
+    count: int = 20,
+    portions: int = 16,
+    seed: int = 0,
+    layer: str | Module | None = None,
+    measured: Any = None,
+    progress: Progress = ...,
+) -> Leaderboard:
+    """Which saliency methods can be trusted on a network, as a ranking.
+
+    Methods with their default options, each for the predicted class, ranked by insertion less deletion area, both as
+    shares (at most 1) of the probability that the class has on the whole picture.
+
+    Without `methods` all that are quick and apply, and "edges" as a control. What `progress` raises stops the work.
+    Seconds that were measured before, and reasons of methods that had been left out, are taken as they were.
+
+    Parameters:
+        model: from load_model or wrap
+        images: from load_images, or what that takes: a name of list_images, a folder, pictures
+        methods: see below
+        count: pictures, drawn by the seed; 2 to 10,000; by default 20
+        portions: in which pixels are replaced; 2 to 500; by default 16
+        seed: of the pictures and of the weights put in; 0 to 2,147,483,647; by default 0
+        layer: for methods that look into one
+        measured: what was measured or answered before, as the facts of a figure have it
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Values of methods:
+        gradient: How much the class score changes with each pixel: the input gradient (Simonyan et al.
+            2014).
+        input_x_gradient: What each pixel would add if the network were linear: pixel times gradient
+            (Shrikumar et al. 2016).
+        smooth_grad: The gradient, averaged over noisy copies of the picture (Smilkov et al. 2017).
+        integrated_gradients: What each pixel adds on the way from a baseline to the picture
+            (Sundararajan et al. 2017).
+        gradient_shap: Integrated gradients from many baselines, here plain colours drawn by chance
+            (Lundberg and Lee 2017).
+        deep_lift: What each pixel adds when it turns from a baseline's into the picture's (Shrikumar et
+            al. 2017, Rescale rule).
+        lrp: The score, handed back from layer to layer by each summand's share (LRP, Bach et al. 2015,
+            epsilon rule).
+        guided_backprop: The gradient, keeping at each ReLU only what is positive of it (Springenberg et
+            al. 2015).
+        deconvnet: Back from the class through the filters, keeping at each ReLU what is positive
+            (Zeiler and Fergus 2014).
+        cam: Where the maps behind the classifier speak for the class, weighted by the classifier itself
+            (Zhou et al. 2016).
+        grad_cam: Where a layer's maps speak for the class: maps weighted by their mean gradient
+            (Selvaraju et al. 2017).
+        grad_cam_plus_plus: Grad-CAM that gives several objects of a class the same weight (Chattopadhay
+            et al. 2018).
+        hires_cam: Maps times their gradient, place by place: no place without influence is marked
+            (Draelos and Carin 2020).
+        layer_cam: Maps times the positive part of their gradient, also usable in early layers (Jiang et
+            al. 2021).
+        xgrad_cam: Grad-CAM with gradients averaged where the map is active, so that maps add up better
+            (Fu et al. 2020).
+        eigen_cam: What a layer's maps have in common: their first principal component over positions
+            (Muhammad and Yeasin 2020).
+        guided_grad_cam: Guided backprop within what Grad-CAM marks: fine and for a class (Selvaraju et
+            al. 2017).
+        occlusion: How much the score falls when a window around the place is covered (Zeiler and Fergus
+            2014).
+        rise: The class's mean probability over random covers that leave the place open (Petsiuk et al.
+            2018).
+        score_cam: Maps weighted by the score of the picture where only what they mark is left (Wang et
+            al. 2020).
+        ablation_cam: Maps weighted by how much the score falls without them (Ramaswamy and Desai 2020).
+        feature_ablation: How much the score falls when one superpixel is covered.
+        kernel_shap: What each superpixel adds on average, in whatever order they are uncovered
+            (Lundberg and Lee 2017).
+        lime: The weights of a linear model of the score near the picture, over its superpixels (Ribeiro
+            et al. 2016).
+        edges: Where the picture has edges, by Sobel's filter: no explanation, since it knows nothing of
+            the network.
+    """
+
+def patches(
+    index: Index,
+    layer: str | Module,
+    channels: Sequence[int],
+    ranking: Literal["best", "lowest", "random"] = "best",
+    count: int | None = None,
+    where: str = "",
+    *,
+    progress: Progress | None = None,
+) -> Patches:
+    """The patches of many pictures that channels respond to most.
+
+    Up to `count` patches of each channel: nine, or as many as the index keeps.
+
+    Among the pictures of a condition alone, which go through the network once more. Raises Unknown for a layer that the
+    index has not, BadValue for a count beyond what it keeps.
+
+    Parameters:
+        index: from build_index or open_index
+        layer: a name that `anatomy` lists
+        channels: a number from 0
+        ranking: best, lowest, random; by default "best"
+        count: patches a channel, by default 9 or what the index keeps; 1 to 100
+        where: COLUMN=VALUE: only these pictures; , of label, prediction or their table
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        whole: whole pictures, with the box drawn; by default False
+        factor: whole-number enlargement of the pixels; 1 to 64; by default 1
+    """
+
+def channel(
+    index: Index,
+    layer: str | Module,
+    channel: int,
+    image: int | Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path | None = None,
+    replace: Literal["mean", "zero"] = "mean",
+    where: str = "",
+    *,
+    progress: Progress | None = None,
+) -> Channel:
+    """All that an index knows of a channel, and the prediction without it.
+
+    One channel over the index, and on a picture: any, the number of an indexed one, or by default its best.
+
+    Raises Unknown for a layer that the index has not, BadValue or BadFile for the picture.
+
+    Parameters:
+        index: from build_index or open_index
+        layer: a name that `anatomy` lists
+        channel: a number from 0
+        image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), bytes,
+            or one of open_picture or load_images
+        replace: what the channel is set to: its mean over the data; mean, zero; by default "mean"
+        where: COLUMN=VALUE: only these pictures; , of label, prediction or their table
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        opacity: of the map on the picture; 0 to 1; by default 0.6
+    """
+
+def channel_health(
+    index: Index,
+    layer: str | Module,
+) -> ChannelHealth:
+    """Channels of a layer that are dead, or equal to others.
+
+    Dead and duplicate channels of a layer. Raises Unknown for one that is not in the index.
+
+    Parameters:
+        index: from build_index or open_index
+        layer: a name that `anatomy` lists
+    """
+
+def hierarchy(
+    index: Index,
+    image: int | Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path,
+    *,
+    channels: int = 3,
+) -> Hierarchy:
+    """A picture through early, middle and late layers.
+
+    The first, the middle and the last layer of the index that have maps, on any picture or a numbered one of it.
+
+    Dead channels are passed over. Raises BadValue or BadFile for the picture, NotSupported for an index without maps.
+
+    Parameters:
+        index: from build_index or open_index
+        image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), bytes,
+            or one of open_picture or load_images
+        channels: of each layer, those that respond most; 1 to 6; by default 3
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        opacity: of the maps; 0 to 1; by default 0.7
+    """
+
+def neighbours(
+    index: Index,
+    image: int | Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path,
+    *,
+    k: int = 8,
+    metric: Literal["euclidean", "cosine"] = "euclidean",
+    where: str = "",
+) -> Neighbours:
+    """The pictures of an index nearest to one, in features and in pixels.
+
+    The k nearest pictures of the index to one of its own (by number or reference; left out itself) or to another.
+
+    Pictures that could not be read are nobody's neighbours. Raises BadValue or BadFile for the picture.
+
+    Parameters:
+        index: from build_index or open_index
+        image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), bytes,
+            or one of open_picture or load_images
+        k: how many neighbours; 1 to 50; by default 8
+        metric: euclidean, cosine; by default "euclidean"
+        where: COLUMN=VALUE: only these pictures; , of label, prediction or their table
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        frame: width of the classes' colours around the pictures; 0 to 16; by default 5
+        names: the class after the distance; by default True
+    """
+
+def agreement(
+    index: Index,
+    *,
+    k: int = 5,
+    metric: Literal["euclidean", "cosine"] = "euclidean",
+    count: int = 10000,
+    mirrored: int = 100,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Agreement:
+    """Whether neighbours share labels, in features and in pixels.
+
+    How often the k nearest pictures have a picture's label, and how near its mirrored copy would be to it, which
+    shows the same with other pixels in other places: in features and in pixels.
+
+    Parameters:
+        index: from build_index or open_index
+        k: how many neighbours; 1 to 50; by default 5
+        metric: euclidean, cosine; by default "euclidean"
+        count: pictures whose neighbours' labels are compared, at most; 1 to 1,000,000,000; by default
+            10000
+        mirrored: pictures whose mirrored copies are looked for; 1 to 1,000; by default 100
+        seed: by which these are drawn; 0 to 2,147,483,647; by default 0
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+    """
+
+def study(
+    index: Index,
+    *,
+    method: SaliencyMethod | Callable[..., Any] = "gradient",
+    count: int = 20,
+    seed: int = 0,
+    even: bool = True,
+    answers: Any = ...,
+) -> Study:
+    """Whether maps let people foresee a network's mistakes: what is asked, and what came out.
+
+    The pictures to ask about, every second one with its map, and the answers given to the first of them, each
+    whether the network is guessed to be right and after how many seconds.
+
+    Raises BadValue where labels or mistakes are lacking, and for what are no answers.
+
+    Parameters:
+        index: from build_index or open_index
+        method: see below; by default "gradient"
+        count: of pictures; 2 to 200; by default 20
+        seed: by which they are drawn; 0 to 2,147,483,647; by default 0
+        even: half of them mistakes, else as many as chance brings; by default True
+        answers: what was measured or answered before, as the facts of a figure have it
+
+    Values of method:
+        gradient: How much the class score changes with each pixel: the input gradient (Simonyan et al.
+            2014).
+        input_x_gradient: What each pixel would add if the network were linear: pixel times gradient
+            (Shrikumar et al. 2016).
+        smooth_grad: The gradient, averaged over noisy copies of the picture (Smilkov et al. 2017).
+        integrated_gradients: What each pixel adds on the way from a baseline to the picture
+            (Sundararajan et al. 2017).
+        gradient_shap: Integrated gradients from many baselines, here plain colours drawn by chance
+            (Lundberg and Lee 2017).
+        deep_lift: What each pixel adds when it turns from a baseline's into the picture's (Shrikumar et
+            al. 2017, Rescale rule).
+        lrp: The score, handed back from layer to layer by each summand's share (LRP, Bach et al. 2015,
+            epsilon rule).
+        guided_backprop: The gradient, keeping at each ReLU only what is positive of it (Springenberg et
+            al. 2015).
+        deconvnet: Back from the class through the filters, keeping at each ReLU what is positive
+            (Zeiler and Fergus 2014).
+        cam: Where the maps behind the classifier speak for the class, weighted by the classifier itself
+            (Zhou et al. 2016).
+        grad_cam: Where a layer's maps speak for the class: maps weighted by their mean gradient
+            (Selvaraju et al. 2017).
+        grad_cam_plus_plus: Grad-CAM that gives several objects of a class the same weight (Chattopadhay
+            et al. 2018).
+        hires_cam: Maps times their gradient, place by place: no place without influence is marked
+            (Draelos and Carin 2020).
+        layer_cam: Maps times the positive part of their gradient, also usable in early layers (Jiang et
+            al. 2021).
+        xgrad_cam: Grad-CAM with gradients averaged where the map is active, so that maps add up better
+            (Fu et al. 2020).
+        eigen_cam: What a layer's maps have in common: their first principal component over positions
+            (Muhammad and Yeasin 2020).
+        guided_grad_cam: Guided backprop within what Grad-CAM marks: fine and for a class (Selvaraju et
+            al. 2017).
+        occlusion: How much the score falls when a window around the place is covered (Zeiler and Fergus
+            2014).
+        rise: The class's mean probability over random covers that leave the place open (Petsiuk et al.
+            2018).
+        score_cam: Maps weighted by the score of the picture where only what they mark is left (Wang et
+            al. 2020).
+        ablation_cam: Maps weighted by how much the score falls without them (Ramaswamy and Desai 2020).
+        feature_ablation: How much the score falls when one superpixel is covered.
+        kernel_shap: What each superpixel adds on average, in whatever order they are uncovered
+            (Lundberg and Lee 2017).
+        lime: The weights of a linear model of the score near the picture, over its superpixels (Ribeiro
+            et al. 2016).
+    """
+
+def embedding(
+    index: Index,
+    method: Projection | Callable[..., Any] = "tsne",
+    *,
+    layer: str | Module | None = None,
+    pooling: Literal["mean", "flat"] = "mean",
+    count: int | None = None,
+    measure: bool = True,
+    place: Sequence[Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path] = ...,
+    progress: Progress = ...,
+    preview: Callable[[Any], object] = ...,
+    kept: Kept | None = None,
+    dimensions: Literal[2, 3] = 2,
+    perplexity: float = 30.0,
+    iterations: int = 500,
+    metric: Literal["euclidean", "cosine"] = "euclidean",
+    pca_first: bool = ...,
+    seed: int = 0,
+    neighbours: int = 15,
+    spread: float = 0.1,
+) -> Embedding:
+    """The pictures of an index as points of a map.
+
+    A map of the index's pictures by a projection, with that method's options.
+
+    Of the features that the index keeps, or of another layer's output; `place` are pictures to be marked where they
+    lie, on maps of features only. What is slow is computed in a process of its own; `preview` hears the points so far.
+    Raises Unknown, BadValue.
+
+    Parameters:
+        index: from build_index or open_index
+        method: see below; by default "tsne"
+        layer: by default the features, which the classifier decides by
+        pooling: of a layer's maps: averaged over positions, or all values; mean, flat; by default
+            "mean"
+        count: pictures, drawn by the seed; by default all; 1 to 10,000,000
+        measure: how far each point can be trusted; by default True
+        place: pictures to be marked on the map
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+        preview: called with what there is so far
+        kept: where what took long to make is kept, by a name
+
+    Values of method, each with its options:
+        pca: The directions of greatest variance (Pearson 1901); each one's largest weight is positive.
+            dimensions: of the map; 2, 3; by default 2
+        tsne: Near pictures stay near (van der Maaten 2008), from a start by PCA (Kobak and Berens
+            2019).
+            perplexity: neighbours of a picture, about; at most a third of all; 2 to 500; by default
+                30.0
+            iterations: of the descent, after the early exaggeration; 50 to 5,000; by default 500
+            metric: what makes two feature vectors near; euclidean, cosine; by default euclidean
+            pca_first: reduce to 50 principal components before; by default True
+            seed: the same seed gives the same map; 0 to 2,147,483,647; by default 0
+        umap: Neighbourhoods as a graph, laid out (McInnes et al. 2018).
+            neighbours: pictures that count as a neighbourhood, at most all others; 2 to 200; by default
+                15
+            spread: how near pictures may come on the map; 0.0 to 1.0; by default 0.1
+            metric: what makes two feature vectors near; euclidean, cosine; by default euclidean
+            pca_first: reduce to 50 principal components before; by default False
+            seed: the same seed gives the same map; 0 to 2,147,483,647; by default 0
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        colour: class is the label where it is known; class, label, prediction, right, confidence,
+            trust, kept, a column of the pictures' table; by default class
+        palette: of more than ten classes the nine, or up to 30, most frequent have a colour each; nine,
+            many; by default nine
+        names: class names in the map; by default True
+        legend: class names with counts under it; by default True
+        thumbnails: pictures instead of dots, where there is room; by default False
+        size: of a dot in points; 0 fits it to their number; 0 to 20; by default 0.0
+        turn: of a map in three dimensions, in degrees; -180 to 180; by default 30.0
+        tilt: of a map in three dimensions, in degrees; -90 to 90; by default 20.0
+    """
+
+def confusion(
+    index: Index,
+    pictures: Sequence[int] | None = None,
+    *,
+    count: int = 18,
+    where: str = "",
+) -> Confusion:
+    """Which classes are taken for which, and the worst mistakes.
+
+    From an index whose pictures have labels that are classes of its model; of all of them, or of these numbers, and
+    of these only where a condition holds.
+
+    Raises BadValue where there are none. What has no such label, or cannot be read, is left out.
+
+    Parameters:
+        index: from build_index or open_index
+        pictures: by default all
+        count: of the worst mistakes; 0 to 120; by default 18
+        where: COLUMN=VALUE: only these pictures; , of label, prediction or their table
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        part: matrix, confusions, classes, mistakes; by default matrix
+        numbers: in the cells of the matrix; pictures, shares; by default pictures
+        most: classes in the matrix, the most confused; numbers fit beside 23 others; 2 to 200; by
+            default 40
+    """
+
+def anatomy(
+    model: Model,
+) -> Anatomy:
+    """Layers with shape, parameters, MACs, memory, receptive field.
+
+    Shapes, parameters, MACs, memory, traffic, receptive field and stride of every layer call, and their sums.
+
+    `parameters` counts the whole network, also heads that a pass in eval mode does not reach.
+
+    Parameters:
+        model: from load_model or wrap
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        part: layers, shares, field; by default layers
+    """
+
+def compare(
+    model: Model,
+    second: Model,
+) -> Comparison:
+    """Two networks side by side.
+
+    The same counts as `anatomy`, for both.
+
+    Parameters:
+        model: from load_model or wrap
+        second: from load_model or wrap
+    """
+
+def batch_costs(
+    model: Model,
+    sizes: Sequence[int] = ...,
+    *,
+    training: bool = False,
+    measured: Any = None,
+    progress: Progress | None = None,
+) -> BatchCosts:
+    """Memory and seconds of batches.
+
+    Batches of empty pictures, one size after the other, on the model's device.
+
+    Memory is the peak that torch allocates on CUDA, everything there included; elsewhere it is estimated: weights and
+    the largest layer's input and output, or in training weights, gradients and all activations. What was measured
+    before is taken as it was. Raises BadValue where not one batch fits.
+
+    Parameters:
+        model: from load_model or wrap
+        sizes: pictures a batch; by default (1, 2, 4, 8, 16)
+        training: with gradients of all weights, as in training; by default False
+        measured: what was measured or answered before, as the facts of a figure have it
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+    """
+
+def output_size(
+    *,
+    size: int = 7,
+    window: int = 3,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    in_channels: int = 3,
+    out_channels: int = 64,
+    groups: int = 1,
+    bias: bool = True,
+) -> OutputSize:
+    """How large a convolution's output is, and what it costs.
+
+    One convolution, by formulas alone; for a pooling only the sizes count.
+
+    Raises BadValue where not one window fits, or the channels do not divide into the groups.
+
+    Parameters:
+        size: side of the square input; 1 to 100,000; by default 7
+        window: side of the filter or pooling window; 1 to 10,000; by default 3
+        stride: 1 to 10,000; by default 1
+        padding: zeros on each side; 0 to 10,000; by default 0
+        dilation: step between the filter's weights; 1 to 10,000; by default 1
+        in_channels: 1 to 100,000; by default 3
+        out_channels: filters; 1 to 100,000; by default 64
+        groups: 1 to 100,000; by default 1
+        bias: by default True
+    """
+
+def lecture_tables(
+    table: Literal["six", "memory", "summary", "vgg", "alexnet", "norms", "blocks", "sizes", "errors", "complexity"] = "six",
+    *,
+    progress: Progress = ...,
+) -> LectureTables:
+    """The lectures' tables beside ours, and why they differ.
+
+    One of TABLES. Networks are built and run without memory for their values; each is counted once.
+
+    Parameters:
+        table: six, memory, summary, vgg, alexnet, norms, blocks, sizes, errors, complexity; by default
+            "six"
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+    """
+
+def training_curves(
+    runs: Sequence[Run | Model | str | Path],
+) -> TrainingCurves:
+    """How trainings went.
+
+    Trainings, as one has them by `open_run`, by their folders, or as models that keep their history.
+
+    Raises BadValue for more than can be told apart, BadFile for what is no training.
+
+    Parameters:
+        runs: from open_run, its folder, or a model with a history
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        part: what is drawn; curves, gradients, weights, updates, dead, differences; by default curves
+    """
+
+def augmentations(
+    images: ImageSet | list[Image | Bands] | str | Path | Sequence[Any] | Dataset[Any],
+    plan: Sequence[Augmentation | tuple[Augmentation, Mapping[str, Any]]],
+    *,
+    labels: Sequence[str] | None = None,
+    count: int = 8,
+    draws: int = 6,
+    seed: int = 0,
+    size: int = 0,
+) -> Augmentations:
+    """What training sees of pictures.
+
+    The first pictures of a set, or of a list, with draws of a plan of augmentations.
+
+    Raises Unknown, BadValue, BadFile, and NotSupported where an augmentation is not for grey pictures.
+
+    Parameters:
+        images: from load_images, or what that takes: a name of list_images, a folder, pictures
+        plan: augmentations in their order, each NAME or (NAME, {OPTION: VALUE})
+        labels: a class for each picture; by default those of the set
+        count: pictures, the first of those given; 1 to 32; by default 8
+        draws: draws of each picture; 1 to 24; by default 6
+        seed: of chance; 0 to 9,007,199,254,740,991; by default 0
+        size: side of the square they are cut to; 0 is their own or 128; 0 to 512; by default 0
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        mixtures: the label's weights, where labels mix; by default True
+    """

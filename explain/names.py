@@ -1,0 +1,94 @@
+"""The names that functions take, as types. Written by scripts/stubs.py."""
+
+from typing import Literal
+
+__all__ = [
+    "Augmentation",
+    "CheckedMethod",
+    "Projection",
+    "SaliencyMethod",
+    "UnitMethod",
+]
+
+Augmentation = Literal[
+    "flip",
+    "vertical_flip",
+    "crop",
+    "shift",
+    "resized_crop",
+    "affine",
+    "jitter",
+    "pca_colour",
+    "noise",
+    "erase",
+    "mixup",
+    "cutmix",
+    "cowmix",
+]
+
+CheckedMethod = Literal[
+    "gradient",
+    "input_x_gradient",
+    "smooth_grad",
+    "integrated_gradients",
+    "gradient_shap",
+    "deep_lift",
+    "lrp",
+    "guided_backprop",
+    "deconvnet",
+    "cam",
+    "grad_cam",
+    "grad_cam_plus_plus",
+    "hires_cam",
+    "layer_cam",
+    "xgrad_cam",
+    "eigen_cam",
+    "guided_grad_cam",
+    "occlusion",
+    "rise",
+    "score_cam",
+    "ablation_cam",
+    "feature_ablation",
+    "kernel_shap",
+    "lime",
+    "edges",
+]
+
+Projection = Literal[
+    "pca",
+    "tsne",
+    "umap",
+]
+
+SaliencyMethod = Literal[
+    "gradient",
+    "input_x_gradient",
+    "smooth_grad",
+    "integrated_gradients",
+    "gradient_shap",
+    "deep_lift",
+    "lrp",
+    "guided_backprop",
+    "deconvnet",
+    "cam",
+    "grad_cam",
+    "grad_cam_plus_plus",
+    "hires_cam",
+    "layer_cam",
+    "xgrad_cam",
+    "eigen_cam",
+    "guided_grad_cam",
+    "occlusion",
+    "rise",
+    "score_cam",
+    "ablation_cam",
+    "feature_ablation",
+    "kernel_shap",
+    "lime",
+]
+
+UnitMethod = Literal[
+    "deconvnet",
+    "guided",
+    "gradient",
+]
