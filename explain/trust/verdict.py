@@ -21,7 +21,7 @@ __all__ = ["LEVELS", "WEIGHTS", "Verdict", "judge"]
 
 LEVELS = ("passes", "doubtful", "fails", "cannot tell")
 
-FINDS, MISSES = 0.7, 0.5
+FINDS, MISSES = 0.75, 0.5
 """Scores from which a map passes, and below which it fails."""
 GROUND = 0.1
 """By how much the best map known has to gain more than chance for there to be something to find, as a share of the
@@ -71,7 +71,7 @@ def _found(trust: Trust) -> tuple[str, str]:
     what = "speaks against the target" if trust.against else "the target rests on"
     order = f"its order finds {max(trust.found, 0):.0%} of what the best map known here does"
     values = f"its values agree with what hiding them does by {trust.estimate:.2f} of 1"
-    said = f"{what}: {order}, {values} (together {trust.score:.2f}; from {FINDS} on it passes)."
+    said = f"{what}: {order}, {values} (score {trust.score:.2f}; from {FINDS} on it passes)."
     if trust.score >= FINDS:
         return "passes", f"It finds what {said}"
     if trust.score >= MISSES:
