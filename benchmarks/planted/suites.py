@@ -208,7 +208,7 @@ def either(chance: np.random.Generator) -> Scene:
     return Scene(background(chance), tuple(_stamp(kind, CORNERS[k], label) for k in places), label, label)
 
 
-@suite("a thing before a photograph; efficientnet-lite0 with a head of its own", 4, "transfer", held_out=True)
+@suite("a thing before a photograph; efficientnet-lite0 with a head of its own", 4, "transfer")
 def pasted(chance: np.random.Generator) -> Scene:
     label = int(chance.integers(4))
     thing = _things()[label]
