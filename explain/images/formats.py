@@ -6,6 +6,7 @@ import importlib.util
 import re
 
 from ..errors import shorten
+from ..extras import EXTRAS
 from .limits import formats
 
 __all__ = ["ENDINGS", "HEAD", "OTHERS", "kind_of", "left_out", "unread"]
@@ -68,7 +69,7 @@ OTHERS = {
     **dict.fromkeys((".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".raf", ".rw2", ".pef", ".srw"), "A camera's raw"),
 }
 """What the names of other kinds end in, some of which have no first bytes to tell them by."""
-_OPTIONAL = {"HEIC": ("pillow_heif", "pillow-heif", (".heic", ".heif", ".hif"))}
+_OPTIONAL = {"HEIC": ("pillow_heif", (".heic", ".heif", ".hif"))}
 
 
 def kind_of(head: bytes) -> str:
@@ -83,9 +84,10 @@ def unread(kind: str) -> str:
     if kind in ENDINGS:
         return ""
     if kind in _OPTIONAL:
-        module, package, _ = _OPTIONAL[kind]
+        module, _ = _OPTIONAL[kind]
         if importlib.util.find_spec(module):
             return ""
+        package = EXTRAS[module].package
         return f"{kind} is read where {package} is installed: `pip install {package}`, or save it as JPEG or PNG"
     return f"{kind} is not read; save it as {formats()}"
 
@@ -101,7 +103,7 @@ def left_out(name: str, head: bytes) -> str | None:
         return ""
     if why := unread(kind):
         return f"{why}."
-    own = ENDINGS.get(kind) or _OPTIONAL[kind][2]
+    own = ENDINGS.get(kind) or _OPTIONAL[kind][1]
     if not said or said in own:
         return None
     return (
