@@ -30,6 +30,7 @@ _HOMES = {
     "Index": "index",
     "Model": "network.model",
     "Preprocess": "network.preprocess",
+    "batch": "workspace.batch",
     "build_index": "workspace",
     "classify_image": "workspace.lecture_classifier",
     "cover": "images",

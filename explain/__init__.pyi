@@ -54,6 +54,7 @@ from .workspace import load_model as load_model
 from .workspace import open_index as open_index
 from .workspace import open_picture as open_picture
 from .workspace import open_run as open_run
+from .workspace.batch import batch as batch
 from .workspace.lecture_classifier import classify_image as classify_image
 from .workspace.lecture_classifier import predict as predict
 from .workspace.redraw import redraw as redraw

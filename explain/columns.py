@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from .errors import BadValue, Unknown, shorten
 
-__all__ = ["Column", "columns_of", "extended", "rows_where", "slices_of"]
+__all__ = ["Column", "by_column", "columns_of", "extended", "rows_where", "slices_of"]
 
 FEW = 12  # numbers so few of which there are may be groups, as shifts and folds are
 MOST_GROUPS = 100  # beyond, as with identifiers, a colour tells nothing
@@ -43,6 +43,12 @@ def extended(
     """A view's table of pictures with what their own table says of each, by their numbers in it."""
     own = {f"{name} (table)" if name in table else name: values for name, values in columns.items()}
     return {**table, **{name: [values[row] for row in rows] for name, values in own.items()}}
+
+
+def by_column(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Rows as a table: a column for each name that any of them has, None where one has it not."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def columns_of(columns: Mapping[str, Sequence[Any]]) -> dict[str, Column]:

@@ -5,6 +5,7 @@ from typing import Literal
 __all__ = [
     "Augmentation",
     "CheckedMethod",
+    "PictureView",
     "Projection",
     "SaliencyMethod",
     "UnitMethod",
@@ -52,6 +53,17 @@ CheckedMethod = Literal[
     "kernel_shap",
     "lime",
     "edges",
+]
+
+PictureView = Literal[
+    "activations",
+    "unit",
+    "saliency",
+    "saliency_grid",
+    "faithfulness",
+    "segmentation",
+    "hierarchy",
+    "neighbours",
 ]
 
 Projection = Literal[

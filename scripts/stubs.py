@@ -24,11 +24,12 @@ def files() -> dict[Path, str]:
 
 
 def aliases() -> dict[str, Any]:
-    """The names of each registry that a view asks for one of, by what the type is called."""
+    """The names of each registry that a view asks for one of, by what the type is called; the views of one picture."""
     kinds = [one.kind for view in explain.VIEWS.values() for one in view.parameters.values()]
     some = [getattr(kind, "of", kind) for kind in kinds]
     registries = [kind.registry for kind in some if hasattr(kind, "registry")]
     found = {one.kind.title().replace(" ", ""): Literal[tuple(one)] for one in registries}
+    found["PictureView"] = Literal[tuple(name for name, view in explain.VIEWS.items() if view.picture)]
     return dict(sorted(found.items()))
 
 

@@ -261,7 +261,7 @@ def test_bad_preprocess(change):
 
 def test_predict(lenet):
     images = load_images("fashion-mnist", limit=7)
-    every = lenet.predict(images, k=99)
+    every = lenet.predict(images, k=10)
     scores = lenet.scores(images)
     assert scores.shape == (7, 10)
     for rows, row in zip(every, scores, strict=True):
@@ -275,7 +275,7 @@ def test_predict(lenet):
     assert [name for name, _ in lenet.predict(images[0])[0]] == [name for name, _ in every[0][:5]]
 
 
-@pytest.mark.parametrize("k", [0, -1, 1.5, "3", None])
+@pytest.mark.parametrize("k", [0, -1, 1.5, "3", True, 11])
 def test_bad_k(lenet, k):
     with pytest.raises(BadValue, match="k="):
         lenet.predict(load_images("fashion-mnist")[0], k=k)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from .command import Commands, Parser, add_model, model_options, say
+from .pictures import say_skipped
 
 __all__ = ["add"]
-
-SAID = 20  # files that were skipped, on standard error
 
 
 def add(command: Commands) -> None:
@@ -24,7 +22,7 @@ def _arguments(sub: Parser) -> None:
     add_model(sub)
     sub.add_argument("--layers", nargs="+", metavar="L", help="by default every convolution's output")
     sub.add_argument("--out", metavar="FOLDER", help="by default in the workspace, where the app finds it")
-    sub.add_argument("-k", type=int, default=16, help="images kept for each channel")
+    sub.add_argument("-k", "--k", type=int, default=16, help="images kept for each channel")
     for name, text in (
         ("limit", "the first images only"),
         ("workers", "threads that read pictures"),
@@ -37,7 +35,6 @@ def _arguments(sub: Parser) -> None:
 
 def _index(given: argparse.Namespace) -> None:
     """run each picture through the network once and keep what `patches` and `neighbours` ask for"""
-    from ..data import printable
     from ..progress import bar
     from ..workspace import build_index, load_model
 
@@ -46,10 +43,7 @@ def _index(given: argparse.Namespace) -> None:
     model = load_model(given.model, **model_options(given))
     with bar("images", always=True) as progress:
         index = build_index(model, given.data, resume=not given.anew, progress=progress, **options)
-    for file, reason in list(index.skipped.items())[:SAID]:
-        print(f"explain: skipped {printable(file)}: {reason}", file=sys.stderr)
-    if (more := len(index.skipped) - SAID) > 0:
-        print(f"explain: and {more:,} more; --json lists all", file=sys.stderr)
+    say_skipped(index.skipped)
     numbers = {"images": len(index), "skipped": len(index.skipped), "layers": len(index.layers)}
     text = f"{index.folder}: {len(index)} images, {len(index.skipped)} skipped, {len(index.layers)} layers"
     said = {"facts": index.facts, "numbers": numbers, "skipped": index.skipped, "folder": str(index.folder)}

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from .command import Commands, Parser, add_model, model_options, say
+from .pictures import MORE, images_of, is_many, opener, say_skipped
+
+if TYPE_CHECKING:
+    from ..data import ImageSet
+    from ..network.model import Model
 
 __all__ = ["add"]
 
@@ -19,9 +26,10 @@ def add(command: Commands) -> None:
 def _arguments(sub: Parser) -> None:
     from ..views.inputs import MODEL, PICTURE
 
-    for name, kind in (("model", MODEL), ("image", PICTURE)):
-        sub.add_argument(name, metavar=kind.metavar, help=kind.help)
-    sub.add_argument("-k", type=int, help="how many classes, by default 5")
+    sub.add_argument("model", metavar=MODEL.metavar, help=MODEL.help)
+    sub.add_argument("image", metavar=PICTURE.metavar, nargs="+", help=f"{PICTURE.help}; {MORE}")
+    sub.add_argument("-k", "--k", type=int, help="how many classes, by default 5")
+    sub.add_argument("--out", metavar="FILE", help="a CSV of all pictures, a row each")
     add_model(sub)
 
 
@@ -40,11 +48,51 @@ def _data(given: argparse.Namespace) -> None:
 
 
 def _predict(given: argparse.Namespace) -> None:
-    """the likeliest classes of a picture"""
-    from ..workspace import load_model, open_picture
+    """the likeliest classes of a picture, or of many"""
+    from ..workspace import load_model
 
+    open = opener(given)
     model = load_model(given.model, **model_options(given))
-    if given.k is not None and given.k > len(model.classes):
-        print(f"explain: -k {given.k}: {model.name} has {len(model.classes)} classes, which are all.", file=sys.stderr)
-    ranked = model.predict(open_picture(given.image), 5 if given.k is None else given.k)[0]
-    say(given, {"classes": ranked}, "\n".join(f"{probability:7.2%}  {name}" for name, probability in ranked))
+    if not is_many(given.image) and not given.out:
+        ranked = model.predict(open.picture(given.image[0]), given.k)[0]
+        say(given, {"classes": ranked}, "\n".join(f"{probability:7.2%}  {name}" for name, probability in ranked))
+        return
+    rows, skipped = _predicted(model, images_of(given.image, open.picture), given.k)
+    say_skipped(skipped)
+    if given.out:
+        _write(given.out, rows)
+    lines = (f"{row['probability_1']:7.2%}  {row['class_1']}  {row['file']}" for row in rows)
+    say(given, {"rows": rows, "skipped": skipped}, "\n".join(lines))
+
+
+def _predicted(model: Model, images: ImageSet, k: int | None) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """A row for each picture that can be read, and why others cannot."""
+    from ..errors import BadFile
+    from ..network.model import AT_ONCE
+    from ..progress import bar
+
+    rows: list[dict[str, Any]] = []
+    skipped: dict[str, str] = {}
+    with bar("pictures", always=True) as progress:
+        for start in range(0, len(images), AT_ONCE):
+            progress(start, len(images))
+            some = {}
+            for number in range(start, min(start + AT_ONCE, len(images))):
+                try:
+                    some[number] = images[number]
+                except BadFile as error:
+                    skipped[images.called(number)] = str(error)
+            for number, ranked in zip(some, model.predict(list(some.values()), k) if some else (), strict=True):
+                row: dict[str, Any] = {"number": number, "file": images.called(number)}
+                for place, (name, probability) in enumerate(ranked, 1):
+                    row |= {f"class_{place}": name, f"probability_{place}": probability}
+                rows.append(row)
+    return rows, skipped
+
+
+def _write(path: str, rows: Sequence[dict[str, Any]]) -> None:
+    from ..columns import by_column
+    from ..figure import table_csv
+    from ..store import write
+
+    print(f"explain: wrote {write(path, table_csv(by_column(rows)))}", file=sys.stderr)

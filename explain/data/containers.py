@@ -22,16 +22,17 @@ from .folders import EXTENSIONS, class_name, why_not
 from .image_sets import ImageSet
 from .tables import LABELS, labels_of
 
-__all__ = ["content", "from_rows", "from_tars", "is_inside", "load"]
+__all__ = ["CONTAINERS", "content", "from_rows", "from_tars", "is_inside", "load"]
 
 MARK = "!"
 MOST_EACH = 256 << 20  # as of the largest pictures
 TARS, ROWS = (".tar",), (".parquet", ".arrow")
+CONTAINERS = (*TARS, *ROWS)
 SPLITS = ("train", "validation", "valid", "test")
 
 
 def is_inside(file: str) -> bool:
-    return MARK in file and file.rpartition(MARK)[0].lower().endswith((*TARS, *ROWS))
+    return MARK in file and file.rpartition(MARK)[0].lower().endswith(CONTAINERS)
 
 
 def content(file: str) -> bytes:

@@ -36,6 +36,7 @@ __all__ = [
     "ImageSet",
     "from_arrays",
     "is_here",
+    "is_set",
     "known_as",
     "list_images",
     "load_images",
@@ -168,6 +169,13 @@ class ImageSet(Sequence[Picture], Shown):
         sheets = [Panel(contact_sheet(np.stack(tiles), COLUMNS, GAP), names=tuple(names), grid=grid)] if tiles else []
         return Figure(alt, tuple(sheets), {"data": self.name}, columns=1, alt=f"{alt}: {', '.join(names)}")._look()
 
+    def called(self, index: int) -> str:
+        """A picture's file without where this machine keeps it: from the folder of the set on, or its name."""
+        file = self.files[index]
+        if self.root is not None:
+            return printable(Path(os.path.relpath(file, self.root)).as_posix())
+        return printable(os.path.basename(file) if self.are_files else file)
+
     def head(self, n: int) -> ImageSet:
         """The first n pictures, or all when there are fewer. Raises BadValue unless n is a whole number from 0."""
         return self[: _count(n)]
@@ -230,6 +238,17 @@ def known_as(name: str) -> str | None:
 def list_images() -> list[str]:
     """The names load_images knows: those of explain.toml, and those shipped."""
     return list(dict.fromkeys([*project().images, *_SETS]))
+
+
+def is_set(source: str) -> bool:
+    """Whether load_images takes it for pictures of a set, a folder, a table or a container, and not for one picture."""
+    from .containers import CONTAINERS
+    from .tables import TABLES
+
+    if source.startswith(BY_NAME):
+        return "/" not in source
+    many = source.lower().endswith((*TABLES, *CONTAINERS)) and os.path.isfile(source)
+    return many or source in list_images() or source.startswith(("torchvision:", "hf:")) or os.path.isdir(source)
 
 
 def is_here(name: str) -> bool:

@@ -9,6 +9,7 @@ the error that lists the valid formats follow from it.
 
 from . import canvas, data, html, parquet, zipped  # noqa: F401  (they register the formats, in the order of the offer)
 from .chart import Chart, Line, bars
+from .data import table_csv
 from .facts import VERSION, Facts, versions
 from .figure import DPI, FORMATS, WIDTH_MM, Figure, Format, check_format, export, read_facts
 from .html import FACTS_OPEN
@@ -46,5 +47,6 @@ __all__ = [
     "class_colours",
     "export",
     "read_facts",
+    "table_csv",
     "versions",
 ]

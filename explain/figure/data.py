@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections.abc import Mapping, Sequence
 from csv import writer
 from typing import Any
 
@@ -20,11 +21,15 @@ _FORMULA = re.compile(r"\s*[=+\-@\t\r＝＋－＠]")
 
 @export("csv", "text/csv", facts=between(b"# explain: ", b"\n"), start=b"# explain: ", needs="table")
 def csv(figure: Figure, *_: float) -> bytes:
+    return f"# explain: {facts_json(figure.facts)}\r\n".encode() + table_csv(figure.table)
+
+
+def table_csv(table: Mapping[str, Sequence[Any]]) -> bytes:
+    """Columns of one length, with their names, as CSV."""
     file = io.StringIO()
-    file.write(f"# explain: {facts_json(figure.facts)}\r\n")
     rows = writer(file)
-    rows.writerow(map(_cell, figure.table))
-    rows.writerows(map(_cell, row) for row in zip(*figure.table.values(), strict=True))
+    rows.writerow(map(_cell, table))
+    rows.writerows(map(_cell, row) for row in zip(*table.values(), strict=True))
     return file.getvalue().encode(errors="replace")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ _TURNS = {
     8: Transpose.ROTATE_90,
 }
 
+_COLOURS = 4  # channels that a picture of colours has at most; no picture has so few rows
 _PICTURES = 0xB001  # of the index in a JPEG that holds several (CIPA DC-007), as phones write them
 
 
@@ -120,11 +121,12 @@ def _reader_of(data: bytes, label: str) -> Callable[[io.BytesIO], Image]:
     return found
 
 
-def as_image(source: Picture | Array | bytes | str | Path) -> Picture:
-    """Any picture as `decode` returns it: a PIL image, an array, bytes or a path.
+def as_image(source: Any) -> Picture:
+    """Any picture as `decode` returns it: a PIL image, an array, a tensor, bytes or a path.
 
     An array (H, W, bands) of uint16, of two or more than four bands, or of four that are no colours, is Bands; for
-    others see from_array. Raises BadFile or BadValue. The given image is left as it is.
+    others see from_array. A tensor is (C, H, W), (1, C, H, W) or (H, W), with values as arrays have them, which are not
+    normalised. Raises BadFile or BadValue. The given image is left as it is.
     """
     if isinstance(source, Bands):
         return source
@@ -136,7 +138,16 @@ def as_image(source: Picture | Array | bytes | str | Path) -> Picture:
         return _of_array(source)
     if isinstance(source, bytes | str | Path):
         return decode(source)
-    raise BadValue(f"A picture cannot be a {type(source).__name__}; give a PIL image, a numpy array, bytes or a path.")
+    if type(source).__module__.partition(".")[0] == "torch" and hasattr(source, "permute"):
+        return _of_tensor(source)
+    if isinstance(source, Sequence):
+        raise BadValue(
+            f"One picture is asked for here, not a {type(source).__name__} of {len(source)}; see explain.batch."
+        )
+    raise BadValue(
+        f"A picture cannot be a {type(source).__name__}; give a PIL image, an array (H, W, C), a tensor (C, H, W), "
+        "bytes or a path."
+    )
 
 
 def unturned(box: tuple[int, int, int, int], size: tuple[int, int], orientation: int) -> tuple[int, int, int, int]:
@@ -163,11 +174,15 @@ def from_array(array: ArrayLike) -> Image:
     if not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))) or not pixels.size:
         raise BadValue(
             f"A picture cannot have the shape {pixels.shape}; valid: (H, W), (H, W, 1), (H, W, 3), (H, W, 4)."
+            f"{_hint(pixels)}"
         )
     if pixels.dtype.kind == "f":
         low, high = float(pixels.min()), float(pixels.max())
         if not (low >= 0 and high <= 1):  # also when NaN
-            raise BadValue(f"A float picture must lie within 0 to 1 without NaN, this one spans {low:g} to {high:g}.")
+            raise BadValue(
+                f"A float picture must lie within 0 to 1 without NaN, this one spans {low:g} to {high:g}; one that was "
+                "normalised for a network is given as it was before, as the model normalises it."
+            )
         pixels = to_bytes(pixels)
     if pixels.dtype != np.uint8:
         raise BadValue(f"A picture cannot be of dtype {pixels.dtype}; valid: uint8, or float within 0 to 1.")
@@ -179,9 +194,29 @@ def _from_pillow(image: Image) -> Image:
         return _upright(image, "The picture", several=False)
 
 
+def _of_tensor(tensor: Any) -> Picture:
+    """One with its channels first, as torch has them."""
+    array = np.asarray(tensor.detach().cpu().numpy())
+    if array.ndim == 4 and len(array) == 1:
+        array = array[0]
+    if array.ndim == 4:
+        raise BadValue(f"A batch of {len(array)} pictures was given where one is asked for; see explain.batch.")
+    if array.ndim == 3 and array.shape[2] <= _COLOURS < array.shape[0]:
+        raise BadValue(f"A tensor of a picture is (C, H, W); {array.shape} seems to be (H, W, C): permute(2, 0, 1).")
+    return _of_array(np.moveaxis(array, 0, -1) if array.ndim == 3 else array)
+
+
+def _hint(array: Array) -> str:
+    if array.ndim == 3 and array.shape[0] <= _COLOURS < array.shape[2]:
+        return " This seems to be (C, H, W): transpose(1, 2, 0), or give a tensor."
+    return " Several pictures go in one by one; see explain.batch." if array.ndim == 4 else ""
+
+
 def _of_array(array: Array) -> Picture:
     label = "The array"
     bands = array.shape[2] if array.ndim == 3 else 1
+    if _hint(array):
+        return from_array(array)  # which says what is wrong
     if array.ndim not in (2, 3) or (bands in (1, 3) and array.dtype != np.uint16):
         return from_array(array)
     own = of_values(np.array(array).reshape(*array.shape[:2], bands), label)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import BadValue, NotSupported, Unknown, reason_of, shorten
 from ..figure import Look, Shown, versions
-from ..progress import patiently
+from ..progress import heard, patiently
 from .behaviour import Behaviour, cut_off, has_slopes, observe
 from .copying import ALONE, REGION
 from .exact import exact
@@ -35,6 +35,7 @@ from .trace import asking, record
 
 __all__ = ["Box", "Layer", "Model", "Preprocess", "choose_device"]
 
+AT_ONCE, USUAL = 32, 5  # pictures in one pass, and classes that are told of each
 LAST = 24
 """Layers among which the last with a gradient is looked for."""
 RAW = "_explain_raw"
@@ -358,15 +359,21 @@ class Model(Shown):
         raise NotSupported(f"Model {self.name!r} has no layer with places that its scores depend on.")
 
     def batch(self, images: Any) -> Tensor:
-        """Pictures (one, or a sequence) as the net's input (N, C, H, W) on its device."""
-        many = images if isinstance(images, Sequence) and not isinstance(images, (str, bytes)) else [images]
-        if not len(many):
-            raise BadValue("There are no pictures; give at least one.")
+        """Pictures (one, a sequence, or a tensor (N, C, H, W)) as the net's input (N, C, H, W) on its device."""
+        many = _several(images)
         return torch.stack([self.preprocess.tensor(image) for image in many]).to(self.device)
 
     def scores(self, images: Any) -> Tensor:
-        """Scores (N, classes) before they are probabilities, float32 on the CPU."""
-        return self.ask(self.batch(images))
+        """Scores (N, classes) before they are probabilities, float32 on the CPU; some pictures at a time."""
+        many = _several(images)
+        if len(many) <= AT_ONCE:
+            return self.ask(self.batch(many))
+        found = []
+        with heard(None, self.name, "pictures") as progress:
+            for start in range(0, len(many), AT_ONCE):
+                progress(start, len(many))
+                found.append(self.ask(self.batch(many[start : start + AT_ONCE])))
+        return torch.cat(found)
 
     def ask(self, batch: Tensor) -> Tensor:
         """The same of a batch that is the net's input already. Raises NotSupported where they are not finite."""
@@ -382,13 +389,14 @@ class Model(Shown):
             )
         return scores
 
-    def predict(self, images: Any, k: int = 5) -> list[list[tuple[str, float]]]:
+    def predict(self, images: Any, k: int | None = None) -> list[list[tuple[str, float]]]:
         """The k likeliest classes of each picture with their probabilities, likeliest first; of outputs that have no
-        probability, the scores."""
-        if not isinstance(k, int) or k < 1:
-            raise BadValue(f"k={shorten(k)} is not a whole number of at least 1.")
+        probability, the scores. By default 5, or all where there are fewer. Raises BadValue for more than there are."""
+        most = len(self.classes)
+        if k is not None and (isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= most):
+            raise BadValue(f"k={shorten(k)} is not a whole number from 1 to {most:,}, the classes of {self.name!r}.")
         values = self.chances(self.scores(images))
-        top = values.topk(min(k, values.shape[1]))
+        top = values.topk(min(USUAL, most) if k is None else k)
         return [
             [(self.classes[i], p) for i, p in zip(indices, values, strict=True)]
             for indices, values in zip(top.indices.tolist(), top.values.tolist(), strict=True)
@@ -423,6 +431,16 @@ class Model(Shown):
     def facts(self, **more: Any) -> dict[str, Any]:
         """What a figure needs so that it can be traced back and redrawn."""
         return {"model": self.name, "model_digest": self.digest, **more, "versions": versions()}
+
+
+def _several(images: Any) -> Sequence[Any]:
+    """Pictures one by one, of a sequence or a tensor (N, C, H, W), or the only one. Raises BadValue for none."""
+    batch = isinstance(images, Tensor) and images.ndim == 4
+    many = images if isinstance(images, Sequence) and not isinstance(images, (str, bytes)) else [images]
+    many = list(images) if batch else many
+    if not len(many):
+        raise BadValue("There are no pictures; give at least one.")
+    return many
 
 
 def choose_device(device: str | torch.device = "auto") -> torch.device:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from PIL import Image
 
 from ..attribution.target import NowhereError, Target, class_of, layer_for, target_within
 from ..columns import extended, rows_where
-from ..data import ImageSet, printable
+from ..data import ImageSet
 from ..errors import BadFile, BadValue, NotSupported, shorten
 from ..figure import VERSION, Figure, Grid, Panel, Pixels
 from ..images import contact_sheet, png
@@ -27,7 +26,7 @@ from ..options import Choices, Range
 from ..progress import Progress, unheard
 from ..store import sha256
 from ..trust import CHECKED
-from .inputs import IMAGES, MODEL, REGION, EntryOptions, Layer, TargetInput, shown
+from .inputs import IMAGES, MODEL, REGION, EntryOptions, Layer, TargetInput
 from .parts.picture import PreparedPicture, prepare
 from .parts.result import Result, aligned, only
 from .parts.saliency_map import (
@@ -152,7 +151,7 @@ def compute(
     tiles, unreadable, without, why = [], [], [], None
     extent = None if region is None else REGION.text(region, {"model": model})
     for done, number in enumerate(numbers):
-        file = _file(images, number)
+        file = images.called(number)
         progress(done, len(numbers), file)
         try:
             picture = prepare(model, images[number])
@@ -420,12 +419,6 @@ def _shrunk(tile: Pixels, factor: float) -> Pixels:
         return tile
     height, width = (max(1, round(side * factor)) for side in tile.shape[:2])
     return np.asarray(Image.fromarray(tile).resize((width, height), Image.Resampling.BOX))
-
-
-def _file(images: ImageSet, number: int) -> str:
-    """A name that does not say where this machine keeps the file."""
-    file = images.files[number]
-    return printable(shown(file) if images.root is None else Path(os.path.relpath(file, images.root)).as_posix())
 
 
 def _some(files: Sequence[str]) -> str:

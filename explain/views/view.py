@@ -28,7 +28,7 @@ from ..options import Option
 from ..progress import heard, listening
 from .documentation import RESERVED, document
 from .facts import Facts
-from .inputs import EntryOptions, Input, Opener, Plain, literal
+from .inputs import EntryOptions, Input, Opener, PictureInput, Plain, literal
 from .signature import Signature, read_signature
 
 if TYPE_CHECKING:
@@ -101,6 +101,12 @@ class View:
         return {one.name: Option.of(one.name, one.annotation, one.default) for one in keywords}
 
     @property
+    def picture(self) -> str:
+        """The parameter that is the picture asked about, so that many may be in turn; empty where there is none."""
+        asked = (name for name, one in self.parameters.items() if one.required and isinstance(one.kind, PictureInput))
+        return next(asked, "")
+
+    @property
     def doc(self) -> str:
         return self._signature("compute").doc
 
@@ -130,18 +136,18 @@ class View:
 
     # What is given, in its forms ---------------------------------------------------------------------------------
 
-    def check(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Every parameter's value, checked in order, defaults for those left out."""
+    def check(self, given: Mapping[str, Any], but: str = "") -> dict[str, Any]:
+        """Every parameter's value, `but` one, checked in order, defaults for those left out."""
         values: dict[str, Any] = {}
-        for name, one in self.parameters.items():
+        for name, one in self._all_but(but):
             value = given.get(name, one.default)
             values[name] = value if value is None else one.kind.check(value, values)
         return values
 
-    def parse(self, texts: Mapping[str, str], open: Opener) -> dict[str, Any]:
+    def parse(self, texts: Mapping[str, str], open: Opener, but: str = "") -> dict[str, Any]:
         """The same of texts, as the command line and the URL have them; options of entries are names with texts."""
         values: dict[str, Any] = {}
-        for name, one in self.parameters.items():
+        for name, one in self._all_but(but):
             if one.is_options:
                 values[name] = one.kind.check(texts.get(name, {}), values)
             elif name in texts and texts[name] is not None:
@@ -149,6 +155,9 @@ class View:
             else:
                 values[name] = one.default if one.default is None else one.kind.check(one.default, values)
         return values
+
+    def _all_but(self, name: str) -> list[tuple[str, Parameter]]:
+        return [(one, self.parameters[one]) for one in self.parameters if one != name]
 
     def facts(self, given: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
         """The facts of a result: each parameter writes its own, after them stands what came out."""

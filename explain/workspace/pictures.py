@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from ..data import BY_NAME, ImageSet, list_images, named_images
+from ..data import BY_NAME, ImageSet, fetched, is_remote, list_images, named_images
 from ..errors import BadValue, Unknown, shorten
 from ..images import Picture, copied, decode
 from ..project import project
@@ -18,13 +18,18 @@ __all__ = ["open_named", "open_picture"]
 
 
 def open_picture(reference: str) -> Picture:
-    """A picture by reference: SET/NUMBER or SET/FILE of a shipped set, upload/SHA256, or a file's path.
+    """A picture by reference: SET/NUMBER or SET/FILE of a shipped set, upload/SHA256, a file's path, or an address,
+    which is fetched once and kept.
 
     The reference stays with the picture as info["name"], the size of an upload's file as info["bytes"].
     Raises Unknown, BadValue or BadFile.
     """
     if reference.startswith(BY_NAME):
         return open_named(reference.removeprefix(BY_NAME))
+    if is_remote(reference):
+        image = decode(fetched(reference), reference)
+        image.info["name"] = reference
+        return image
     is_file, family = os.path.isfile(reference), reference.partition("/")[0]
     if is_file and family in project().images:  # of that set, as the user has named it, or a file beside
         with suppress(Unknown, BadValue):

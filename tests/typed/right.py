@@ -34,7 +34,8 @@ def pictures(model: explain.Model) -> None:
     answers: list[list[tuple[str, float]]] = model.predict([picture, covered, images[0]], k=3)
     names: list[str] = explain.predict(model, images)
     name: str = explain.classify_image(picture)
-    print(answers, names, name)
+    made = explain.batch("saliency", model, images, "maps", format=["png", "npz"], method="grad_cam")
+    print(answers, names, name, made.table["score"], made.skipped, made.folder / "results.csv")
 
 
 def maps(model: explain.Model) -> Sequence[Saliency]:

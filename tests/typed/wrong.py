@@ -37,6 +37,7 @@ def mistakes(model: explain.Model, index: explain.Index, method: str) -> None:
     explain.cover("cat.png", [], fill="pink")  # arg-type
     index.neighbours(0, space="picture")  # arg-type
     index.top("conv1", 0, "worst")  # arg-type
+    explain.batch("embedding", index, "photos", "out")  # arg-type
     wrong: int = explain.list_models()  # assignment
     print(wrong)
 
