@@ -124,7 +124,7 @@ def activations(
         channel: one channel large instead of all; 0 to 1,000,000
         opacity: of one channel's map on the picture; 0 to 1; by default 0.6
         smooth: interpolate between units of one channel; by default False
-        count: channels of two pictures; 1 to 64; by default 16
+        count: channels of two pictures, at most; 1 to 64; by default 16
     """
 
 def unit(
@@ -642,7 +642,7 @@ def segmentation(
 
     Options of `.figure(...)` and `.save(path, ...)`:
         opacity: of the classes over the picture; 0 to 1; by default 0.7
-        count: classes in the legend, the largest first; 1 to 50; by default 12
+        count: classes in the legend, at most, the largest first; 1 to 50; by default 12
     """
 
 def gallery(
@@ -689,7 +689,7 @@ def gallery(
         method: see below; by default "grad_cam"
         which: mistakes: those it is surest of, of pictures with labels; first, spread, mistakes; by
             default "first"
-        count: pictures; 1 to 1,000; by default 24
+        count: pictures, at most; 1 to 1,000; by default 24
         target: a class by number or name, for all pictures; by default each one's likeliest
         layer: for methods that look into one
         region: "predicted", a box (y0, x0, y1, x1) or a mask (H, W)
@@ -832,7 +832,7 @@ def leaderboard(
         model: from load_model or wrap
         images: from load_images, or what that takes: a name of list_images, a folder, pictures
         methods: see below
-        count: pictures, drawn by the seed; 2 to 10,000; by default 20
+        count: pictures, drawn by the seed, at most; 2 to 10,000; by default 20
         portions: in which pixels are replaced; 2 to 500; by default 16
         seed: of the pictures and of the weights put in; 0 to 2,147,483,647; by default 0
         layer: for methods that look into one
@@ -997,7 +997,8 @@ def neighbours(
 
     The k nearest pictures of the index to one of its own (by number or reference; left out itself) or to another.
 
-    Pictures that could not be read are nobody's neighbours. Raises BadValue or BadFile for the picture.
+    Pictures that could not be read are nobody's neighbours; by default there may be fewer. Raises BadValue or BadFile
+    for the picture, BadValue for a k beyond the pictures that there are.
 
     Parameters:
         index: from build_index or open_index
@@ -1057,7 +1058,7 @@ def study(
     Parameters:
         index: from build_index or open_index
         method: see below; by default "gradient"
-        count: of pictures; 2 to 200; by default 20
+        count: of pictures, at most; 2 to 200; by default 20
         seed: by which they are drawn; 0 to 2,147,483,647; by default 0
         even: half of them mistakes, else as many as chance brings; by default True
         answers: what was measured or answered before, as the facts of a figure have it
@@ -1145,7 +1146,7 @@ def embedding(
         layer: by default the features, which the classifier decides by
         pooling: of a layer's maps: averaged over positions, or all values; mean, flat; by default
             "mean"
-        count: pictures, drawn by the seed; by default all; 1 to 10,000,000
+        count: pictures, at most, drawn by the seed; by default all; 1 to 10,000,000
         measure: how far each point can be trusted; by default True
         place: pictures to be marked on the map
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
@@ -1201,7 +1202,7 @@ def confusion(
     Parameters:
         index: from build_index or open_index
         pictures: by default all
-        count: of the worst mistakes; 0 to 120; by default 18
+        count: of the worst mistakes, at most; 0 to 120; by default 18
         where: COLUMN=VALUE: only these pictures; , of label, prediction or their table
 
     Options of `.figure(...)` and `.save(path, ...)`:
@@ -1345,7 +1346,7 @@ def augmentations(
         images: from load_images, or what that takes: a name of list_images, a folder, pictures
         plan: augmentations in their order, each NAME or (NAME, {OPTION: VALUE})
         labels: a class for each picture; by default those of the set
-        count: pictures, the first of those given; 1 to 32; by default 8
+        count: pictures, at most, the first of those given; 1 to 32; by default 8
         draws: draws of each picture; 1 to 24; by default 6
         seed: of chance; 0 to 9,007,199,254,740,991; by default 0
         size: side of the square they are cut to; 0 is their own or 128; 0 to 512; by default 0

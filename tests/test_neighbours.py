@@ -118,8 +118,8 @@ def test_a_neighbour_without_a_label_agrees_with_nobody(lenet, tmp_path):
     assert ranking.agreement == 1
 
 
-def test_more_neighbours_than_images_are_all_others(folder):
-    result = neighbours.compute(folder, 1, k=50)
+def test_more_neighbours_than_can_be_read_are_all_others(folder):
+    result = neighbours.compute(folder, 1, k=5)
     assert sorted(result.features.images) == [0, 2, 3, 4], "without itself and what could not be read"
     assert np.isfinite(result.features.distances).all()
     assert result.figure().encode("png").startswith(b"\x89PNG")
@@ -514,3 +514,12 @@ def test_what_is_measured_is_of_as_many_neighbours_as_are_shown(index, folder, v
         f"{wanted.shares['pixels']:.1%}",
         f"{wanted.ranks['pixels']:g}",
     ]
+
+
+def test_more_neighbours_than_there_are_pictures_are_refused(tmp_path):
+    index = explain.build_index(explain.load_model("lenet-fashion-mnist"), "fashion-mnist", out=tmp_path, limit=6)
+    assert len(explain.neighbours(index, 0).features.images) == 5  # by default as many as there are
+    other = explain.open_picture("fashion-mnist/77")
+    assert len(explain.neighbours(index, other).features.images) == 6
+    with pytest.raises(BadValue, match="k=9 is more than the 5 other pictures"):
+        explain.neighbours(index, 0, k=9)

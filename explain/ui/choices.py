@@ -9,6 +9,7 @@ show(view, given, style, caches.computed(view, given).figure(**style))
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -16,7 +17,7 @@ import streamlit as st
 from explain.errors import ExplainError
 from explain.figure import Figure
 from explain.index import Index
-from explain.options import Option
+from explain.options import Option, Range
 from explain.ui import selection, widgets
 from explain.ui.caches import SessionOpener
 from explain.ui.text import literal
@@ -27,11 +28,19 @@ __all__ = ["among", "chosen", "entry_options", "more", "option", "show", "typed"
 
 
 def option(
-    view: View, name: str, label: str | None = None, said: Callable[[Any], str] = str, more: Iterable[str] = ()
+    view: View,
+    name: str,
+    label: str | None = None,
+    said: Callable[[Any], str] = str,
+    more: Iterable[str] = (),
+    most: int | None = None,
 ) -> Any:
-    """A widget for an option of render, or for a parameter that is one; `more` are the choices that show only here."""
-    label = label or name.replace("_", " ").capitalize()
-    return widgets.option(_option(view, name), view.key(name), label, said, more)
+    """A widget for an option of render, or for a parameter that is one; `more` are the choices that show only here,
+    `most` is how much can be asked for of what is here."""
+    label, spec = label or name.replace("_", " ").capitalize(), _option(view, name)
+    if most is not None and isinstance(spec.bounds, Range):
+        spec = replace(spec, bounds=replace(spec.bounds, high=min(most, spec.bounds.high)))
+    return widgets.option(spec, view.key(name), label, said, more)
 
 
 def chosen(view: View, name: str) -> Any:

@@ -118,7 +118,7 @@ def render(
     channel: Annotated[int | None, Range(0, 1_000_000, help="one channel large instead of all")] = None,
     opacity: Annotated[float, Range(0, 1, help="of one channel's map on the picture")] = 0.6,
     smooth: Annotated[bool, Choices(True, False, help="interpolate between units of one channel")] = False,
-    count: Annotated[int, Range(1, 64, help="channels of two pictures")] = 16,
+    count: Annotated[int, Range(1, 64, help="channels of two pictures, at most")] = 16,
 ) -> Figure:
     """All channels as a gallery; one channel large; or two pictures, with the channels that respond most to either.
 

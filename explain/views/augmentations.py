@@ -68,7 +68,7 @@ def compute(
     plan: Annotated[Plan, PLAN],
     *,
     labels: Annotated[Sequence[str] | None, LABELS] = None,
-    count: Annotated[int, Range(1, 32, help="pictures, the first of those given")] = 8,
+    count: Annotated[int, Range(1, 32, help="pictures, at most, the first of those given")] = 8,
     draws: Annotated[int, Range(1, 24, help="draws of each picture")] = 6,
     seed: Annotated[int, Range(0, 2**53 - 1, help="of chance")] = 0,
     size: Annotated[int, Range(0, 512, help="side of the square they are cut to; 0 is their own or 128")] = 0,

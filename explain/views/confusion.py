@@ -154,7 +154,7 @@ def compute(
     index: Annotated[Index, INDEX],
     pictures: Annotated[Sequence[int] | None, Several(Range(0, 10**9, help="by default all"), most=100_000)] = None,
     *,
-    count: Annotated[int, Range(0, 120, help="of the worst mistakes")] = 18,
+    count: Annotated[int, Range(0, 120, help="of the worst mistakes, at most")] = 18,
     where: Annotated[str, WHERE] = "",
 ) -> Confusion:
     """From an index whose pictures have labels that are classes of its model; of all of them, or of these numbers, and

@@ -81,7 +81,7 @@ def compute(
     pooling: Annotated[str, Choices(*POOLINGS, help="of a layer's maps: averaged over positions, or all values")] = (
         "mean"
     ),
-    count: Annotated[int | None, Range(1, 10**7, help="pictures, drawn by the seed; by default all")] = None,
+    count: Annotated[int | None, Range(1, 10**7, help="pictures, at most, drawn by the seed; by default all")] = None,
     measure: Annotated[bool, Choices(True, False, help="how far each point can be trusted")] = True,
     place: Annotated[Sequence[Any], OTHERS] = (),
     progress: Progress = unheard,

@@ -121,7 +121,7 @@ def compute(
     method: Annotated[str, METHOD] = "grad_cam",
     *,
     which: Annotated[str, Choices(*WHICH, help="mistakes: those it is surest of, of pictures with labels")] = "first",
-    count: Annotated[int, Range(1, 1000, help="pictures")] = 24,
+    count: Annotated[int, Range(1, 1000, help="pictures, at most")] = 24,
     target: Annotated[int | str | None, ASKED] = None,
     layer: Annotated[str | None, Layer("for methods that look into one", url="")] = None,
     region: Annotated[Any, REGION] = None,

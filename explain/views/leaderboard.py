@@ -114,7 +114,7 @@ def compute(
     images: Annotated[ImageSet, IMAGES],
     methods: Annotated[Sequence[str] | None, Several(METHOD)] = None,
     *,
-    count: Annotated[int, Range(2, 10_000, help="pictures, drawn by the seed")] = 20,
+    count: Annotated[int, Range(2, 10_000, help="pictures, drawn by the seed, at most")] = 20,
     portions: Annotated[int, Range(2, 500, help="in which pixels are replaced")] = 16,
     seed: Annotated[int, Range(0, 2**31 - 1, help="of the pictures and of the weights put in")] = 0,
     layer: Annotated[str | None, Layer("for methods that look into one", url="")] = None,

@@ -29,6 +29,7 @@ __all__ = ["Neighbours", "Ranking", "compute", "render", "written"]
 
 TILE, GAP, COLUMNS = 112, 4, 11  # pixels of a tile's longer side, about; pixels between tiles; most in a row
 ASKED = (0, 0, 0)
+USUAL = 8  # neighbours, or as many as there are
 CAVEAT = "Distances of the two rows are in units of their own. Near in features is alike to this network."
 
 
@@ -131,15 +132,19 @@ def compute(
     index: Annotated[Index, INDEX],
     image: Annotated[Any, QUERY],
     *,
-    k: Annotated[int, Range(1, 50, help="how many neighbours")] = 8,
+    k: Annotated[int, Range(1, 50, help="how many neighbours")] = USUAL,
     metric: Annotated[str, Choices(*METRICS)] = "euclidean",
     where: Annotated[str, WHERE] = "",
 ) -> Neighbours:
     """The k nearest pictures of the index to one of its own (by number or reference; left out itself) or to another.
 
-    Pictures that could not be read are nobody's neighbours. Raises BadValue or BadFile for the picture.
+    Pictures that could not be read are nobody's neighbours; by default there may be fewer. Raises BadValue or BadFile
+    for the picture, BadValue for a k beyond the pictures that there are.
     """
     number = image if type(image) is int else None  # true is none
+    others = len(index) - (number is not None)
+    if k > max(USUAL, others):
+        raise BadValue(f"k={k} is more than the {others:,} other pictures of this index.")
     label = None if number is None else index.label(number)
     prediction = index.model.predict(image, 1)[0][0][0] if number is None else index.prediction(number)
     if prediction is None:

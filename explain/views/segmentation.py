@@ -80,7 +80,7 @@ def render(
     result: Segmentation,
     *,
     opacity: Annotated[float, Range(0, 1, help="of the classes over the picture")] = 0.7,
-    count: Annotated[int, Range(1, 50, help="classes in the legend, the largest first")] = 12,
+    count: Annotated[int, Range(1, 50, help="classes in the legend, at most, the largest first")] = 12,
 ) -> Figure:
     """The picture, the classes over it, how probable they are, and how much of the picture each has."""
     shares = result.shares

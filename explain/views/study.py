@@ -103,7 +103,7 @@ def compute(
     index: Annotated[Index, INDEX],
     *,
     method: Annotated[str, METHOD] = "gradient",
-    count: Annotated[int, Range(2, 200, help="of pictures")] = 20,
+    count: Annotated[int, Range(2, 200, help="of pictures, at most")] = 20,
     seed: Annotated[int, Range(0, 2**31 - 1, help="by which they are drawn")] = 0,
     even: Annotated[bool, Choices(True, False, help="half of them mistakes, else as many as chance brings")] = True,
     answers: Annotated[Any, MEASURED] = (),

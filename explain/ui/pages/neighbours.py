@@ -21,7 +21,7 @@ style: dict[str, Any] = {}
 with widgets.row("controls"):
     controls = st.columns([3, 2, 2, 1.5], vertical_alignment="bottom")
 with controls[0]:
-    given["k"] = choices.option(view, "k", "Neighbours")
+    given["k"] = choices.option(view, "k", "Neighbours", most=max(neighbours.USUAL, len(index) - 1))
 with controls[1]:
     given["metric"] = choices.option(view, "metric", "Distance")
 with controls[2]:
