@@ -1,9 +1,11 @@
 """Writes what type checkers and editors read of the library, from the views' signatures and the registries.
 
-explain/__init__.pyi has the functions, explain/names.py the names of registries as types. `python -m scripts.stubs`
-writes them; with --check, as in scripts/check, it fails where they are not as it would write them.
+explain/__init__.pyi has the functions, explain/names.py the names of registries as types; and for the command line
+explain/training/recipes.json. `python -m scripts.stubs` writes them; with --check, as in scripts/check, it fails where
+they are not as it would write them.
 """
 
+import json
 import sys
 from collections.abc import Iterator
 from inspect import getdoc, signature
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import explain
+from explain.training import LISTED, RECIPES
 from explain.views.documentation import parameters, spell
 
 PACKAGE = Path(explain.__file__).parent
@@ -20,7 +23,12 @@ NOTE = "Written by scripts/stubs.py."
 
 def files() -> dict[Path, str]:
     """What each is to hold."""
-    return {PACKAGE / "__init__.pyi": stub(), PACKAGE / "names.py": names()}
+    return {PACKAGE / "__init__.pyi": stub(), PACKAGE / "names.py": names(), LISTED: recipes()}
+
+
+def recipes() -> str:
+    """All recipes with their settings, so that the command line lists them without the networks that they are of."""
+    return json.dumps({name: one.settings() for name, one in RECIPES.items()}, indent=1, ensure_ascii=False) + "\n"
 
 
 def aliases() -> dict[str, Any]:

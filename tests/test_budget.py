@@ -13,7 +13,7 @@ from PIL import Image
 import explain
 from explain import store, workspace
 from explain.errors import BadFile, BadValue, Unknown
-from explain.workspace import budget, kept_models, picture_sets
+from explain.workspace import budget, kept_models, model_names, picture_sets
 from explain.workspace.folder import GRACE, within
 from explain.workspace.kept import Kept
 
@@ -124,7 +124,7 @@ def test_an_index_and_a_set_of_pictures_are_refused_too(home, lenet, monkeypatch
     assert taken(home) < 100_000
     with pytest.raises(budget.Full):
         kept_models.keep_model(weights(lenet), "w.pt", "lenet?classes=10", "mine")
-    assert not kept_models.list_kept_models()
+    assert not model_names.list_kept_models()
     assert not list((home / "models").glob("*")), "half a network is none"
 
 
@@ -271,7 +271,7 @@ def test_more_sets_or_networks_than_can_be_listed_remove_nobodys(monkeypatch, ho
     with pytest.raises(BadValue, match="1 networks already; remove one of them, such as 'mine'"):
         kept_models.keep_model(weights(lenet), "w.pt", "lenet?classes=10", "other")
     kept_models.keep_model(weights(lenet), "w.pt", "lenet?classes=10", "mine")
-    assert list(kept_models.list_kept_models()) == ["mine"]
+    assert list(model_names.list_kept_models()) == ["mine"]
 
 
 def test_on_a_shared_server_all_count_and_each_removes_their_own(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -372,3 +373,43 @@ def test_more_classes_than_there_are_is_refused(run):
     assert (status, out) == (2, "")
     assert "k=1000 is not a whole number from 1 to 10" in said
     assert run("predict", "lenet-fashion-mnist", "fashion-mnist/0", "-k", "10")[2] == ""
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["saliency", "--help"], ["models"], ["recipes"], ["recipes", "lenet-fashion-mnist"], ["data"]]
+)
+def test_what_only_lists_loads_no_torch(words):
+    lines = ("import sys; from explain import cli", f"try: cli.main({words!r})", "except SystemExit: pass")
+    code = "\n".join([*lines, "print('torch' in sys.modules)"])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize(
+    ("line", "some"),
+    [
+        ("explain sali", {"saliency", "saliency_grid"}),
+        ("explain saliency lenet", {"lenet-fashion-mnist"}),
+        ("explain saliency lenet-fashion-mnist fash", {"fashion-mnist/"}),
+        ("explain saliency lenet-fashion-mnist fashion-mnist/0 --met", {"--method"}),
+        ("explain saliency lenet-fashion-mnist fashion-mnist/0 --method grad_", {"grad_cam", "grad_cam_plus_plus"}),
+        ("explain embedding folder --method um", {"umap"}),
+        ("explain train lenet-", {"lenet-fashion-mnist"}),
+    ],
+)
+def test_a_shell_is_told_how_a_line_can_go_on(line, some, tmp_path):
+    """By the protocol of the code that `explain completion bash` prints: the answer goes to file descriptor 8."""
+    answer = tmp_path / "answer"
+    code = "import os, sys; from explain import cli; cli.main()"
+    script = f'exec 8>"{answer}" 9>/dev/null; exec "{sys.executable}" -c "{code}"'
+    asked = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)), "_ARGCOMPLETE_IFS": "\n"}
+    subprocess.run(["bash", "-c", script], env={**os.environ, **asked}, cwd=tmp_path, check=False)
+    assert some <= {word.strip() for word in answer.read_text().split("\n")}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_code_for_a_shell_is_printed(run, shell):
+    status, out, _ = run("completion", shell)
+    assert status == 0
+    assert "explain" in out
+    assert "COMP_LINE" in out

@@ -17,7 +17,8 @@ from explain.errors import BadFile, BadValue, ExplainError, NotSupported, Unknow
 from explain.network import zoo
 from explain.network.checkpoint import read_weights
 from explain.network.model import Model, Preprocess
-from explain.network.zoo import list_models, load_model, save_model
+from explain.network.zoo import load_model, save_model
+from explain.shipped import shipped, shipped_models
 
 GREY = Preprocess(size=(28, 28), resize=28, mean=(0.0,), std=(1.0,), channels=1)
 
@@ -79,7 +80,7 @@ def card(folder):
 
 
 def test_list():
-    assert list_models() == [
+    assert shipped_models() == [
         "edges-fashion-mnist", "lenet-fashion-mnist", "small-resnet-fashion-mnist", "efficientnet-lite0",
     ]  # fmt: skip
 
@@ -104,7 +105,7 @@ def test_accuracy(name, least):
     recipe, history = model.about["recipe"], model.about["history"]
     assert (recipe["name"], recipe["data"]) == (name, "fashion-mnist-train")
     assert len(history) == recipe["epochs"]
-    assert (zoo.SHIPPED / name / "weights.safetensors").stat().st_size <= 1_500_000
+    assert (shipped("models") / name / "weights.safetensors").stat().st_size <= 1_500_000
 
 
 def test_edges_are_no_noise():

@@ -6,11 +6,12 @@ line for a user's mistake, or 1 where `doctor` finds something wrong.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
 from ..errors import ExplainError
-from . import doctor, figures, index, names, project, service, training, views
+from . import completion, doctor, figures, index, names, project, service, training, views
 from .command import Commands, trust
 
 __all__ = ["declared", "main"]
@@ -19,6 +20,8 @@ __all__ = ["declared", "main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the process's exit status."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    if "_ARGCOMPLETE" in os.environ:
+        completion.answer(declared)
     try:
         given = declared(words).parser.parse_args(words)
         if getattr(given, "trust_file", False):
@@ -39,6 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def declared(words: Sequence[str] = ()) -> Commands:
     """All commands, the one in these words with its arguments."""
     commands = Commands(words)
-    for family in (names, views, index, figures, training, project, service, doctor):
+    for family in (names, views, index, figures, training, project, service, doctor, completion):
         family.add(commands)
     return commands

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from typing import Any
 
@@ -83,14 +84,17 @@ def _sweep(given: argparse.Namespace) -> None:
 
 def _recipes(given: argparse.Namespace) -> None:
     """what can be trained, and every setting of it"""
-    from ..training import RECIPES, recipe
+    from ..errors import Unknown
+    from ..training import LISTED
 
+    listed = json.loads(LISTED.read_text(encoding="utf-8"))
     if given.recipe:
-        settings = recipe(given.recipe).settings()
+        if given.recipe not in listed:
+            raise Unknown("recipe", given.recipe, listed)
+        settings = listed[given.recipe]
         say(given, settings, "\n".join(f"{key}: {value}" for key, value in settings.items()))
     else:
-        text = "\n".join(f"{name:28}  {plan.source}" for name, plan in RECIPES.items())
-        say(given, {name: plan.settings() for name, plan in RECIPES.items()}, text)
+        say(given, listed, "\n".join(f"{name:28}  {settings['source']}" for name, settings in listed.items()))
 
 
 def _train(given: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ from ..errors import BadFile, BadValue, NotSupported, Unknown, shorten
 from ..extras import folder_of
 from ..nets import NETS
 from ..own_code import is_code
-from ..shipped import shipped
+from ..shipped import shipped, shipped_models
 from .checkpoint import read_json, read_weights
 from .factory import make
 from .fitting import apply_weights, fit
@@ -27,16 +27,10 @@ from .preprocess import completed
 from .sources import build, is_named
 from .wrap import class_names, first_channels, wrap
 
-__all__ = ["list_models", "load_model", "save_model"]
+__all__ = ["load_model", "save_model"]
 
-SHIPPED = shipped("models")
 FORMAT = 1
 HINT = "Or torchvision:NAME, timm:NAME, hf:NAME, a folder, a checkpoint file, a factory such as file.py:build."
-
-
-def list_models() -> list[str]:
-    """Names of the models that need no download; `torchvision:NAME` and `timm:NAME` work as well."""
-    return [*sorted(path.parent.name for path in SHIPPED.glob("*/model.json")), "efficientnet-lite0"]
 
 
 def load_model(
@@ -121,11 +115,15 @@ def _own(
 
 
 def _named(text: str, weights: str | Path | None, architecture: Any, classes: Any, preprocess: Any) -> Model:
-    whole = text in list_models() or os.path.isfile(os.path.join(text, "model.json"))
+    whole = text in shipped_models() or os.path.isfile(os.path.join(text, "model.json"))
     if whole and (architecture or classes or weights is not None):
         raise BadValue(f"Model {shorten(text)} has its own weights, architecture and classes; others cannot be given.")
-    if text in list_models():
-        model = _efficientnet_lite0(preprocess) if text == "efficientnet-lite0" else _folder(SHIPPED / text, preprocess)
+    if text in shipped_models():
+        model = (
+            _efficientnet_lite0(preprocess)
+            if text == "efficientnet-lite0"
+            else _folder(shipped("models") / text, preprocess)
+        )
     elif whole:
         model = _folder(Path(text), preprocess)
     elif architecture is not None:
@@ -141,13 +139,13 @@ def _named(text: str, weights: str | Path | None, architecture: Any, classes: An
     elif os.path.isdir(text):
         raise BadFile(f"Folder {shorten(text)} holds no model.json, nor the config.json of timm and transformers.")
     else:
-        raise Unknown("model", text, list_models(), HINT)
+        raise Unknown("model", text, shipped_models(), HINT)
     return model
 
 
 def is_nobody(text: str) -> bool:
     """Whether a name is neither of a model here, nor of a source, a file or a factory."""
-    return text not in list_models() and ":" not in text and not is_named(text) and not os.path.exists(text)
+    return text not in shipped_models() and ":" not in text and not is_named(text) and not os.path.exists(text)
 
 
 def save_model(model: Model, folder: str | Path) -> Path:

@@ -15,13 +15,12 @@ from ..errors import BadValue, ExplainError
 from ..network.checkpoint import read_json
 from ..network.model import Model
 from ..network.zoo import save_model
-from . import checkpoint
+from . import RUN_FILE, checkpoint
 from .network import Begun
 from .recipes import Recipe
 
-__all__ = ["FILE", "Record", "read_run"]
+__all__ = ["Record", "read_run"]
 
-FILE = "run.json"
 FORMAT = 1
 
 
@@ -73,10 +72,10 @@ class Record:
 
     def _write(self, state: str, message: str = "") -> None:
         card = {"format": FORMAT, **self.identity, "state": state, "message": message, "written": time.time()}
-        store.write(self.folder / FILE, json.dumps({**card, "history": self.history}, indent=1) + "\n")
+        store.write(self.folder / RUN_FILE, json.dumps({**card, "history": self.history}, indent=1) + "\n")
 
 
 def read_run(folder: str | Path) -> dict[str, Any]:
     """What a run's folder says of it: recipe, data, state, message, history. Raises BadFile."""
-    found: dict[str, Any] = read_json(Path(folder) / FILE)
+    found: dict[str, Any] = read_json(Path(folder) / RUN_FILE)
     return found

@@ -16,9 +16,9 @@ from explain.images import content
 from explain.index import MANIFEST, Index
 from explain.network.model import Model
 from explain.network.sources import is_public
-from explain.network.zoo import list_models as list_shipped
 from explain.progress import wanted
 from explain.project import project
+from explain.shipped import shipped_models
 from explain.store import sha256
 from explain.ui.selection import get, is_by_address
 from explain.ui.shelf import Shelf
@@ -103,7 +103,7 @@ def demo_picture(chosen: Model, name: str = "picture") -> str:
 
 def is_own(chosen: Model) -> bool:
     """Whether a model is none of those that are shipped with pictures that suit them."""
-    return chosen.name not in list_shipped()
+    return chosen.name not in shipped_models()
 
 
 def demo_set(chosen: Model) -> str:

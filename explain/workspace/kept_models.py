@@ -16,19 +16,15 @@ from ..network import zoo
 from ..network.model import Model
 from ..network.sources import is_public
 from ..project import FILE, project
+from ..shipped import shipped_models
 from .folder import delete, own
+from .model_names import list_kept_models
 
-__all__ = ["keep_model", "list_kept_models", "remove_model"]
+__all__ = ["keep_model", "remove_model"]
 
 MOST_KEPT = 200
 SECONDS = 60  # for reading a checkpoint
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
-
-
-def list_kept_models() -> dict[str, Path]:
-    """Folders by name, the newest first."""
-    cards = (own() / "models").glob("*/model.json")
-    return {card.parent.name: card.parent for card in sorted(cards, key=lambda card: -card.stat().st_mtime)}
 
 
 def keep_model(
@@ -47,7 +43,7 @@ def keep_model(
     """
     if not _NAME.fullmatch(name):
         raise BadValue(f"The name {shorten(name)} is not of letters, digits, '.', '_' and '-', 60 at most.")
-    if name in zoo.list_models() or name in project().models:
+    if name in shipped_models() or name in project().models:
         where = FILE if name in project().models else "what is shipped"
         raise BadValue(f"{name!r} is the name of a network of {where}; choose another.")
     if not is_public(architecture):

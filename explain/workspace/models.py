@@ -14,20 +14,14 @@ from ..errors import BadValue, Unknown
 from ..network import zoo
 from ..network.model import Model, Preprocess
 from ..project import FILE, project
+from ..shipped import shipped_models
 from ..training.history import Run, run_of
-from ..training.record import FILE as RUN_FILE
 from .folder import own
-from .kept_models import list_kept_models
+from .model_names import list_models, list_runs
 
-__all__ = ["list_models", "list_runs", "load_model", "model_folder", "open_run", "run_folder"]
+__all__ = ["load_model", "model_folder", "open_run", "run_folder"]
 
 _TRAINED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,99})(?:@(\d{1,4}))?")
-
-
-def list_runs() -> dict[str, Path]:
-    """Trainings of the workspace by name, finished or not, the newest first."""
-    folders = [path.parent for path in (own() / "runs").glob(f"*/{RUN_FILE}")]
-    return {folder.name: folder for folder in sorted(folders, key=_last_written, reverse=True)}
 
 
 def open_run(name: str | Path) -> Run:
@@ -47,22 +41,15 @@ def open_run(name: str | Path) -> Run:
 
 def run_folder(recipe: str) -> Path:
     """A folder for a new training, called after its recipe."""
-    taken = {*list_runs(), *zoo.list_models()}
+    taken = {*list_runs(), *shipped_models()}
     names = (f"{recipe}-{k}" for k in itertools.count(1))
     return own() / "runs" / next(name for name in names if name not in taken)
-
-
-def list_models() -> list[str]:
-    """Names of the models that need no download: those of explain.toml, shipped, uploaded and trained here;
-    `torchvision:NAME` and `timm:NAME` work as well."""
-    finished = [name for name, folder in list_runs().items() if (folder / "model.json").is_file()]
-    return list(dict.fromkeys([*project().models, *zoo.list_models(), *list_kept_models(), *finished]))
 
 
 def model_folder(name: str) -> Path | None:
     """Where a model trained here lies; NAME@EPOCH is a snapshot of it. None for other names."""
     match = _TRAINED.fullmatch(name)
-    if match is None or match[1] in zoo.list_models():
+    if match is None or match[1] in shipped_models():
         return None
     folder = own() / "runs" / match[1]
     if not match[2] and not (folder / "model.json").is_file():
@@ -117,10 +104,3 @@ def load_model(
         arguments=arguments,
         code=code,
     )
-
-
-def _last_written(folder: Path) -> float:
-    try:
-        return (folder / RUN_FILE).stat().st_mtime
-    except FileNotFoundError:  # just removed
-        return 0.0

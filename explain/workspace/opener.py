@@ -18,7 +18,8 @@ from ..views.inputs import other_index
 from . import picture_sets
 from .indexes import list_indexes, open_index
 from .kept import Kept
-from .models import list_models, list_runs, load_model, model_folder, open_run
+from .model_names import list_models, list_runs
+from .models import load_model, model_folder, open_run
 from .pictures import open_picture
 
 __all__ = ["Opener", "find_index", "is_model_name", "is_reference"]

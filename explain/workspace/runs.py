@@ -24,9 +24,8 @@ from ..data import ImageSet, load_images, named_images
 from ..errors import BadFile, BadValue, ExplainError
 from ..isolate import Crashed, isolate
 from ..network.checkpoint import read_json
-from ..training import Recipe, read_run, recipe, train
+from ..training import RUN_FILE, Recipe, read_run, recipe, train
 from ..training.pictures import Pictures, split
-from ..training.record import FILE
 from . import picture_sets
 from .folder import own, within
 from .models import load_model, run_folder
@@ -68,7 +67,7 @@ def reserve(wanted: RunRequest) -> Path:
         folder = run_folder(plan.name)
         store.write(folder / REQUEST, json.dumps(asdict(wanted)))
         card = {"format": 1, "recipe": plan.settings(), "data": {"name": wanted.data}, "start": None, "history": []}
-        store.write(folder / FILE, json.dumps({**card, "state": "waiting", "message": "", "written": time.time()}))
+        store.write(folder / RUN_FILE, json.dumps({**card, "state": "waiting", "message": "", "written": time.time()}))
     return folder
 
 
@@ -142,7 +141,7 @@ def _note(folder: Path, error: ExplainError) -> None:
     card = read_run(folder)
     if card["state"] != "failed":
         ended = "interrupted" if isinstance(error, Crashed) else "failed"
-        store.write(folder / FILE, json.dumps({**card, "state": ended, "message": str(error)}, indent=1) + "\n")
+        store.write(folder / RUN_FILE, json.dumps({**card, "state": ended, "message": str(error)}, indent=1) + "\n")
 
 
 def state(folder: Path) -> str:

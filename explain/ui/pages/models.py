@@ -10,7 +10,7 @@ from explain.project import FILE, project
 from explain.ui import caches, selection, visit, widgets
 from explain.ui.parts import handed_pictures, storage
 from explain.ui.text import literal
-from explain.workspace import kept_models
+from explain.workspace import kept_models, model_names
 
 CHECKPOINTS = ["pth", "pt", "ckpt", "bin", "safetensors"]
 FORM = (
@@ -40,7 +40,7 @@ with left:
     st.table({key: literal(str(value)) for key, value in rows.items() if value}, border="horizontal")
 with right:
     st.subheader("What there is")
-    here, kept = list(project().models), kept_models.list_kept_models()
+    here, kept = list(project().models), model_names.list_kept_models()
     for title, names in {
         f"In {FILE}": here,
         "Uploaded": [name for name in kept if name not in here],

@@ -12,7 +12,7 @@ import streamlit as st
 from explain import workspace
 from explain.errors import ExplainError
 from explain.figure.palette import CLASSES
-from explain.network.zoo import list_models
+from explain.shipped import shipped_models
 from explain.training import history
 from explain.training.history import Run
 from explain.ui import caches, jobs, visitor, widgets
@@ -101,7 +101,7 @@ def _line(row: dict[str, Any]) -> str:
 
 def known() -> dict[str, Path | None]:
     """Trainings by name, the newest first: those of the workspace, and of shipped models that keep their history."""
-    return {**workspace.list_runs(), **{name: None for name in list_models() if _history(name)}}
+    return {**workspace.list_runs(), **{name: None for name in shipped_models() if _history(name)}}
 
 
 @cache
