@@ -185,7 +185,8 @@ def test_the_command_line_redraws_in_another_format(run, drawn, tmp_path):
 
 
 def test_the_command_line_takes_the_picture(run, lenet, tmp_path):
-    file = tmp_path / "mine.png"
+    file = tmp_path / "pictures/mine.png"
+    file.parent.mkdir()
     picture().save(file)
     first = explain.saliency(lenet, explain.open_picture(str(file))).save(tmp_path / "first.png")
     assert run("redraw", first, "--out", tmp_path / "second.png")[0] == 2
@@ -213,3 +214,41 @@ def test_a_mistake_is_one_line(run, drawn, tmp_path, monkeypatch, line):
     status, out, err = run(*(part.format(first="first.png") for part in line))
     assert (status, out, len(err.splitlines())) == (2, "", 1)
     assert [path.name for path in tmp_path.iterdir()] == ["first.png"]
+
+
+# Beside the figure ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["cat.png", "renamed.png"])
+def test_the_picture_is_found_beside_the_figure_by_its_pixels(run, lenet, tmp_path, name):
+    folder, elsewhere = tmp_path / "work", tmp_path / "else"
+    folder.mkdir()
+    picture().save(folder / "cat.png")
+    explain.saliency(lenet, folder / "cat.png").save(folder / "map.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    explain.open_picture("fashion-mnist/9").save(folder / "a.png")  # of the right kind, and another
+    (folder / "cat.png").rename(folder / name)
+    assert redraw(folder / "map.png").facts["image"] == "cat.png"
+    assert run("redraw", str(folder / "map.png"), "--out", str(folder / "again.svg"))[0] == 0
+    assert run("report", str(tmp_path / "report"), str(folder / "map.png"))[0] == 0
+    elsewhere.mkdir()
+    (folder / "map.png").rename(elsewhere / "map.png")
+    status, _, said = run("redraw", str(elsewhere / "map.png"), "--out", str(elsewhere / "again.svg"))
+    assert (status, "--image" in said) == (2, True)
+    explain.open_picture("fashion-mnist/9").save(elsewhere / "cat.png")  # called so, and another
+    with pytest.raises(BadFile, match="not kept here"):
+        redraw(elsewhere / "map.png")
+
+
+def test_a_folder_of_pictures_and_an_index_are_found_beside_the_figure(lenet, tmp_path):
+    (tmp_path / "mine").mkdir()
+    for number in range(3):
+        explain.open_picture(f"fashion-mnist/{number}").save(tmp_path / f"mine/{number}.png")
+    explain.gallery(lenet, tmp_path / "mine").save(tmp_path / "sheet.png")
+    index = explain.build_index(lenet, tmp_path / "mine", out=tmp_path / "mine-index")
+    explain.patches(index, "conv1", [2]).save(tmp_path / "patches.png")
+    for name in ("sheet.png", "patches.png"):
+        facts = read_facts(tmp_path / name)
+        assert redraw(tmp_path / name).facts == facts
+        with pytest.raises(BadFile):
+            redraw(facts)

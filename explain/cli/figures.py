@@ -58,7 +58,9 @@ def _redraw(given: argparse.Namespace) -> None:
     from ..figure import read_facts
     from ..workspace.redraw import figure_of
 
-    figure = figure_of(read_facts(given.file), _opener(given))
+    opener = _opener(given)
+    opener.beside = Path(given.file).parent
+    figure = figure_of(read_facts(given.file), opener)
     path = figure.save(given.out)
     print(f"explain: wrote {path}", file=sys.stderr)
     say(given, {"facts": dict(figure.facts)}, figure.title)
@@ -73,6 +75,7 @@ def _report(given: argparse.Namespace) -> None:
     opener, title = _opener(given), "Report"
     entries: list[Entry] = []
     for file in map(Path, given.files):
+        opener.beside = file.parent
         if file.suffix.lower() == ".json":
             old = rebuild(file, opener=opener)
             title, entries = old.title, [*entries, *old.entries]

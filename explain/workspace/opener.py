@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..data import ImageSet, list_images, load_images
+from ..data import EXTENSIONS, ImageSet, is_set, list_images, load_images
 from ..errors import BadFile, BadValue, ExplainError, shorten
-from ..index import Index, read_manifest
+from ..images import decode
+from ..index import MANIFEST, Index, read_manifest
 from ..network.model import Model
 from ..network.sources import is_public
 from ..training.history import run_of
@@ -22,13 +24,16 @@ from .model_names import list_models, list_runs
 from .models import load_model, model_folder, open_run
 from .pictures import open_picture
 
+MOST_BESIDE = 200  # pictures of a folder that are looked at
+
 __all__ = ["Opener", "find_index", "is_model_name", "is_reference"]
 
 
 class Opener:
     """What is given first, else what a name leads to. Raises ExplainError.
 
-    model: a Model or its name; index: an Index or its folder; image: a picture, its path, or several.
+    model: a Model or its name; index: an Index or its folder; image: a picture, its path, or several; pictures of a
+    folder are a set. beside: the folder of a figure, in which is looked for what the figure was made of.
     how: the model that is named is loaded, as `load_model` takes it.
     """
 
@@ -37,15 +42,17 @@ class Opener:
         model: Any = None,
         index: Any = None,
         image: Any = None,
+        beside: str | Path | None = None,
         **how: Any,
     ) -> None:
         self._how = how
+        self.beside = None if beside is None else Path(beside)
         self._models: dict[str, Model] = {}
         self._indexes: dict[Path, Index] = {}
         self.given_index: Index | None = open_index(index) if isinstance(index, str | Path) else index
         self.given_model: Model | None = self.model(str(model)) if isinstance(model, str | Path) else model
         many = image if isinstance(image, list | tuple) else [] if image is None else [image]
-        self.given_images: Sequence[Any] = [open_picture(str(o)) if isinstance(o, str | Path) else o for o in many]
+        self.given_images: Sequence[Any] = [_opened(o) if isinstance(o, str | Path) else o for o in many]
 
     def model(self, name: str) -> Model:
         """The first one named takes weights and architecture; others are what their names say."""
@@ -82,10 +89,32 @@ class Opener:
         return is_reference(name)
 
     def find_index(self, facts: Facts, model: Model) -> Index:
-        folder = find_index(facts, model)[1]
+        folder = find_index(facts, model, self._indexes_beside())[1]
         if folder not in self._indexes:
             self._indexes[folder] = Index(folder, model)
         return self._indexes[folder]
+
+    def pictures_beside(self, name: str) -> Iterator[Any]:
+        """Pictures in the figure's folder that may be the one that it was made of: first the file that is called so."""
+        if self.beside is None:
+            return
+        files = sorted(path for path in self.beside.iterdir() if path.suffix.lower() in EXTENSIONS and path.is_file())
+        files.sort(key=lambda path: path.name != name)
+        for path in files[:MOST_BESIDE]:
+            with suppress(BadFile, BadValue):
+                yield decode(path)
+
+    def images_beside(self, name: str) -> ImageSet | None:
+        """The folder or table of pictures in the figure's folder that is called so."""
+        if self.beside is None or Path(name).name != name:
+            return None
+        with suppress(ExplainError):
+            return load_images(self.beside / name)
+        return None
+
+    def _indexes_beside(self) -> Iterator[Path]:
+        if self.beside is not None:
+            yield from sorted(path.parent for path in self.beside.glob(f"*/{MANIFEST}"))
 
     def handed(self, view: View) -> dict[str, Any]:
         """What the view's compute is handed besides its parameters."""
@@ -103,13 +132,18 @@ def is_reference(name: str) -> bool:
     return bool(key) and family in ("upload", *list_images(), *picture_sets.named())
 
 
-def find_index(facts: Facts, model: Model) -> tuple[str, Path]:
-    """The index of the workspace that the facts are of: its name among `list_indexes(model)`, and its folder.
+def _opened(text: str | Path) -> Any:
+    return load_images(text) if is_set(str(text)) else open_picture(str(text))
+
+
+def find_index(facts: Facts, model: Model, beside: Iterable[Path] = ()) -> tuple[str, Path]:
+    """The index that the facts are of, of the workspace or `beside`: its name among `list_indexes(model)`, and its
+    folder.
 
     Raises BadFile with the command that builds it, BadValue where it is over other pictures now.
     """
     data, problems = facts.text("data"), []
-    for name, folder in list_indexes(model).items():
+    for name, folder in [*list_indexes(model).items(), *((folder.name, folder) for folder in beside)]:
         try:
             known = read_manifest(folder)
         except ExplainError:  # removed, or being written

@@ -53,10 +53,16 @@ class PictureInput(Input):
             if pixels_of(model, found) == digest:
                 return _named(found, name)
         if not open.knows_picture(name):
+            for one in open.pictures_beside(name):
+                found = _covered(facts, one)
+                if pixels_of(model, found) == digest:
+                    return _named(found, name)
             what = f"the picture {shorten(name)}" if name else "a picture without a name"
             if open.given_images:
                 raise BadValue(f"The figure was made of {what}, with other pixels than those of the picture given.")
-            raise BadFile(f"The figure was made of {what}, which is not kept here; give the picture's file as image.")
+            raise BadFile(
+                f"The figure was made of {what}, which is not kept here; give its file as image, or by --image FILE."
+            )
         found = _covered(facts, open.picture(name))
         if pixels_of(model, found) != digest:
             raise BadValue(f"The figure was made with another picture than {shorten(name)} is now.")
@@ -142,9 +148,12 @@ class ImagesInput(Input):
         for one in open.given_images:
             if getattr(one, "digest", "") == digest:
                 return one
-        if not open.knows_images(wanted):
-            raise BadFile(f"The figure was made of the pictures {shorten(wanted)}, which are not kept here; give them.")
-        found = open.images(wanted)
+        found = open.images(wanted) if open.knows_images(wanted) else open.images_beside(wanted)
+        if found is None:
+            raise BadFile(
+                f"The figure was made of the pictures {shorten(wanted)}, which are not kept here; give them as "
+                "image, or by --image FOLDER."
+            )
         if found.digest != digest:
             raise BadValue(f"The figure was made with other pictures than {shorten(wanted)} has now.")
         return found
