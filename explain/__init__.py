@@ -11,19 +11,22 @@ __init__.pyi, which scripts/stubs.py writes.
 """
 
 import os
+import sys
 from importlib import import_module
 from typing import Any
 
 from .version import __version__ as __version__
 
-# Torch reads this at its first allocation: 2 MB pages for large tensors. With pages of 4 kB, half the time of
-# efficientnet-lite0's pass on a CPU goes into page faults, and keeping activations costs another fifth.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-
-# GNU's OpenMP reads this when torch is loaded: its threads wait for some microseconds and then sleep. Unless told, they
-# spin for milliseconds on the cores that our own threads work on between two layers, a fifth of the index's time.
-if "OMP_WAIT_POLICY" not in os.environ:
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+# What a user has set stays; EXPLAIN_TUNING=off leaves both alone.
+if os.environ.get("EXPLAIN_TUNING", "").strip().lower() not in ("off", "0", "no", "false"):
+    # Torch reads this at its first allocation: 2 MB pages for large tensors. With pages of 4 kB, half the time of
+    # efficientnet-lite0's pass on a CPU goes into page faults, and keeping activations costs another fifth.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    # GNU's OpenMP reads this when torch is loaded, and not later: its threads wait for some microseconds and then
+    # sleep. Unless told, they spin for milliseconds on the cores that our own threads work on between two layers, a
+    # fifth of the index's time.
+    if "OMP_WAIT_POLICY" not in os.environ and "torch" not in sys.modules:
+        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 _HOMES = {
     "ExplainError": "errors",

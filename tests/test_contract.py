@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from torchvision import models
 from torchvision.models.vgg import make_layers
 
+from explain import memory
 from explain.attribution import METHODS
 from explain.attribution.target import layer_for
 from explain.errors import NotSupported
@@ -201,6 +202,16 @@ def test_a_map_or_a_refusal(method, name):
 def test_a_method_says_what_it_is_good_for_and_gives_the_same_again(method):
     assert METHODS[method].summary
     assert METHODS[method].caveat
+    assert alike(asked(method, "reusing").heat, outcome(method, "reusing").heat)
+
+
+@pytest.mark.parametrize("free", [1 << 40, 0], ids=["plenty", "none"])
+@pytest.mark.parametrize(
+    "method", [name for name in METHODS if METHODS[name].slow or "samples" in METHODS[name].options]
+)
+def test_the_same_map_whatever_memory_is_free(method, free, monkeypatch):
+    """Memory says how many inputs go through at a time, and so in which order slopes and scores are added up."""
+    monkeypatch.setattr(memory, "free", lambda: free)
     assert alike(asked(method, "reusing").heat, outcome(method, "reusing").heat)
 
 
