@@ -13,7 +13,8 @@ OURS = ("THP_MEM_ALLOC_ENABLE", "GOMP_SPINCOUNT")
 def after(before="", **given):
     """The variables after the import, in a process that has these."""
     env = {name: value for name, value in os.environ.items() if name not in (*OURS, "OMP_WAIT_POLICY")} | given
-    code = f"import json, os\n{before}\nimport explain\nprint(json.dumps({{name: os.environ.get(name) for name in {OURS}}}))"
+    said = f"print(json.dumps({{name: os.environ.get(name) for name in {OURS}}}))"
+    code = "\n".join(["import json, os", before, "import explain", said])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
     return tuple(json.loads(done.stdout).values())
 
