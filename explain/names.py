@@ -7,6 +7,7 @@ __all__ = [
     "CheckedMethod",
     "PictureView",
     "Projection",
+    "RecipeName",
     "SaliencyMethod",
     "UnitMethod",
 ]
@@ -70,6 +71,24 @@ Projection = Literal[
     "pca",
     "tsne",
     "umap",
+]
+
+RecipeName = Literal[
+    "lenet-fashion-mnist",
+    "alexnet-fashion-mnist",
+    "vgg11-fashion-mnist",
+    "googlenet-fashion-mnist",
+    "resnet18-fashion-mnist",
+    "alexnet-imagenet",
+    "vgg16-imagenet",
+    "googlenet-imagenet",
+    "resnet50-imagenet",
+    "densenet121-imagenet",
+    "resnet18-imagenet",
+    "small-resnet-fashion-mnist",
+    "edges-fashion-mnist",
+    "pictures",
+    "transfer",
 ]
 
 SaliencyMethod = Literal[

@@ -38,6 +38,7 @@ def aliases() -> dict[str, Any]:
     registries = [kind.registry for kind in some if hasattr(kind, "registry")]
     found = {one.kind.title().replace(" ", ""): Literal[tuple(one)] for one in registries}
     found["PictureView"] = Literal[tuple(name for name, view in explain.VIEWS.items() if view.picture)]
+    found["RecipeName"] = Literal[tuple(RECIPES)]
     return dict(sorted(found.items()))
 
 

@@ -21,8 +21,10 @@ import explain
 from explain import names
 from explain.attribution import METHODS
 from explain.errors import BadValue, Unknown
+from explain.index.search import METRICS, MetricName
 from explain.options import Choices
 from explain.projections.projection import PROJECTIONS
+from explain.training import RECIPES
 from explain.trust import CHECKED
 from explain.views import VIEWS
 from explain.views.documentation import parameters
@@ -50,6 +52,8 @@ def test_names_are_those_of_the_registries():
     assert get_args(names.SaliencyMethod) == tuple(METHODS)
     assert get_args(names.CheckedMethod) == tuple(CHECKED)
     assert get_args(names.Projection) == tuple(PROJECTIONS)
+    assert get_args(names.RecipeName) == tuple(RECIPES)
+    assert get_args(MetricName) == tuple(METRICS)
 
 
 @pytest.mark.parametrize("name", VIEWS)

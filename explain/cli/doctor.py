@@ -311,10 +311,10 @@ def _figures(patient: Patient) -> str:
 @_part("training")
 def _training(patient: Patient) -> str:
     from ..data import load_images
-    from ..training import train
+    from ..training import recipe, train
 
     images = load_images(PICTURES, 128)
-    model = train(SMALL, images, folder=patient.folder / "run", epochs=1, batch_size=64, device="cpu")
+    model = train(recipe(SMALL), images, folder=patient.folder / "run", epochs=1, batch_size=64, device="cpu")
     return f"two steps, and {len(model.about['history'])} epoch written down"
 
 

@@ -29,7 +29,7 @@ from ..progress import Progress, heard
 from .bins import NOBODY, edges
 from .build import gather, join, summarised
 from .files import Arrays, Manifest, lines_of, read_arrays, read_manifest, summaries_of
-from .search import nearest, squared_norms
+from .search import MetricName, nearest, squared_norms
 from .summary import RANKINGS, RankingName, Summary
 
 __all__ = ["SPACES", "Index", "Neighbour", "Row", "merge_indexes", "open_index"]
@@ -389,7 +389,7 @@ class Index(Shown):
         image: Any,
         k: int = 8,
         space: Space = "features",
-        metric: str = "euclidean",
+        metric: MetricName = "euclidean",
         among: Sequence[int] | None = None,
     ) -> list[Neighbour]:
         """The k nearest pictures, nearest first, to one of the index (its number; it is left out itself) or another.

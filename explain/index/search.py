@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import BadValue, Unknown, shorten
 
-__all__ = ["METRICS", "directions", "nearest", "nearest_all", "squared_norms"]
+__all__ = ["METRICS", "MetricName", "directions", "nearest", "nearest_all", "squared_norms"]
+
+MetricName = Literal["euclidean", "cosine"]
+"""Of METRICS."""
 
 Vectors = NDArray[np.float32] | Sequence[NDArray[np.float32]]
 Doubles = NDArray[np.float64]
@@ -212,7 +215,7 @@ class _Metric(NamedTuple):
     distances: Callable[[Doubles, Doubles], Doubles]
 
 
-METRICS = {
+METRICS: dict[str, _Metric] = {
     "euclidean": _Metric(lambda queries: queries, _euclidean_bounds, _euclidean),
     "cosine": _Metric(_unit, _cosine_bounds, _cosine),
 }

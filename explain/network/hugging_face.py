@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
@@ -17,7 +17,7 @@ from ..errors import BadFile, BadValue, NotSupported, shorten
 from ..extras import extra
 from .checkpoint import read_json
 from .hub import name_of
-from .preprocess import Preprocess
+from .preprocess import Interpolation, Preprocess
 
 __all__ = ["Classifier", "classifier"]
 
@@ -159,7 +159,9 @@ def _as_preprocess(given: Mapping[str, Any], channels: int) -> Preprocess:
         mean=tuple((moved + one) / white for one in means),
         std=tuple(one / white for one in deviations),
         channels=channels,
-        interpolation=Image.Resampling(int(given.get("resample", 2))).name.lower(),
+        interpolation=cast(
+            Interpolation, Image.Resampling(int(given.get("resample", 2))).name.lower()
+        ),  # it is checked
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,7 +22,8 @@ Box = tuple[int, int, int, int]
 
 LARGEST_SIDE = 8192
 LARGEST_INPUT = 1 << 26
-_INTERPOLATIONS = {
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box"]
+_INTERPOLATIONS: dict[str, Image.Resampling] = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -46,7 +47,7 @@ class Preprocess:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     channels: int = 3
-    interpolation: str = "bilinear"
+    interpolation: Interpolation = "bilinear"
     bands: tuple[int, int, int] | None = None
 
     @classmethod

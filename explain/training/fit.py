@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from .. import store
 from ..data import ImageSet, from_arrays, load_images, named_images
@@ -32,6 +33,9 @@ from .record import Record
 from .step import Stepper
 from .watch import Watcher, dead_units
 
+if TYPE_CHECKING:
+    from ..names import RecipeName
+
 __all__ = ["train"]
 
 PROBE = 256  # pictures on which dead units are looked for
@@ -42,7 +46,7 @@ Callback = Callable[[dict[str, Any]], object]
 
 
 def train(
-    recipe: str | Recipe | Any,
+    recipe: RecipeName | Recipe | NDArray[Any] | Tensor,
     data: str | Path | ImageSet | Any = None,
     *,
     test: str | Path | ImageSet | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from ..images import contact_sheet, enlarge
 from ..index import SPACES, Index
 from ..index.index import Space
 from ..index.references import file_name
-from ..index.search import METRICS
+from ..index.search import METRICS, MetricName
 from ..options import Choices, Range
 from .inputs import INDEX, QUERY, WHERE
 from .parts.cut import pictured
@@ -156,7 +156,7 @@ def compute(
     by, known = ("prediction", prediction) if label is None else ("label", label)
 
     def ranked(space: Space) -> Ranking:
-        found = index.neighbours(image, k, space, metric, among)
+        found = index.neighbours(image, k, space, cast(MetricName, metric), among)
         numbers = [row.image for row in found]
         labels, predictions = tuple(map(index.label, numbers)), tuple(map(index.prediction, numbers))
         compared = labels if by == "label" else predictions

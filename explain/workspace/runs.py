@@ -130,7 +130,7 @@ def trained(folder: str, progress: Callable[[dict[str, Any]], object]) -> bool:
         with within(place.parents[1]):  # whose run it is
             start = load_model(wanted.start, device="cpu", code=False) if wanted.start else None
             images = images_of(wanted.data, wanted.limit)
-        train(wanted.recipe, images, start=start, folder=place, on_epoch=heard, on_step=heard, **wanted.changes)
+        train(recipe(wanted.recipe), images, start=start, folder=place, on_epoch=heard, on_step=heard, **wanted.changes)
     except _Stopped:
         return False
     return True

@@ -38,6 +38,9 @@ def mistakes(model: explain.Model, index: explain.Index, method: str) -> None:
     index.neighbours(0, space="picture")  # arg-type
     index.top("conv1", 0, "worst")  # arg-type
     explain.batch("embedding", index, "photos", "out")  # arg-type
+    explain.train("lenet-fashion")  # arg-type
+    explain.Preprocess(224, interpolation="bicubid")  # arg-type
+    index.neighbours(0, metric="manhattan")  # arg-type
     wrong: int = explain.list_models()  # assignment
     print(wrong)
 
