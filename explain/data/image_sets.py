@@ -23,6 +23,7 @@ from ..errors import BadFile, BadValue, Unknown, shorten
 from ..figure import Figure, Grid, Look, Panel, Shown
 from ..images import Picture, as_image, contact_sheet, decode, thumbnail
 from ..own_code import run
+from ..progress import heard
 from ..project import project
 from ..shipped import shipped
 from ..store import sha256
@@ -214,8 +215,10 @@ class ImageSet(Sequence[Picture], Shown):
         digest = hashlib.sha256(repr(self.classes).encode(errors="surrogateescape"))
         digest.update(b"" if self.labels is None else self.labels.astype("<i8").tobytes())
         if self.source is not None:
-            for index in range(len(self)):
-                digest.update(self.identity(index).encode())
+            with heard(None, self.name, "pictures") as progress:  # each is read
+                for index in range(len(self)):
+                    progress(index, len(self), "looked through")
+                    digest.update(self.identity(index).encode())
         elif self.array is not None:
             digest.update(repr((self.array.shape, self.array.dtype.str)).encode())
             digest.update(np.ascontiguousarray(self.array).data)
