@@ -50,8 +50,8 @@ REGISTRIES = {  # page -> where its registry is, its title, what it is about
         "nets:NETS",
         "Architectures",
         'The lectures\' networks, freshly initialised: `explain.load_model("resnet?depth=34&classes=10")`, and what '
-        "recipes train. Of torchvision, timm and Hugging Face by name: `torchvision:NAME`, `timm:NAME`, `hf:NAME`, each "
-        "with `?weights=random` for what is architecture alone.",
+        "recipes train. Others by name: `torchvision:NAME`, `timm:NAME`, `hf:NAME`, each with `?weights=random` for "
+        "what is architecture alone.",
     ),
     "augmentations": (
         "training.augment:AUGMENTATIONS",
@@ -92,6 +92,7 @@ EXAMPLES: dict[str, dict[str, str]] = {  # what each view's example asks, beside
     "augmentations": {"images": "fashion-mnist", "plan": "flip,crop,erase"},
 }
 INDEXED = 300  # pictures of the examples' index
+OPTION = ("name", "what it is", "values", "default")
 
 
 def write(folder: Path) -> None:
@@ -144,16 +145,22 @@ def view_page(view: View, opener: Opener, folder: Path) -> Iterator[str]:
     yield from ("```python", python, "```", "", "```bash", view.shell(given, {}, out.name), "```", "")
     yield from (f"![{view.name}, as these lines draw it]({out.name})", "", "## Parameters", "")
     yield from table(
-        ("name", "what it is", "values", "default"),
+        OPTION,
         (row(name, one) for name, one in view.parameters.items() if not one.kind.hidden),
     )
     if view.style:
-        yield from ("", "## How it is drawn", "", "`.save(path, NAME=...)`, `.figure(NAME=...)`, `--style NAME=...`", "")
-        yield from table(("name", "what it is", "values", "default"), map(option_row, view.style.values()))
+        yield from (
+            "",
+            "## How it is drawn",
+            "",
+            "`.save(path, NAME=...)`, `.figure(NAME=...)`, `--style NAME=...`",
+            "",
+        )
+        yield from table(OPTION, map(option_row, view.style.values()))
     result = get_type_hints(inspect.unwrap(view.compute))["return"]
     yield from ("", "## The result", "", f"`{result.__name__}`: {' '.join(markdown(inspect.getdoc(result) or ''))}", "")
-    yield "It has `facts`, `measures`, `figure(...)` and `save(path, ...)`, as all results have, and shows itself in a"
-    yield f"notebook. {f'In the app: the page *{view.page}*. ' if view.page else ''}Source: `explain/views/{view.name}.py`."
+    yield "It has `facts`, `measures`, `figure(...)` and `save(path, ...)`, as all results have; a notebook shows it."
+    yield f"{f'In the app: the page *{view.page}*. ' if view.page else ''}{source(inspect.unwrap(view.compute))}"
 
 
 def call(view: View) -> str:
@@ -192,8 +199,15 @@ def registry_page(title: str, about: str, entries: Registry) -> Iterator[str]:
         name = f"`{entry.name}`" if entry.label.lower() == entry.name else f"{entry.label}, `{entry.name}`"
         yield from ("", f"## {name}", "", entry.summary, "", entry.caveat)
         if entry.options:
-            yield from ("", *table(("option", "what it is", "values", "default"), map(option_row, entry.options.values())))
-        yield from ("", f"Source: `{Path(inspect.getfile(entry.function)).relative_to(Path(explain.__file__).parents[1])}`.")
+            yield from (
+                "",
+                *table(OPTION, map(option_row, entry.options.values())),
+            )
+        yield from ("", source(entry.function))
+
+
+def source(function: Any) -> str:
+    return f"Source: `{Path(inspect.getfile(function)).relative_to(Path(explain.__file__).parents[1])}`."
 
 
 def option_row(option: Option) -> tuple[str, str, str, str]:
@@ -205,7 +219,7 @@ def recipes() -> Iterator[str]:
     rows = ((f"`{one.name}`", one.architecture, one.data, one.source) for one in RECIPES.values())
     yield from table(("recipe", "architecture", "data", "where from"), rows)
     yield from ("", "## Settings", "", "Each can be changed: a keyword of `explain.train`, or `--set NAME=VALUE`.", "")
-    yield from table(("setting", "what it is", "values", "default"), map(option_row, SETTINGS.values()))
+    yield from table(OPTION, map(option_row, SETTINGS.values()))
 
 
 def shipped() -> Iterator[str]:
@@ -225,8 +239,8 @@ def shipped() -> Iterator[str]:
 
 def library() -> Iterator[str]:
     yield from ("# Library", "", "`import explain` costs nothing: names are loaded when they are first used.", "")
-    yield "Every view is a function too: [the views](views.md). What is not right raises an `ExplainError`, whose message"
-    yield "is one sentence that names the bad value and the valid ones."
+    yield "Every view is a function too: [the views](views.md). What is not right raises an `ExplainError`, whose"
+    yield "message is one sentence that names the bad value and the valid ones."
     homes = {**explain._HOMES, **CLASSES}
     every = {name: getattr(import_module(f"explain.{home}"), name) for name, home in homes.items()}
     for title, kind in (("Functions", inspect.isfunction), ("Classes", inspect.isclass)):
@@ -266,7 +280,9 @@ def signature_of(function: Any, bound: bool = False) -> str:
         if one.kind is one.KEYWORD_ONLY and not starred:
             words, starred = [*words, "*"], True
         default = "" if one.default is one.empty else f"={one.default!r}" if _short(one.default) else "=..."
-        words.append("*" * {one.VAR_POSITIONAL: 1, one.VAR_KEYWORD: 2}.get(one.kind, 0) + one.name.lstrip("_") + default)
+        words.append(
+            "*" * {one.VAR_POSITIONAL: 1, one.VAR_KEYWORD: 2}.get(one.kind, 0) + one.name.lstrip("_") + default
+        )
     return ", ".join(words)
 
 
@@ -317,7 +333,7 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[st
 
 
 def said(value: Any) -> str:
-    if value in (None, "", ()) or value is inspect.Parameter.empty or isinstance(value, Mapping) and not value:
+    if value in (None, "", ()) or value is inspect.Parameter.empty or (isinstance(value, Mapping) and not value):
         return ""
     return f"`{value}`"
 

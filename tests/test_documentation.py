@@ -4,12 +4,12 @@ A block whose first line is a comment with a file's name is that file; one in TO
 """
 
 import ast
-import os
+import json
 import re
 import shlex
 import sys
 import tomllib
-from itertools import groupby
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,13 +21,16 @@ from PIL import Image
 
 import explain
 from explain import cli
+from explain.attribution import METHODS
 from explain.views import VIEWS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHELL = ("", "bash", "sh", "shell")
-NOT_RUN = {  # a pattern of lines that are parsed alone -> why
+NOT_RUN = {  # a pattern of lines and blocks that are parsed alone -> why
+    r"^@view": "a view is a file of the package and a line of its table",
     r"explain serve\b": "it serves until it is stopped; tests/test_server.py starts it",
+    r"explain doctor": "tests/test_doctor.py runs it",
     r"explain train lenet-fashion-mnist --to my-lenet": "ten epochs of 60,000 pictures that are not on every machine",
 }
 NOT_OURS = {  # commands of others -> why they are not run
@@ -40,7 +43,9 @@ NETS = """
 from torch import nn
 
 def build(width=8):
-    return nn.Sequential(nn.Conv2d(1, width, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 2))
+    return nn.Sequential(
+        nn.Conv2d(1, width, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 2)
+    )
 """
 
 
@@ -78,6 +83,10 @@ def ours(line):
     return words[3:] if words[1:3] == ["-m", "explain"] and words[0].endswith("python") else None
 
 
+def is_not_run(text):
+    return any(re.search(one, text) for one in NOT_RUN)
+
+
 COMMANDS = [(page, k, line) for page in PAGES for block in blocks(page) for k, line in commands(block)]
 OURS = [(page, k, line) for page, k, line in COMMANDS if ours(line) is not None]
 
@@ -101,7 +110,7 @@ def things(tmp_path_factory, workspace, lenet, lite):
     for number in range(3):
         images[number].resize((300, 260)).convert("RGB").save(folder / f"my-pictures/{number}.jpg")
     for name in ("my-folder", "data"):
-        for number in range(16):
+        for number in range(40):
             kind = folder / name / ("good" if number % 2 else "scratch")
             kind.mkdir(parents=True, exist_ok=True)
             clothes[number].convert("RGB").resize((64, 64)).save(kind / f"{number:04}.png")
@@ -122,7 +131,9 @@ def things(tmp_path_factory, workspace, lenet, lite):
     explain.save_model(explain.load_model("torchvision:resnet18?weights=random"), folder / "net")
     (folder / "net/weights.safetensors").rename(folder / "net.safetensors")
     explain.build_index(lenet, "fashion-mnist", limit=60, out=folder / "my-index")
-    explain.build_index(explain.load_model("small-resnet-fashion-mnist"), "fashion-mnist", limit=60, out=folder / "clothes")
+    explain.build_index(
+        explain.load_model("small-resnet-fashion-mnist"), "fashion-mnist", limit=60, out=folder / "clothes"
+    )
     return folder
 
 
@@ -133,6 +144,7 @@ def beside(things, tmp_path, monkeypatch):
 
     shutil.copytree(things, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(METHODS, "_entries", dict(METHODS._entries))  # to which a page adds one
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
     for name, module in list(sys.modules.items()):  # nets.py, of which each page may have another
@@ -149,10 +161,12 @@ def test_every_line_works_as_printed(page, beside, subtests, capsys):
                 Path(block.file).write_text(block.text)
             elif block.language == "toml":
                 tomllib.loads(block.text)
+            elif block.language == "python" and is_not_run(block.text):
+                ast.parse(block.text)
             elif block.language == "python":
                 exec(compile("\n" * (block.line - 1) + block.text, str(page), "exec"), names)
         for k, line in commands(block):
-            if ours(line) is not None and not any(re.search(one, line) for one in NOT_RUN):
+            if ours(line) is not None and not is_not_run(line):
                 with subtests.test(f"{page.name}:{k}: {line}"):
                     status = cli.main(ours(line))
                     assert status == 0, capsys.readouterr().err
@@ -171,8 +185,8 @@ def test_a_command_is_one(page, k, line):
 def test_what_is_not_run_has_its_reason():
     others = {line for *_, line in COMMANDS if ours(line) is None}
     assert not [line for line in others if not any(line.startswith(one) for one in NOT_OURS)]
-    for pattern in NOT_RUN:
-        assert any(re.search(pattern, line) for *_, line in OURS), f"no line is {pattern}"
+    texts = [line for *_, line in OURS] + [block.text for page in PAGES for block in blocks(page)]
+    assert not [one for one in NOT_RUN if not any(re.search(one, text) for text in texts)], "no line is"
     for name in re.findall(r"(?<![\w/])(?:scripts|\.ci)/\w+(?:\.py)?", "\n".join(page.read_text() for page in PAGES)):
         assert (ROOT / name).exists(), name
 
@@ -184,5 +198,51 @@ def test_every_language_is_known():
 
 
 def test_every_command_is_shown():
-    shown = {ours(line)[0] for *_, line in OURS} | set(re.findall(r"`(?:\w+ )*(\w+)`", (ROOT / "README.md").read_text()))
-    assert set(cli.declared().names) <= shown
+    assert set(cli.declared().names) <= {ours(line)[0] for *_, line in OURS} | set(VIEWS)  # those are in the reference
+
+
+def test_the_table_of_views_is_written_from_them(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import readme
+
+    text = (ROOT / "README.md").read_text()
+    assert readme.renewed(text) == text, "python scripts/readme.py writes it anew"
+
+
+def test_every_page_is_shown_and_every_picture_used():
+    pictures = {path.name for path in (ROOT / "docs/images").iterdir()}
+    pages = {f"{path.stem}.png" for path in (ROOT / "explain/ui/pages").glob("*.py")}
+    assert pictures == pages, "scripts/screenshots takes them"
+    shown = set(re.findall(r"\(docs/images/([\w.-]+)\)", (ROOT / "README.md").read_text()))
+    assert shown <= pictures
+    assert len(shown) >= 9
+
+
+def test_notebooks_are_kept_without_what_they_show():
+    """The site's build runs them."""
+    notebooks = sorted((ROOT / "docs/notebooks").glob("*.ipynb"))
+    assert len(notebooks) >= 5
+    for path in notebooks:
+        cells = [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+        assert not [cell for cell in cells if cell["outputs"] or cell["execution_count"]], path.name
+
+
+def test_the_site_has_a_place_for_every_name(monkeypatch):
+    """Of the library, the views, the commands and the registries, as scripts/docs writes it."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    from scripts import reference
+
+    library = "\n".join(reference.library())
+    views = "\n".join(reference.views())
+    for name in explain.__all__:
+        assert name in ("VIEWS", "__version__") or f"explain.{name}" in library or f"views/{name}.md" in views, name
+    helps = "\n".join(reference.commands())
+    assert all(f"## {name}\n" in helps for name in cli.declared().names)
+    for _, (where, title, about) in reference.REGISTRIES.items():
+        module, _, registry = where.partition(":")
+        entries = getattr(import_module(f"explain.{module}"), registry)
+        page = "\n".join(reference.registry_page(title, about, entries))
+        for entry in entries.values():
+            assert f"`{entry.name}`" in page
+            assert entry.summary in page
+            assert all(f"`{option}`" in page for option in entry.options)
