@@ -152,6 +152,7 @@ def beside(things, tmp_path, monkeypatch):
             del sys.modules[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_line_works_as_printed(page, beside, subtests, capsys):
     names = {"__name__": "__main__"}
