@@ -3,7 +3,7 @@
 from explain import __version__
 
 project = "explain"
-author = "The explain authors"
+author = copyright = "The explain authors"
 release = __version__
 extensions = ["myst_nb"]
 root_doc = "index"
