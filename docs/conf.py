@@ -12,7 +12,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
 nb_execution_mode = "force"
-nb_execution_raise_on_error = True
+nb_execution_show_tb = True  # what raises is a warning, which fails the build at its end
 nb_execution_timeout = 120
 nb_execution_in_temp = True  # from any folder
 nb_mime_priority_overrides = [("html", "text/html", 0), ("html", "image/png", 5)]
