@@ -8,6 +8,7 @@ import inspect
 import io
 import os
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -134,15 +135,18 @@ def views() -> Iterator[str]:
 
 def view_page(view: View, opener: Opener, folder: Path) -> Iterator[str]:
     """What it answers, an example with its picture, parameters, style, result, source."""
-    texts = {name: text for name, text in (USUAL | EXAMPLES.get(view.name, {})).items() if name in view.parameters}
-    wanted = {name: text for name, text in texts.items() if view.parameters[name].required or name not in USUAL}
-    wanted |= {name: texts[name] for name in EXAMPLES.get(view.name, {})}
+    own = EXAMPLES.get(view.name, {})
+    asked = {name for name, one in view.parameters.items() if one.required} | own.keys()
+    wanted = {name: text for name, text in {**USUAL, **own}.items() if name in asked}
     given = view.parse(wanted, opener)
-    python, out = view.python(given, {}, f"{view.name}.png"), folder / f"{view.name}.png"
+    out = folder / f"{view.name}.png"
+    python, shell = view.python(given, {}, out.name), view.shell(given, {}, out.name)
     exec(python.replace(f'"{out.name}"', f"{str(out)!r}, dpi=120"), {})
+    words = shlex.split(shell)[3:]
+    cli.declared(words).parser.parse_args(words)
     yield from (f"# {view.name}", "", sentence(view.summary), "", *python_object("function", view.name, call(view)))
     yield from ("", *markdown(view.doc), "```", "")
-    yield from ("```python", python, "```", "", "```bash", view.shell(given, {}, out.name), "```", "")
+    yield from ("```python", python, "```", "", "```bash", shell, "```", "")
     yield from (f"![{view.name}, as these lines draw it]({out.name})", "", "## Parameters", "")
     yield from table(
         OPTION,

@@ -258,3 +258,14 @@ def test_the_site_has_a_place_for_every_name(monkeypatch):
             assert f"`{entry.name}`" in page
             assert entry.summary in page
             assert all(f"`{option}`" in page for option in entry.options)
+
+
+def test_docstrings_become_markdown(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT))
+    from scripts import reference
+
+    doc = "What it does.\n\nfirst, second: what is given,\nand more of it.\nRaises BadValue."
+    assert list(reference.markdown(doc)) == [
+        "What it does.", "", "", "- `first`, `second`: what is given,", "and more of it.", "", "Raises BadValue."
+    ]  # fmt: skip
+    assert list(reference.table(("a",), [("x | y",)]))[-1] == r"| x \| y |"
