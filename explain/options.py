@@ -78,7 +78,7 @@ class Option:
             return f"{self.bounds.low:,} to {self.bounds.high:,}"
         if self.bounds is None or self.type is bool:
             return ""
-        return ", ".join([*map(str, self.bounds.values), *filter(None, [self.bounds.more])])
+        return ", ".join(filter(None, [*map(str, self.bounds.values), self.bounds.more]))  # no text says nothing
 
     @property
     def said(self) -> str:

@@ -19,7 +19,16 @@ def pytest_addoption(parser):
 
 
 # What takes longest begins first, so that no worker is left alone with it.
-LONGEST = ("browser", "browser of jobs", "views", "test_training", "test_app", "test_contract", "test_timm_families")
+LONGEST = (
+    "browser",
+    "browser of jobs",
+    "views",
+    "test_documentation",
+    "test_training",
+    "test_app",
+    "test_contract",
+    "test_timm_families",
+)
 OF_VIEWS = ("test_views", "test_redraw", "test_restore")  # what view_cases.py makes is made once
 OF_JOBS = ("test_embedding_page", "test_jobs_page", "test_training_page", "test_pages")  # half of the browser's time
 

@@ -16,7 +16,6 @@ from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -105,8 +104,9 @@ class Shown(ABC):
         """In a notebook what a cell that ends in it shows; elsewhere the picture in the system's viewer or, where there
         is no screen, in a file whose name is printed; a table as text."""
         if in_notebook():
-            show: Any = import_module("IPython.display").display  # where it is not installed, there is no type either
-            show(self)
+            from IPython.display import display
+
+            display(self)
             return
         look = self._look()
         if look.table:

@@ -108,14 +108,17 @@ class Index(Shown):
 
     @property
     def k(self) -> int:
+        """Pictures kept for each channel and ranking."""
         return self.manifest.k
 
     @property
     def layers(self) -> list[str]:
+        """Names of the indexed layers, in execution order."""
         return list(self.manifest.layers)
 
     @property
     def facts(self) -> dict[str, Any]:
+        """Model, pictures, their digests, and the versions it was built with."""
         known = self.manifest
         data = {"data": known.data, "data_digest": known.data_digest, "images": len(self)}
         return {"model": known.model, "model_digest": known.model_digest, **data, "versions": known.versions}
@@ -245,10 +248,12 @@ class Index(Shown):
         return {**{name: error for name, error in found if error}, **self.manifest.skipped}
 
     def label(self, image: int) -> str | None:
+        """The name of a picture's class; None where it is not known."""
         number = int(self.labels[image])
         return self.classes[number] if self.classes and number >= 0 else None
 
     def prediction(self, image: int) -> str | None:
+        """The likeliest class of a picture by name; None where the model gave no numbers."""
         number = int(self.predictions[image, 0])
         return self.model.classes[number] if number >= 0 else None
 

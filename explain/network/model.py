@@ -253,6 +253,7 @@ class Model(Shown):
 
     @cached_property
     def device(self) -> torch.device:
+        """Where its weights are."""
         return _device_of(self._net)
 
     @cached_property

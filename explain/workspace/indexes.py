@@ -24,9 +24,12 @@ __all__ = ["build_index", "index_folder", "list_indexes", "open_index"]
 
 
 def open_index(path: str | Path, model: Model | None = None, images: Any = None) -> Index:
-    """An index by its folder, or by that folder's name in the workspace; the model it was made with is loaded when it
-    is needed. images: those it is over, where they are a dataset of your own, to which no file leads. Raises
-    BadFile."""
+    """An index by its folder, or by that folder's name in the workspace.
+
+    model: the one it was made with, by default loaded by its name when it is needed.
+    images: those it is over, where they are a dataset of your own, to which no file leads.
+    Raises BadFile.
+    """
     folder = Path(path)
     if folder.name == str(path) and not folder.exists():
         folder = root() / "indexes" / folder
@@ -47,10 +50,16 @@ def build_index(
 ) -> Index:
     """Run each image through the model once and keep what the views ask for, in folder `out` or the workspace.
 
-    images: what load_images takes. layers: every convolution's output unless named. progress(done, total, message) is
-    called after each batch, and is a bar by default; what it raises ends the pass, and the images done so far are an
-    index. options: limit, seed, batch, workers. A second call goes on where the first ended, and takes in what
-    has changed.
+    A second call goes on where the first ended, and takes in what has changed.
+
+    images: what load_images takes.
+    layers: every convolution's output unless named.
+    k: pictures kept for each channel and ranking.
+    resume: whether it goes on with what is there of it.
+    progress: called as (done, total, message) after each batch, by default a bar; what it raises ends the pass, and the
+    images done so far are an index.
+    options: limit, seed, batch, workers.
+    Raises ExplainError.
     """
     images = load_images(images, options.pop("limit", None))
     folder = Path(out) if out else index_folder(model, images, layers, k, options.get("seed", 0))

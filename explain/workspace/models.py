@@ -82,7 +82,8 @@ def load_model(
     architecture: of a checkpoint or of a folder that was saved: a name, a factory or a module.
     classes: names, for a head of another size than the architecture's own.
     preprocess, output: as in `wrap`; of a Preprocess some fields may be given, such as {"mean": ..., "std": ...}.
-    arguments: of the factory. code: whether a name may be a factory's, which runs Python of yours.
+    arguments: of the factory.
+    code: whether a name may be a factory's, which runs Python of yours.
     Raises ExplainError for an unknown name, weights that do not fit, or a network that does not classify pictures.
     """
     own = None if isinstance(name, (nn.Module, Path)) else project().models.get(name)
