@@ -182,7 +182,7 @@ def call(view: View) -> str:
 def row(name: str, one: Parameter) -> tuple[str, str, str, str]:
     option: Option | None = getattr(one.kind, "option", None)
     if option is not None:
-        return (f"`{name}`", option.help, option.allowed.lstrip(", "), "" if one.required else said(one.default))
+        return (f"`{name}`", option.help, option.allowed, "" if one.required else said(one.default))
     kind = getattr(one.kind, "of", one.kind)
     values = f"[those listed]({known})" if isinstance(kind, EntryName) and (known := page_of(kind)) else ""
     return (f"`{name}`", one.kind.in_python or one.kind.help, values, "" if one.required else said(one.default))
@@ -215,7 +215,7 @@ def source(function: Any) -> str:
 
 
 def option_row(option: Option) -> tuple[str, str, str, str]:
-    return (f"`{option.name}`", option.help, option.allowed.lstrip(", "), said(option.default))
+    return (f"`{option.name}`", option.help, option.allowed, said(option.default))
 
 
 def recipes() -> Iterator[str]:

@@ -181,6 +181,15 @@ def test_a_set_by_name_and_one_picture_into_a_folder(folder, capsys):
     assert said["facts"]["image"] == "x.png"
 
 
+def test_a_picture_called_as_the_table_leaves_it(model, tmp_path):
+    for name in ("results.png", "results-2.png"):
+        explain.open_picture("fashion-mnist/3").save(tmp_path / name)
+    made = explain.batch("saliency", model, [tmp_path / "results.png", tmp_path / "results-2.png"], tmp_path / "out")
+    assert len(rows_of(tmp_path / "out")) == 2
+    figures = [row["figure"] for row in made.rows]
+    assert len({*figures, "results.png", "results.csv"}) == 4
+
+
 @pytest.mark.parametrize(
     ("words", "wrong"),
     [

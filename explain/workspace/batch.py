@@ -246,7 +246,7 @@ def _names(images: ImageSet) -> Iterator[str]:
     alone, it stays, and where they lie in different folders of a list, they are numbered."""
     files = [_within(images, number) for number in range(len(images))]
     stems = [str(file.with_suffix("")) for file in files]
-    several, taken = Counter(stems), set()
+    several, taken = Counter(stems), {Path(TABLE).stem}
     for file, stem in zip(files, stems, strict=True):
         name = stem if several[stem] == 1 else str(file)
         name = next(one for k in count(1) if (one := name if k == 1 else f"{name}-{k}") not in taken)
