@@ -31,6 +31,12 @@ HEIC = b"\0\0\0\x18ftypheic" + bytes(200)
 CAFE = [unicodedata.normalize(form, "café") for form in ("NFC", "NFD")]
 
 
+@pytest.fixture(autouse=True)
+def without_heif(monkeypatch):
+    """As most machines are, wherever these tests run."""
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+
+
 def content(seed, format="PNG"):
     file = io.BytesIO()
     pixels = np.random.default_rng(seed).integers(0, 255, (28, 28, 3), np.uint8)
@@ -223,8 +229,7 @@ def test_pictures_by_any_of_their_endings_are_taken(folder, name):
         ("scan", b"\0" * 128 + b"DICM" + bytes(50), "DICOM"),
     ],
 )
-def test_other_pictures_are_counted_and_listed_with_what_to_do(build, folder, monkeypatch, name, holds, reason):
-    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+def test_other_pictures_are_counted_and_listed_with_what_to_do(build, folder, name, holds, reason):
     (folder / name).write_bytes(holds)
     index = build(folder)
     assert len(index) == 12
@@ -255,8 +260,7 @@ def test_a_folder_of_nothing_that_is_read_says_why(tmp_path):
         load_images(tmp_path / "phone")
 
 
-def test_pictures_named_wrongly_say_what_they_are(build, folder, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+def test_pictures_named_wrongly_say_what_they_are(build, folder):
     (folder / "phone.jpg").write_bytes(HEIC)
     assert "pillow-heif" in build(folder).skipped[str(folder / "phone.jpg")]
 

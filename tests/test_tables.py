@@ -173,8 +173,10 @@ def test_lists_of_some_pictures_only(parts, run):
         far = np.linalg.norm(vectors.astype(np.float64) - vectors[3], axis=1)
         wanted = sorted((k for k in range(0, 40, 2)), key=lambda k: far[k])[:4]
         assert found.ranking(space).images.tolist() == wanted
-    late = explain.neighbours(index, 3, k=40, where="shift=late").features.images.tolist()
+    late = explain.neighbours(index, 3, k=19, where="shift=late").features.images.tolist()
     assert sorted(late) == [k for k in range(1, 40, 2) if k != 3], "itself left out"
+    with pytest.raises(BadValue, match="k=20 is more than the 19 other pictures with shift=late"):
+        explain.neighbours(index, 3, k=20, where="shift=late")
     images = explain.load_images(parts[0])
     made = explain.gallery(index.model, images, method="gradient", count=3, which="spread", where="shift=late")
     assert [tile.number for tile in made.tiles] == [1, 21, 39]

@@ -120,7 +120,7 @@ def _preprocess(saved: Path, name: str, channels: int) -> tuple[Preprocess, dict
         auto: Any = AutoImageProcessor
         processor = auto.from_pretrained(saved, local_files_only=True, trust_remote_code=False)
         picture = _chart()
-        theirs = np.asarray(processor(picture, return_tensors="np")["pixel_values"][0])
+        theirs = np.asarray(processor(picture, return_tensors="pt")["pixel_values"][0])
     except (KeyError, TypeError, ValueError, OSError, ImportError) as error:
         raise BadFile(f"{shorten(name)}: its processor cannot be followed: {shorten(str(error), 200)}.") from None
     ours = preprocess.tensor(picture).numpy()

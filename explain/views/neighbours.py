@@ -142,9 +142,6 @@ def compute(
     for the picture, BadValue for a k beyond the pictures that there are.
     """
     number = image if type(image) is int else None  # true is none
-    others = len(index) - (number is not None)
-    if k > max(USUAL, others):
-        raise BadValue(f"k={k} is more than the {others:,} other pictures of this index.")
     label = None if number is None else index.label(number)
     prediction = index.model.predict(image, 1)[0][0][0] if number is None else index.prediction(number)
     if prediction is None:
@@ -153,6 +150,11 @@ def compute(
     picture = pictured(index, image)
     tile = _tile(picture.crop)
     among = rows_where(index.said, where) if where else None
+    others = len(index) - (number is not None) if among is None else sum(one != number for one in among)
+    if k > max(USUAL, others):
+        raise BadValue(
+            f"k={k} is more than the {others:,} other pictures {f'with {where}' if where else 'of this index'}."
+        )
     by, known = ("prediction", prediction) if label is None else ("label", label)
 
     def ranked(space: Space) -> Ranking:
