@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from explain.extras import EXTRAS
 
@@ -102,3 +103,15 @@ def test_each_is_in_the_extra_that_is_named():
     for one in EXTRAS.values():
         assert any(line.partition(">")[0].lower() == one.package.lower() for line in given[one.extra]), one
     assert set(given) == {one.extra for one in EXTRAS.values()} | {"all"}
+
+
+def test_the_lowest_versions_are_those_that_are_tried():
+    """By `scripts/lowest`; --write makes the file anew."""
+    said = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    every = [*said["dependencies"], *(one for extra in said["optional-dependencies"].values() for one in extra)]
+    bounds = dict(one.split(">=") for one in every if ">=" in one)
+    lines = (ROOT / "requirements-lowest.txt").read_text().lower().splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line)
+    assert len(bounds) > 15
+    for name, version in bounds.items():
+        assert Version(pinned[name.lower()]) == Version(version), name
