@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -338,3 +339,12 @@ def test_what_is_cancelled_is_gone_at_once(monkeypatch):
 
 def test_errors_are_the_users():
     assert issubclass(Crashed, ExplainError)
+
+
+def test_what_umap_compiles_is_kept_for_other_processes():
+    project("umap", clusters(60, 5)[0])
+    from umap import layouts
+
+    kept = layouts._nb_optimize_layout_euclidean_single_epoch.stats
+    assert kept.cache_path is not None
+    assert list(Path(kept.cache_path).glob("*.nbc"))

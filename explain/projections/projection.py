@@ -14,6 +14,8 @@ import math
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -197,7 +199,7 @@ def umap(
     Near means alike, but in UMAP the distance between groups, their size and their density mean little; another seed
     or number of neighbours draws another map.
     """
-    UMAP = extra("umap").UMAP
+    UMAP = _compiled_once("umap").UMAP
     vectors, facts = _reduced(vectors, pca_first)
     used = min(neighbours, len(vectors) - 1)
     if used < neighbours:
@@ -215,6 +217,17 @@ def umap(
     progress(1, 1)
     preview(points)
     return Projection(points, facts)
+
+
+def _compiled_once(package: str) -> Any:
+    """umap-learn, whose functions each process compiles anew for a dozen seconds unless numba keeps them on the disk."""
+    found = extra(package)
+    for name in ("layouts", "umap_", "utils"):
+        for one in vars(import_module(f"{package}.{name}")).values():
+            if hasattr(one, "enable_caching"):
+                with suppress(RuntimeError):  # there is no place that can be written to
+                    one.enable_caching()
+    return found
 
 
 def cores() -> int:
