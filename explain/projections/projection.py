@@ -220,7 +220,7 @@ def umap(
 
 
 def _compiled_once(package: str) -> Any:
-    """umap-learn, whose functions each process compiles anew for a dozen seconds unless numba keeps them on the disk."""
+    """umap-learn, whose functions each process compiles anew for a dozen seconds, unless numba keeps them on a disk."""
     found = extra(package)
     for name in ("layouts", "umap_", "utils"):
         for one in vars(import_module(f"{package}.{name}")).values():
