@@ -1,9 +1,10 @@
-"""What macOS and Windows do otherwise, done here in their place: nothing of it may end in a traceback or a wrong answer.
+"""What macOS and Windows do otherwise, done here in their place: nothing of it ends in a traceback or a wrong answer.
 
 The other systems are simulated where they are felt: an `os` of another name, paths as ntpath has them, files that
 somebody holds, a file system without capitals, an encoding of few characters.
 """
 
+import ast
 import csv
 import ctypes
 import errno
@@ -13,6 +14,7 @@ import json
 import ntpath
 import os
 import pickle
+import re
 import resource
 import signal
 import subprocess
@@ -26,17 +28,20 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save, save_file
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 import explain
 from explain import isolate, memory, store
 from explain.data import folders
 from explain.data.image_sets import ImageSet
 from explain.data.tables import read_columns
-from explain.errors import BadFile, BadValue, ExplainError, Unknown
+from explain.errors import BadFile, BadValue, Unknown
 from explain.figure import Figure, Panel
 from explain.index import references
 from explain.network import checkpoint
 from explain.project import Project, project
+from explain.training import fit, metrics, step, train
 from explain.ui import server
 from explain.workspace import batch, budget, folder, kept_models, picture_sets
 
@@ -149,8 +154,6 @@ def test_what_cannot_be_removed_while_it_is_read_stays_until_the_next_time(home,
     folder.prune(kept, most=1)
     item = next(one for one in budget.measure().items if one.path == paths[0])
     assert not budget._gone(item)  # so that its bytes are not taken for free
-    import re
-
     store.sweep(kept, re.compile("[ab]"), set())
     assert sorted(kept.iterdir()) == paths
     monkeypatch.undo()
@@ -249,9 +252,6 @@ def test_no_path_in_a_checkpoint_is_of_a_system_that_is_not_here():
     assert not any(isinstance(one, type) and issubclass(one, Path) for one in checkpoint._harmless())
 
 
-NETS = "import torch\ndef build():\n    return torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU())\n"
-
-
 def test_a_path_with_a_drive_is_a_path(home, monkeypatch):
     drive = home / "C:"
     (drive / "saved").mkdir(parents=True)
@@ -266,9 +266,7 @@ def test_a_path_with_a_drive_is_a_path(home, monkeypatch):
     with pytest.raises(BadFile, match=r"holds no model.json"):
         explain.load_model("C:/saved")
     for missing in ("C:\\work\\w.pt", "C:/gone"):
-        with pytest.raises(Unknown, match="^Unknown model|model"):
-            explain.load_model(missing)
-        with pytest.raises(ExplainError) as raised:
+        with pytest.raises(Unknown) as raised:
             explain.load_model(missing)
         assert "source of models" not in str(raised.value)
 
@@ -444,7 +442,8 @@ def with_few_characters(code, **more):
 def test_what_is_said_of_a_network_is_read_as_utf_8_whatever_the_system_writes(tmp_path):
     path = tmp_path / "model.json"
     path.write_text('{"a": "ö类"}', encoding="utf-8")
-    code = "import sys, pathlib; from explain.network.checkpoint import read_json; print(ascii(read_json(pathlib.Path(sys.argv[1]))))"
+    code = "import sys, pathlib; from explain.network import checkpoint as c; "
+    code += "print(ascii(c.read_json(pathlib.Path(sys.argv[1]))))"
     ended = with_few_characters(["-c", code, str(path)])
     assert ended.stdout.decode().strip() == ascii({"a": "ö类"}), ended.stderr
 
@@ -453,7 +452,7 @@ def test_what_a_pipe_cannot_take_is_printed_by_its_number(tmp_path):
     file = Figure("Titel", (Panel(np.zeros((4, 4, 3), np.uint8), "x"),), {"class": "dög 类"}).save(tmp_path / "f.png")
     ended = with_few_characters(["-m", "explain", "show", str(file)], PYTHONIOENCODING="cp1252")
     assert ended.returncode == 0, ended.stderr
-    assert json.loads(ended.stdout.decode("cp1252").replace("\\u", "\\u"))["class"] == "dög 类"
+    assert json.loads(ended.stdout.decode("cp1252"))["class"] == "dög 类"
 
 
 # ------------------------------------------------------------ lines for a shell
@@ -501,7 +500,7 @@ def test_the_package_is_loaded_where_a_system_lacks_what_linux_has(tmp_path):
     """Neither signals nor functions of os that only some systems have are needed to import any module."""
     code = """
 import os, pkgutil, importlib, signal, sys
-import numpy, scipy.sparse, torch, torchvision, timm, streamlit, pandas, sklearn, matplotlib, filelock, PIL.Image, skimage
+import numpy, scipy.sparse, torch, torchvision, timm, streamlit, pandas, sklearn, matplotlib, filelock, skimage
 for name in ("sched_getaffinity", "sysconf", "posix_fallocate", "getuid", "fork", "kill", "killpg", "setsid"):
     hasattr(os, name) and delattr(os, name)
 for name in ("resource", "fcntl", "pwd", "grp", "termios"):
@@ -511,7 +510,7 @@ for one in pkgutil.walk_packages(explain.__path__, "explain."):
     if not one.name.endswith("__main__"):
         importlib.import_module(one.name)
 from explain import memory, store
-assert memory.free.__call__() > 0
+assert memory.free() > 0
 store.write(sys.argv[1], "x")
 from explain.projections.projection import project
 """
@@ -525,3 +524,50 @@ def test_what_is_sent_to_another_process_can_be_pickled():
     """Where processes are not forked nothing else reaches them."""
     images = explain.load_images("fashion-mnist", 3)
     assert pickle.loads(pickle.dumps(images)).digest == images.digest
+
+
+# ------------------------------------------------------------ Apple's GPUs, which have no float64
+
+
+class NoDoubles(TorchDispatchMode):
+    """As a device without float64 does it, whatever the device."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        if any(isinstance(one, torch.Tensor) and one.dtype == torch.float64 for one in tree_leaves(made)):
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+        return made
+
+
+def test_a_training_needs_no_float64_of_its_device(monkeypatch):
+    assert metrics.wide(torch.device("mps")) == torch.float32
+    assert metrics.wide(torch.device("cpu")) == metrics.wide(torch.device("cuda")) == torch.float64
+    for module in (metrics, fit, step):
+        monkeypatch.setattr(module, "wide", lambda _: torch.float32)
+    images, test = explain.load_images("fashion-mnist", 96), explain.load_images("fashion-mnist", 32)
+    with NoDoubles():
+        model = train("lenet-fashion-mnist", images, test=test, epochs=2, batch_size=32, device="cpu")
+    assert len(model.about["history"]) == 2
+
+
+def test_numbers_leave_their_device_before_they_are_widened():
+    """A Mac has no float64 there, and others send half as much."""
+    wrong = []
+    for file in sorted(Path(explain.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in ("cpu", "numpy")
+            ):
+                before = [one.func.attr for one in called(node.func.value)]
+                if "double" in before and "cpu" not in before[before.index("double") :]:
+                    wrong.append(f"{file}:{node.lineno}")
+    assert not wrong
+
+
+def called(node):
+    """The calls of a chain a.b().c(), the last first."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        yield node
+        node = node.func.value
