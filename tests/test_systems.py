@@ -174,6 +174,7 @@ def test_no_weights_are_written_over_those_that_are_mapped(tmp_path, monkeypatch
         write(tensors, file, *rest)
 
     monkeypatch.setattr("safetensors.torch.save_file", watching)
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)  # of this process, which has other work to do
     checkpoint.as_plain(str(path), str(out))
     assert mapped == [{path}]
     assert torch.equal(checkpoint.read_weights(out)["weight"], checkpoint.read_weights(path)["weight"])
