@@ -693,7 +693,7 @@ def gallery(
         target: a class by number or name, for all pictures; by default each one's likeliest
         layer: for methods that look into one
         region: "predicted", a box (y0, x0, y1, x1) or a mask (H, W)
-        where: COLUMN=VALUE: only these pictures; , of label or their table
+        where: COLUMN=VALUE: only these pictures; of label or their table
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
         kept: where what took long to make is kept, by a name
 
@@ -912,7 +912,7 @@ def patches(
         channels: a number from 0
         ranking: best, lowest, random; by default "best"
         count: patches a channel, by default 9 or what the index keeps; 1 to 100
-        where: COLUMN=VALUE: only these pictures; , of label, prediction or their table
+        where: COLUMN=VALUE: only these pictures; of label, prediction or their table
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
     Options of `.figure(...)` and `.save(path, ...)`:
@@ -943,7 +943,7 @@ def channel(
         image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), bytes,
             or one of open_picture or load_images
         replace: what the channel is set to: its mean over the data; mean, zero; by default "mean"
-        where: COLUMN=VALUE: only these pictures; , of label, prediction or their table
+        where: COLUMN=VALUE: only these pictures; of label, prediction or their table
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
     Options of `.figure(...)` and `.save(path, ...)`:
@@ -1006,7 +1006,7 @@ def neighbours(
             or one of open_picture or load_images
         k: how many neighbours; 1 to 50; by default 8
         metric: euclidean, cosine; by default "euclidean"
-        where: COLUMN=VALUE: only these pictures; , of label, prediction or their table
+        where: COLUMN=VALUE: only these pictures; of label, prediction or their table
 
     Options of `.figure(...)` and `.save(path, ...)`:
         frame: width of the classes' colours around the pictures; 0 to 16; by default 5
@@ -1203,7 +1203,7 @@ def confusion(
         index: from build_index or open_index
         pictures: by default all
         count: of the worst mistakes, at most; 0 to 120; by default 18
-        where: COLUMN=VALUE: only these pictures; , of label, prediction or their table
+        where: COLUMN=VALUE: only these pictures; of label, prediction or their table
 
     Options of `.figure(...)` and `.save(path, ...)`:
         part: matrix, confusions, classes, mistakes; by default matrix

@@ -97,8 +97,14 @@ def _end(process: subprocess.Popen[bytes], log: Any) -> str:
     code = process.wait()
     log.seek(0)
     lines = log.read()[-_TAIL:].decode(errors="replace").strip().splitlines()
-    how = signal.Signals(-code).name if code < 0 else f"exit {code}"
-    return f"{how}, {lines[-1]}" if lines else how
+    return f"{_how(code)}, {lines[-1]}" if lines else _how(code)
+
+
+def _how(code: int) -> str:
+    """A signal by its name, where it has one; what Windows says of a crash as its lists have it."""
+    if code < 0:
+        return next((one.name for one in signal.Signals if one == -code), f"signal {-code}")
+    return f"exit {code}" if code < 1 << 30 else f"exit 0x{code:X}"
 
 
 def _answer() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections.abc import Iterator
@@ -52,21 +53,44 @@ def bytes_text(count: float) -> str:
 
 def _of_machine(proc: Path) -> int:
     try:
-        for line in (proc / "meminfo").read_text().splitlines():
+        for line in (proc / "meminfo").read_text("utf-8").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) << 10
     except (OSError, ValueError):
         pass
-    try:  # systems that do not say: half of what is there
+    if (available := _of_windows()) is not None:
+        return available
+    try:  # macOS and others, which do not say: half of what is there
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     except (AttributeError, ValueError, OSError):
         return UNKNOWN
 
 
+class _Status(ctypes.Structure):
+    """Windows' MEMORYSTATUSEX."""
+
+    _fields_ = (
+        ("length", ctypes.c_uint32),
+        ("load", ctypes.c_uint32),
+        ("total", ctypes.c_uint64),
+        ("available", ctypes.c_uint64),
+        ("rest", ctypes.c_uint64 * 5),
+    )
+
+
+def _of_windows() -> int | None:
+    """Bytes that it could give at once; None on other systems, and where it does not answer."""
+    library = getattr(ctypes, "windll", None)
+    status = _Status(length=ctypes.sizeof(_Status))
+    if library is None or not library.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+        return None
+    return int(status.available)
+
+
 def _of_groups(cgroups: Path, proc: Path) -> Iterator[int]:
     """What each control group that this process is in leaves, in either version of their files."""
     try:
-        lines = (proc / "self/cgroup").read_text().splitlines()
+        lines = (proc / "self/cgroup").read_text("utf-8").splitlines()
     except OSError:
         return
     for line in lines:
@@ -81,8 +105,8 @@ def _of_groups(cgroups: Path, proc: Path) -> Iterator[int]:
         # Within a container the path may be the host's, which is not there; the root is then its own.
         for part in (root / path.strip("/"), *(root / path.strip("/")).parents):
             try:
-                limit, taken = int((part / most).read_text()), int((part / used).read_text())
-                stat = dict(line.split() for line in (part / "memory.stat").read_text().splitlines())
+                limit, taken = int((part / most).read_text("utf-8")), int((part / used).read_text("utf-8"))
+                stat = dict(line.split() for line in (part / "memory.stat").read_text("utf-8").splitlines())
                 yield limit - taken + int(stat.get(cached, 0))  # files in memory make way
             except (OSError, ValueError):  # no such group, or no limit ("max")
                 pass

@@ -23,7 +23,7 @@ from .project import project
 
 __all__ = ["is_code", "run"]
 
-_NAME = re.compile(r"(?P<module>[^:?*\n]+?):(?P<name>[A-Za-z_]\w*)")
+_NAME = re.compile(r"(?P<module>([A-Za-z]:[\\/])?[^:?*\n]+?):(?P<name>[A-Za-z_]\w*)")  # Windows' drives before it
 
 
 def is_code(text: str) -> bool:

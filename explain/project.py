@@ -64,8 +64,9 @@ class Project:
     def written(self, model: str) -> str:
         """What changes where a model of it does: what is said of it, and when the files that it names were changed."""
         given = self.models.get(model, {})
-        files = [str(given.get(key, "")).rpartition(":")[0] or str(given.get(key, "")) for key in ("name", "weights")]
-        return repr((self.folder, given, [os.stat(file).st_mtime_ns for file in files if os.path.isfile(file)]))
+        said = [str(given.get(key, "")) for key in ("name", "weights")]
+        files = [file for one in said for file in (one, one.rpartition(":")[0]) if os.path.isfile(file)]
+        return repr((self.folder, given, [os.stat(file).st_mtime_ns for file in files]))
 
 
 def project() -> Project:
@@ -128,8 +129,9 @@ def _model(name: str, given: dict[str, Any], file: Path) -> dict[str, Any]:
     module, _, what = maker.rpartition(":")
     if module.endswith(".py"):
         maker = f"{_path(module, file)}:{what}"
-    elif module in ("hf", "timm:local-dir") and os.path.isdir(_path(what, file)):
-        maker = f"{module}:{_path(what, file)}"
+    for before in ("hf:", "timm:local-dir:"):  # what follows may have a drive's colon of its own
+        if maker.startswith(before) and os.path.isdir(place := _path(maker.removeprefix(before), file)):
+            maker = before + place
     found["name"] = maker
     if "weights" in given:
         found["weights"] = _path(str(given["weights"]), file)
@@ -176,7 +178,7 @@ def _text(file: Path) -> str:
         content = opened.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES >> 20} MB")
-    return content.decode("utf-8").replace("\r\n", "\n")
+    return content.decode("utf-8-sig").replace("\r\n", "\n")  # editors on Windows begin a file with a mark
 
 
 def _known(given: Mapping[str, Any], keys: tuple[str, ...], where: str, file: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +19,7 @@ __all__ = ["ask_before", "lock", "locked", "sha256", "sweep", "write", "writing"
 
 BLOCK = 1 << 20
 SUFFIX = ".tmp"
+PATIENCE = 2.0  # seconds in which who reads a file on Windows is through with it
 _ASKED: list[Callable[[Path, int], AbstractContextManager[None]]] = []
 
 
@@ -50,16 +53,37 @@ def writing(path: str | Path, size: int = 0) -> Iterator[BinaryIO]:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=SUFFIX)
             with os.fdopen(handle, "wb") as file:
-                if size and hasattr(os, "posix_fallocate"):
-                    os.posix_fallocate(handle, 0, size)
+                _reserve(handle, size)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
+            _rename(temporary, path)
         finally:
             if temporary and os.path.exists(temporary):
                 os.unlink(temporary)
+
+
+def _reserve(handle: int, size: int) -> None:
+    """Room on the disk, where the system and the file system know such a thing."""
+    if size and hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(handle, 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+
+
+def _rename(source: str, path: Path) -> None:
+    """Windows lets nobody take the name of a file while another process reads it; it will be read soon."""
+    end = time.monotonic() + (PATIENCE if os.name == "nt" else 0.0)
+    while True:
+        try:
+            return os.replace(source, path)
+        except PermissionError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(0.02)
 
 
 def write(path: str | Path, content: bytes | str) -> Path:
@@ -108,11 +132,13 @@ def locked(folder: str | Path) -> bool:
 
 def sweep(folder: str | Path, own: re.Pattern[str], keep: set[str]) -> None:
     """Remove what an interrupted holder of the folder's lock left behind: files of its own names, whole or half
-    written, but for those to keep. Whatever else lies in the folder is somebody's."""
+    written, but for those to keep, and those that somebody reads where that holds a file. Whatever else lies in the
+    folder is somebody's."""
     for path in Path(folder).iterdir():
         half = re.fullmatch(rf"\.(.+)\.[^.]+{re.escape(SUFFIX)}", path.name)
         if path.is_file() and path.name not in keep and own.fullmatch(half[1] if half else path.name):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
 
 
 def sha256(source: bytes | str | Path) -> str:

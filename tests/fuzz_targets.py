@@ -139,7 +139,7 @@ def _forked(file: Path) -> str:
     if not (child := os.fork()):
         said = b"refused"
         try:
-            as_plain(str(file))
+            as_plain(str(file), f"{file}.plain")
             said = b"fine"
         except ExplainError:
             pass

@@ -66,7 +66,7 @@ def test_a_part_that_fails_is_told_and_the_others_are_tried(run, monkeypatch, wi
 
 def test_the_machine_and_the_workspace(run, monkeypatch, home, without_app):
     monkeypatch.setattr(doctor, "PARTS", {})
-    monkeypatch.setattr(doctor, "_free_memory", lambda: 100 << 20)
+    monkeypatch.setattr(doctor, "free", lambda: 100 << 20)
     kept = home / "models" / "mine"
     kept.mkdir(parents=True)
     (kept / "weights.safetensors").write_bytes(b"other than they were")

@@ -113,10 +113,10 @@ def eigen_cam(
     maps = maps_of(net, layer, batch)
     centred = maps.flatten(2).mT
     centred = centred - centred.mean(1, keepdim=True)
-    _, _, directions = torch.linalg.svd(centred.double().cpu(), full_matrices=False)
-    heat = (centred.double().cpu() @ directions[:, 0, :, None])[..., 0]
+    _, _, directions = torch.linalg.svd(centred.cpu().double(), full_matrices=False)
+    heat = (centred.cpu().double() @ directions[:, 0, :, None])[..., 0]
     # A component has no sign of its own: where the maps are strongest it is positive.
-    strength = maps.flatten(2).double().cpu().norm(dim=1)
+    strength = maps.flatten(2).cpu().double().norm(dim=1)
     strength = strength - strength.mean(1, keepdim=True)
     heat = heat * torch.where((heat * strength).sum(1, keepdim=True) < 0, -1.0, 1.0)
     return _signed(heat.view(len(maps), *maps.shape[2:]).to(maps), positive)

@@ -31,7 +31,7 @@ def superpixels(picture: Tensor, input_range: InputRange, count: int) -> Tensor:
     if unit.min() < -0.01 or unit.max() > 1.01:  # bands in units of their own
         low, high = unit.amin((1, 2), keepdim=True), unit.amax((1, 2), keepdim=True)
         unit = (unit - low) / (high - low).clamp(min=torch.finfo(unit.dtype).tiny)
-    shown = unit.clamp(0, 1).permute(1, 2, 0).double().cpu().numpy()
+    shown = unit.clamp(0, 1).permute(1, 2, 0).cpu().double().numpy()
     coloured = shown.shape[2] == 3
     if shown.shape[2] == 1:
         shown = shown[..., 0]
@@ -200,4 +200,4 @@ def _tried(
             return torch.where(kept[start:stop].to(picture.device)[:, None, labels], picture, covers[k])
 
         scores = scores_of(quick, len(kept), shown, target[k], k / len(batch), 1 / len(batch))
-        yield labels.cpu(), kept, scores.double().cpu()
+        yield labels.cpu(), kept, scores.cpu().double()

@@ -6,6 +6,7 @@ line for a user's mistake, or 1 where `doctor` finds something wrong.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ __all__ = ["declared", "main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the process's exit status."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a pipe on Windows takes few characters
+        sys.stdout.reconfigure(errors="backslashreplace")
     if "_ARGCOMPLETE" in os.environ:
         completion.answer(declared)
     try:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ExplainError, reason_of
 from ..extras import EXTRAS, MissingExtra
+from ..memory import free
 from .command import Commands, say
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def _doctor(given: argparse.Namespace) -> int:
     if usage and usage.bytes > usage.limit:
         judged = Finding("budget", False, f"The workspace takes {usage}; remove some on the page Models and data.")
     known = {"python": platform.python_version(), **versions()}
-    disk, memory = shutil.disk_usage(_there(root())).free, _free_memory()
+    disk, memory = shutil.disk_usage(_there(root())).free, free()
     extras = {one.package: find_spec(module) is not None for module, one in EXTRAS.items()}
     if not given.json:
         print(", ".join(f"{name} {version}" for name, version in known.items()))
@@ -160,19 +159,6 @@ def _in_numbers(usage: Usage | None) -> dict[str, Any]:
 def _there(folder: Path) -> Path:
     """The folder, or the nearest above it that exists."""
     return next(place for place in (folder.absolute(), *folder.absolute().parents) if place.is_dir())
-
-
-def _free_memory() -> int:
-    """Bytes that programs can have, caches of files included where the system says so."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, ValueError, StopIteration):
-        pass
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # no such question on this system
-        return sys.maxsize
 
 
 def _written(folder: Path) -> str:

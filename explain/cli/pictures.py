@@ -66,6 +66,7 @@ def opener(given: argparse.Namespace, model: str | None = None, index: Any = Non
 def _members(word: str, read: Callable[[str], Any]) -> list[tuple[str, Callable[[], Picture]]]:
     """The pictures that a word means: the name and how it is opened of each."""
     from ..data import is_remote, is_set, load_images
+    from ..data.folders import path_below
 
     if not is_set(word):
         if not (word == STDIN or is_remote(word) or os.path.isfile(word)):
@@ -74,7 +75,7 @@ def _members(word: str, read: Callable[[str], Any]) -> list[tuple[str, Callable[
         return [(name, lambda: read(word))]
     images = load_images(word)
     root, called = images.root, Path(word.rpartition(":")[2]).resolve().name
-    names = [Path(os.path.relpath(file, root)).as_posix() if root else file for file in images.files]
+    names = [path_below(file, root) if root else file for file in images.files]
     return [(f"{called}/{name}", lambda number=number: images[number]) for number, name in enumerate(names)]  # type: ignore[misc]
 
 

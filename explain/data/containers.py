@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..errors import BadFile, BadValue, Unknown, shorten
 from ..extras import extra
 from ..images.formats import HEAD
-from .folders import EXTENSIONS, class_name, why_not
+from .folders import EXTENSIONS, class_name, common_folder, why_not
 from .image_sets import ImageSet
 from .tables import LABELS, labels_of
 
@@ -75,7 +75,8 @@ def _shards(place: Path, split: str) -> list[Path]:
         return [place] if _holds(place) else []
     if not os.path.isdir(place) or any(path.suffix.lower() in EXTENSIONS for path in place.rglob("*")):
         return []
-    found = sorted(path for path in place.rglob("*") if path.is_file() and _holds(path))
+    found = [path for path in place.rglob("*") if path.is_file() and _holds(path)]
+    found.sort(key=lambda path: path.parts)  # paths themselves have another order on Windows
     named = {path: _split_of(path.relative_to(place).as_posix()) for path in found}
     known = [one for one in SPLITS if one in named.values()]
     if split and split not in known:
@@ -310,6 +311,5 @@ def _image_set(
             labels, classes = np.array(numbers, np.int64), tuple(map(class_name, names))
         else:
             labels, classes = labels_of(given)
-    root = Path(os.path.commonpath([os.path.dirname(os.path.abspath(place)) for place in places]))
     kept = {key: tuple(values) for key, values in columns.items()}
-    return ImageSet(name, tuple(files), labels, classes, root=root, columns=kept, skipped=skipped)
+    return ImageSet(name, tuple(files), labels, classes, root=common_folder(places), columns=kept, skipped=skipped)

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import BadFile, shorten
 from ..images.formats import ENDINGS, HEAD, left_out
 
-__all__ = ["BESIDE", "EXTENSIONS", "Listing", "class_name", "listing", "printable", "why_not", "without_arrays"]
+__all__ = [
+    "BESIDE",
+    "EXTENSIONS",
+    "Listing",
+    "class_name",
+    "common_folder",
+    "listing",
+    "path_below",
+    "printable",
+    "why_not",
+    "without_arrays",
+]
 
 EXTENSIONS = (*(ending for endings in ENDINGS.values() for ending in endings), ".npy")
 BESIDE = "Arrays beside pictures are taken for masks or features of them."
@@ -69,6 +80,25 @@ def why_not(name: str, head: bytes) -> str | None:
     if name.startswith(".") or name.lower().endswith(_PLAIN):
         return ""
     return None if name.lower().endswith(EXTENSIONS) else left_out(name, head)
+
+
+def path_below(file: str, root: str | Path) -> str:
+    """A file's way from a folder, with slashes on every system; of what no way leads to, an address or what lies on
+    another of Windows' drives, all of it."""
+    if "://" in file:
+        return file
+    try:
+        return Path(os.path.relpath(file, root)).as_posix()
+    except ValueError:
+        return Path(file).as_posix()
+
+
+def common_folder(files: Iterable[str | Path]) -> Path | None:
+    """The nearest folder around all files; None where they lie on several of Windows' drives."""
+    try:
+        return Path(os.path.commonpath({os.path.dirname(os.path.abspath(file)) for file in files}))
+    except ValueError:
+        return None
 
 
 def printable(name: str) -> str:

@@ -27,7 +27,7 @@ from ..progress import heard
 from ..project import project
 from ..shipped import shipped
 from ..store import sha256
-from .folders import EXTENSIONS, class_name, listing, printable, without_arrays
+from .folders import EXTENSIONS, class_name, common_folder, listing, path_below, printable, without_arrays
 from .remote import cache_folder, fetched, is_remote
 
 __all__ = [
@@ -174,7 +174,7 @@ class ImageSet(Sequence[Picture], Shown):
         """A picture's file without where this machine keeps it: from the folder of the set on, or its name."""
         file = self.files[index]
         if self.root is not None:
-            return printable(Path(os.path.relpath(file, self.root)).as_posix())
+            return printable(path_below(file, self.root))
         return printable(os.path.basename(file) if self.are_files else file)
 
     def head(self, n: int) -> ImageSet:
@@ -406,7 +406,7 @@ def _local(file: str) -> Path:
 
 
 def _identity(file: str, root: Path | None) -> str:
-    name = Path(os.path.relpath(file, root)).as_posix() if root is not None else os.path.basename(file)
+    name = path_below(file, root) if root is not None else os.path.basename(file)
     return f"{file if is_remote(file) else name}\0{_state(file, root is None)}\n"
 
 
@@ -447,8 +447,9 @@ def _list(sources: Sequence[Any]) -> ImageSet:
     if not sources:
         raise BadValue("The list of images is empty; give the path of at least one picture.")
     files = tuple(map(str, sources))
-    root = Path(os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files]))
-    return ImageSet(_called(Path(files[0]) if len(files) == 1 else root), files, root=root)
+    root = common_folder(files)
+    name = _called(Path(files[0])) if len(files) == 1 else "pictures" if root is None else _called(root)
+    return ImageSet(name, files, root=root)
 
 
 def _folder(root: Path) -> ImageSet:

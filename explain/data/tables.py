@@ -48,7 +48,7 @@ def from_table(
     strange = next((one for one in given if "://" in one and not is_remote(one)), None)
     if strange:
         raise BadValue(f"{table.name!r} names addresses such as {shorten(strange)}; http, https and paths are read.")
-    files = tuple(one if os.path.isabs(one) or is_remote(one) else str(folder / one) for one in given)
+    files = tuple(one if os.path.isabs(one) or is_remote(one) else _below(folder, one) for one in given)
     missing = [one for one, file in zip(given, files, strict=True) if not is_remote(file) and not os.path.isfile(file)]
     if not files or len(missing) == len(files):
         example = f", such as {shorten(missing[0])}" if missing else ""
@@ -56,6 +56,12 @@ def from_table(
     labels, classes = labels_of(columns[labelled]) if labelled else (None, ())
     others = {key: tuple(values) for key, values in columns.items() if key not in (paths, labelled)}
     return ImageSet(name or table.stem, files, labels, classes, root=folder, columns=others)
+
+
+def _below(folder: Path, file: str) -> str:
+    """The path of a file that a table names, which may have been written on Windows."""
+    place = str(folder / file)
+    return place if "\\" not in file or os.path.isfile(place) else str(folder / file.replace("\\", "/"))
 
 
 def read_columns(table: Path, most_rows: int = MOST_ROWS, most_bytes: int = MOST_BYTES) -> dict[str, list[Any]]:
@@ -95,18 +101,18 @@ def _parquet(table: Path, most_rows: int, most_bytes: int) -> dict[str, list[Any
     Parquet keeps once, is as often in memory."""
     parquet, ArrowException = extra("pyarrow.parquet"), extra("pyarrow").ArrowException
     try:
-        file = parquet.ParquetFile(table)
-        _check_rows(file.metadata.num_rows, most_rows, table)
-        if file.metadata.num_columns > MOST_COLUMNS:
-            raise BadFile(f"{table.name!r} has {file.metadata.num_columns:,} columns; at most {MOST_COLUMNS:,}.")
-        groups = [file.metadata.row_group(k) for k in range(file.metadata.num_row_groups)]
-        size, columns = sum(group.total_byte_size for group in groups), dict[str, list[Any]]()
-        for batch in file.iter_batches(_BATCH) if size <= most_bytes else ():
-            size += batch.nbytes + 8 * batch.num_rows * batch.num_columns
-            if size > most_bytes:
-                break
-            for name, values in zip(batch.schema.names, batch.columns, strict=True):
-                columns.setdefault(name, []).extend(values.to_pylist())
+        with parquet.ParquetFile(table) as file:  # Windows removes no file that is open
+            _check_rows(file.metadata.num_rows, most_rows, table)
+            if file.metadata.num_columns > MOST_COLUMNS:
+                raise BadFile(f"{table.name!r} has {file.metadata.num_columns:,} columns; at most {MOST_COLUMNS:,}.")
+            groups = [file.metadata.row_group(k) for k in range(file.metadata.num_row_groups)]
+            size, columns = sum(group.total_byte_size for group in groups), dict[str, list[Any]]()
+            for batch in file.iter_batches(_BATCH) if size <= most_bytes else ():
+                size += batch.nbytes + 8 * batch.num_rows * batch.num_columns
+                if size > most_bytes:
+                    break
+                for name, values in zip(batch.schema.names, batch.columns, strict=True):
+                    columns.setdefault(name, []).extend(values.to_pylist())
     except (ArrowException, OSError, ValueError) as error:
         raise BadFile(f"The table {table.name!r} cannot be read: {shorten(str(error))}.") from None
     if size > most_bytes:

@@ -128,10 +128,10 @@ def _gate(net: nn.Module, batch: Tensor, layer: str) -> tuple[NDArray[np.float64
 def _affine(norm: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if norm.running_mean is None:  # it measures each batch: nothing is fixed
         return np.full(norm.num_features, np.nan), np.full(norm.num_features, np.nan)
-    mean, variance = (t.double().cpu().numpy() for t in (norm.running_mean, norm.running_var))
+    mean, variance = (t.cpu().double().numpy() for t in (norm.running_mean, norm.running_var))
     gain, shift = 1 / np.sqrt(variance + norm.eps), np.zeros(len(mean))
     if norm.weight is not None:
-        gain, shift = gain * norm.weight.double().cpu().numpy(), norm.bias.double().cpu().numpy()
+        gain, shift = gain * norm.weight.cpu().double().numpy(), norm.bias.cpu().double().numpy()
     return gain, shift - mean * gain
 
 

@@ -187,11 +187,11 @@ def _tail(chain: list[nn.Module], channels: int) -> Tail:
     for module in chain:
         if isinstance(module, nn.BatchNorm2d):
             known = [each for each in (module.running_mean, module.running_var) if each is not None]
-            mean, var = (each.double().cpu().numpy() for each in known)
+            mean, var = (each.cpu().double().numpy() for each in known)
             scale = 1 / np.sqrt(var + module.eps)
             shift = -mean * scale
             if module.affine:
-                weight, bias = (each.detach().double().cpu().numpy() for each in (module.weight, module.bias))
+                weight, bias = (each.detach().cpu().double().numpy() for each in (module.weight, module.bias))
                 scale, shift = scale * weight, shift * weight + bias
         for clip in (module, *module.children()):
             if type(clip) in _CLIPS:

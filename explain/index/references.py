@@ -12,6 +12,7 @@ from PIL import Image
 
 from ..data import list_images, printable
 from ..data.containers import is_inside
+from ..data.folders import path_below
 from ..errors import BadFile, BadValue, shorten
 from ..images import Bands
 from ..project import project
@@ -45,10 +46,15 @@ def index_of(index: Index, image: Any) -> int | None:
             return _with_content(index, image, key)
         if family == index.images.name and (member := _member(files, key)) is not None:
             return member
-        paths = [os.path.abspath(file) for file in files]
-        path = os.path.abspath(name)
+        paths = [_place(file) for file in files]
+        path = _place(name)
         return paths.index(path) if path in paths else None
     return _member(files, key) if family == index.images.name else None
+
+
+def _place(file: str) -> str:
+    """One text for a file, also where the system takes names in capitals for the same."""
+    return os.path.normcase(os.path.abspath(file))
 
 
 def _member(files: Sequence[str], key: str) -> int | None:
@@ -102,5 +108,5 @@ def left_out(manifest: Manifest, skipped: Mapping[str, str] | None = None) -> di
 
 def _below(file: str, root: Path | None) -> str:
     if root is not None:
-        return printable(Path(os.path.relpath(file, root)).as_posix())
+        return printable(path_below(file, root))
     return printable(Path(file).name if Path(file).is_absolute() else file)

@@ -15,6 +15,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,14 @@ def read_weights(path: Path) -> Weights:
 def _harmless() -> list[Any]:
     """What training programs put beside the weights, and what builds nothing but itself."""
     scalars = [np.dtype, np.float64(0).__reduce__()[0], *(type(np.dtype(kind)) for kind in "fdiqlLQ?")]
-    return [argparse.Namespace, pathlib.PosixPath, pathlib.PurePosixPath, *scalars]
+    return [argparse.Namespace, *_paths(), *scalars]
+
+
+def _paths() -> list[tuple[type, str]]:
+    """Paths as any system and version of Python pickles them: as what they say, since no system has another's files."""
+    kinds = {"Posix": pathlib.PurePosixPath, "Windows": pathlib.PureWindowsPath}
+    modules, names = ("pathlib", "pathlib._local"), ("{}Path", "Pure{}Path")
+    return [(kind, f"{m}.{n.format(system)}") for system, kind in kinds.items() for m in modules for n in names]
 
 
 def _other_format(path: Path) -> str:
@@ -147,8 +155,9 @@ def _is_safetensors(path: Path, size: int) -> bool:
     return True
 
 
-def as_plain(path: str, progress: Progress = unheard) -> list[str]:
-    """Write the weights of a file that a stranger made over it as safetensors, and return their notes.
+def as_plain(path: str, out: str, progress: Progress = unheard) -> list[str]:
+    """Write the weights of a file that a stranger made to another as safetensors, and return their notes: Windows
+    refuses to write over what is mapped, as safetensors are that are read.
 
     To be called in a process of its own: unpickling may take any memory and time, though it runs no code of the file.
     Raises BadFile.
@@ -163,21 +172,22 @@ def as_plain(path: str, progress: Progress = unheard) -> list[str]:
     if claimed > MOST_SHARED * size:
         raise BadFile(f"Weights {Path(path).name!r} claim more numbers than the file holds.")
     try:
-        save_file({key: tensor.detach().clone().contiguous() for key, tensor in weights.items()}, path)
+        save_file({key: tensor.detach().clone().contiguous() for key, tensor in weights.items()}, out)
     except Exception as error:  # sparse, quantised, or on no device
         raise BadFile(f"Weights {Path(path).name!r} are no plain tensors ({shorten(str(error))}); {_WAY}.") from None
     return weights.notes
 
 
 def _limit_memory(size: int) -> None:
-    """Of this process: what it has, and some times what the file may become."""
+    """Of this process: what it has, and some times what the file may become; where the system has such a limit."""
     try:
         import resource
     except ImportError:  # not on Windows
         return
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     most = ROOM + 2 * MOST_SHARED * size
-    resource.setrlimit(resource.RLIMIT_DATA, (most if hard < 0 else min(most, hard), hard))
+    with suppress(ValueError, OSError):  # macOS may refuse it
+        resource.setrlimit(resource.RLIMIT_DATA, (most if hard < 0 else min(most, hard), hard))
 
 
 def _check_zip(path: Path, size: int) -> None:
@@ -258,7 +268,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST_JSON:
             raise ValueError(f"it has more than {LARGEST_JSON >> 20} MB")
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text("utf-8-sig"))  # editors on Windows begin a file with a mark
     except (OSError, ValueError, RecursionError) as error:
         raise BadFile(f"Cannot read {shorten(str(path))}: {error}.") from None
     if not isinstance(content, dict):

@@ -51,7 +51,7 @@ def program(net: nn.Module, batch: Tensor) -> Iterator[str]:
             for value in tree_leaves(output):
                 if isinstance(value, Tensor) and value.is_floating_point():
                     scale = float(value.abs().max()) or 1.0
-                    yield str((value / scale).flatten().double().cpu().numpy().round(DIGITS).tolist())
+                    yield str((value / scale).flatten().cpu().double().numpy().round(DIGITS).tolist())
 
 
 class _Followed(TorchFunctionMode):

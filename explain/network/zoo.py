@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 from urllib.parse import urlencode
 
@@ -128,7 +128,7 @@ def _named(text: str, weights: str | Path | None, architecture: Any, classes: An
         model = _folder(Path(text), preprocess)
     elif architecture is not None:
         model = _build(architecture, text, classes, preprocess)
-    elif ":" in text or is_named(text):
+    elif is_named(text) or _has_scheme(text):
         model = _build(text, weights, classes, preprocess)
     elif os.path.isfile(text):
         raise BadValue(
@@ -145,7 +145,13 @@ def _named(text: str, weights: str | Path | None, architecture: Any, classes: An
 
 def is_nobody(text: str) -> bool:
     """Whether a name is neither of a model here, nor of a source, a file or a factory."""
-    return text not in shipped_models() and ":" not in text and not is_named(text) and not os.path.exists(text)
+    known = text in shipped_models() or is_named(text) or is_code(text)
+    return not (known or _has_scheme(text) or os.path.exists(text))
+
+
+def _has_scheme(text: str) -> bool:
+    """Whether a name says its source, and is no path with a colon in it, as every whole one on Windows is."""
+    return ":" in text and not (PureWindowsPath(text).drive or os.path.exists(text))
 
 
 def save_model(model: Model, folder: str | Path) -> Path:

@@ -24,7 +24,7 @@ from ..progress import Progress, heard, unheard
 from . import checkpoint
 from .chance import forked, order
 from .history import kept_row
-from .metrics import evaluated
+from .metrics import evaluated, wide
 from .network import Begun, begin
 from .pictures import check, pictures, split
 from .recipes import Recipe
@@ -146,7 +146,7 @@ class _Run:
         self.stepper = Stepper(plan, self.trained, self.own, len(images.classes))
         self.watcher = Watcher(self.trained)
         self.epoch = self.at = 0
-        self.sums = torch.zeros(2, dtype=torch.double, device=place)  # loss and hits of this epoch, times pictures
+        self.sums = torch.zeros(2, dtype=wide(place), device=place)  # loss and hits of this epoch, times pictures
         self.seconds = 0.0
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Any] | None = None

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from .network import outputs
 from .pictures import Pictures
 
-__all__ = ["evaluated", "hits"]
+__all__ = ["evaluated", "hits", "wide"]
 
 AT_ONCE = 1000
 
@@ -23,13 +23,18 @@ def hits(scores: Tensor, labels: Tensor, k: int = 1) -> Tensor:
     return (better.sum(1) < k) & ~own[:, 0].isnan()
 
 
+def wide(place: torch.device) -> torch.dtype:
+    """In what sums over many pictures are kept on a device: Apple's have no float64."""
+    return torch.float32 if place.type == "mps" else torch.float64
+
+
 @torch.no_grad()
 def evaluated(net: nn.Module, own: Pictures) -> tuple[float, float]:
     """Mean loss and share of right predictions, in eval mode."""
     net.eval()
-    sums = torch.zeros(2, dtype=torch.double, device=own.y.device)
+    sums = torch.zeros(2, dtype=wide(own.y.device), device=own.y.device)
     for chosen in torch.split(torch.arange(len(own), device=own.y.device), AT_ONCE):
         scores, y = outputs(net, own.ready(own.raw(chosen)))[0].float(), own.y[chosen]
-        sums += torch.stack([F.cross_entropy(scores, y, reduction="sum").double(), hits(scores, y).sum()])
+        sums += torch.stack([F.cross_entropy(scores, y, reduction="sum"), hits(scores, y).sum()])
     loss, right = (sums / len(own)).tolist()
     return loss, right

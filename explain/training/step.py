@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from ..errors import ExplainError
 from .augment import augmented
 from .chance import at_step, generator
+from .metrics import wide
 from .network import outputs
 from .optimisers import OPTIMISERS
 from .pictures import Pictures
@@ -71,7 +72,7 @@ class Stepper:
                 raise self._too_large(x, target) from error
             raise
         right = (self.scores.argmax(1) == y).sum()
-        return torch.stack([loss.detach().double(), right / len(y)]) * len(y)
+        return torch.stack([loss.detach().to(wide(self.place)), right / len(y)]) * len(y)
 
     def _loss(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Cross entropy, that of auxiliary heads added, and the scores."""

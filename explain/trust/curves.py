@@ -119,7 +119,7 @@ def answers(net: nn.Module, question: Question, count: int, make: Callable[[int,
     with exact(question.batch.device):
         outputs = outputs_of(question.target_module(net), count, make)
     chances = outputs if question.unit else question.model.chances(outputs)
-    return np.asarray(chances.double().cpu().numpy())
+    return np.asarray(chances.cpu().double().numpy())
 
 
 def _ranks(heat: Heat) -> NDArray[np.int64]:

@@ -112,9 +112,7 @@ def run(port: int, address: str, origins: Collection[str], hosts: Collection[str
         raise SystemExit(1) from error
     if shared:
         _prepare()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # which uvicorn raises again at its end: atexit stops jobs
-    if hasattr(signal, "SIGHUP"):  # the terminal has been closed
-        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    _mind_signals()
     os.chdir(APP.parent)  # where .streamlit is
     sys.argv = [str(APP)]
     middleware = [Middleware(Doorkeeper, origins=origins, named=shared)]
@@ -124,6 +122,15 @@ def run(port: int, address: str, origins: Collection[str], hosts: Collection[str
         st.App(APP, middleware=middleware).run(config=config)
     finally:
         gc.freeze()  # else the interpreter walks through all of torch once more, for seconds
+
+
+def _mind_signals() -> None:
+    """Whatever ends the server ends it by way of atexit, which stops jobs; uvicorn raises at its end what it caught."""
+    for name in ("SIGTERM", "SIGBREAK"):  # the latter is Windows': Ctrl+Break, and a console that was closed
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: sys.exit(0))
+    if hasattr(signal, "SIGHUP"):  # the terminal has been closed
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 def _share_arenas() -> None:

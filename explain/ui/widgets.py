@@ -411,7 +411,7 @@ def show_scale(scale: Scale) -> None:
 
 def show_scores(ranked: list[tuple[str, float]], chances: bool = True) -> None:
     """Classes with their probabilities as bars; scores that have none as shares of the largest."""
-    whole = 1.0 if chances else max([abs(p) for _, p in ranked]) or 1.0
+    whole = 1.0 if chances else max(abs(p) for _, p in ranked) or 1.0
     rows = "".join(
         f"<span>{html.escape(name)}</span>"
         f'<span class="track"><span class="fill" style="width:{max(p / whole, 0):.1%}"></span></span>'

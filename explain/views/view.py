@@ -15,7 +15,6 @@ puts into `facts` is what it chose for a parameter that was left to it, by the p
 from __future__ import annotations
 
 import inspect
-import shlex
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, Protocol, TypeVar, 
 from ..errors import NotSupported, Unknown
 from ..options import Option
 from ..progress import heard, listening
+from ..shell import line_of
 from .documentation import RESERVED, document
 from .facts import Facts
 from .inputs import EntryOptions, Input, Opener, PictureInput, Plain, literal
@@ -268,7 +268,7 @@ class View:
             flags += ["--option", f"{key}={_text(value)}"]
         for key, value in self._changed_style(style).items():
             flags += ["--style", f"{key}={_text(value)}"]
-        return shlex.join([*words, *flags, "--out", out])
+        return line_of([*words, *flags, "--out", out])
 
     def _told(self, given: Mapping[str, Any]) -> dict[str, Parameter]:
         """The parameters that have to be said: those whose value is not their default."""

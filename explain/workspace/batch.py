@@ -22,6 +22,7 @@ from ..progress import Progress, heard
 from ..store import lock, sha256, write, written
 from ..version import __version__
 from ..views import VIEWS, View
+from .file_names import is_reserved, same_name
 
 if TYPE_CHECKING:
     from ..names import PictureView
@@ -225,7 +226,7 @@ class _Journal:
         entry["figures"] = [f"{entry['name']}.{format}" for format in files]
         for name, encoded in zip(entry["figures"], files.values(), strict=True):
             write(self.out / name, encoded)
-        with written(self.path), self.path.open("a", encoding="utf-8") as file:
+        with written(self.path), self.path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(_as_json(entry))
 
 
@@ -243,14 +244,15 @@ def _plain(value: Any) -> Any:
 
 def _names(images: ImageSet) -> Iterator[str]:
     """What becomes of each picture is called as its file, in folders as there; where two files differ in their ending
-    alone, it stays, and where they lie in different folders of a list, they are numbered."""
+    alone, or in what some file system takes for the same, it stays, and where they lie in different folders of a list,
+    they are numbered."""
     files = [_within(images, number) for number in range(len(images))]
     stems = [str(file.with_suffix("")) for file in files]
-    several, taken = Counter(stems), {Path(TABLE).stem}
+    several, taken = Counter(map(same_name, stems)), {same_name(Path(TABLE).stem)}
     for file, stem in zip(files, stems, strict=True):
-        name = stem if several[stem] == 1 else str(file)
-        name = next(one for k in count(1) if (one := name if k == 1 else f"{name}-{k}") not in taken)
-        taken.add(name)
+        name = stem if several[same_name(stem)] == 1 else str(file)
+        name = next(one for k in count(1) if same_name(one := name if k == 1 else f"{name}-{k}") not in taken)
+        taken.add(same_name(name))
         yield name
 
 
@@ -258,7 +260,8 @@ def _within(images: ImageSet, number: int) -> PurePosixPath:
     """Where a picture lies in its set, in characters that every system allows."""
     parts = PurePosixPath(images.called(number)).parts
     clean = [cleaned for part in parts if (cleaned := re.sub(r"[^\w.-]+", "-", part).strip(".-"))]
-    return PurePosixPath(*clean[-8:] or [f"{number:05}"])
+    allowed = [f"_{one}" if is_reserved(one) else one for one in clean[-8:]]
+    return PurePosixPath(*allowed or [f"{number:05}"])
 
 
 # The table -----------------------------------------------------------------------------------------------------------

@@ -268,7 +268,7 @@ def _gone(item: Item) -> bool:
     except OSError:
         return True
     delete(item.path)
-    return True
+    return not os.path.lexists(item.path)
 
 
 def _idle(item: Item) -> bool:

@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -34,11 +34,13 @@ def root() -> Path:
 
 
 def delete(path: Path) -> None:
-    """A file, or a folder with all in it; no matter where it has gone already."""
+    """A file, or a folder with all in it; no matter where it has gone already. What somebody reads stays where the
+    system keeps it for them, until the next time."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
 
 
 def is_shared() -> bool:
@@ -79,7 +81,7 @@ def prune(folder: Path, most: int, days: float = math.inf, grace: float = 0.0, p
     for path in folder.glob(pattern):
         try:
             used.append((path.stat().st_mtime, path))
-        except FileNotFoundError:  # another session swept it
+        except OSError:  # another session swept it
             continue
     used.sort(reverse=True)
     now = time.time()

@@ -63,7 +63,7 @@ def thumbnails_of(index: Index, images: Sequence[int], progress: Progress = unhe
     of = [index.manifest.data_digest, list(images), VERSION, *([bands] if bands else [])]
     folder = root() / "thumbnails" / store.sha256(repr(of).encode())[:24]
     try:
-        card = json.loads((folder / "thumbnails.json").read_text())
+        card = json.loads((folder / "thumbnails.json").read_text("utf-8"))
         sheets = tuple((folder / name).read_bytes() for name in card["sheets"])
         if [store.sha256(sheet) for sheet in sheets] != card["sheets"]:
             raise BadFile("A sheet is damaged.")

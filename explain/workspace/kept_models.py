@@ -17,6 +17,7 @@ from ..network.model import Model
 from ..network.sources import is_public
 from ..project import FILE, project
 from ..shipped import shipped_models
+from .file_names import is_reserved, same_name
 from .folder import delete, own
 from .model_names import list_kept_models
 
@@ -43,20 +44,26 @@ def keep_model(
     """
     if not _NAME.fullmatch(name):
         raise BadValue(f"The name {shorten(name)} is not of letters, digits, '.', '_' and '-', 60 at most.")
+    if is_reserved(name):
+        raise BadValue(f"The name {shorten(name)} cannot be a folder's on Windows; choose another.")
     if name in shipped_models() or name in project().models:
         where = FILE if name in project().models else "what is shipped"
         raise BadValue(f"{name!r} is the name of a network of {where}; choose another.")
     if not is_public(architecture):
         raise BadValue(f"{shorten(architecture)} is no architecture by name.")
-    if len(known := list_kept_models()) >= MOST_KEPT and name not in known:
+    known = list_kept_models()
+    if name not in known and (other := next((one for one in known if same_name(one) == same_name(name)), None)):
+        raise BadValue(f"There is a network {other!r}, and some systems take {name!r} for the same name.")
+    if len(known) >= MOST_KEPT and name not in known:
         raise BadValue(
             f"There are {len(known)} networks already; remove one of them, such as {next(reversed(known))!r}."
         )
     with tempfile.TemporaryDirectory(prefix="explain-") as folder:
-        path = Path(folder) / (Path(file).name[-80:] or "weights")
+        path, plain = Path(folder) / _file_name(file), Path(folder) / "plain" / _file_name(file)
+        plain.parent.mkdir()
         path.write_bytes(content)
-        notes = isolate("explain.network.checkpoint:as_plain", str(path), progress=_patience(path.name))
-        model = zoo.load_model(path, architecture=architecture, classes=classes, preprocess=preprocess, output=output)
+        notes = isolate("explain.network.checkpoint:as_plain", str(path), str(plain), progress=_patience(path.name))
+        model = zoo.load_model(plain, architecture=architecture, classes=classes, preprocess=preprocess, output=output)
         model = model.renamed(name)
         if notes:
             model = model.renamed(notes=[*notes, *model.about.get("notes", ())])
@@ -67,6 +74,11 @@ def keep_model(
                 delete(own() / "models" / name)
             raise
     return model
+
+
+def _file_name(file: str) -> str:
+    """What an upload is called here, in characters that every system allows."""
+    return re.sub(r'[\x00-\x1f<>:"/\\|?*]', "-", Path(file).name)[-80:].rstrip(". ") or "weights"
 
 
 def _patience(file: str) -> Callable[..., None]:

@@ -30,6 +30,7 @@ from ..errors import BadFile, ExplainError, Unknown, shorten
 from ..images import decode
 from ..images.formats import HEAD
 from .budget import room
+from .file_names import is_reserved
 from .folder import own
 
 __all__ = ["MOST_BYTES", "Pictures", "found", "images_of", "keep", "named", "opened", "remove", "unpack"]
@@ -171,7 +172,8 @@ def _kept(
         raise BadFile(f"There are {len(sets)} sets of pictures already; remove one, such as {next(reversed(sets))!r}.")
     with store.written(place):
         place.parent.mkdir(parents=True, exist_ok=True)
-    called = _free_name(re.sub(r"[^A-Za-z0-9]+", "-", Path(name).stem).strip("-")[:40] or "pictures")
+    wanted = re.sub(r"[^A-Za-z0-9]+", "-", Path(name).stem).strip("-")[:40]
+    called = _free_name("pictures" if is_reserved(wanted) or not wanted else wanted)
     with store.written(place), tempfile.TemporaryDirectory(dir=place.parent, prefix=".unpacking-") as temporary:
         half = Path(temporary) / digest
         tables = [one for one in members if one.path.suffix.lower() in TABLES and not _hidden(one.path)]
@@ -236,6 +238,12 @@ class _Unpacking:
             raise BadFile(f"None of the pictures of class {empty[0]!r} in {shorten(self.name)} can be read.{why}")
         if not self.places:
             raise BadFile(f"None of the pictures of {shorten(self.name)} can be read.{self._first_skipped()}")
+        there = {class_name(one.name) for one in self.folder.iterdir()}
+        if lost := [label for label in self.counts if label and label not in there]:
+            raise BadFile(
+                f"This system keeps no folder {lost[0]!r} apart from others: it takes capitals, or dots and spaces at "
+                "the end, for the same. Give the classes other names."
+            )
         return self
 
     def _first_skipped(self, label: str = "") -> str:
@@ -280,7 +288,7 @@ def _with_table(
     beside = table.path.parent
     moved = [
         by_end.get((beside / value).as_posix()) or by_end.get(value) or by_end.get(PurePosixPath(value).name)
-        for value in map(class_name, map(str, columns[paths]))
+        for value in (class_name(str(value)).replace("\\", "/") for value in columns[paths])
     ]
     rows = [k for k, place in enumerate(moved) if place]
     if not rows:
@@ -292,7 +300,7 @@ def _with_table(
     writer.writerow(columns)
     for k in rows:
         writer.writerow([moved[k] if key == paths else values[k] for key, values in columns.items()])
-    (folder / f"{made.name}.csv").write_text(text.getvalue(), encoding="utf-8")
+    (folder / f"{made.name}.csv").write_bytes(text.getvalue().encode())
     images = load_images(folder / f"{made.name}.csv", image=paths, label=label)
     counts = dict.fromkeys(images.classes, 0)
     for number in [] if images.labels is None else images.labels.tolist():
@@ -363,7 +371,7 @@ def _reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Any:
 
 def _read(card: Path) -> Pictures | None:
     try:
-        return Pictures(**json.loads(card.read_text()))
+        return Pictures(**json.loads(card.read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
