@@ -62,9 +62,9 @@ from PIL.Image import Image
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
-from numpy import dtype
-from numpy import ndarray
+from numpy.typing import NDArray
 from pathlib import Path
+from torch import Tensor
 from torch.nn.modules.module import Module
 from torch.utils.data.dataset import Dataset
 from typing import Any
@@ -101,9 +101,9 @@ def filters(
 
 def activations(
     model: Model,
-    image: Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path,
+    image: Image | Bands | NDArray[Any] | Tensor | bytes | str | Path,
     layer: str | Module,
-    second: Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path | None = None,
+    second: Image | Bands | NDArray[Any] | Tensor | bytes | str | Path | None = None,
 ) -> Activations:
     """What the channels of a layer do with a picture.
 
@@ -111,10 +111,10 @@ def activations(
 
     Parameters:
         model: from load_model or wrap
-        image: a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or
+        image: a path, a PIL image, an array (H, W) or (H, W, bands), a tensor (C, H, W), bytes, or of
             load_images
         layer: a name that `anatomy` lists
-        second: a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or
+        second: a path, a PIL image, an array (H, W) or (H, W, bands), a tensor (C, H, W), bytes, or of
             load_images
 
     Options of `.figure(...)` and `.save(path, ...)`:
@@ -129,7 +129,7 @@ def activations(
 
 def unit(
     model: Model,
-    image: Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path,
+    image: Image | Bands | NDArray[Any] | Tensor | bytes | str | Path,
     layer: str | Module,
     channel: int,
     position: Sequence[int] | None = None,
@@ -144,7 +144,7 @@ def unit(
 
     Parameters:
         model: from load_model or wrap
-        image: a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or
+        image: a path, a PIL image, an array (H, W) or (H, W, bands), a tensor (C, H, W), bytes, or of
             load_images
         layer: a name that `anatomy` lists
         channel: a number from 0
@@ -164,12 +164,12 @@ def unit(
 
 def saliency(
     model: Model,
-    image: Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path,
+    image: Image | Bands | NDArray[Any] | Tensor | bytes | str | Path,
     method: CheckedMethod | Callable[..., Any] = "gradient",
     target: int | str | None = None,
     layer: str | Module | None = None,
     unit: str | Module | None = None,
-    region: str | Sequence[int] | ndarray[tuple[Any, ...], dtype[Any]] | None = None,
+    region: str | Sequence[int] | NDArray[Any] | None = None,
     *,
     checked: bool = False,
     progress: Progress = ...,
@@ -203,7 +203,7 @@ def saliency(
 
     Parameters:
         model: from load_model or wrap
-        image: a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or
+        image: a path, a PIL image, an array (H, W) or (H, W, bands), a tensor (C, H, W), bytes, or of
             load_images
         method: see below; by default "gradient"
         target: a class by number or name, or a unit's channel; by default the likeliest
@@ -323,13 +323,13 @@ def saliency(
 
 def saliency_grid(
     model: Model,
-    image: Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path,
+    image: Image | Bands | NDArray[Any] | Tensor | bytes | str | Path,
     methods: Sequence[CheckedMethod | Callable[..., Any]],
     targets: Sequence[int | str] | None = None,
     layer: str | Module | None = None,
     unit: str | Module | None = None,
-    region: str | Sequence[int] | ndarray[tuple[Any, ...], dtype[Any]] | None = None,
-    second: Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path | None = None,
+    region: str | Sequence[int] | NDArray[Any] | None = None,
+    second: Image | Bands | NDArray[Any] | Tensor | bytes | str | Path | None = None,
     second_model: Model | None = None,
     progress: Progress = ...,
     **options: Any,
@@ -345,14 +345,14 @@ def saliency_grid(
 
     Parameters:
         model: from load_model or wrap
-        image: a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or
+        image: a path, a PIL image, an array (H, W) or (H, W, bands), a tensor (C, H, W), bytes, or of
             load_images
         methods: see below
         targets: a class by number or name, or a unit's channel; by default the likeliest
         layer: for methods that look into one
         unit: explain channels of this layer instead of classes
         region: "predicted", a box (y0, x0, y1, x1) or a mask (H, W)
-        second: a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or
+        second: a path, a PIL image, an array (H, W) or (H, W, bands), a tensor (C, H, W), bytes, or of
             load_images
         second_model: from load_model or wrap
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
@@ -469,12 +469,12 @@ def saliency_grid(
 
 def faithfulness(
     model: Model,
-    image: Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path,
+    image: Image | Bands | NDArray[Any] | Tensor | bytes | str | Path,
     method: CheckedMethod | Callable[..., Any] = "gradient",
     target: int | str | None = None,
     layer: str | Module | None = None,
     unit: str | Module | None = None,
-    region: str | Sequence[int] | ndarray[tuple[Any, ...], dtype[Any]] | None = None,
+    region: str | Sequence[int] | NDArray[Any] | None = None,
     *,
     portions: int = 12,
     check_seed: int = 0,
@@ -507,7 +507,7 @@ def faithfulness(
 
     Parameters:
         model: from load_model or wrap
-        image: a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or
+        image: a path, a PIL image, an array (H, W) or (H, W, bands), a tensor (C, H, W), bytes, or of
             load_images
         method: see below; by default "gradient"
         target: a class by number or name, or a unit's channel; by default the likeliest
@@ -628,7 +628,7 @@ def faithfulness(
 
 def segmentation(
     model: Model,
-    image: Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path,
+    image: Image | Bands | NDArray[Any] | Tensor | bytes | str | Path,
 ) -> Segmentation:
     """Which class is predicted where, by networks that give maps of classes.
 
@@ -637,7 +637,7 @@ def segmentation(
 
     Parameters:
         model: from load_model or wrap
-        image: a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or
+        image: a path, a PIL image, an array (H, W) or (H, W, bands), a tensor (C, H, W), bytes, or of
             load_images
 
     Options of `.figure(...)` and `.save(path, ...)`:
@@ -654,7 +654,7 @@ def gallery(
     count: int = 24,
     target: int | str | None = None,
     layer: str | Module | None = None,
-    region: str | Sequence[int] | ndarray[tuple[Any, ...], dtype[Any]] | None = None,
+    region: str | Sequence[int] | NDArray[Any] | None = None,
     where: str = "",
     progress: Progress = ...,
     kept: Kept | None = None,
@@ -924,7 +924,7 @@ def channel(
     index: Index,
     layer: str | Module,
     channel: int,
-    image: int | Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path | None = None,
+    image: int | Image | Bands | NDArray[Any] | Tensor | bytes | str | Path | None = None,
     replace: Literal["mean", "zero"] = "mean",
     where: str = "",
     *,
@@ -940,8 +940,8 @@ def channel(
         index: from build_index or open_index
         layer: a name that `anatomy` lists
         channel: a number from 0
-        image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), bytes,
-            or one of open_picture or load_images
+        image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), a tensor
+            (C, H, W), bytes, or of load_images
         replace: what the channel is set to: its mean over the data; mean, zero; by default "mean"
         where: COLUMN=VALUE: only these pictures; of label, prediction or their table
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
@@ -965,7 +965,7 @@ def channel_health(
 
 def hierarchy(
     index: Index,
-    image: int | Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path,
+    image: int | Image | Bands | NDArray[Any] | Tensor | bytes | str | Path,
     *,
     channels: int = 3,
 ) -> Hierarchy:
@@ -977,8 +977,8 @@ def hierarchy(
 
     Parameters:
         index: from build_index or open_index
-        image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), bytes,
-            or one of open_picture or load_images
+        image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), a tensor
+            (C, H, W), bytes, or of load_images
         channels: of each layer, those that respond most; 1 to 6; by default 3
 
     Options of `.figure(...)` and `.save(path, ...)`:
@@ -987,7 +987,7 @@ def hierarchy(
 
 def neighbours(
     index: Index,
-    image: int | Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path,
+    image: int | Image | Bands | NDArray[Any] | Tensor | bytes | str | Path,
     *,
     k: int = 8,
     metric: Literal["euclidean", "cosine"] = "euclidean",
@@ -1002,8 +1002,8 @@ def neighbours(
 
     Parameters:
         index: from build_index or open_index
-        image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), bytes,
-            or one of open_picture or load_images
+        image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), a tensor
+            (C, H, W), bytes, or of load_images
         k: how many neighbours; 1 to 50; by default 8
         metric: euclidean, cosine; by default "euclidean"
         where: COLUMN=VALUE: only these pictures; of label, prediction or their table
@@ -1119,7 +1119,7 @@ def embedding(
     pooling: Literal["mean", "flat"] = "mean",
     count: int | None = None,
     measure: bool = True,
-    place: Sequence[Image | Bands | ndarray[tuple[Any, ...], dtype[Any]] | bytes | str | Path] = ...,
+    place: Sequence[Image | Bands | NDArray[Any] | Tensor | bytes | str | Path] = ...,
     progress: Progress = ...,
     preview: Callable[[Any], object] = ...,
     kept: Kept | None = None,

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import explain
 from explain.training import LISTED, RECIPES
-from explain.views.documentation import parameters, spell
+from explain.views.documentation import is_array, parameters, spell
 
 PACKAGE = Path(explain.__file__).parent
 INDENT = " " * 4
@@ -78,10 +78,12 @@ class Imports:
             self.add(".names", self.aliases[annotation])
             return self.aliases[annotation]
         origin = get_origin(annotation)
+        if is_array(annotation):
+            self.add("numpy.typing", "NDArray")
         if origin is Literal or annotation is Any:
             self.add("typing", "Any" if annotation is Any else "Literal")
         elif origin is None and isinstance(annotation, type) and not public(annotation):
-            self.add(annotation.__module__.removeprefix("explain"), annotation.__name__)
+            self.add(annotation.__module__.removeprefix("explain").removesuffix("._local"), annotation.__name__)  # 3.13
         return None
 
     def add(self, module: str, name: str) -> None:

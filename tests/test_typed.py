@@ -84,7 +84,7 @@ def test_a_view_is_called_by_its_name_and_documents_every_parameter(name):
 def test_help_begins_with_the_names_and_has_each_method_with_its_options():
     text = pydoc.plain(pydoc.render_doc(explain.saliency))
     line = next(line for line in text.splitlines() if line.startswith("saliency("))
-    image = "image: Image | Bands | ndarray | bytes | str | Path"
+    image = "image: Image | Bands | NDArray[Any] | Tensor | bytes | str | Path"
     assert line.startswith(f'saliency(model: Model, {image}, method: Literal["gradient", "input_x_gradient", ')
     assert ' = "gradient", target: int | str | None = None, ' in line
     assert "samples: int = ..., " in line  # another default each

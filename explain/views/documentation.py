@@ -77,9 +77,16 @@ def spell(annotation: Any, name: Callable[[Any], str | None] = lambda _: None) -
         return f"Literal[{', '.join(map(literal, inner))}]"
     if origin in (Union, types.UnionType):
         return " | ".join(spell(one, name) for one in inner)
+    if is_array(annotation):
+        return f"NDArray[{spell(get_args(inner[-1])[0] if get_args(inner[-1]) else inner[-1], name)}]"
     if origin is not None:
         return f"{spell(origin, name)}[{', '.join(spell(one, name) for one in inner)}]"
     return {None: "None", types.NoneType: "None", ...: "..."}.get(annotation) or annotation.__name__
+
+
+def is_array(annotation: Any) -> bool:
+    """Whether it is some NDArray, which is an alias from numpy 2.5 on, and stood for an ndarray before."""
+    return getattr(get_origin(annotation), "__name__", "") in ("ndarray", "NDArray")
 
 
 def _type_of(declared: Any, kind: Input) -> Any:

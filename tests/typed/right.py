@@ -46,6 +46,7 @@ def maps(model: explain.Model) -> Sequence[Saliency]:
     written: Path = found.save("cat.png", width_mm=90, mode="positive")
     size: tuple[int, ...] = found.figure(opacity=0.3).arrays["heat"].shape
     explain.saliency(model, "cat.png", method="lrp", target="tabby", layer=None, composite="epsilon_plus", epsilon=0.1)
+    explain.saliency(model, torch.rand(3, 224, 224))
     explain.saliency(model, Path("cat.png"), region=(0, 0, 9, 9), progress=told)
     several: tuple[SaliencyMethod, ...] = ("gradient", "grad_cam")
     made = [explain.saliency(model, array, method) for method in several]

@@ -19,17 +19,18 @@ class PictureInput(Input):
     metavar, own, url, opened, positional = "IMAGE", "image", "picture", True, True
     follows: tuple[str, ...] = ("model",)
     help = "a file, or SET/NUMBER such as photos/0"
-    in_python = "a path, a PIL image, an array (H, W) or (H, W, bands), bytes, or one of open_picture or load_images"
+    in_python = "a path, a PIL image, an array (H, W) or (H, W, bands), a tensor (C, H, W), bytes, or of load_images"
 
     def parse(self, text: str, given: Given, open: Opener) -> Any:
         return open.picture(text)
 
     def type_of(self, declared: Any) -> Any:
         from numpy.typing import NDArray
+        from torch import Tensor
 
         from ...images import Picture
 
-        return Picture | NDArray[Any] | bytes | str | Path if declared is Any else declared
+        return Picture | NDArray[Any] | Tensor | bytes | str | Path if declared is Any else declared
 
     def facts(self, value: Any, given: Given) -> dict[str, Any]:
         from ..parts.picture import prepare
