@@ -89,7 +89,7 @@ def _listen(process: subprocess.Popen[bytes], call: Any, said: queue.SimpleQueue
             pickle.dump(call, process.stdin)
         while True:
             said.put(pickle.load(process.stdout))
-    except (OSError, EOFError, pickle.UnpicklingError, ValueError):
+    except Exception:  # it has ended, or what it says cannot be read, by whatever a class raises that is made again
         said.put(("gone", None))
 
 

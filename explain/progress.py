@@ -116,12 +116,12 @@ def heard(progress: Progress | None, name: str, unit: str = "") -> Iterator[Prog
 @contextmanager
 def bar(unit: str = "", name: str = "", always: bool = False) -> Iterator[Progress]:
     """Progress as a bar: a notebook's own, or on standard error where that is a terminal, else none; and none where
-    the environment's EXPLAIN_PROGRESS is off. `always`: wherever standard error leads, from the first step on.
+    the environment's EXPLAIN_PROGRESS is off. `always`: from the first step on, however soon the work is done.
 
     A line that is printed meanwhile stays whole by tqdm.write.
     """
     notebook = in_notebook()
-    if not always and (_is_off() or not (notebook or sys.stderr.isatty())):
+    if _is_off() or not (notebook or sys.stderr.isatty()):
         yield unheard
         return
     with warnings.catch_warnings():

@@ -52,7 +52,7 @@ def test_an_index_is_made_when_somebody_asks_for_it():
     assert [job.state for name, job in jobs._queue._jobs.items() if name == key] == ["idle"]
     assert not list_indexes(model)
     (button,) = begins(app)
-    assert button.label == "Looking at photos with efficientnet-lite0"
+    assert button.label == "Index photos with efficientnet-lite0"
     fine(button.click().run())
     app = settled(app)
     assert list(list_indexes(model)) == ["photos"]

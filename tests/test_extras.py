@@ -1,6 +1,7 @@
 """What is left where only the core is installed, and what is said of the rest: in a process that finds no extra."""
 
 import os
+import pickle
 import subprocess
 import sys
 import tomllib
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from explain.extras import EXTRAS
+from explain.extras import EXTRAS, MissingExtra
 
 ROOT = Path(__file__).resolve().parents[1]
 WITHOUT = """
@@ -95,7 +96,8 @@ def test_a_missing_one_is_named_with_the_line_that_installs_it(tmp_path, blocked
     assert set(said) == set(MISSING) & blocked
     for module, words in said.items():
         assert words.startswith(f"The package {EXTRAS[module].package} is not here"), words
-        assert f"`pip install 'explain-cnn[{EXTRAS[module].extra}]'`" in words
+        wanted = "embed" if module == "sklearn" else EXTRAS[module].extra  # here it is asked for a map
+        assert f"`pip install 'explain-cnn[{wanted}]'`" in words
 
 
 def test_each_is_in_the_extra_that_is_named():
@@ -115,3 +117,10 @@ def test_the_lowest_versions_are_those_that_are_tried():
     assert len(bounds) > 15
     for name, version in bounds.items():
         assert Version(pinned[name.lower()]) == Version(version), name
+
+
+def test_a_missing_one_is_the_same_sentence_out_of_another_process():
+    for one in EXTRAS.values():
+        error = MissingExtra(one)
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), str(again)) == (MissingExtra, str(error))

@@ -188,7 +188,7 @@ def test_the_command_line_takes_the_picture(run, lenet, tmp_path):
     file = tmp_path / "pictures/mine.png"
     file.parent.mkdir()
     picture().save(file)
-    first = explain.saliency(lenet, explain.open_picture(str(file))).save(tmp_path / "first.png")
+    first = explain.saliency(lenet, explain.open_picture(str(file))).save(tmp_path / "figures/first.png")
     assert run("redraw", first, "--out", tmp_path / "second.png")[0] == 2
     assert run("redraw", first, "--out", tmp_path / "second.png", "--image", file)[0] == 0
     assert (tmp_path / "second.png").read_bytes() == first.read_bytes()
@@ -252,3 +252,22 @@ def test_a_folder_of_pictures_and_an_index_are_found_beside_the_figure(lenet, tm
         assert redraw(tmp_path / name).facts == facts
         with pytest.raises(BadFile):
             redraw(facts)
+
+
+def test_a_picture_is_found_below_this_folder_and_in_sets_of_explain_toml(run, lenet, tmp_path, monkeypatch):
+    for folder in ("figures", "here/pictures/bag", "elsewhere/bag"):
+        (tmp_path / folder).mkdir(parents=True)
+    picture().save(tmp_path / "here/pictures/bag/03.png")
+    made = explain.saliency(lenet, tmp_path / "here/pictures/bag/03.png").save(tmp_path / "figures/map.png")
+    with pytest.raises(BadFile, match="--image FILE"):
+        redraw(made)
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.delenv("EXPLAIN_PROJECT", raising=False)
+    assert run("redraw", made, "--out", tmp_path / "again.png", "--style", "mode=positive")[0] == 0
+    assert read_facts(tmp_path / "again.png")["style"]["mode"] == "positive"
+    (tmp_path / "here/pictures/bag/03.png").rename(tmp_path / "elsewhere/bag/03.png")
+    (tmp_path / "here/explain.toml").write_text('[images.bags]\nfolder = "../elsewhere"\n')
+    status, _, said = run("redraw", made, "--out", tmp_path / "again.png")
+    assert status == 0, said
+    status, _, said = run("redraw", made, "--out", tmp_path / "again.png", "--sytle", "mode=positive")
+    assert (status, "redraw --help" in said) == (2, True)

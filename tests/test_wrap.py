@@ -782,3 +782,14 @@ def test_an_index_under_another_default_precision(pictures, tmp_path):
     again = explain.patches(index, index.layers[0], [0, 1], where=index.slices[0])
     assert found.table["score"] == pytest.approx(again.table["score"], rel=1e-5)
     assert np.allclose(index.features, explain.build_index(model, pictures, out=tmp_path / "other").features)
+
+
+def test_a_guessed_size_is_said_with_every_answer():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    guessed = explain.wrap(net, classes=["a", "b"])
+    (said,) = (one for one in guessed.caveats if "224 x 224" in one)
+    assert "guess" in said
+    picture = explain.load_images("photos")[0]
+    assert said in explain.saliency(guessed, picture).figure().note
+    given = explain.wrap(net, classes=["a", "b"], preprocess=explain.Preprocess(64))
+    assert not [one for one in given.caveats if "guess" in one]

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "_ARGCOMPLETE" in os.environ:
         completion.answer(declared)
     try:
-        given = declared(words).parser.parse_args(words)
+        given = declared(words).parse(words)
         if getattr(given, "trust_file", False):
             trust(given)
         status: int | None = given.run(given)

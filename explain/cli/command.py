@@ -6,13 +6,13 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..errors import BadValue, shorten
 from ..version import __version__
 
-__all__ = ["Commands", "Parser", "add_model", "model_options", "numbers", "pairs", "say", "trust"]
+__all__ = ["Commands", "Parser", "add_model", "model_options", "numbers", "pairs", "say", "say_caveats", "trust"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -33,6 +33,14 @@ class Commands:
         self.parser.add_argument("--version", action="version", version=f"explain {__version__}")
         self.names: list[str] = []
         self._all = self.parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """Raises BadValue, which leads to the help of the command that is asked for."""
+        given, more = self.parser.parse_known_args(words)
+        if more:
+            asked = self._all.choices.get(self._asked, self.parser)
+            asked.error(f"unrecognized arguments: {' '.join(more)}")
+        return given
 
     def __call__(
         self,
@@ -61,7 +69,12 @@ def add_model(sub: Parser) -> None:
     )
     sub.add_argument("--architecture", metavar="A", help="what a checkpoint file or a saved folder belongs to")
     sub.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    sub.add_argument("--classes", metavar="C", nargs="+", help="names, or a file with one a line or a JSON list")
+    sub.add_argument(
+        "--classes",
+        metavar="C",
+        nargs="+",
+        help="names, with commas or spaces between, or a file with one a line or a JSON list",
+    )
     sub.add_argument(
         "--output", metavar="O", help="what its output means: softmax, sigmoid, logits, out:segmentation ..."
     )
@@ -104,7 +117,8 @@ def model_options(given: argparse.Namespace) -> dict[str, Any]:
         from ..project import class_file  # which reads TOML: not for the help
 
         one = len(names) == 1 and os.path.isfile(names[0])
-        found["classes"] = class_file(names[0], f"The classes in {names[0]!r}") if one else names
+        split = [name.strip() for name in names[0].split(",")] if len(names) == 1 else names
+        found["classes"] = class_file(names[0], f"The classes in {names[0]!r}") if one else split
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -118,6 +132,12 @@ def numbers(texts: Sequence[str]) -> tuple[float, ...]:
 
 def say(given: argparse.Namespace, content: Any, text: str) -> None:
     print(json.dumps(content, default=str) if given.json else text)
+
+
+def say_caveats(caveats: Iterable[str]) -> None:
+    """What a network's answers have to say, beside them."""
+    for said in caveats:
+        print(f"explain: note: {said}", file=sys.stderr)
 
 
 def pairs(texts: Sequence[str]) -> dict[str, Any]:

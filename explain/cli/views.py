@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadValue
 from ..views import TABLE
-from .command import Commands, Parser, add_model, pairs, say
+from .command import Commands, Parser, add_model, pairs, say, say_caveats
 from .pictures import MORE, images_of, is_many, opener, say_skipped
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def _run(called: str, given: argparse.Namespace) -> None:
         figure = result.figure(**style)  # also where only the style may be wrong
         if given.out:
             print(f"explain: wrote {figure.save(given.out)}", file=sys.stderr)
+    say_caveats(result.facts.get("caveats", ()))
     text = "" if given.json else result.summary or aligned(result.measures)
     say(given, {"facts": result.facts, "numbers": result.measures}, text)
 
@@ -102,6 +103,7 @@ def _run(called: str, given: argparse.Namespace) -> None:
 def _batch(view: View, values: Any, words: list[str], open: Any, style: Any, given: argparse.Namespace) -> None:
     """A figure of each picture, and a table of all."""
     from ..progress import bar
+    from ..views.view import caveats_of
     from ..workspace.batch import TABLE, check_folder, run_batch
 
     if not given.out:
@@ -117,6 +119,7 @@ def _batch(view: View, values: Any, words: list[str], open: Any, style: Any, giv
         images = images_of(words, read)
         made = run_batch(view, values, images, given.out, formats, style, anew=given.anew, progress=progress)
     say_skipped(made.skipped)
+    say_caveats(caveats_of(values))
     before = f", {made.resumed} of them there before" if made.resumed else ""
     text = f"{made.folder}: {made.pictures} pictures{before}, {len(made.skipped)} skipped; numbers in {TABLE}"
     numbers = {"pictures": made.pictures, "skipped": len(made.skipped), "resumed": made.resumed}

@@ -129,7 +129,8 @@ class Model(Shown):
         flat = (
             "" if self.has_slopes else "No gradient of this network's scores reaches the pixels; such maps are empty."
         )
-        return (*filter(None, [self.head.found]), *self.behaviour.caveats, *filter(None, [flat]))
+        guessed = self.about.get("guessed", "")
+        return (*filter(None, [guessed, self.head.found]), *self.behaviour.caveats, *filter(None, [flat]))
 
     @cached_property
     def has_slopes(self) -> bool:

@@ -15,6 +15,7 @@ from .model import Model, Preprocess, choose_device
 
 __all__ = ["class_names", "first_channels", "wrap"]
 
+GUESSED = "nothing"
 SIZES = (224, 64, 32, 28, 96, 128, 256, 299, 384)
 """Sides of pictures that are tried where the preprocessing is not given, the first that the network takes is it."""
 
@@ -51,12 +52,22 @@ def wrap(
     name = name or getattr(net, "original_name", None)
     if preprocess is None:
         preprocess, about["preprocess_from"] = _preprocess(net)
+        if about["preprocess_from"].startswith(GUESSED):
+            about["guessed"] = _said_guessed(preprocess)
     names = class_names(classes)
     model = Model(_name(name or type(net).__name__), net, preprocess, names, about, output)
     if classes is None:
         return model.renamed(classes=tuple(map(str, range(model.outputs))))
     _ = model.head
     return model
+
+
+def _said_guessed(preprocess: Preprocess) -> str:
+    height, width = preprocess.size
+    return (
+        f"How pictures become its input was not given: {height} x {width} pixels and values from 0 to 1 are a guess; "
+        "if it was trained otherwise, its answers are wrong."
+    )
 
 
 def class_names(classes: Any) -> tuple[str, ...]:
@@ -121,5 +132,5 @@ def _configured(net: nn.Module, channels: int) -> Iterator[tuple[Preprocess, str
 
 def _guessed(channels: int) -> Iterator[tuple[Preprocess, str]]:
     for side in SIZES:
-        guess = f"nothing: pictures of {side} x {side} with values from 0 to 1 are a guess, as none was given"
+        guess = f"{GUESSED}: pictures of {side} x {side} with values from 0 to 1 are a guess, as none was given"
         yield Preprocess((side, side), (side, side), (0.0,) * channels, (1.0,) * channels, channels), guess

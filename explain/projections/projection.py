@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValue
-from ..extras import extra
+from ..extras import Extra, extra
 from ..index.search import directions, nearest_all
 from ..options import Choices, Range
 from ..progress import Progress, unheard
@@ -254,7 +254,7 @@ def _principal(vectors: Floats, count: int, times: Counts | None = None) -> tupl
 
     times: how often each vector counts, by default once.
     """
-    PCA = extra("sklearn.decomposition").PCA
+    PCA = extra("sklearn.decomposition", Extra("scikit-learn", "embed", "PCA, t-SNE and UMAP")).PCA
     all_of_them = vectors if times is None or times.max() == 1 else np.repeat(vectors, times, 0)
     rows, columns = all_of_them.shape
     few = min(count, rows, columns)

@@ -65,8 +65,9 @@ def _found(trust: Trust) -> tuple[str, str]:
     if trust.room < GROUND * trust.scale:
         return (
             "cannot tell",
-            "This picture gives no ground to judge: hiding and showing its pixels in the order of any map tried does "
-            "hardly more than in the order of chance.",
+            "This check found no ground to judge: hiding and showing the picture's pixels in the order of this map, or "
+            "of those it is compared with, does hardly more than in the order of chance. Another method may find what "
+            "they do not.",
         )
     what = "speaks against the target" if trust.against else "the target rests on"
     order = f"its order finds {max(trust.found, 0):.0%} of what the best map known here does"

@@ -188,7 +188,7 @@ def choose_index(model: Model) -> Index | None:
     )
     if chosen not in found:
         job = index_job(model, chosen)
-        if not jobs.show(job, f"Looking at {chosen} with {model.name}"):
+        if not jobs.show(job, f"Index {chosen} with {model.name}"):
             return None
         found = workspace.list_indexes(model)
         if chosen not in found:  # its folder has been removed since

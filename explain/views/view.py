@@ -34,7 +34,7 @@ from .signature import Signature, read_signature
 if TYPE_CHECKING:
     from ..figure import Figure
 
-__all__ = ["Kept", "Parameter", "View", "drawn", "view"]
+__all__ = ["Kept", "Parameter", "View", "caveats_of", "drawn", "view"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -317,7 +317,7 @@ def view(compute: Callable[P, R]) -> Callable[P, R]:
                 raise
             raise NotSupported(f"{declared.name} cannot be made of this network: {reason}.") from error
         facts = declared.facts(given, result.facts)  # type: ignore[attr-defined]
-        said = _caveats(given)
+        said = caveats_of(given)
         return replace(result, facts=facts | ({"caveats": said} if said else {}))  # type: ignore[type-var]
 
     document(checked, compute, declared_in(compute.__module__))
@@ -362,7 +362,7 @@ def _networks(given: Mapping[str, Any]) -> list[Any]:
     return [one for one in found if hasattr(one, "caveats")]
 
 
-def _caveats(given: Mapping[str, Any]) -> list[str]:
+def caveats_of(given: Mapping[str, Any]) -> list[str]:
     """What the networks that were asked have to say of all their answers."""
     return list(dict.fromkeys(said for one in _networks(given) for said in one.caveats))
 

@@ -259,7 +259,7 @@ def _names(images: ImageSet) -> Iterator[str]:
 def _within(images: ImageSet, number: int) -> PurePosixPath:
     """Where a picture lies in its set, in characters that every system allows."""
     parts = PurePosixPath(images.called(number)).parts
-    clean = [cleaned for part in parts if (cleaned := re.sub(r"[^\w.-]+", "-", part).strip(".-"))]
+    clean = [cleaned for part in parts if (cleaned := re.sub(r"[^\w. -]+", "-", part).strip(".- "))]
     allowed = [f"_{one}" if is_reserved(one) else one for one in clean[-8:]]
     return PurePosixPath(*allowed or [f"{number:05}"])
 

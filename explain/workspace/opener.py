@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from ..images import decode
 from ..index import MANIFEST, Index, read_manifest
 from ..network.model import Model
 from ..network.sources import is_public
+from ..project import project
 from ..training.history import run_of
 from ..views import View
 from ..views.facts import Facts
@@ -24,7 +27,7 @@ from .model_names import list_models, list_runs
 from .models import load_model, model_folder, open_run
 from .pictures import open_picture
 
-MOST_BESIDE = 200  # pictures of a folder that are looked at
+MOST_BESIDE, MOST_LOOKED = 200, 200_000  # pictures of a folder that are opened, and files whose names are looked at
 
 __all__ = ["Opener", "find_index", "is_model_name", "is_reference"]
 
@@ -95,14 +98,23 @@ class Opener:
         return self._indexes[folder]
 
     def pictures_beside(self, name: str) -> Iterator[Any]:
-        """Pictures in the figure's folder that may be the one that it was made of: first the file that is called so."""
+        """Pictures that may be the one that a figure was made of: files that are called so, in the figure's folder, in
+        this one, in those below, and in what explain.toml names; then others in the figure's folder."""
         if self.beside is None:
             return
-        files = sorted(path for path in self.beside.iterdir() if path.suffix.lower() in EXTENSIONS and path.is_file())
-        files.sort(key=lambda path: path.name != name)
-        for path in files[:MOST_BESIDE]:
+        near = sorted(path for path in self.beside.iterdir() if path.suffix.lower() in EXTENSIONS)[:MOST_BESIDE]
+        for path in dict.fromkeys([*self._called(name), *near]):
             with suppress(BadFile, BadValue):
                 yield decode(path)
+
+    def _called(self, name: str) -> Iterator[Path]:
+        """Files of this name, of the first many that are looked at."""
+        roots = [self.beside, Path()] if self.beside else []
+        below = (Path(folder, one) for root in roots for folder, _, files in os.walk(root) for one in files)
+        sets = (load_images(one) for one in project().images)
+        named = (Path(file) for one in sets if one.are_files for file in one.files)
+        with suppress(ExplainError):  # a set that is not there
+            yield from (path for path in islice(chain(below, named), MOST_LOOKED) if path.name == name)
 
     def images_beside(self, name: str) -> ImageSet | None:
         """The folder or table of pictures in the figure's folder that is called so."""

@@ -91,7 +91,7 @@ def test_an_index_is_built_at_first_need_and_then_serves_both_pages(visit, works
         shutil.rmtree(folder)
     page = visit("/?model=efficientnet-lite0")
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Patches").click()
-    page.get_by_test_id("stProgress").filter(has_text="Looking at photos with efficientnet-lite0").wait_for()
+    page.get_by_test_id("stProgress").filter(has_text="Index photos with efficientnet-lite0").wait_for()
     assert page.get_by_role("listbox", name=re.compile("^Patches of")).count() == 0
     first = wall(page)
     settle(page, "Patches")

@@ -44,7 +44,7 @@ def show_sets(model: Model) -> None:
     if (
         asked
         and asked not in indexed
-        and jobs.show(widgets.index_job(model, asked), f"Looking at {asked} with {model.name}")
+        and jobs.show(widgets.index_job(model, asked), f"Index {asked} with {model.name}")
     ):
         selection.again()
 

@@ -128,7 +128,7 @@ def _index(model: Model, of: Judged) -> Index | None:
     def build(progress: jobs.Progress) -> str:
         return str(workspace.build_index(model, runs.images_of(of.data, of.limit), progress=progress).folder)
 
-    folder = jobs.show(jobs.start(key, build), f"Looking at the pictures with {model.name}")
+    folder = jobs.show(jobs.start(key, build), f"Index the pictures with {model.name}")
     if folder and not Path(folder).is_dir():  # removed since
         jobs.forget(key)
         selection.again()

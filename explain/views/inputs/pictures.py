@@ -62,7 +62,7 @@ class PictureInput(Input):
             if open.given_images:
                 raise BadValue(f"The figure was made of {what}, with other pixels than those of the picture given.")
             raise BadFile(
-                f"The figure was made of {what}, which is not kept here; give its file as image, or by --image FILE."
+                f"The figure was made of {what}, which is not kept here; give its file (image=, --image FILE)."
             )
         found = _covered(facts, open.picture(name))
         if pixels_of(model, found) != digest:
