@@ -52,6 +52,7 @@ def test_each_picture_gets_what_a_call_of_its_own_gives(model, folder, tmp_path)
     rows = rows_of(tmp_path / "out")
     assert [row["file"] for row in rows] == ["a/x.png", "a/y.jpg", "b/damaged.png", "b/x.jpg", "b/x.png"]
     assert [row["figure"] for row in rows] == ["a/x.png", "a/y.png", "", "b/x.jpg.png", "b/x.png.png"]
+    assert [row["label"] for row in rows] == ["a", "a", "b", "b", "b"]
     assert "damaged.png" in rows[2]["error"]
     assert list(made.skipped) == ["b/damaged.png"]
     for row in rows[:2] + rows[3:]:
@@ -93,6 +94,13 @@ def test_it_goes_on_where_it_was_interrupted(model, folder, monkeypatch):
     heard.clear()
     assert explain.batch("saliency", model, folder, "out").resumed == 3
     assert sorted(name.rpartition("/")[2] for name in heard) == ["x.png", "y.jpg"]
+    (folder / "aa").mkdir()
+    explain.open_picture("fashion-mnist/8").save(folder / "aa/new.png")  # before others, which have other numbers now
+    made = explain.batch("saliency", model, folder, "out")
+    assert [row["label"] for row in made.rows] == ["a", "a", "aa", "b", "b", "b"]
+    assert [row["number"] for row in made.rows] == list(range(6))
+    (folder / "aa/new.png").unlink()
+    (folder / "aa").rmdir()
     heard.clear()
     assert explain.batch("saliency", model, folder, "out", anew=True).resumed == 0
     assert len(heard) == 4

@@ -118,7 +118,7 @@ def run_batch(
                     opened = None if images.are_files else images[number]  # once: it may come from a pipe
                     entry["identity"] = _identity(images, number) if opened is None else sha256(content(opened))
                     if before := journal.find(entry):
-                        done.append(before)
+                        done.append(before | {"number": number})  # there may be more pictures now
                         continue
                     picture = images[number] if opened is None else opened
                     called = images.files[number] if images.are_files else f"{images.name}/{number}"
@@ -131,7 +131,7 @@ def run_batch(
                 done.append(entry)
             said(len(images), len(images), "done")
         finally:
-            rows = [row for one in done for row in _rows(one)]
+            rows = [row for one in done for row in _rows(one, images)]
             write(out / TABLE, table_csv(by_column(rows)))
     skipped = {entry["file"]: entry["error"] for entry in done if "error" in entry}
     if len(skipped) == len(done):
@@ -267,9 +267,13 @@ def _within(images: ImageSet, number: int) -> PurePosixPath:
 # The table -----------------------------------------------------------------------------------------------------------
 
 
-def _rows(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One for the picture; where a view gives a table of it, its rows."""
-    of = {"number": entry["number"], "file": entry["file"], "figure": next(iter(entry["figures"]), "")}
+def _rows(entry: Mapping[str, Any], images: ImageSet) -> list[dict[str, Any]]:
+    """One for the picture, with its label and what its table says of it; where a view gives a table of it, its rows."""
+    number = entry["number"]
+    of = {"number": number, "file": entry["file"], "figure": next(iter(entry["figures"]), "")}
+    if images.labels is not None and images.labels[number] >= 0:
+        of["label"] = images.classes[images.labels[number]]
+    of |= {name if name not in of else f"{name} (table)": values[number] for name, values in images.columns.items()}
     if "error" in entry:
         return [of | {"error": entry["error"]}]
     measures = entry["measures"]
