@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 import explain
-from explain import progress
+from explain import cli, progress
 from explain.progress import heard, listening, notify, unheard
 from explain.training.sweep import sweep
 
@@ -179,6 +179,18 @@ def test_indexes_tell_how_far_they_are(terminal, lenet, tmp_path):
     whole = explain.merge_indexes(folders, tmp_path / "c", lenet, progress=lambda *told: found.append(told))
     assert len(whole) == 40
     assert len(found) == found[0][1] == found[-1][0] + 1
+
+
+def test_a_command_about_many_pictures_has_its_bar_at_once(terminal, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(progress, "DELAY", 60)
+    assert (
+        cli.main(["index", "lenet-fashion-mnist", "fashion-mnist", "--limit", "3", "--out", str(tmp_path / "i")]) == 0
+    )
+    assert "3/3" in terminal.getvalue()
+    terminal.truncate(0)
+    monkeypatch.setenv("EXPLAIN_PROGRESS", "off")
+    assert cli.main(["predict", "lenet-fashion-mnist", "fashion-mnist/0", "fashion-mnist/1"]) == 0
+    assert not terminal.getvalue()
 
 
 def test_the_app_shows_progress_itself(monkeypatch):

@@ -130,7 +130,7 @@ def render(
         note=f"{range_of(result)} {_checked(result.verdict) if result.verdict else CAVEAT}",
         arrays=arrays,
         table=cells(result.raw_map),
-        alt=f"{result.label} map for {name}",
+        alt=f"{result.label} map for {name}{f', checked: {result.verdict.level}' if result.verdict else ''}",
     )
 
 

@@ -45,6 +45,7 @@ class Result(Shown):
         of = f" of {self.facts['model']!r}" if "model" in self.facts else ""
         arrays = (f", {name} {one.shape}" for name, one in vars(self).items() if isinstance(one, np.ndarray))
         known = {k: one for k, one in self.facts.items() if one and k not in _SAID_ELSEWHERE and "digest" not in k}
+        known = {k: known[k] for k in sorted(known, key=lambda k: k != "verdict")}  # what a long line must not cut off
         said = [f"{k} {shorten(one, _LONGEST)}" for k, one in known.items() if isinstance(one, str | int)]
         said += [f"{len(one)} {k}" for k, one in known.items() if isinstance(one, list)]
         return f"{type(self).__name__}{of}{next(arrays, '')}: {', '.join(said)}"
