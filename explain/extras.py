@@ -28,7 +28,7 @@ EXTRAS = {
     "openTSNE": Extra("openTSNE", "embed", "t-SNE"),
     "pillow_heif": Extra("pillow-heif", "heic", "pictures as telephones save them (HEIC)"),
     "pyarrow": Extra("pyarrow", "tables", "Parquet and Arrow"),
-    "sklearn": Extra("scikit-learn", "train", "training on part of one's own pictures"),
+    "sklearn": Extra("scikit-learn", "train", "training on part of one's own pictures, PCA"),
     "streamlit": Extra("streamlit", "app", "the app"),
     "transformers": Extra("transformers", "huggingface", "networks of Hugging Face, `hf:NAME`"),
     "umap": Extra("umap-learn", "embed", "UMAP"),

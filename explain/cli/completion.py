@@ -7,7 +7,6 @@ import json
 import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import get_args
 
@@ -34,9 +33,11 @@ def answer(declared: Callable[[Sequence[str]], Commands]) -> None:
     import argcomplete
 
     line = os.environ.get("COMP_LINE", "")
-    with suppress(ValueError):  # a quote that is still open
-        line = " ".join(shlex.split(line))
-    parser = declared(line.split()[1:]).parser
+    try:
+        words = shlex.split(line)
+    except ValueError:  # a quote that is still open
+        words = line.split()
+    parser = declared(words[1:]).parser
     for command, sub in _commands(parser):
         for action in sub._actions:
             if found := _names(command, action):

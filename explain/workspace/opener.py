@@ -109,7 +109,9 @@ class Opener:
 
     def _called(self, name: str) -> Iterator[Path]:
         """Files of this name, of the first many that are looked at."""
-        roots = [self.beside, Path()] if self.beside else []
+        if self.beside is None or not name:
+            return
+        roots = {root.resolve(): root for root in (self.beside, Path())}.values()
         below = (Path(folder, one) for root in roots for folder, _, files in os.walk(root) for one in files)
         sets = (load_images(one) for one in project().images)
         named = (Path(file) for one in sets if one.are_files for file in one.files)
