@@ -784,7 +784,7 @@ def test_an_index_under_another_default_precision(pictures, tmp_path):
     assert np.allclose(index.features, explain.build_index(model, pictures, out=tmp_path / "other").features)
 
 
-def test_a_guessed_size_is_said_with_every_answer():
+def test_a_guessed_size_is_said_with_every_answer(tmp_path):
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     guessed = explain.wrap(net, classes=["a", "b"])
     (said,) = (one for one in guessed.caveats if "224 x 224" in one)
@@ -793,3 +793,7 @@ def test_a_guessed_size_is_said_with_every_answer():
     assert said in explain.saliency(guessed, picture).figure().note
     given = explain.wrap(net, classes=["a", "b"], preprocess=explain.Preprocess(64))
     assert not [one for one in given.caveats if "guess" in one]
+    explain.save_model(guessed, tmp_path / "saved")
+    assert said in explain.load_model(tmp_path / "saved", architecture=net).caveats
+    told = explain.load_model(tmp_path / "saved", architecture=net, preprocess=explain.Preprocess(64))
+    assert not [one for one in told.caveats if "guess" in one]

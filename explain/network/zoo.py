@@ -58,7 +58,8 @@ def load_model(
         file = (None if own is name else text) if weights is None else weights
         if own is not name and os.path.isfile(os.path.join(text, "model.json")):  # a network that was wrapped and saved
             card, preprocess_there, classes_there, file = _card(Path(text))
-            about = {**about, **{key: card[key] for key in ("data", "recipe", "history") if key in card}}
+            kept = ["data", "recipe", "history", *(["preprocess_from", "guessed"] if preprocess is None else [])]
+            about = {**about, **{key: card[key] for key in kept if key in card}}
             classes, preprocess = classes or classes_there, preprocess or preprocess_there
             output = card.get("output") if output is None else output
             about["name"] = card["name"]
@@ -94,6 +95,8 @@ def _own(
     if isinstance(made, Model):  # a factory may wrap by itself
         about = {**made.about, **about}
         given = completed(preprocess, made.preprocess)
+        if given is not None:
+            about = {key: value for key, value in about.items() if key != "guessed"}
         return _checked(dataclasses.replace(made, preprocess=given or made.preprocess, about=about), place)
     channels = None
     if weights is not None:
