@@ -5,32 +5,54 @@ import os
 import streamlit as st
 
 from explain.errors import ExplainError
-from explain.ui import dropped, restore, selection, visit, visitor, widgets
-from explain.ui.navigation import script
+from explain.ui import dropped, jobs, restore, selection, visit, visitor, widgets
+from explain.ui.navigation import FIRST, script
 
 os.environ.setdefault("EXPLAIN_PROGRESS", "off")  # pages show it themselves
-# A file of our own: an icon named here would be fetched from the internet.
-st.set_page_config("explain", page_icon=widgets.ICON, layout="wide")
-page = st.navigation(
-    [
-        st.Page(script("overview"), title="Overview", icon=":material/account_tree:", default=True),
-        st.Page(script("models"), title="Models and data", icon=":material/deployed_code:"),
-        st.Page(script("anatomy"), title="Anatomy", icon=":material/straighten:"),
-        st.Page(script("filters"), title="Filters", icon=":material/grid_view:"),
-        st.Page(script("activations"), title="Activations", icon=":material/layers:"),
-        st.Page(script("patches"), title="Patches", icon=":material/apps:"),
-        st.Page(script("saliency"), title="Saliency", icon=":material/center_focus_strong:"),
-        st.Page(script("gallery"), title="Gallery", icon=":material/photo_library:"),
-        st.Page(script("neighbours"), title="Neighbours", icon=":material/compare:"),
-        st.Page(script("embedding"), title="Embedding", icon=":material/scatter_plot:"),
-        st.Page(script("train"), title="Training", icon=":material/model_training:"),
-        st.Page(script("study"), title="Study", icon=":material/psychology_alt:"),
-        st.Page(script("report"), title="Report", icon=":material/description:"),
-    ],
+
+
+def page(name: str, title: str, icon: str) -> st.Page:
+    return st.Page(script(name), title=title, icon=f":material/{icon}:", default=name == FIRST)
+
+
+shown = st.navigation(
+    {
+        "": [
+            page("start", "Start", "home"),
+            page("walkthrough", "Walkthrough", "directions_walk"),
+        ],
+        "The network": [
+            page("network", "Network", "account_tree"),
+            page("filters", "Filters", "grid_view"),
+            page("activations", "Activations", "layers"),
+            page("patches", "Patches", "apps"),
+            page("channel", "One channel", "filter_center_focus"),
+        ],
+        "Why this class": [
+            page("saliency", "Saliency", "center_focus_strong"),
+            page("gallery", "Gallery", "photo_library"),
+        ],
+        "Its pictures": [
+            page("neighbours", "Neighbours", "compare"),
+            page("embedding", "Embedding", "scatter_plot"),
+        ],
+        "Your own": [
+            page("models", "Models and data", "deployed_code"),
+            page("train", "Training", "model_training"),
+            page("compare", "Compare", "balance"),
+            page("report", "Report", "description"),
+        ],
+        "Lectures": [
+            page("learn", "Learn", "school"),
+            page("study", "Study", "psychology_alt"),
+        ],
+    },
     expanded=True,
 )
+# A file of our own: an icon named here would be fetched from the internet.
+st.set_page_config(f"{shown.title} · explain", page_icon=widgets.ICON, layout="wide")
 visitor.admit()
-selection.start(page.url_path)
+selection.start(shown.url_path)
 visit.bound()
 dropped.still_used()
 if said := visit.overrun():
@@ -42,13 +64,15 @@ except ExplainError as error:
 try:
     widgets.choose_model_and_picture()
 except ExplainError as error:
-    st.title(page.title)
+    st.title(shown.title)
     widgets.show_error(error)
 else:
     try:
-        page.run()
+        shown.run()
     except ExplainError as error:
         widgets.show_error(error)
+with st.sidebar:
+    jobs.show_at_work()
 try:
     visitor.show()
 except ExplainError as error:

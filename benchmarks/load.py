@@ -69,7 +69,7 @@ async def walk(
             network = draw.choice(list(NETWORKS))
             family, count = NETWORKS[network]
             query = f"model={network}&picture={family}/{draw.randrange(count)}"
-            await timed(page or "overview", visitor.ask(page, query))
+            await timed(page or "start", visitor.ask(page, query))
             if visitor.offers("begin-"):  # what a link alone does not start is asked for, and left to itself
                 await timed("a click", visitor.click("begin-"))
             await rest()

@@ -31,6 +31,7 @@ from .views.channel import Channel
 from .views.channel_health import ChannelHealth
 from .views.compare import Comparison
 from .views.confusion import Confusion
+from .views.convolution import Convolution
 from .views.embedding import Embedding
 from .views.faithfulness import Faithfulness
 from .views.filters import Filters
@@ -125,6 +126,31 @@ def activations(
         opacity: of one channel's map on the picture; 0 to 1; by default 0.6
         smooth: interpolate between units of one channel; by default False
         count: channels of two pictures, at most; 1 to 64; by default 16
+    """
+
+def convolution(
+    model: Model,
+    image: Image | Bands | NDArray[Any] | Tensor | bytes | str | Path,
+    layer: str | Module,
+    channel: int,
+    position: Sequence[int] | None = None,
+) -> Convolution:
+    """One output of a convolution: its window times its weights, plus the bias.
+
+    One output of a convolution on a picture; position None is where the channel responds most.
+
+    Raises NotSupported for a layer that is no two-dimensional convolution.
+
+    Parameters:
+        model: from load_model or wrap
+        image: a path, a PIL image, an array (H, W) or (H, W, bands), a tensor (C, H, W), bytes, or of
+            load_images
+        layer: a name that `anatomy` lists
+        channel: a number from 0
+        position: row and column; by default its strongest response
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        slices: input channels shown, those that add most; 1 to 8; by default 3
     """
 
 def unit(

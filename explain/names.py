@@ -58,6 +58,7 @@ CheckedMethod = Literal[
 
 PictureView = Literal[
     "activations",
+    "convolution",
     "unit",
     "saliency",
     "saliency_grid",

@@ -105,7 +105,7 @@ def main() -> None:
         for name in given.pages or PAGES:
             scheme = "dark" if given.dark else "light"
             page = chromium.new_page(viewport={"width": given.width, "height": 1000}, color_scheme=scheme)
-            content = photograph(page, f"{address}/{'' if name == 'overview' else name}?{SHOWN.get(name, LITE)}")
+            content = photograph(page, f"{address}/{'' if name == 'start' else name}?{SHOWN.get(name, LITE)}")
             page.close()
             picture = Image.open(io.BytesIO(content)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
             picture.save(given.to / f"{name}.png", optimize=True)

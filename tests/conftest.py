@@ -1,6 +1,7 @@
 """What many tests share: two shipped models, loaded once, and the command line."""
 
 import functools
+import gc
 import os
 
 # Two threads on two cores, of one process or of two; what they start has as many, so that its sums are the same.
@@ -10,6 +11,7 @@ import explain  # noqa: F401  # isort: skip  # first: it says how torch's thread
 import pytest
 import torch
 
+gc.disable()  # until everything is collected: what is imported stays
 pytest_plugins = ["view_cases"]
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
@@ -47,6 +49,14 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=left)
     kept = [item for item in items if item not in set(left)]
     items[:] = sorted(kept, key=lambda item: (*LONGEST, group_of(item.nodeid)).index(group_of(item.nodeid)))
+
+
+def pytest_collection_finish():
+    """From now on the collector walks through what tests make, not through torch: Streamlit asks for a whole round
+    after each run of a script."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

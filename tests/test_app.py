@@ -16,8 +16,9 @@ from explain.network import trace
 from explain.views import activations
 
 MODELS = ("lenet-fashion-mnist", "efficientnet-lite0")
-PAGES = ("overview", "filters", "activations", "saliency")
+PAGES = ("start", "walkthrough", "network", "filters", "activations", "channel", "saliency", "compare", "learn")
 INDEX_PAGES = ("patches", "neighbours")  # these first build an index of the demo pictures
+TITLES = {page: page.capitalize() for page in (*PAGES, *INDEX_PAGES) if page not in ("start", "network")}
 MOST_WAIT = 240
 
 
@@ -26,11 +27,11 @@ def workspace(tmp_path, monkeypatch):
     monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path))
 
 
-def open_app(page: str = "overview", /, **query: str) -> AppTest:
+def open_app(page: str = "network", /, **query: str) -> AppTest:
     """A new session that opens this page of the app with this URL."""
     app = AppTest.from_file("../app.py", default_timeout=60)
     app.query_params.update(query)
-    if page != "overview":
+    if page != "start":
         app.switch_page(f"explain/ui/pages/{page}.py")
     return fine(app.run())
 
@@ -66,7 +67,7 @@ def test_every_page_shows_its_demo(model, page):
         assert not app.subheader, "nothing is shown before the index is there"
         built(app)
     assert not errors(app)
-    assert app.title[0].value.replace("\\", "") == (model if page == "overview" else page.capitalize())
+    assert app.title[0].value.replace("\\", "").startswith(TITLES.get(page, model))
     assert value(app, "model") == model
     assert app.query_params["model"] == model
 
@@ -246,8 +247,8 @@ def test_one_of_two_pictures_and_the_channel_selected():
 
 
 def test_what_excites_a_unit_is_shown_or_refused_with_a_reason():
-    app = open_app("activations", model="lenet-fashion-mnist", layer="conv2", channel="5")
-    assert app.subheader[1].value == "What excites it here"
+    app = open_app("channel", model="lenet-fashion-mnist", layer="conv2", channel="5")
+    assert "What excites it here" in [one.value for one in app.subheader]
     assert "reached through Sigmoid" in app.info[0].value
     fine(app.selectbox(key="_unit.method").set_value("gradient").run())
     assert not app.info
@@ -274,25 +275,27 @@ def test_a_permalink_restores_saliency():
 
 
 BAD = [
-    ("overview", "model", "nope", "Unknown model 'nope'"),
-    ("overview", "model", "../../etc", "chosen by name"),
+    ("network", "model", "nope", "Unknown model 'nope'"),
+    ("network", "model", "../../etc", "chosen by name"),
     ("activations", "layer", "nope", ""),
     ("activations", "channel", "99999", ""),
     ("activations", "channel", "²", ""),
     ("filters", "channel", "99999", ""),
     ("saliency", "target", "kat", "Unknown class 'kat'"),
-    ("overview", "picture", "photos/nope", "'nope'"),
-    ("overview", "picture", "photos/²", "'²'"),
-    ("overview", "picture", "fashion-mnist/²", "'²'"),
-    ("overview", "picture", "fashion-mnist/99999", "0 to"),
-    ("overview", "picture", "../../etc/passwd", "Unknown picture"),
-    ("overview", "picture", "/etc/passwd", "Unknown picture"),
-    ("overview", "picture", "upload/zz", "upload/zz"),
-    ("overview", "picture", "upload/" + "0" * 64, "no longer kept"),
+    ("network", "picture", "photos/nope", "'nope'"),
+    ("network", "picture", "photos/²", "'²'"),
+    ("network", "picture", "fashion-mnist/²", "'²'"),
+    ("network", "picture", "fashion-mnist/99999", "0 to"),
+    ("network", "picture", "../../etc/passwd", "Unknown picture"),
+    ("network", "picture", "/etc/passwd", "Unknown picture"),
+    ("network", "picture", "upload/zz", "upload/zz"),
+    ("network", "picture", "upload/" + "0" * 64, "no longer kept"),
     ("activations", "activations.second", "photos/nope", "'nope'"),
     ("activations", "activations.channel", "99999", ""),
-    ("activations", "unit.position", "²,1", ""),
-    ("activations", "unit.method", "x", ""),
+    ("channel", "unit.position", "²,1", ""),
+    ("channel", "unit.method", "x", ""),
+    ("walkthrough", "convolution.position", "²,1", ""),
+    ("walkthrough", "convolution.position", "3,99", ""),
     ("saliency", "saliency.method", "x", ""),
     ("saliency", "saliency.mode", "x", ""),
     ("saliency", "saliency.unit", "nope", ""),
@@ -307,7 +310,7 @@ BAD = [
     ("filters", "filters.page", "²", ""),
     ("filters", "filters.page", "999999", ""),
     ("filters", "filters.second", "nope", ""),
-    ("overview", "unheard_of", "1", ""),
+    ("network", "unheard_of", "1", ""),
 ]
 
 
@@ -399,7 +402,7 @@ def test_the_picture_of_all_pages_has_its_place_on_the_map_unless_others_are_nam
 
 
 def test_a_bad_picture_is_mended_by_choosing_another():
-    app = open_app("overview", model="lenet-fashion-mnist", picture="photos/nope")
+    app = open_app("network", model="lenet-fashion-mnist", picture="photos/nope")
     assert errors(app)
     fine(app.selectbox(key="_picture").set_value("fashion-mnist/3").run())
     assert not errors(app)
@@ -482,7 +485,7 @@ def upload(app: AppTest, name: str, content: bytes) -> AppTest:
 
 
 def test_good_uploads_are_shown():
-    app = open_app("overview", model="efficientnet-lite0")
+    app = open_app("network", model="efficientnet-lite0")
     kept = set()
     for name, content in GOOD.items():
         upload(app, name, content)
@@ -493,12 +496,12 @@ def test_good_uploads_are_shown():
     assert len(kept) == len(GOOD)
     fine(app.switch_page("explain/ui/pages/activations.py").run())
     assert app.query_params["picture"] in kept
-    assert not errors(open_app("overview", **{**app.query_params, "layer": ""})), "an upload's URL opens elsewhere"
+    assert not errors(open_app("network", **{**app.query_params, "layer": ""})), "an upload's URL opens elsewhere"
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_bad_uploads_are_refused_and_the_app_goes_on(name):
-    app = upload(open_app("overview", model="lenet-fashion-mnist"), "photo.png", GOOD["photo.png"])
+    app = upload(open_app("network", model="lenet-fashion-mnist"), "photo.png", GOOD["photo.png"])
     before = app.query_params["picture"]
     upload(app, name, REFUSED[name])
     (message,) = errors(app)

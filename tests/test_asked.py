@@ -60,7 +60,7 @@ def test_an_index_is_made_when_somebody_asks_for_it():
 
 
 def test_a_visitor_who_goes_there_has_asked():
-    app = opened("overview", model="efficientnet-lite0")
+    app = opened("network", model="efficientnet-lite0")
     fine(app.switch_page("explain/ui/pages/patches.py").run())
     assert not begins(app)
     settled(app)
@@ -69,11 +69,11 @@ def test_a_visitor_who_goes_there_has_asked():
 
 def test_a_link_loads_no_network_of_a_library():
     """Of one that no other test has loaded in this process."""
-    app = opened("overview", model="torchvision:mnasnet0_5?weights=random")
+    app = opened("network", model="torchvision:mnasnet0_5?weights=random")
     assert app.title[0].value == "Overview"
     assert "a link alone does not load it" in app.info[0].value
     (button,) = (one for one in app.button if one.label == "Load it")
     app = fine(button.click().run())
     assert app.title[0].value.replace("\\", "").startswith("torchvision:mnasnet0_5")
-    again = opened("overview", model="torchvision:mnasnet0_5?weights=random")
+    again = opened("network", model="torchvision:mnasnet0_5?weights=random")
     assert not [one for one in again.button if one.label == "Load it"], "what is loaded needs no click"

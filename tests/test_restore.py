@@ -138,7 +138,7 @@ def test_figures_are_collected_to_a_report(lenet):
     assert app.text_area[0].value == "My caption"
     fine(app.text_area[1].set_value("Another").run())
     fine(app.text_input[0].set_value("My title").run())
-    fine(app.switch_page("explain/ui/pages/overview.py").run())
+    fine(app.switch_page("explain/ui/pages/network.py").run())
     fine(app.switch_page("explain/ui/pages/report.py").run())
     assert app.text_input[0].value == "My title"
     assert [area.value for area in app.text_area] == ["My caption", "Another"]

@@ -477,7 +477,7 @@ def test_a_region_of_the_url_that_is_none_is_said(open_page):
 
 def test_scores_without_probabilities_are_no_percents(open_page):
     app = open_page()
-    fine(app.switch_page("explain/ui/pages/overview.py").run())
+    fine(app.switch_page("explain/ui/pages/network.py").run())
     (scores,) = (one.proto.body for one in app.main.get("html") if 'class="scores"' in one.proto.body)
     model = explain.load_model("maps")
     said = [f"{score:.4g}" for _, score in model.predict(explain.open_picture("photos/0"))[0]]

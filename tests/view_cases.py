@@ -64,6 +64,13 @@ CASES = {
         "second": picture(OTHER),
     },
     "activations: one": lambda model, index: {"model": model, "image": picture(), "layer": "conv2"},
+    "convolution": lambda model, index: {
+        "model": model,
+        "image": picture(),
+        "layer": "conv2",
+        "channel": 5,
+        "position": (3, 4),
+    },
     "unit": lambda model, index: {
         "model": model,
         "image": picture(),

@@ -84,6 +84,7 @@ class Job:
     def __init__(self, key: str, work: Callable[[Progress], Any], queue: "Queue", lane: Lane = "long") -> None:
         self.key, self._work, self._queue, self.lane = key, work, queue, lane
         self.visitors: set[str] = set()
+        self.label = self.unit = self.page = ""  # what it is called where it is shown, and on which page
         self.reset()
 
     def reset(self) -> None:
@@ -209,6 +210,11 @@ class Queue:
             # Another may have taken its place, since only so many are kept.
             if job.state == "idle" and self._jobs.setdefault(job.key, job) is job:
                 self._admit(job)
+
+    def at_work(self) -> list[Job]:
+        """What runs or waits."""
+        with self._lock:
+            return [job for job in self._jobs.values() if job.active]
 
     def find(self, key: str) -> Job | None:
         """The job of this key that somebody has asked for."""

@@ -16,11 +16,27 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from explain.ui import selection, visitor
 from explain.ui.job_queue import Job, Lane, Progress, Queue
+from explain.ui.navigation import FIRST, script
 from explain.ui.text import literal
 
-__all__ = ["Job", "Progress", "describe", "duration", "find", "forget", "show", "show_end", "start", "watch"]
+__all__ = [
+    "Job",
+    "Progress",
+    "at_work",
+    "describe",
+    "duration",
+    "find",
+    "forget",
+    "of_server",
+    "show",
+    "show_at_work",
+    "show_end",
+    "start",
+    "watch",
+]
 
 POLL = 0.5  # seconds between looks at a running job
+GLANCE = 2.0  # seconds between looks at those that other pages show
 ASKED = "This takes longer than a page may, so that it is not started by a link alone."
 
 
@@ -29,9 +45,18 @@ def _is_there(session: str) -> bool:
     return not runtime.exists() or bool(runtime.get_instance().is_active_session(session))
 
 
-_queue = Queue(is_there=_is_there)
-# A daemon thread never keeps the server from stopping, but one that is inside torch then makes it abort.
-atexit.register(_queue.stop)
+_queues: list[Queue] = []
+
+
+def of_server(is_there: Callable[[str], bool] = _is_there) -> Queue:
+    """A queue whose jobs every page speaks of, and that ends with the server."""
+    _queues.append(Queue(is_there=is_there))
+    # A daemon thread never keeps the server from stopping, but one that is inside torch then makes it abort.
+    atexit.register(_queues[-1].stop)
+    return _queues[-1]
+
+
+_queue = of_server()
 
 
 def start(key: str, work: Callable[[Progress], Any], lane: Lane = "long") -> Job:
@@ -80,6 +105,7 @@ def watch(job: Job, label: str, unit: str) -> None:
     """A job's progress, in a fragment that runs again and again; when it finishes, the page runs once more."""
     if not job.active:
         selection.again()
+    job.label, job.unit, job.page = label, unit, st.session_state.page
     fraction = min(job.done / job.total, 1.0) if job.total else 0.0
     text = f"**{literal(label)}**: {literal(describe(job, unit))}"
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -87,6 +113,34 @@ def watch(job: Job, label: str, unit: str) -> None:
         stopping = "Stopping" if job.cancelling else "Cancel"
         st.button(stopping, key=f"cancel-{job.key}", on_click=job.cancel, disabled=job.cancelling)
     _show_log(job)
+
+
+def at_work() -> list[Job]:
+    """What runs or waits for this visitor and is shown on some page, whichever."""
+    return [job for queue in _queues for job in queue.at_work() if job.label and visitor.mine(job.key) == job.key]
+
+
+def show_at_work() -> None:
+    """In the sidebar: what is at work for this visitor, so that it is not out of sight on other pages."""
+    known = at_work()
+    if not known:
+        return
+
+    def glance() -> None:
+        ended = [job for job in known if not job.active]
+        for job in ended:
+            how = "ready" if job.state == "done" else job.state
+            st.toast(f"{literal(job.label)}: {how}.", icon=":material/notifications:")
+        if ended or len(at_work()) != len(known):
+            selection.again()
+        st.caption(f"**At work: {len(known)}**")
+        for job in known:
+            fraction = min(job.done / job.total, 1.0) if job.total else 0.0
+            st.progress(fraction, f"{literal(job.label)}: {literal(describe(job, job.unit))}")
+            if job.page != st.session_state.page:
+                st.page_link(script(job.page or FIRST), label="Go there", icon=":material/arrow_forward:")
+
+    st.fragment(glance, run_every=GLANCE)()
 
 
 def _show_log(job: Job) -> None:

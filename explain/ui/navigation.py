@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-__all__ = ["script"]
+__all__ = ["FIRST", "script"]
 
+FIRST = "start"
+"""The page that opens where none is named."""
 _PAGES = Path(__file__).parent / "pages"
 
 

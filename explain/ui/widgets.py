@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from explain import workspace
@@ -30,6 +31,7 @@ from explain.registry import Entry
 from explain.store import sha256
 from explain.ui import caches, dropped, jobs, report_items, selection
 from explain.ui.gallery import gallery
+from explain.ui.glossary import explained
 from explain.ui.text import literal
 from explain.workspace import picture_sets
 
@@ -45,7 +47,8 @@ UPLOADS = [*(extension.removeprefix(".") for extension in EXTENSIONS), "svg", "p
 STYLE = """
 <style>
 [data-testid="stImage"] img { image-rendering: pixelated; border-radius: 4px; }
-[class*="st-key-smooth-"] [data-testid="stImage"] img { image-rendering: auto; border: 1px solid #8884; }
+[class*="st-key-smooth-"] [data-testid="stImage"] img, [class*="st-key-chart-"] [data-testid="stImage"] img {
+  image-rendering: auto; border: 1px solid #8884; }
 [data-testid="stElementToolbar"] { display: none; }
 [data-testid="stMainBlockContainer"] { padding-top: 2.6rem; max-width: 1500px;
   padding-left: clamp(1.2rem, 4vw, 4rem); padding-right: clamp(1.2rem, 4vw, 4rem); }
@@ -73,11 +76,15 @@ STYLE = """
 [data-testid="stMetricValue"] { font-size: 1.55rem; }
 </style>
 """
+# Charts are drawn for paper: on a dark page their white is dark, their ink light, and their hues as they were.
+DARK = """
+<style>[class*="st-key-chart-"] [data-testid="stImage"] img { filter: invert(.9) hue-rotate(180deg); }</style>
+"""
 
 
 def choose_model_and_picture() -> None:
     """The sidebar: model, picture, upload. Comes before the page, and stays usable when the page fails."""
-    st.html(STYLE)
+    st.html(STYLE + (DARK if st.context.theme.type == "dark" else ""))
     with st.sidebar:
         name = selection.get("model", caches.default_model())
         names = list(dict.fromkeys([*workspace.list_models(), name]))
@@ -170,13 +177,10 @@ def choose_index(model: Model) -> Index | None:
 
     None until it is there; its progress is shown meanwhile.
     """
-    found, own = workspace.list_indexes(model), [*project().images, *picture_sets.named()]
-    demo = caches.demo_set(model)
-    usual = own[0] if own and caches.is_own(model) else demo
-    chosen = selection.get("index", usual)
-    chosen = next((name for name, folder in found.items() if folder.name == chosen), chosen)  # as figures have it
+    found, own = workspace.list_indexes(model), own_sets()
+    demo, chosen = caches.demo_set(model), _chosen_set(model, found)
     if chosen not in (demo, *own, *found):
-        selection.choose("index", chosen := usual)
+        selection.choose("index", chosen := usual_set(model))
     selection.controlled(
         st.selectbox,
         "Over which pictures",
@@ -197,6 +201,31 @@ def choose_index(model: Model) -> Index | None:
     index = caches.index(model, found[chosen])
     show_skipped(chosen, left_out(index.manifest, index.skipped))
     return index
+
+
+def offer_index(model: Model) -> Index | None:
+    """The same where it is there or on its way; none is built on this page unless a button asks for it."""
+    found = workspace.list_indexes(model)
+    chosen = _chosen_set(model, found)
+    known = chosen in found or jobs.find(index_key(model, chosen)) is not None
+    if known or st.button(f"Look through {literal(chosen)}", icon=":material/search:", help=explained("index")):
+        return choose_index(model)
+    return None
+
+
+def own_sets() -> list[str]:
+    """Sets of explain.toml, and those that were handed in."""
+    return [*project().images, *picture_sets.named()]
+
+
+def usual_set(model: Model) -> str:
+    own = own_sets()
+    return own[0] if own and caches.is_own(model) else caches.demo_set(model)
+
+
+def _chosen_set(model: Model, found: Mapping[str, Path]) -> str:
+    chosen = str(selection.get("index", usual_set(model)))
+    return next((name for name, folder in found.items() if folder.name == chosen), chosen)  # as figures have it
 
 
 def show_skipped(name: str, by_index: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -240,7 +269,11 @@ def are_read(index: Index) -> bool:
 
 
 def index_job(model: Model, chosen: str) -> jobs.Job:
-    return jobs.start(f"index {model.digest} {chosen}", lambda progress: build(model, chosen, progress))
+    return jobs.start(index_key(model, chosen), lambda progress: build(model, chosen, progress))
+
+
+def index_key(model: Model, chosen: str) -> str:
+    return f"index {model.digest} {chosen}"
 
 
 def choose_layer(layers: list[Layer], name: str = "layer", default: str | None = None, label: str = "Layer") -> str:
@@ -352,13 +385,17 @@ def show_panels(figure: Figure, columns: int | list[int] | None = None, name: st
         with column:
             if panel.title:
                 st.markdown(f"**{literal(panel.title)}**")
-            factor = max(1, LEAST_PIXELS // max(panel.image.shape[:2]))
-            content = png(enlarge(panel.image, factor), effort=1)
-            st.image(content, width="stretch", output_format="PNG", alt=panel.title or figure.alt)
+            show_picture(panel.image, panel.title or figure.alt)
             if panel.scale:
                 show_scale(panel.scale)
             if panel.caption:
                 st.caption(literal(panel.caption))
+
+
+def show_picture(pixels: NDArray[np.uint8], alt: str) -> None:
+    """A picture by itself, crisp, as wide as its place."""
+    content = png(enlarge(pixels, max(1, LEAST_PIXELS // max(pixels.shape[:2]))), effort=1)
+    st.image(content, width="stretch", output_format="PNG", alt=alt)
 
 
 def show_charts(figure: Figure, columns: int) -> None:
@@ -367,7 +404,7 @@ def show_charts(figure: Figure, columns: int) -> None:
         cells = _cells(min(columns, len(figure.panels)), len(figure.panels), "top")
     for cell, panel in zip(cells, figure.panels, strict=False):
         drawn = Figure("", (panel,), {}, columns=1).encode("png", width_mm=190 / columns, dpi=190)
-        with cell, st.container(key=f"smooth-{_keyed(figure.title + panel.title)}"):
+        with cell, st.container(key=f"chart-{_keyed(figure.title + panel.title)}"):
             st.image(drawn, width="stretch", output_format="PNG", alt=panel.title or figure.alt)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadFile, NotSupported
-from ..figure import Figure, Grid, Panel, Scale
+from ..figure import Chart, Figure, Grid, Line, Panel, Scale
 from ..images import contact_sheet, enlarge, overlay, to_bytes, unit_scale
 from ..index import RANKINGS, Index
 from ..index.channels import Kernel, kernel, replaced
@@ -27,13 +27,14 @@ from .parts.picture import PreparedPicture
 from .parts.result import SHARED, Result, only
 from .view import drawn, view
 
-__all__ = ["Channel", "Classes", "compute", "render", "without_patches"]
+__all__ = ["Channel", "Classes", "compute", "parts", "render"]
 
 COUNT = 9
 MOST_SLICES = 256
 SHARE = 0.01  # of a layer's channels: what counts as being on top for a class
-BARS, STEPS = (150, 224), 56  # height and width of the histogram, in pixels, and its bars
-INK, PAPER, ZERO = (15, 110, 132), (244, 245, 247), (200, 60, 60)
+STEPS = 56  # bars of the histogram
+SIDE = 224  # pixels of the filter
+INK, ZERO = (15, 110, 132), (200, 60, 60)
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ def render(
         for kind in ("best", "random", "lowest")
         if (numbers := result.cuts.where(ranking=kind))
     ]
-    panels = [*sheets, _fires(result, opacity), _bars(result)]
+    panels: list[Panel | Chart] = [*sheets, _fires(result, opacity), _bars(result)]
     if result.kernel is not None:
         panels.append(_filter(result.kernel, result.looks_at_pixels))
     mean, std, low, high, silent = (result.numbers[name] for name in ("mean", "std", "min", "max", "silent"))
@@ -241,9 +242,11 @@ def render(
     )
 
 
-def without_patches(figure: Figure) -> Figure:
-    """The panels besides the patches, where those are shown in another way."""
-    return replace(figure, panels=tuple(panel for panel in figure.panels if not panel.names))
+def parts(figure: Figure) -> tuple[Figure, Figure]:
+    """Its charts, and its panels besides the patches, where those are shown in another way."""
+    charts = tuple(panel for panel in figure.panels if isinstance(panel, Chart))
+    panels = tuple(panel for panel in figure.panels if isinstance(panel, Panel) and not panel.names)
+    return replace(figure, panels=charts), replace(figure, panels=panels)
 
 
 def _sight(result: Channel) -> str:
@@ -283,19 +286,27 @@ def _spread(result: Channel) -> tuple[tuple[float, float], NDArray[np.float64]]:
     return result.response_range, np.diff(np.interp(np.linspace(edges[0], edges[-1], STEPS + 1), edges, below))
 
 
-def _bars(result: Channel) -> Panel:
+def _bars(result: Channel) -> Chart:
     """How many pictures have which strongest response; zero is a red line."""
     (low, high), counts = _spread(result)
-    height, width = BARS[0], BARS[1] // len(counts)
-    picture = np.full((height, len(counts) * width, 3), PAPER, np.uint8)
-    tall = np.ceil(counts / max(1, counts.max()) * (height - 4)).astype(int)
-    for k, tallness in enumerate(tall.tolist()):
-        picture[height - tallness :, k * width : (k + 1) * width - 1] = INK
+    margin = 0.5 * (abs(low) or 1.0) if not low < high else 0.0  # all the same: one bar in the middle
+    low, high, top = low - margin, high + margin, float(counts.max()) * 1.05 or 1.0
+    edges = np.linspace(low, high, len(counts) + 1)
+    lines = [
+        Line("", np.array([(left, 0), (right, 0), (right, count), (left, count)]), INK, filled=True)
+        for left, right, count in zip(edges[:-1], edges[1:], counts, strict=True)
+        if count
+    ]
     if low < 0 < high:
-        zero = round(-low / (high - low) * (picture.shape[1] - 1))
-        picture[:, zero] = ZERO
-    caption = f"Strongest response in each of {int(result.counts.sum()):,} pictures, from {low:.3g} to {high:.3g}"
-    return Panel(picture, "Responses over the data", caption + ("; red is 0." if low < 0 < high else "."))
+        lines.append(Line("zero", np.array([(0.0, 0.0), (0.0, top)]), ZERO, dashed=True))
+    return Chart(
+        tuple(lines),
+        (low, high),
+        (0.0, top),
+        ("strongest response in a picture", "pictures"),
+        title="Responses over the data",
+        caption=f"{int(result.counts.sum()):,} pictures.",
+    )
 
 
 def _filter(own: Kernel, looks_at_pixels: bool) -> Panel:
@@ -306,7 +317,7 @@ def _filter(own: Kernel, looks_at_pixels: bool) -> Panel:
     bar = Scale("grey", -limit, limit, "weight")
     if looks_at_pixels and weight.ndim == 3 and len(weight) == 3:
         pixels = to_bytes(unit_scale(weight.transpose(1, 2, 0), -limit, limit))
-        return Panel(enlarge(pixels, max(1, BARS[1] // max(pixels.shape[:2]))), "Its filter", _bias(own), bar)
+        return Panel(enlarge(pixels, max(1, SIDE // max(pixels.shape[:2]))), "Its filter", _bias(own), bar)
     slices = weight.reshape(len(weight), *(weight.shape[1:] if weight.ndim == 3 else (1, -1)))
     each = "1 slice, for the one channel" if len(slices) == 1 else f"{len(slices)} slices, one for each channel"
     caption = f"{each} it reads. {_bias(own)}"
@@ -315,7 +326,7 @@ def _filter(own: Kernel, looks_at_pixels: bool) -> Panel:
         caption = f"The {MOST_SLICES} strongest of {caption}"
         slices = slices[np.sort(strongest)]
     columns = math.ceil(math.sqrt(len(slices) * slices.shape[1] / slices.shape[2]))
-    factor = max(1, BARS[1] // (columns * (slices.shape[2] + 1)))
+    factor = max(1, SIDE // (columns * (slices.shape[2] + 1)))
     gap = GAP if slices.shape[1] > 1 or slices.shape[2] > 1 else 0
     grey = to_bytes(unit_scale(slices, -limit, limit))[..., None].repeat(3, -1)
     grid = Grid(columns, slices.shape[1] * factor, slices.shape[2] * factor, gap)

@@ -1,14 +1,12 @@
-from typing import Any
-
 import streamlit as st
 
-from explain.attribution.units import UNIT_METHODS
-from explain.errors import NotSupported
 from explain.ui import caches, choices, selection, widgets
+from explain.ui.navigation import script
+from explain.ui.parts.layer_choice import middle_layer
 from explain.ui.text import literal
-from explain.views import VIEWS, filters
+from explain.views import VIEWS
 
-view, unit = VIEWS["activations"], VIEWS["unit"]
+view = VIEWS["activations"]
 model, picture = caches.model(), caches.picture()
 given, style = {"model": model, "image": picture, "second": None}, {}
 st.title("Activations")
@@ -17,7 +15,7 @@ with widgets.row("controls"):
     controls = st.columns([4, 2, 2, 2], vertical_alignment="bottom")
 with controls[0]:
     shown = [layer for layer in (*model.layers, *model.blocks) if len(layer.shape) in (1, 3)]
-    given["layer"] = layer = widgets.choose_layer(shown, default=filters.default_layer(model))
+    given["layer"] = layer = widgets.choose_layer(shown, default=middle_layer(model.layers))
 with controls[1]:
     style["sort"] = choices.option(view, "sort")
 with controls[2]:
@@ -82,28 +80,6 @@ else:
         st.caption(literal(large.note))
         choices.show(view, given, own, large, f"Export channel {channel}", "channel")
 
-    @st.fragment
-    def one_unit() -> None:
-        st.subheader("What excites it here")
-        asked: dict[str, Any] = {"model": model, "image": picture, "layer": layer, "channel": channel}
-        own: dict[str, Any] = {}
-        with widgets.row("unit"):
-            left, right = st.columns([1, 3], vertical_alignment="bottom")
-        with left:
-            entry = widgets.choose_entry(UNIT_METHODS, unit.key("method"), "Method")
-        right.caption(literal(entry.summary))
-        asked["method"] = entry.name
-        asked["options"] = choices.entry_options(unit, asked)
-        choices.more(unit, asked, own)
-        try:
-            projected = caches.computed(unit, asked).figure(**own)
-        except NotSupported as error:  # the method's rule does not fit the layer; everything else here does
-            st.info(literal(str(error)), icon=":material/info:")
-            return
-        widgets.show_panels(projected)
-        st.caption(literal(projected.note))
-        choices.show(unit, asked, own, projected, f"Export what excites channel {channel}")
-
     one_channel()
-    one_unit()
+    st.page_link(script("channel"), label=f"All of channel {channel}", icon=":material/filter_center_focus:")
     choices.show(view, given, style, figure, "Export all channels")

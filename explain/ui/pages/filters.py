@@ -72,5 +72,5 @@ else:
             low, high, mean, norm = one.tiles.min(), one.tiles.max(), one.tiles.mean(), (one.tiles**2).sum() ** 0.5
             st.markdown(f"**Filter {channel}** of {literal(layer)}")
             st.caption(f"Weights {low:.4g} to {high:.4g}, mean {mean:.4g}, norm {norm:.4g}")
-            st.page_link(script("activations"), label="Where this channel responds", icon=":material/layers:")
+            st.page_link(script("channel"), label=f"All of channel {channel}", icon=":material/filter_center_focus:")
 choices.show(view, given, style, figure)

@@ -5,10 +5,11 @@ from typing import Any
 import streamlit as st
 
 from explain.index import Index
-from explain.ui import caches, choices, jobs, selection, widgets
+from explain.ui import caches, choices, selection, widgets
+from explain.ui.navigation import script
+from explain.ui.parts.among import looked_through
 from explain.ui.text import literal
-from explain.views import VIEWS, channel, patches
-from explain.views.parts import cut
+from explain.views import VIEWS, patches
 
 ROWS = 12
 
@@ -29,12 +30,6 @@ def show_hierarchy(index: Index, picture: Any) -> None:
         st.caption(literal(panel.caption))
     st.caption(literal(figure.note))
     choices.show(view, given, style, figure, "Export this picture through the network")
-
-
-def looked_through(index: Index, layer: str, where: str) -> bool:
-    """Whether the pictures of a condition have been through the network once more, which is a job."""
-    key = f"among {caches.identity(index)} {layer} {where}"
-    return bool(jobs.show(jobs.start(key, lambda progress: bool(index.among(layer, where, progress))), f"{where}"))
 
 
 model, picture = caches.model(), caches.picture()
@@ -96,6 +91,7 @@ if clicked is not None:
     selection.choose("channel", owners[clicked])
     selection.choose("patch", clicked % result.count)
     st.rerun()
+st.subheader(f"Channel {chosen}")
 table = result.cuts.table
 for k in result.cuts.where(channel=chosen, rank=rank + 1):
     (i, j), box, source = table["position"][k], table["box"][k], table["source_box"][k]
@@ -104,6 +100,7 @@ for k in result.cuts.where(channel=chosen, rank=rank + 1):
     told += "" if box is None else f"; input rows {box[0]} to {box[2]}, columns {box[1]} to {box[3]}"
     told += "" if source is None else f"; file rows {source[0]} to {source[2]}, columns {source[1]} to {source[3]}"
     st.caption(literal(f"{told}. {patches.classes(table['label'][k], table['prediction'][k])}."))
+st.page_link(script("channel"), label=f"All of channel {chosen}", icon=":material/filter_center_focus:")
 choices.show(view, given, style, result.figure(**style), f"Export {said}")
 
 health = {"index": index, "layer": layer}
@@ -118,52 +115,3 @@ with st.expander(f"Dead and duplicate channels: {len(counted.dead)} and {len(cou
 with st.expander("From low to high: this picture through the network", expanded=selection.flag("hierarchy")):
     if selection.controlled(st.toggle, "Show early, middle and late layers", "hierarchy", selection.flag("hierarchy")):
         show_hierarchy(index, picture)
-
-st.subheader(f"Channel {chosen}")
-of_channel: dict[str, Any] = {"index": index, "layer": layer, "channel": chosen}
-of_channel |= {"image": widgets.queried(index, picture), "where": given["where"]}
-drawn: dict[str, Any] = {}
-choices.more(VIEWS["channel"], of_channel, drawn, label="What it is set to, and the map on the picture")
-
-
-@st.fragment
-def one_channel() -> None:
-    one = caches.computed(VIEWS["channel"], of_channel)
-    figure = one.figure(**drawn)
-    if one.dead:
-        st.info(literal(f"Dead on these pictures: {one.dead}."), icon=":material/info:")
-    kinds = [kind for kind in ("best", "random", "lowest") if one.cuts.where(ranking=kind)]
-    if kinds:
-        with widgets.row("panels-patches"):
-            columns = st.columns(len(kinds), gap="medium")
-        for column, kind in zip(columns, kinds, strict=True):
-            with column:
-                st.markdown(f"**{kind.capitalize()} patches**")
-                sheet = cut.row_panel(one.cuts, one.cuts.where(ranking=kind), 3)
-                names = [patches.classes(*pair) for pair in one.cuts.pairs(ranking=kind)]
-                widgets.show_gallery(
-                    replace(sheet, names=tuple(names)),
-                    f"channel-{model.name}-{layer}-{kind}",
-                    None,
-                    list(sheet.names),
-                    f"{kind.capitalize()} patches of channel {chosen}",
-                    rows_of=3,
-                )
-    widgets.show_panels(channel.without_patches(figure))
-    st.caption(literal(figure.note))
-    with widgets.row("panels-classes"):
-        left, middle, right = st.columns(3, gap="medium")
-    with left:
-        st.markdown("**Your picture, as it is**")
-        widgets.show_scores(one.before)
-    with middle:
-        st.markdown(f"**With channel {chosen} set to {'its mean' if of_channel['replace'] == 'mean' else '0'}**")
-        widgets.show_scores(one.after)
-    with right:
-        st.markdown(f"**{'Predicted classes' if one.classes.predicted else 'Classes'} it prefers**")
-        means = {"class": one.classes.names, "mean of strongest": one.classes.means, "pictures": one.classes.images}
-        st.dataframe(means, hide_index=True, height=220)
-    choices.show(VIEWS["channel"], of_channel, drawn, figure, f"Export channel {chosen}")
-
-
-one_channel()

@@ -67,5 +67,5 @@ def show_evidence(result: Faithfulness, given: dict[str, Any], style: dict[str, 
 
 def _show_charts(figure: Figure) -> None:
     content = figure.encode("png", width_mm=250, dpi=130)
-    with st.container(key=f"smooth-trust-{figure.title}"):
+    with st.container(key=f"chart-trust-{figure.title}"):
         st.image(content, width="stretch", output_format="PNG", alt=figure.alt)

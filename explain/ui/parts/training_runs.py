@@ -1,6 +1,5 @@
 """Trainings of the app: their jobs, how far each is, and curves that grow while it goes on."""
 
-import atexit
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -16,7 +15,6 @@ from explain.shipped import shipped_models
 from explain.training import history
 from explain.training.history import Run
 from explain.ui import caches, jobs, visitor, widgets
-from explain.ui.job_queue import Queue
 from explain.ui.text import literal
 from explain.views import training_curves
 from explain.workspace import runs
@@ -32,8 +30,7 @@ ICONS = {
     "interrupted": ":material/pause_circle:",
 }
 # A queue of their own: a training of hours must not keep the index of another page waiting.
-_queue = Queue()
-atexit.register(_queue.stop)
+_queue = jobs.of_server(is_there=lambda visitor: True)
 
 
 @dataclass
@@ -50,7 +47,7 @@ class Live:
 
 def start(folder: Path) -> jobs.Job:
     """The training asked for in this folder, begun or gone on with."""
-    key = f"train {folder}"
+    key = visitor.mine(f"train {folder}")
     job = _queue.find(key)
     if job is not None and not job.active:
         _queue.forget(key)
@@ -58,7 +55,7 @@ def start(folder: Path) -> jobs.Job:
 
 
 def job_of(folder: Path | None) -> jobs.Job | None:
-    return None if folder is None else _queue.find(f"train {folder}")
+    return None if folder is None else _queue.find(visitor.mine(f"train {folder}"))
 
 
 def busy() -> int:

@@ -1,0 +1,178 @@
+"""All of one channel on one page that can be linked: filter, where it fires, patches, responses, classes, ablation."""
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from explain.attribution.units import UNIT_METHODS
+from explain.errors import NotSupported
+from explain.index import Index
+from explain.network.model import Layer
+from explain.ui import caches, choices, selection, widgets
+from explain.ui.glossary import explained
+from explain.ui.parts.among import choose_among
+from explain.ui.parts.layer_choice import middle_layer
+from explain.ui.text import literal
+from explain.views import VIEWS, channel, filters, patches
+from explain.views.parts import cut
+
+model, picture = caches.model(), caches.picture()
+layers = [one for one in (*model.layers, *model.blocks) if len(one.shape) in (1, 3)]
+
+
+def choose_channel() -> tuple[Layer, int]:
+    with widgets.row("controls"):
+        left, right, before, after = st.columns([4, 2, 1, 1], vertical_alignment="bottom")
+    with left:
+        name = widgets.choose_layer(layers, default=middle_layer(model.layers))
+    layer = next(one for one in layers if one.name == name)
+    number = selection.number("channel", 0, 0, layer.channels - 1)
+    with right:
+        label = f"Channel, of {layer.channels:,}"
+        number = int(selection.controlled(st.number_input, label, "channel", number, 0, layer.channels - 1))
+    for cell, icon, to in ((before, "chevron_left", number - 1), (after, "chevron_right", number + 1)):
+        words = "previous" if to < number else "next"
+        off = not 0 <= to < layer.channels
+        if cell.button(words, key=f"to-{words}", icon=f":material/{icon}:", disabled=off, width="stretch"):
+            selection.choose("channel", to)
+            selection.again()
+    return layer, number
+
+
+def show_here(layer: Layer, number: int) -> None:
+    """Where it fires on the picture, its filter, and what of the picture excites its strongest unit."""
+    view = VIEWS["activations"]
+    given: dict[str, Any] = {"model": model, "image": picture, "layer": layer.name, "second": None}
+    style: dict[str, Any] = {"channel": number}
+    st.subheader("On this picture", help=explained("activation"))
+    with widgets.row("split"):
+        left, right = st.columns([3, 1], vertical_alignment="bottom")
+    with left:
+        style["opacity"] = choices.option(view, "opacity")
+    with right:
+        style["smooth"] = choices.option(view, "smooth")
+    figure = caches.computed(view, given).figure(**style)
+    widgets.show_panels(figure)
+    st.caption(literal(figure.note))
+    choices.show(view, given, style, figure, "Export where it fires", "channel-here")
+
+
+def show_filter(layer: Layer, number: int) -> None:
+    view, given = VIEWS["filters"], {"model": model, "layer": layer.name}
+    try:
+        one = filters.pick(caches.computed(view, given), number)
+    except NotSupported:
+        return  # it has no weights
+    st.subheader("Its filter", help=explained("filter", "weights"))
+    figure = one.figure()
+    with widgets.row("split-filter"):
+        left, right = st.columns([1, 2], gap="large", vertical_alignment="center")
+    with left:
+        widgets.show_panels(figure, 1)
+    with right:
+        low, high, mean, norm = one.tiles.min(), one.tiles.max(), one.tiles.mean(), (one.tiles**2).sum() ** 0.5
+        st.caption(f"Weights {low:.4g} to {high:.4g}, mean {mean:.4g}, norm {norm:.4g}. {literal(figure.note)}")
+
+
+@st.fragment
+def show_unit(layer: Layer, number: int) -> None:
+    view = VIEWS["unit"]
+    st.subheader("What excites it here")
+    asked: dict[str, Any] = {"model": model, "image": picture, "layer": layer.name, "channel": number}
+    own: dict[str, Any] = {}
+    with widgets.row("unit"):
+        left, right = st.columns([1, 3], vertical_alignment="bottom")
+    with left:
+        entry = widgets.choose_entry(UNIT_METHODS, view.key("method"), "Method")
+    right.caption(literal(entry.summary))
+    asked["method"] = entry.name
+    asked["options"] = choices.entry_options(view, asked)
+    choices.more(view, asked, own)
+    try:
+        figure = caches.computed(view, asked).figure(**own)
+    except NotSupported as error:  # the method's rule does not fit the layer; everything else here does
+        st.info(literal(str(error)), icon=":material/info:")
+        return
+    widgets.show_panels(figure)
+    st.caption(literal(figure.note))
+    choices.show(view, asked, own, figure, "Export what excites it")
+
+
+def show_data(index: Index, layer: Layer, number: int) -> None:
+    """What an index knows of it, and the prediction without it."""
+    view = VIEWS["channel"]
+    asked: dict[str, Any] = {"index": index, "layer": layer.name, "channel": number}
+    where = choose_among(view, index, layer.name)
+    if where is None:
+        return
+    asked |= {"image": widgets.queried(index, picture), "where": where}
+    drawn: dict[str, Any] = {}
+    choices.more(view, asked, drawn, label="What it is set to, and the map on the picture")
+    one = caches.computed(view, asked)
+    figure = one.figure(**drawn)
+    if one.dead:
+        st.info(literal(f"Dead on these pictures: {one.dead}."), icon=":material/info:")
+    show_patches(one, f"{model.name}-{layer.name}")
+    charts, panels = channel.parts(figure)
+    st.subheader("How strongly, and for which classes")
+    with widgets.row("split-data"):
+        left, right = st.columns(2, gap="large")
+    with left:
+        widgets.show_charts(charts, 1)
+    with right:
+        st.markdown(f"**{'Predicted classes' if one.classes.predicted else 'Classes'} it prefers**")
+        means = {"class": one.classes.names, "mean of strongest": one.classes.means, "pictures": one.classes.images}
+        st.dataframe(means, hide_index=True, height=260)
+    st.subheader("Without it")
+    with widgets.row("split-without"):
+        left, middle, right = st.columns(3, gap="medium")
+    with left:
+        widgets.show_panels(replace(panels, panels=panels.panels[:1]), 1)
+    with middle:
+        st.markdown("**Your picture, as it is**")
+        widgets.show_scores(one.before)
+    with right:
+        st.markdown(f"**With channel {number} set to {'its mean' if asked['replace'] == 'mean' else '0'}**")
+        widgets.show_scores(one.after)
+    st.caption(literal(figure.note))
+    choices.show(view, asked, drawn, figure, f"Export channel {number}")
+
+
+def show_patches(one: channel.Channel, wall: str) -> None:
+    kinds = [kind for kind in ("best", "random", "lowest") if one.cuts.where(ranking=kind)]
+    if not kinds:
+        return
+    st.subheader("On other pictures", help=explained("patch", "receptive field"))
+    with widgets.row("panels-patches"):
+        columns = st.columns(len(kinds), gap="medium")
+    for column, kind in zip(columns, kinds, strict=True):
+        with column:
+            st.markdown(f"**{kind.capitalize()} patches**")
+            sheet = cut.row_panel(one.cuts, one.cuts.where(ranking=kind), 3)
+            names = [patches.classes(*pair) for pair in one.cuts.pairs(ranking=kind)]
+            widgets.show_gallery(
+                replace(sheet, names=tuple(names)),
+                f"channel-{wall}-{kind}",
+                None,
+                list(sheet.names),
+                f"{kind.capitalize()} patches of channel {one.channel}",
+                rows_of=3,
+            )
+
+
+layer, number = choose_channel()
+st.title(literal(f"Channel {number} of {layer.name}"))
+show_here(layer, number)
+show_filter(layer, number)
+show_unit(layer, number)
+index = widgets.offer_index(model)
+if index is None:
+    st.caption(
+        "Its patches, how strongly it responds over many pictures, the classes it prefers and the prediction without "
+        "it stand here once the network has looked through a set of pictures."
+    )
+elif layer.name in index.layers:
+    show_data(index, layer, number)
+else:
+    st.caption(literal(f"The index has other layers: {', '.join(index.layers)}."))

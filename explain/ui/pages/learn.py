@@ -1,0 +1,83 @@
+"""What the lectures teach, to try: sizes of convolutions, and their tables beside what is counted."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from explain.lectures import tables
+from explain.ui import caches, choices, selection, widgets
+from explain.ui.parts.asked import ask
+from explain.ui.text import literal
+from explain.views import VIEWS
+
+SECTIONS = {"calculator": "Calculator", "lectures": "The lectures' tables"}
+
+
+def show_calculator() -> None:
+    view, given = VIEWS["output_size"], {}
+    labels, names = {"size": "Input", "in_channels": "Input channels", "out_channels": "Filters"}, list(view.parameters)
+    for row in (names[:5], names[5:]):
+        with widgets.row(f"controls-{row[0]}"):
+            cells = st.columns(5, vertical_alignment="bottom")
+        for cell, name in zip(cells, row, strict=False):
+            with cell:
+                given[name] = choices.option(view, name, labels.get(name))
+    result = view(**given)
+    (st.success if result.fits else st.warning)(literal(result.words), icon=":material/straighten:")
+    cards = {
+        "Output": result.mixed,
+        "What torch gives": f"{result.floored} × {result.floored}",
+        "Padding that keeps the size": "none" if result.same is None else str(result.same),
+        "Parameters": f"{result.parameters:,}",
+        "MACs": f"{result.macs:,}",
+    }
+    with widgets.row("cards"):
+        columns = st.columns(len(cards))
+    for column, (label, value) in zip(columns, cards.items(), strict=True):
+        column.metric(label, value)
+    figure = result.figure()
+    if figure.panels:
+        before, after = figure.panels
+        side = result.size + 2 * result.padding
+        cells = max(result.floored, -(-side // 3))  # the caption needs some room
+        kept = (len(after.image) - 1) // side * cells + 1
+        cut = replace(after, image=after.image[:kept, :kept])
+        widgets.show_panels(replace(figure, panels=(before, cut)), [side, cells])
+    else:
+        st.caption(literal(figure.note))
+    choices.show(view, given, {}, figure)
+
+
+def show_lectures() -> None:
+    view = VIEWS["lecture_tables"]
+    key, name = view.key("table"), choices.chosen(view, "table")
+    given = {"table": name}
+    selection.controlled(st.selectbox, "Table", key, name, list(tables.TABLES), format_func=tables.TABLES.get)
+    slow = name in tables.SLOW
+    result = ask(view, given, "Counting the networks", "networks") if slow else caches.computed(view, given)
+    if result is None:
+        return
+    st.markdown(literal(result.words))
+    figure = result.figure()
+    if result.points:
+        widgets.show_charts(figure, 1)
+    st.dataframe(result.across, hide_index=True)
+    if any(row.slide for row in result.rows):
+        st.caption("Slide · ours, counted from the networks; ≠ where they differ. A number alone is ours.")
+    if result.differences:
+        st.subheader("What differs")
+        for row in result.differences:
+            st.markdown(
+                f"- **{literal(row.network)}**, {literal(row.what)}: {literal(row.slide)} on the slide, "
+                f"**{literal(row.ours)}** counted. {literal(row.why)} ({row.cite})"
+            )
+    choices.show(view, given, {}, figure)
+
+
+st.title("Learn")
+section = selection.get("section", "calculator")
+section = section if section in SECTIONS else "calculator"
+selection.controlled(
+    st.segmented_control, "Section", "section", section, list(SECTIONS), format_func=SECTIONS.get, required=True
+)
+{"calculator": show_calculator, "lectures": show_lectures}[section]()

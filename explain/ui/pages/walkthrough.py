@@ -1,0 +1,267 @@
+"""From the pixels to the answer, step by step, for any network and picture."""
+
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
+import streamlit as st
+
+from explain.errors import NotSupported
+from explain.index import Index
+from explain.network.model import Layer, Model
+from explain.ui import caches, choices, jobs, selection, widgets
+from explain.ui.glossary import explained
+from explain.ui.navigation import script
+from explain.ui.parts import first_answer
+from explain.ui.parts.layer_choice import after_rectifiers
+from explain.ui.parts.saliency_choices import SALIENCY
+from explain.ui.parts.saliency_trust import ICONS, SHOWN
+from explain.ui.text import literal
+from explain.views import VIEWS, View
+from explain.views.convolution import Convolution
+from explain.views.parts.maps import colours_of, limits_of, scale_of
+
+CELLS, PIXELS = 15, 8  # side of the part of the map to click, and of the pixels that are written out
+STAGES = {"early": 0.15, "in the middle": 0.5, "late": 0.9}
+
+model, picture = caches.model(), caches.picture()
+scores = caches.cached(Model.scores, model, picture)[0]
+convolutions = [one for one in model.layers if one.kind.startswith("Conv2d")]
+how = model.preprocess.summary
+
+
+def show_pixels() -> None:
+    seen = model.preprocess.shown(model.preprocess.crop(picture))
+    height, width = seen.shape[:2]
+    channels = model.preprocess.channels
+    st.header("1. Pixels")
+    st.markdown(
+        f"The network sees {height} × {width} pixels of {channels} number{'s' if channels > 1 else ''} each, "
+        f"**{height * width * channels:,} numbers** and nothing else. {literal(how[:1].upper() + how[1:])}."
+    )
+    with widgets.row("split-pixels"):
+        left, right = st.columns([1, 2], gap="large")
+    with left:
+        widgets.show_picture(seen, "The picture as the network sees it")
+    with right:
+        y, x = height // 2 - PIXELS // 2, width // 2 - PIXELS // 2
+        part = seen[y : y + PIXELS, x : x + PIXELS].mean(2).round().astype(int)
+        st.caption(f"The {PIXELS} × {PIXELS} pixels in the middle, from 0 (black) to 255 (white)")
+        st.dataframe(part, hide_index=False, width="stretch")
+
+
+def show_filters(first: Layer) -> None:
+    view, given = VIEWS["filters"], {"model": model, "layer": first.name}
+    figure = caches.computed(view, given).figure()
+    st.header("2. The first filters", help=explained("filter", "weights", "layer"))
+    st.markdown(
+        f"**{literal(first.name)}** has {first.channels} filters. Each looks for one small pattern, everywhere: an "
+        "edge, a colour, a stripe. Nobody drew them; training found them."
+    )
+    widgets.show_panels(figure, 1)
+    st.caption(literal(figure.note))
+    reproduce(view, given, {}, figure)
+
+
+def show_convolution(first: Layer) -> None:
+    """One output by hand; another is chosen by a click on the map, another filter by its number."""
+    view = VIEWS["convolution"]
+    st.header("3. One number of the next map", help=explained("convolution", "channel", "unit"))
+    names = [one.name for one in convolutions]
+    with widgets.row("controls-convolution"):
+        left, right = st.columns([3, 1])
+    with left:
+        layer = str(selection.get(view.key("layer"), first.name))  # that of all pages, where it is a convolution
+        layer = layer if layer in names else first.name
+        selection.controlled(st.selectbox, "Convolution", view.key("layer"), layer, names)
+    known = model.layer(layer)
+    with right:
+        channel = selection.number(view.key("channel"), 0, 0, known.channels - 1)
+        selection.controlled(st.number_input, "Filter", view.key("channel"), channel, 0, known.channels - 1)
+    given: dict[str, Any] = {"model": model, "image": picture, "layer": layer, "channel": channel}
+    given["position"] = chosen_place(view, known)
+    result = caches.computed(view, given)
+    i, j = result.position
+    st.markdown(
+        f"Filter {channel} stands at one place of what it is given, multiplies what lies under it by its weights and "
+        f"adds all up. That is the number of its map at **row {i}, column {j}**:"
+    )
+    st.markdown(f"**{literal(result.words)}**")
+    left, right = st.columns([1, 2], gap="large")
+    with left:
+        show_map(view, result)
+    with right:
+        show_products(result)
+    reproduce(view, given, {}, result.figure())
+
+
+def chosen_place(view: View, layer: Layer) -> tuple[int, int] | None:
+    """Row and column as the URL has them, if the layer has them."""
+    parts = str(selection.get(view.key("position"), "")).split(",")
+    if len(parts) != 2 or not all(part.isdecimal() and len(part) < 6 for part in parts):
+        return None
+    i, j = map(int, parts)
+    return (i, j) if i < layer.shape[1] and j < layer.shape[2] else None
+
+
+def show_map(view: View, result: Convolution) -> None:
+    """The part of the map around the chosen number: what is under the pointer is said, a click chooses another."""
+    height, width = result.after.shape
+    rows, columns = min(CELLS, height), min(CELLS, width)
+    top = min(max(result.position[0] - rows // 2, 0), height - rows)
+    left = min(max(result.position[1] - columns // 2, 0), width - columns)
+    part = result.after[top : top + rows, left : left + columns]
+    row, column = np.indices(part.shape)
+    cells = pd.DataFrame({"row": row.ravel() + top, "column": column.ravel() + left, "value": part.ravel()})
+    cells["chosen"] = (cells["row"] == result.position[0]) & (cells["column"] == result.position[1])
+    limit = float(np.abs(part).max()) or 1.0
+    chart = (
+        alt.Chart(cells)
+        .mark_rect(cursor="pointer")
+        .encode(
+            x=alt.X("column:O", title="column"),
+            y=alt.Y("row:O", title="row"),
+            color=alt.Color(
+                "value:Q", title=None, scale=alt.Scale(scheme="redblue", domain=[-limit, limit], reverse=True)
+            ),
+            stroke=alt.condition("datum.chosen", alt.value("#0f6e84"), alt.value(None)),
+            strokeWidth=alt.value(3),
+            tooltip=["row", "column", alt.Tooltip("value", format=".4g")],
+        )
+        .add_params(alt.selection_point("cell", fields=["row", "column"]))
+        .properties(height=380)
+    )
+    st.caption("Its map: click another number")
+    key = f"cells-{model.name}-{result.layer.name}-{result.channel}-{result.position}"
+    clicked = st.altair_chart(chart, key=key, on_select="rerun", selection_mode="cell")["selection"].get("cell")
+    if clicked and (place := (int(clicked[0]["row"]), int(clicked[0]["column"]))) != result.position:
+        selection.choose(view.key("position"), ",".join(map(str, place)))
+        selection.again()
+
+
+def show_products(result: Convolution) -> None:
+    """Window, weights and products of the input channel that adds or takes most, as numbers."""
+    strongest = result.slices[0]
+    parts = {"under the filter": strongest.window, "× weights": strongest.weight, "= products": strongest.products}
+    of = f"of the {len(result.read)} that it reads" if len(result.read) > 1 else "the only one"
+    st.caption(f"Input channel {strongest.channel}, {of}: the one that counts most here")
+    for column, (label, values) in zip(st.columns(3, gap="small"), parts.items(), strict=True):
+        with column:
+            st.caption(label)
+            limit = float(np.abs(values).max()) or 1.0
+            st.dataframe(_shaded(values, limit), hide_index=True, height=36 * len(values) + 38, width="stretch")
+    st.caption(f"The products add up to {strongest.sum:.4g}.")
+
+
+def _shaded(values: np.ndarray, limit: float) -> Any:
+    """A table in the colours of the maps: red is above zero, blue below."""
+
+    def style(value: float) -> str:
+        share = abs(value) / limit
+        return f"background-color: rgba({'200,60,60' if value > 0 else '60,90,200'},{0.55 * share:.2f})"
+
+    frame = pd.DataFrame(values.round(3) + 0.0, columns=[str(k) for k in range(values.shape[1])])
+    return frame.style.map(style).format("{:.3g}")
+
+
+def show_depth() -> None:
+    """Strongest channels early, in the middle and late on this picture; with an index, what else excites them."""
+    st.header("4. Deeper", help=explained("activation", "receptive field", "patch"))
+    st.markdown(
+        "Each layer looks at the maps of the one before. What a unit sees of the picture grows, what it looks for gets "
+        "less simple, and the maps get smaller. Here is what answers most to this picture."
+    )
+    index = widgets.offer_index(model)
+    if index is not None:
+        show_hierarchy(index)
+        return
+    spatial = after_rectifiers(model.layers)
+    for stage, share in STAGES.items():
+        layer = spatial[min(int(share * len(spatial)), len(spatial) - 1)]
+        view, given = VIEWS["activations"], {"model": model, "image": picture, "layer": layer.name}
+        result = caches.computed(view, given)
+        order = sorted(range(len(result.maps)), key=lambda k: -result.table["max"][k])[:6]
+        st.markdown(f"**{stage.capitalize()}: {literal(layer.name)}**, {' × '.join(map(str, layer.shape))}")
+        cells = st.columns(len(order), gap="small")
+        for cell, k in zip(cells, order, strict=True):
+            with cell:
+                values = result.maps[k]
+                values = values if values.ndim == 2 else values.reshape(1, -1)
+                widgets.show_picture(colours_of(values, scale_of(limits_of(values), "response")), f"channel {k}")
+                st.caption(f"channel {k}")
+    st.caption("What else excites these channels stands here once the network has looked through a set of pictures.")
+
+
+def show_hierarchy(index: Index) -> None:
+    view = VIEWS["hierarchy"]
+    given: dict[str, Any] = {"index": index, "image": widgets.queried(index, picture)}
+    figure = caches.computed(view, given).figure()
+    for panel in figure.panels[1:]:
+        st.markdown(f"**{literal(panel.title)}**")
+        widgets.show_tiles(panel)
+        st.caption(literal(panel.caption))
+    st.caption(literal(figure.note))
+    reproduce(view, given, {}, figure)
+
+
+def show_answer() -> None:
+    name, how_sure = first_answer.sentence(model, scores)
+    st.header("5. The answer", help=explained("class", "confidence"))
+    st.markdown(
+        f"The last layer weighs all features for each of {len(model.classes):,} classes. **{literal(name)}**, "
+        f"{literal(how_sure)}, is the likeliest."
+    )
+    widgets.show_scores(caches.cached(Model.predict, model, picture)[0], model.head.has_chances)
+
+
+def show_why() -> None:
+    st.header("6. Why, and can that be trusted?", help=explained("saliency map", "verdict"))
+    found = first_answer.first_map(model, picture)
+    if found is None:
+        st.page_link(script("saliency"), label="Ask for a map", icon=":material/center_focus_strong:")
+        return
+    given = {"model": model, "image": picture, "method": found.facts["method"]}
+    left, right = st.columns([1, 2], gap="large")
+    with right:
+        st.markdown(f"**{literal(found.label)}** shows where the evidence for {literal(found.target.name)} was.")
+        asked = VIEWS["saliency"].flat({**given, "checked": True})
+        key = f"saliency {caches.identity(**asked)}"
+        wanted = jobs.find(key) is not None or st.button(
+            "Check it", icon=":material/fact_check:", help="Hides the picture by the map, some hundred times."
+        )
+        checked = None
+        if wanted:
+            job = jobs.start(key, lambda progress: SALIENCY(**asked, progress=progress), "short")
+            checked = jobs.show(job, "Checking the map", "%")
+        if checked is not None:
+            level = checked.verdict.level
+            SHOWN[level](f"**{level.capitalize()}.** {literal(checked.verdict.words)}", icon=ICONS[level])
+            found = checked
+        elif not wanted:
+            st.caption("A map may look right and be wrong. Whether this one is, can be measured.")
+        st.page_link(script("saliency"), label="Other methods and classes", icon=":material/center_focus_strong:")
+    with left:
+        figure = found.figure()
+        widgets.show_picture(figure.panels[-1].image, f"{found.label} over the picture")
+    reproduce(SALIENCY, {**given, "checked": checked is not None}, {}, figure)
+
+
+def reproduce(view: View, given: dict[str, Any], style: dict[str, Any], figure: Any) -> None:
+    choices.show(view, given, style, figure, name=f"walkthrough-{view.name}")
+
+
+st.title("Walkthrough")
+st.caption(literal(f"What happens to this picture in {model.name}, from its pixels to the answer."))
+show_pixels()
+if convolutions:
+    try:
+        show_filters(convolutions[0])
+    except NotSupported as error:
+        st.info(literal(str(error)), icon=":material/info:")
+    show_convolution(convolutions[0])
+else:
+    st.info("This network has no two-dimensional convolution.", icon=":material/info:")
+show_depth()
+show_answer()
+show_why()
