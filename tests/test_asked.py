@@ -70,7 +70,7 @@ def test_a_visitor_who_goes_there_has_asked():
 def test_a_link_loads_no_network_of_a_library():
     """Of one that no other test has loaded in this process."""
     app = opened("network", model="torchvision:mnasnet0_5?weights=random")
-    assert app.title[0].value == "Overview"
+    assert app.title[0].value == "Network"
     assert "a link alone does not load it" in app.info[0].value
     (button,) = (one for one in app.button if one.label == "Load it")
     app = fine(button.click().run())

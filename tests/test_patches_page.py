@@ -16,10 +16,10 @@ def workspace(tmp_path_factory, lenet):
         yield
 
 
-def open_page(**query: str) -> AppTest:
+def open_page(page: str = "patches", /, **query: str) -> AppTest:
     app = AppTest.from_file("../app.py", default_timeout=60)
     app.query_params.update({"model": "lenet-fashion-mnist", **query})
-    app.switch_page("explain/ui/pages/patches.py")
+    app.switch_page(f"explain/ui/pages/{page}.py")
     return fine(app.run())
 
 
@@ -100,7 +100,8 @@ def test_channels_are_named_instead_of_a_page():
 
 
 def test_a_channel_is_set_to_its_mean_or_to_zero():
-    app = open_page(layer="conv2", channel="3")
+    app = open_page("channel", layer="conv2", channel="3")
+    assert {one.value for one in app.subheader} >= {"On this picture", "On other pictures", "Without it"}
     assert any("set to its mean" in block.value for block in app.markdown)
     fine(app.selectbox(key="_channel.replace").set_value("zero").run())
     assert any("set to 0" in block.value for block in app.markdown)

@@ -460,7 +460,7 @@ def test_the_page_shows_the_classes_and_asks_about_a_region(open_page):
     fine(app.slider(key="_region-rows").set_range(3, 11).run())
     fine(app.slider(key="_region-columns").set_range(32, 32).run())
     assert any("--region 3,31,11,32" in code.value for code in app.code if code.language == "bash")
-    fine(app.multiselect(key="_saliency.method").set_value(["gradient", "grad_cam"]).run())
+    fine(app.button_group(key="_saliency.method").set_value(["gradient", "grad_cam"]).run())
     assert facts_of(app, "saliency_grid")["region"] == [3, 31, 11, 32]
     fine(app.selectbox(key="_asked").set_value("channel").run())
     assert "region" not in facts_of(app, "saliency_grid"), "a channel has none"

@@ -13,8 +13,10 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
+from explain.errors import shorten
 from explain.ui import visit
 from explain.ui.navigation import script
+from explain.ui.text import literal
 from explain.views import VIEWS
 
 # What is let go of with another model, picture, index, layer or channel, beside the parameters of views that are of it.
@@ -108,7 +110,18 @@ def flag(name: str) -> bool:
 def number(name: str, default: int, low: int, high: int) -> int:
     """A whole number of the selection; what is none, or beyond the limits, is the default or the limit."""
     text = str(get(name, default))
-    return min(max(int(text), low), high) if text.removeprefix("-").isdecimal() and len(text) < 16 else default
+    whole = text.removeprefix("-").isdecimal() and len(text) < 16
+    found = min(max(int(text), low), high) if whole else default
+    if text != str(default) and text != str(found):
+        say_unknown(name, text)
+    return found
+
+
+def say_unknown(name: str, value: Any) -> None:
+    """A link that asks for what is not here is told so: the page shows something else."""
+    if is_by_address():
+        asked = literal(f"{name}={shorten(value)}")
+        st.toast(f"The link asks for {asked}, which is not here: the page shows another.", icon=":material/link_off:")
 
 
 def choose(name: str, value: Any) -> None:

@@ -63,6 +63,9 @@ STYLE = """
 /* Draws beside their picture: what does not fit goes on below, as large as the others. */
 [class*="st-key-row-panels-Augmentation"] [data-testid="stColumn"] { min-width: 0;
   flex: 0 0 clamp(92px, 7.6vw, 112px); }
+/* What the sidebar says, where it is folded away. */
+.context { font-size: .85rem; opacity: .75; }
+@media (min-width: 769px) { .context { display: none; } }
 /* A map's progress gives way to what is said of it, and nothing below moves. */
 .st-key-map-said { min-height: 3.2rem; justify-content: center; }
 .bar { height: 10px; border-radius: 3px; }
@@ -113,6 +116,9 @@ def choose_model_and_picture() -> None:
         )
         for note in caches.picture().info.get("notes", ()):
             st.caption(literal(note))
+    reference = str(selection.get("picture", caches.demo_picture(model)))
+    shown = f"{name} · {dropped.uploaded().get(reference) or describe(reference)}"
+    st.html(f'<div class="context">{html.escape(shown)}</div>')
 
 
 def choose_picture(model: Model, name: str, label: str) -> None:
@@ -180,6 +186,7 @@ def choose_index(model: Model) -> Index | None:
     found, own = workspace.list_indexes(model), own_sets()
     demo, chosen = caches.demo_set(model), _chosen_set(model, found)
     if chosen not in (demo, *own, *found):
+        selection.say_unknown("index", chosen)
         selection.choose("index", chosen := usual_set(model))
     selection.controlled(
         st.selectbox,
@@ -278,8 +285,10 @@ def index_key(model: Model, chosen: str) -> str:
 
 def choose_layer(layers: list[Layer], name: str = "layer", default: str | None = None, label: str = "Layer") -> str:
     by_name = {layer.name: layer for layer in layers}
-    chosen = selection.get(name, default)
+    chosen = selection.get(name)
     if chosen not in by_name:
+        if chosen is not None:
+            selection.say_unknown(name, chosen)
         chosen = default if default in by_name else next(iter(by_name))
         selection.choose(name, chosen)
 
@@ -296,6 +305,7 @@ def chosen(spec: Option, name: str) -> Any:
     try:
         return spec.check(selection.get(name, spec.default))
     except ExplainError:
+        selection.say_unknown(name, selection.get(name))
         selection.choose(name, spec.default)
         return spec.default
 
@@ -332,6 +342,7 @@ def option(
 def choose_entry(registry: Mapping[str, Entry], name: str, label: str) -> Entry:
     chosen = selection.get(name, next(iter(registry)))
     if chosen not in registry:
+        selection.say_unknown(name, chosen)
         selection.choose(name, chosen := next(iter(registry)))
     selection.controlled(
         st.selectbox,

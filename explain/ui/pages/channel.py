@@ -22,21 +22,22 @@ layers = [one for one in (*model.layers, *model.blocks) if len(one.shape) in (1,
 
 
 def choose_channel() -> tuple[Layer, int]:
+    title = st.container()
     with widgets.row("controls"):
-        left, right, before, after = st.columns([4, 2, 1, 1], vertical_alignment="bottom")
+        left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
         name = widgets.choose_layer(layers, default=middle_layer(model.layers))
     layer = next(one for one in layers if one.name == name)
     number = selection.number("channel", 0, 0, layer.channels - 1)
-    with right:
+    with right, st.container(horizontal=True, vertical_alignment="bottom"):
         label = f"Channel, of {layer.channels:,}"
         number = int(selection.controlled(st.number_input, label, "channel", number, 0, layer.channels - 1))
-    for cell, icon, to in ((before, "chevron_left", number - 1), (after, "chevron_right", number + 1)):
-        words = "previous" if to < number else "next"
-        off = not 0 <= to < layer.channels
-        if cell.button(words, key=f"to-{words}", icon=f":material/{icon}:", disabled=off, width="stretch"):
-            selection.choose("channel", to)
-            selection.again()
+        for icon, words, to in (("chevron_left", "Previous", number - 1), ("chevron_right", "Next", number + 1)):
+            off = not 0 <= to < layer.channels
+            if st.button("", key=f"to-{words}", icon=f":material/{icon}:", disabled=off, help=f"{words} channel"):
+                selection.choose("channel", to)
+                selection.again()
+    title.title(literal(f"Channel {number} of {layer.name}"))
     return layer, number
 
 
@@ -162,7 +163,6 @@ def show_patches(one: channel.Channel, wall: str) -> None:
 
 
 layer, number = choose_channel()
-st.title(literal(f"Channel {number} of {layer.name}"))
 show_here(layer, number)
 show_filter(layer, number)
 show_unit(layer, number)

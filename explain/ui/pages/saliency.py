@@ -11,13 +11,9 @@ model, picture = caches.model(), caches.picture()
 st.title("Saliency")
 scores = caches.cached(Model.scores, model, picture)[0]
 
-with widgets.row("controls-what"):
-    left, right = st.columns([3, 4])
-with left:
-    entries = saliency_choices.choose_methods()
-with right:
-    reference = selection.get("picture", caches.demo_picture(model))
-    unit, targets = saliency_choices.choose_targets(model, scores, reference)
+entries = saliency_choices.choose_methods(model)
+reference = selection.get("picture", caches.demo_picture(model))
+unit, targets = saliency_choices.choose_targets(model, scores, reference)
 region = None
 if model.head.is_segmentation:
     region = None if unit else saliency_region.choose_region(model)

@@ -47,7 +47,9 @@ def choose_another() -> None:
 
 st.title(literal(f"{model.name} says {name}, {how_sure}"))
 with widgets.row("split-answer"):
-    left, middle, right = st.columns(3, gap="medium")
+    pictures, right = st.columns([2, 1], gap="large")
+with pictures, widgets.row("panels-answer"):
+    left, middle = st.columns(2, gap="medium")
 with left:
     seen = model.preprocess.shown(model.preprocess.crop(picture))
     widgets.show_picture(seen, "The picture as the network sees it")

@@ -6,6 +6,7 @@ import streamlit as st
 from explain import workspace
 from explain.errors import ExplainError
 from explain.training.history import Run
+from explain.training.judgement import remarks
 from explain.ui import caches, choices, selection, widgets
 from explain.ui.navigation import script
 from explain.ui.parts import training_mistakes, training_pictures, training_runs, training_settings
@@ -154,6 +155,9 @@ def show_run(name: str, folder: Path | None, others: list[tuple[str, Path | None
         training_runs.show_state(name, folder, run)
     finished = folder is None or workspace.model_folder(name) is not None
     show_buttons(name, folder, finished)
+    if finished:
+        for one in remarks(run, len(caches.model(name).classes)):
+            {"error": st.error, "warning": st.warning, "info": st.info}[one.level](literal(one.words))
     if run.rows:
         show_curves([run, *filter(None, (training_runs.run_of(*other) for other in others))])
     if folder is not None:

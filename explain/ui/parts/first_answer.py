@@ -8,12 +8,9 @@ from explain.attribution.target import class_of
 from explain.errors import NotSupported
 from explain.network.model import Model
 from explain.ui import caches
-from explain.ui.parts.saliency_choices import SALIENCY, is_quick
+from explain.ui.parts.saliency_choices import SALIENCY, first_method, is_quick
 
-__all__ = ["FIRST", "first_map", "sentence"]
-
-FIRST = ("grad_cam", "gradient")
-"""Methods of the first map: the one that is best of those that take a moment, and one that every network allows."""
+__all__ = ["first_map", "sentence"]
 
 
 def sentence(model: Model, scores: torch.Tensor) -> tuple[str, str]:
@@ -23,9 +20,9 @@ def sentence(model: Model, scores: torch.Tensor) -> tuple[str, str]:
 
 
 def first_map(model: Model, picture: Any) -> Any:
-    """The saliency of the likeliest class by the first of FIRST that the network allows and that takes a moment; None
-    where there is none."""
-    for method in FIRST:
+    """The saliency of the likeliest class by a method that the network allows and that takes a moment; None where there
+    is none."""
+    for method in dict.fromkeys((first_method(model), "gradient")):
         if not is_quick(model, [method]):
             continue
         try:

@@ -31,15 +31,21 @@ KINDS = {
 BESIDE = {"": "nothing else", SECOND: "a second picture", SECOND_MODEL: "a second model"}
 
 
-def choose_methods() -> list[Entry]:
+def first_method(model: Model) -> str:
+    """Grad-CAM, which ranks best of those that take a moment; the gradient where there are no maps to look into."""
+    return "grad_cam" if any(layer.spatial for layer in model.scanned) else "gradient"
+
+
+def choose_methods(model: Model) -> list[Entry]:
     """One method or several, at least one."""
-    chosen = [name for name in str(selection.get(METHOD, "")).split(",") if name in CHECKED] or ["gradient"]
+    chosen = [name for name in str(selection.get(METHOD, "")).split(",") if name in CHECKED] or [first_method(model)]
     selection.controlled_list(
-        st.multiselect,
+        st.pills,
         "Methods",
         METHOD,
         chosen,
         list(CHECKED),
+        selection_mode="multi",
         format_func=lambda name: CHECKED[name].label,
         help="One to look at closely, or several side by side.",
     )
