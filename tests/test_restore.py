@@ -26,6 +26,7 @@ def facts_of(made, known):
 def open_app(**query: str) -> AppTest:
     app = AppTest.from_file("../app.py", default_timeout=60)
     app.query_params.update({"model": MODEL, **query})
+    app.switch_page("explain/ui/pages/network.py")
     return fine(app.run())
 
 
@@ -128,7 +129,7 @@ def test_figures_are_collected_to_a_report(lenet):
     assert "Nothing yet" in app.info[0].value
     fine(app.switch_page("explain/ui/pages/saliency.py").run())
     (caption,) = [one for one in app.text_input if one.label == "Caption in the report"]
-    assert caption.value.startswith("Gradient for")
+    assert caption.value.startswith("Grad-CAM for")
     fine(caption.set_value("My caption").run())
     fine(app.button(key="collect-saliency").click().run())
     assert "1 figure." in said(app)

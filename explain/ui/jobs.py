@@ -105,7 +105,7 @@ def watch(job: Job, label: str, unit: str) -> None:
     """A job's progress, in a fragment that runs again and again; when it finishes, the page runs once more."""
     if not job.active:
         selection.again()
-    job.label, job.unit, job.page = label, unit, st.session_state.page
+    job.label, job.unit, job.page = label, unit, st.session_state.get("page", "")
     fraction = min(job.done / job.total, 1.0) if job.total else 0.0
     text = f"**{literal(label)}**: {literal(describe(job, unit))}"
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -129,7 +129,7 @@ def show_data(index: Index, layer: Layer, number: int) -> None:
     with widgets.row("split-without"):
         left, middle, right = st.columns(3, gap="medium")
     with left:
-        widgets.show_panels(replace(panels, panels=panels.panels[:1]), 1)
+        widgets.show_panels(replace(panels, panels=panels.panels[:1]), 1, "without")
     with middle:
         st.markdown("**Your picture, as it is**")
         widgets.show_scores(one.before)

@@ -140,6 +140,8 @@ def show_runs() -> None:
     show_run(first, names[first], [(name, names[name]) for name in others])
 
 
+HUES = {"error": "red", "warning": "orange", "info": "gray"}
+SIGNS = {"error": "dangerous", "warning": "warning", "info": "info"}
 PERCENT = {name: st.column_config.NumberColumn(name, format="%.1f %%") for name in ("training", "validation", "test")}
 
 
@@ -157,7 +159,7 @@ def show_run(name: str, folder: Path | None, others: list[tuple[str, Path | None
     show_buttons(name, folder, finished)
     if finished:
         for one in remarks(run, len(caches.model(name).classes)):
-            {"error": st.error, "warning": st.warning, "info": st.info}[one.level](literal(one.words))
+            st.markdown(f":{HUES[one.level]}[:material/{SIGNS[one.level]}: {literal(one.words)}]")
     if run.rows:
         show_curves([run, *filter(None, (training_runs.run_of(*other) for other in others))])
     if folder is not None:

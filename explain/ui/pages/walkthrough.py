@@ -81,6 +81,8 @@ def show_convolution(first: Layer) -> None:
         selection.controlled(st.number_input, "Filter", view.key("channel"), channel, 0, known.channels - 1)
     given: dict[str, Any] = {"model": model, "image": picture, "layer": layer, "channel": channel}
     given["position"] = chosen_place(view, known)
+    style: dict[str, Any] = {}
+    choices.more(view, given, style, label="The figure that is exported")
     result = caches.computed(view, given)
     i, j = result.position
     st.markdown(
@@ -93,7 +95,7 @@ def show_convolution(first: Layer) -> None:
         show_map(view, result)
     with right:
         show_products(result)
-    reproduce(view, given, {}, result.figure())
+    reproduce(view, given, style, result.figure(**style))
 
 
 def chosen_place(view: View, layer: Layer) -> tuple[int, int] | None:

@@ -1,0 +1,74 @@
+"""What a network gets wrong on a labelled set, why, and what to do about it; an index is enough."""
+
+from typing import Any
+
+import streamlit as st
+
+from explain import workspace
+from explain.errors import BadValue, NotSupported
+from explain.index import Index
+from explain.ui import caches, selection, widgets
+from explain.ui.parts.whole_view import show_view
+from explain.ui.text import literal
+from explain.views import VIEWS, View
+
+SECTIONS = {
+    "fixes": "What to fix",
+    "confusion": "Confusions",
+    "label_errors": "Suspected labels",
+    "slices": "Where mistakes cluster",
+    "calibration": "Is it too sure?",
+    "duplicates": "Duplicates",
+    "outliers": "Outliers",
+    "influence": "Pictures behind an answer",
+}
+TRAIN = "train"  # the parameter of a second index, that of the pictures learned from
+
+model, picture = caches.model(), caches.picture()
+
+
+def choose_train(view: View, index: Index) -> Index | None:
+    """The index of the pictures that the network has learned from, if there is one to choose."""
+    found = {name: folder for name, folder in workspace.list_indexes(model).items() if folder != index.folder}
+    if not found:
+        return None
+    key = view.key(TRAIN)
+    chosen = str(selection.get(key, ""))
+    chosen = next((name for name, folder in found.items() if chosen in (name, folder.name)), "")
+    selection.controlled(
+        st.selectbox,
+        "Pictures it has learned from",
+        key,
+        chosen,
+        ["", *found],
+        format_func=lambda name: name or "not said",
+        help="An index over them finds pictures that are in both sets, and what is unlike all it has learned.",
+    )
+    return caches.index(model, found[chosen]) if chosen else None
+
+
+st.title("Mistakes")
+with widgets.row("controls"):
+    left, right = st.columns([1, 1], vertical_alignment="bottom")
+with left:
+    index = widgets.choose_index(model)
+if index is None:
+    selection.stop()
+section = str(selection.get("section", "fixes"))
+if section not in SECTIONS:
+    selection.say_unknown("section", section)
+    section = "fixes"
+view = VIEWS[section]
+given: dict[str, Any] = {"index": index}
+if TRAIN in view.parameters:
+    with right:
+        given[TRAIN] = choose_train(view, index)
+if "image" in view.parameters:
+    given["image"] = widgets.queried(index, picture)
+selection.controlled(
+    st.segmented_control, "Section", "section", section, list(SECTIONS), format_func=SECTIONS.get, required=True
+)
+try:
+    show_view(view, given, SECTIONS[section])
+except (BadValue, NotSupported) as error:  # a set without labels has no mistakes; other sections may do
+    st.info(literal(str(error)), icon=":material/info:")

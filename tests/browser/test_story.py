@@ -1,0 +1,42 @@
+"""The first pages in a real Chromium: an answer, another picture, one number by hand, one channel."""
+
+import pytest
+from visits import go, query, settle, tile, wait_for_url
+
+import explain
+
+pytestmark = pytest.mark.browser
+
+
+def test_from_an_answer_to_one_number_of_a_map(visit, lenet):
+    page = visit("/?model=lenet-fashion-mnist")
+    picture = explain.open_picture("fashion-mnist/1")
+    (name, _), *_ = lenet.predict(picture)[0]
+    assert name in page.get_by_role("heading", level=1).inner_text()
+    assert page.title() == "Start · explain"
+    before = query(page).get("picture")
+    tile(page, 3).click()
+    page.wait_for_function("before => new URLSearchParams(location.search).get('picture') !== before", arg=before)
+    settle(page)
+    chosen = query(page)["picture"]
+
+    go(page, "Walkthrough")
+    cells = page.locator("[class*=st-key-cells-] canvas")
+    cells.wait_for()
+    box = cells.bounding_box()
+    cells.click(position={"x": box["width"] * 0.6, "y": box["height"] * 0.3})
+    page.wait_for_function("new URLSearchParams(location.search).get('convolution.position')")
+    settle(page)
+    i, j = map(int, query(page)["convolution.position"].split(","))
+    found = explain.convolution(lenet, explain.open_picture(chosen), "conv1", 0, (i, j))
+    page.get_by_text(f"torch gives {found.given:.5g}").wait_for()
+    page.get_by_text(f"row {i}, column {j}").first.wait_for()
+
+
+def test_a_channel_has_a_page_that_can_be_linked(visit, index):
+    page = visit("/channel?model=lenet-fashion-mnist&layer=conv2&channel=7")
+    page.get_by_role("heading", name="Channel 7 of conv2").wait_for()
+    page.get_by_role("heading", name="On other pictures").wait_for()
+    page.locator("[class*=st-key-to-Next] button").click()
+    wait_for_url(page, channel="8")
+    page.get_by_role("heading", name="Channel 8 of conv2").wait_for()
