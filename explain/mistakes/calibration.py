@@ -1,0 +1,181 @@
+"""Whether probabilities mean what they say: reliability, expected calibration error, temperature (Guo et al. 2017)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, logsumexp
+
+from .evidence import Evidence
+from .intervals import wilson
+
+__all__ = [
+    "Bins",
+    "Error",
+    "calibration_error",
+    "cross_fitted",
+    "error_of_a_calibrated_one",
+    "error_with_interval",
+    "known_scores",
+    "merged_scores",
+    "reliability",
+    "scaled_confidence",
+    "temperature",
+]
+
+Floats = NDArray[np.float64]
+RESAMPLES = 1000
+COLDEST, HOTTEST = 0.02, 50.0
+
+
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """Bins of equal width from 0 to 1: their edges (B + 1,), how many pictures are in each, their mean confidence and
+    accuracy, NaN of none, with the 95 % interval of Wilson; and the bin of each picture (n,)."""
+
+    edges: Floats
+    counts: NDArray[np.int64]
+    confidence: Floats
+    accuracy: Floats
+    low: Floats
+    high: Floats
+    members: NDArray[np.int64]
+
+
+class Error(NamedTuple):
+    """An expected calibration error with its 95 % interval, and what one without any would show by chance: the mean,
+    and what is exceeded once in 20 times."""
+
+    value: float
+    low: float
+    high: float
+    by_chance: float
+    by_chance_most: float
+
+
+def _places(confidence: Floats, bins: int) -> NDArray[np.int64]:
+    """Bins are open on the left, closed on the right, as Guo et al. have them; 0 is in the first."""
+    return np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+
+
+def reliability(confidence: Floats, right: NDArray[np.bool_], bins: int = 15) -> Bins:
+    """Of pictures with the confidence (n,) in [0, 1] of an answer that is right or not (n,)."""
+    members = _places(confidence, bins)
+    counts = np.bincount(members, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        sure = np.bincount(members, confidence, minlength=bins) / counts
+        hits = np.bincount(members, right, minlength=bins)
+        accuracy = hits / counts
+    low, high = wilson(hits, counts)
+    return Bins(np.linspace(0, 1, bins + 1), counts, sure, accuracy, low, high, members)
+
+
+def calibration_error(confidence: Floats, right: NDArray[np.bool_], bins: int = 15) -> float:
+    """The mean distance of accuracy from confidence over bins, weighted by how many pictures are in each."""
+    off = np.bincount(_places(confidence, bins), right - confidence, minlength=bins)
+    return float(np.abs(off).sum() / len(confidence))
+
+
+def error_with_interval(confidence: Floats, right: NDArray[np.bool_], bins: int = 15, seed: int = 0) -> Error:
+    """The error, and between what it may lie, by the basic bootstrap over pictures: a sample's error is above the true
+    one on average, as distances do not cancel, and is so again in samples of the sample; what these add is taken off.
+    """
+    rng, n, value = np.random.default_rng(seed), len(confidence), calibration_error(confidence, right, bins)
+    members, off = _places(confidence, bins), right - confidence
+    again = np.empty(RESAMPLES)
+    for k in range(RESAMPLES):
+        picks = rng.integers(n, size=n)
+        again[k] = np.abs(np.bincount(members[picks], off[picks], minlength=bins)).sum() / n
+    low, high = np.clip(2 * value - np.percentile(again, [97.5, 2.5]), 0, 1).tolist()
+    return Error(value, low, high, *error_of_a_calibrated_one(confidence, bins, seed))
+
+
+def error_of_a_calibrated_one(confidence: Floats, bins: int = 15, seed: int = 0) -> tuple[float, float]:
+    """The error that probabilities which mean what they say show on so many pictures: mean and 95th percentile."""
+    rng, n = np.random.default_rng(seed), len(confidence)
+    members = _places(confidence, bins)
+    drawn = np.empty(RESAMPLES)
+    for k in range(RESAMPLES):
+        off = (rng.random(n) < confidence) - confidence
+        drawn[k] = np.abs(np.bincount(members, off, minlength=bins)).sum() / n
+    return float(drawn.mean()), float(np.percentile(drawn, 95))
+
+
+# Temperature --------------------------------------------------------------------------------------------------------
+
+
+def temperature(scores: Floats, labels: NDArray[np.int64], counts: Floats | None = None) -> float:
+    """What scores (n, C) are divided by so that the mean loss of labels (n,), which are columns, is least: above 1
+    where the network is too sure. The loss is convex in 1 / T, so there is one; it lies in 0.02 to 50.
+
+    counts (n, C): how many classes a column stands for, see `merged_scores`.
+    """
+    rows = np.arange(len(labels))
+
+    def loss(inverse: float) -> float:
+        chances = _scaled(scores, 1 / inverse, counts)
+        return -float(chances[rows, labels].mean())
+
+    found = minimize_scalar(loss, bounds=(1 / HOTTEST, 1 / COLDEST), method="bounded", options={"xatol": 1e-5})
+    return float(1 / found.x)
+
+
+def scaled_confidence(scores: Floats, temperature: float, counts: Floats | None = None) -> Floats:
+    """The probability (n,) of the likeliest class with scores (n, C) divided by the temperature."""
+    confidence: Floats = np.exp(_scaled(scores, temperature, counts).max(1))
+    return confidence
+
+
+def _scaled(scores: Floats, temperature: float, counts: Floats | None) -> Floats:
+    """Logarithms of the probabilities of one class of each column."""
+    scaled = scores / temperature
+    if counts is None:
+        found: Floats = log_softmax(scaled, 1)
+        return found
+    known: Floats = scaled - logsumexp(scaled, 1, b=counts, keepdims=True)
+    return known
+
+
+def merged_scores(
+    top: NDArray[np.int64], probabilities: Floats, labels: NDArray[np.int64], own: Floats, classes: int
+) -> tuple[Floats, NDArray[np.int64], Floats]:
+    """Scores (n, 7) where only the likeliest classes (n, 5) and the label's probability own (n,) are known: those,
+    the label, and all others as if they were equally likely; the column of each label; and how many classes each
+    column stands for, 0 where the label is among the likeliest, or there are no others."""
+    n, known = probabilities.shape
+    among = top == labels[:, None]
+    has = among.any(1)
+    columns = np.where(has, among.argmax(1), known)
+    others = np.where(has, classes - known, classes - known - 1).astype(np.float64)
+    rest = np.maximum(1 - probabilities.sum(1) - np.where(has, 0, own), 1e-12)
+    parts = np.column_stack([probabilities, own, rest / np.maximum(others, 1)])
+    counts = np.column_stack([np.ones((n, known)), ~has, others])
+    return np.log(np.maximum(parts, 1e-30)), columns, counts
+
+
+def cross_fitted(
+    scores: Floats, labels: NDArray[np.int64], counts: Floats | None = None, seed: int = 0
+) -> tuple[float, Floats]:
+    """The temperature of all pictures, and their confidence (n,) by that of the half to which each does not belong, so
+    that what it mends is measured on others than those it was found on."""
+    n = len(labels)
+    best, confidence = temperature(scores, labels, counts), np.empty(n)
+    half = np.random.default_rng(seed).permutation(n) < n // 2
+    for own, other in ((half, ~half), (~half, half)):
+        if own.any():
+            theirs, ours = (None, None) if counts is None else (counts[other], counts[own])
+            fitted = temperature(scores[other], labels[other], theirs) if other.any() else best
+            confidence[own] = scaled_confidence(scores[own], fitted, ours)
+    return best, confidence
+
+
+def known_scores(known: Evidence) -> tuple[Floats, NDArray[np.int64], Floats | None]:
+    """Scores (n, C) with the column of each label: of all classes where they are to be had, else see `merged_scores`,
+    with how many classes each column stands for."""
+    if known.scores is not None:
+        return known.scores.astype(np.float64), known.labels, None
+    return merged_scores(known.top, known.probabilities, known.labels, known.own, len(known.classes))
