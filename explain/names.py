@@ -65,6 +65,7 @@ PictureView = Literal[
     "segmentation",
     "hierarchy",
     "neighbours",
+    "influence",
 ]
 
 Projection = Literal[

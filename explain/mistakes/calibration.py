@@ -22,14 +22,19 @@ __all__ = [
     "error_with_interval",
     "known_scores",
     "merged_scores",
+    "noise_of",
     "reliability",
+    "sampled",
     "scaled_confidence",
     "temperature",
+    "temperature_and_noise",
 ]
 
 Floats = NDArray[np.float64]
 RESAMPLES = 1000
 COLDEST, HOTTEST = 0.02, 50.0
+ROUNDS, EARLIEST = 60, 5
+MOST_SCORES = 50_000_000  # numbers that are held at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,19 +113,26 @@ def error_of_a_calibrated_one(confidence: Floats, bins: int = 15, seed: int = 0)
 # Temperature --------------------------------------------------------------------------------------------------------
 
 
-def temperature(scores: Floats, labels: NDArray[np.int64], counts: Floats | None = None) -> float:
+def temperature(
+    scores: Floats,
+    labels: NDArray[np.int64],
+    counts: Floats | None = None,
+    weights: Floats | None = None,
+    within: float = 1e-5,
+) -> float:
     """What scores (n, C) are divided by so that the mean loss of labels (n,), which are columns, is least: above 1
     where the network is too sure. The loss is convex in 1 / T, so there is one; it lies in 0.02 to 50.
 
-    counts (n, C): how many classes a column stands for, see `merged_scores`.
+    counts (n, C): how many classes a column stands for, see `merged_scores`. weights (n,): of the pictures. within: of
+    1 / T, how near.
     """
     rows = np.arange(len(labels))
 
     def loss(inverse: float) -> float:
         chances = _scaled(scores, 1 / inverse, counts)
-        return -float(chances[rows, labels].mean())
+        return -float(np.average(chances[rows, labels], weights=weights))
 
-    found = minimize_scalar(loss, bounds=(1 / HOTTEST, 1 / COLDEST), method="bounded", options={"xatol": 1e-5})
+    found = minimize_scalar(loss, bounds=(1 / HOTTEST, 1 / COLDEST), method="bounded", options={"xatol": within})
     return float(1 / found.x)
 
 
@@ -179,3 +191,43 @@ def known_scores(known: Evidence) -> tuple[Floats, NDArray[np.int64], Floats | N
     if known.scores is not None:
         return known.scores.astype(np.float64), known.labels, None
     return merged_scores(known.top, known.probabilities, known.labels, known.own, len(known.classes))
+
+
+def temperature_and_noise(
+    scores: Floats, labels: NDArray[np.int64], classes: int, counts: Floats | None = None
+) -> tuple[float, Floats]:
+    """The share of labels that are wrong, and how likely each (n,) is: the likeliest mixture of answers that mean what
+    they say at some temperature, and labels drawn among the other classes as the network finds them unlikely.
+
+    A label is then wrong with a share e, and any of the classes - 1 others alike; it is the network's own mistake where
+    probabilities at that temperature allow for it. Found by expectation maximisation, from a share of one in twenty.
+    Labels mixed up between classes that the network confuses itself are not told from its mistakes.
+    """
+    rows, noise = np.arange(len(labels)), 0.05
+    wrong = np.full(len(labels), noise)
+    others = max(classes - 1, 1)
+    for k in range(ROUNDS):
+        best = temperature(scores, labels, counts, 1 - wrong, 1e-3)
+        own = np.exp(_scaled(scores, best, counts)[rows, labels])
+        before, clean = noise, (1 - noise) * own
+        drawn = noise * (1 - own) / others
+        wrong = drawn / np.maximum(clean + drawn, 1e-300)
+        noise = float(wrong.mean())
+        if k >= EARLIEST and abs(noise - before) < 1e-4 * noise + 1e-6:
+            break
+    return noise, wrong
+
+
+def noise_of(known: Evidence) -> tuple[float, Floats]:
+    """`temperature_and_noise` by the likeliest classes and the label's probability, in memory that does not grow with
+    the classes."""
+    scores, labels, counts = merged_scores(known.top, known.probabilities, known.labels, known.own, len(known.classes))
+    return temperature_and_noise(scores, labels, len(known.classes), counts)
+
+
+def sampled(known: Evidence, seed: int = 0) -> Evidence:
+    """As many of the pictures, drawn by the seed, as their scores of all classes can be held of."""
+    most = max(MOST_SCORES // len(known.classes), 2)
+    if len(known) <= most:
+        return known
+    return known.among(np.sort(np.random.default_rng(seed).permutation(len(known))[:most]))

@@ -20,13 +20,15 @@ KINDS = ("label", "copy", "leak", "slice", "calibration")
 
 @dataclass(frozen=True)
 class Fix:
-    """Something to do: of which kind, what and why, about which pictures of the index, the most telling first.
+    """Something to do: of which kind, in a few words, what and why, about which pictures of the index, the most telling
+    first.
 
     gain: how many pictures it is about in expectation: labels that are wrong, copies that count twice, pictures that
     were trained on, mistakes beyond those that are made elsewhere, answers that are right less often than they claim.
     """
 
     kind: str
+    short: str
     what: str
     why: str
     gain: float
@@ -39,28 +41,22 @@ def ranked(*found: Sequence[Fix]) -> list[Fix]:
     return sorted(every, key=lambda fix: -fix.gain)
 
 
-def wrong_labels(known: Evidence, found: LabelErrors) -> list[Fix]:
-    """Suspected labels, those of one class that look like another one together. A label is wrong with the probability
-    that the other class has, of the two."""
+def wrong_labels(known: Evidence, found: LabelErrors, chances: NDArray[np.float64]) -> list[Fix]:
+    """Suspected labels, those of one class that look like another one together; chances (n,): how likely each label is
+    wrong, see `temperature_and_noise`."""
     pairs: dict[tuple[int, int], list[int]] = {}
     for at in found.suspects.tolist():
         pairs.setdefault((int(known.labels[at]), int(found.confident[at])), []).append(at)
     fixes = []
     for (label, other), places in pairs.items():
         at = np.array(places)
-        theirs = np.where(known.top[at] == other, known.probabilities[at], 0).sum(1)
-        gain = float((theirs / np.maximum(theirs + known.own[at], 1e-12)).sum())
+        at = at[np.argsort(-chances[at], kind="stable")]
         names = known.classes[label], known.classes[other]
-        fixes.append(
-            Fix(
-                "label",
-                f"Check the labels of {_some(len(at))} of {names[0]!r} that look like {names[1]!r}",
-                f"the network gives {names[1]!r} at least the probability that pictures labelled so have on average "
-                f"({found.thresholds[other]:.0%})",
-                gain,
-                tuple(known.images[at].tolist()),
-            )
-        )
+        why = f"{names[1]!r} has at least the probability that it has where it is the label "
+        why += f"({found.thresholds[other]:.0%} on average)"
+        what = f"Check the labels of {_some(len(at))} of {names[0]!r} that look like {names[1]!r}"
+        short = f"Labels: {names[0]} or {names[1]}?"
+        fixes.append(Fix("label", short, what, why, float(chances[at].sum()), tuple(known.images[at].tolist())))
     return fixes
 
 
@@ -74,13 +70,13 @@ def copies(names: Sequence[str | None], members: Sequence[Sequence[int]]) -> lis
             said = ", ".join(f"{count} × {name!r}" for name, count in labels.most_common())
             wrong = sum(labels.values()) - labels.most_common(1)[0][1]
             what = f"Decide on one label for {len(group)} copies of one picture"
-            fixes.append(Fix("label", what, f"they are labelled {said}", wrong, tuple(group)))
+            fixes.append(Fix("label", "Labels of copies", what, f"they are labelled {said}", wrong, tuple(group)))
     same = [group for group in members if len({names[image] for image in group} - {None}) <= 1]
     if same:
         extra = sum(len(group) - 1 for group in same)
         what = f"Leave out {_some(extra)} of which there is a copy"
         why = f"{len(same):,} pictures are there several times, and count as often"
-        fixes.append(Fix("copy", what, why, extra, tuple(image for group in same for image in group[1:])))
+        fixes.append(Fix("copy", "Copies", what, why, extra, tuple(image for group in same for image in group[1:])))
     return fixes
 
 
@@ -90,17 +86,17 @@ def leaks(images: Sequence[int], other: str) -> list[Fix]:
         return []
     what = f"Leave out {_some(len(images))} that {other!r} has too"
     why = "on what was trained on, a network is right by memory"
-    return [Fix("leak", what, why, len(images), tuple(images))]
+    return [Fix("leak", "Leaks", what, why, len(images), tuple(images))]
 
 
-def weak_slices(known: Evidence, found: Sequence[Slice], said: Sequence[str]) -> list[Fix]:
-    """Slices with what the pictures of each share, in words; their mistakes first."""
+def weak_slices(known: Evidence, found: Sequence[Slice], said: Sequence[tuple[str, str]]) -> list[Fix]:
+    """Slices with a name and what the pictures of each share, in words; their mistakes first."""
     fixes = []
-    for one, words in zip(found, said, strict=True):
+    for one, (name, words) in zip(found, said, strict=True):
         order = one.members[np.argsort(known.right[one.members], kind="stable")]
-        what = f"Collect more pictures like {_some(len(order))}{': ' if words else ''}{words}"
+        what = f"Collect more pictures like these {len(order):,}{': ' if words else ''}{words}"
         why = f"error {one.error:.0%} ({one.error_low:.0%} to {one.error_high:.0%}) against {one.rest:.0%} elsewhere"
-        fixes.append(Fix("slice", what, why, one.excess, tuple(known.images[order].tolist())))
+        fixes.append(Fix("slice", f"Slice: {name}", what, why, one.excess, tuple(known.images[order].tolist())))
     return fixes
 
 
@@ -112,7 +108,8 @@ def overconfidence(known: Evidence, temperature: float, before: float, by_chance
     wrong = sure[~known.right[sure]]
     what = f"Divide the scores by {temperature:.2f}"
     why = f"confidence is off by {before:.1%} on average, after it by {after:.1%}"
-    return [Fix("calibration", what, why, (before - after) * len(known), tuple(known.images[wrong].tolist()))]
+    short, gain = "Temperature", (before - after) * len(known)
+    return [Fix("calibration", short, what, why, gain, tuple(known.images[wrong].tolist()))]
 
 
 def _some(count: int) -> str:

@@ -9,6 +9,7 @@ other half, which had no part in finding it: a cluster chosen for its mistakes h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,13 +21,25 @@ from ..columns import columns_of
 from .evidence import Evidence
 from .intervals import difference, wilson
 
-__all__ = ["Shared", "Slice", "channels_of", "marking", "said_of", "shared_by", "slices", "space_of", "weak_slices"]
+__all__ = [
+    "Shared",
+    "Slice",
+    "channels_of",
+    "marking",
+    "name_of",
+    "said_of",
+    "shared_by",
+    "slices",
+    "space_of",
+    "weak_slices",
+]
 
 Floats = NDArray[np.float64]
 DIMENSIONS = 16  # of the features' principal components
 PLAIN = 4  # clusters of right answers for each of mistakes
 LEAST = 5  # mistakes that a cluster is looked for of, on average
 CHANCE = 0.05
+MISTAKE = "mistake="
 MOST = 64  # classes whose probabilities are looked at, those of most mistakes
 
 
@@ -173,12 +186,19 @@ def weak_slices(known: Evidence, count: int = 8, seed: int = 0) -> list[Slice]:
     return slices(space, ~known.right, count, seed)
 
 
+def name_of(shared: Sequence[Shared]) -> str:
+    """What a slice is called: the mistake that a third of its pictures are, else what most of them share."""
+    mistakes = [one for one in shared if one.name.startswith(MISTAKE) and one.share >= 1 / 3]
+    first = next(iter(mistakes or shared), None)
+    return first.name.removeprefix(MISTAKE) if first else "nothing said in common"
+
+
 def said_of(known: Evidence) -> dict[str, NDArray[np.object_]]:
     """What can be shared by pictures, a column each: label, prediction, which mistake, and groups of their table."""
     names, right = np.array(known.classes, object), known.right
     labels, taken = names[known.labels], names[known.top[:, 0]]
     mistakes = [f"{one} as {other}" if wrong else "" for one, other, wrong in zip(labels, taken, ~right, strict=True)]
-    said = {"label": labels, "prediction": taken, "mistake": np.array(mistakes, object)}
+    said = {"label": labels, "prediction": taken, MISTAKE[:-1]: np.array(mistakes, object)}
     for name, column in columns_of(known.index.columns).items():
         if column.groups and name not in said:
             groups = np.array([*column.groups, ""], object)

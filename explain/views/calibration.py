@@ -23,7 +23,6 @@ from .view import drawn, view
 __all__ = ["PARTS", "Calibration", "compute", "render"]
 
 PARTS = {"reliability": "Reliability diagram", "pictures": "Surest mistakes of each bin"}
-MOST_SCORES = 50_000_000  # numbers that are held for the temperature: of more, some pictures drawn by the seed
 FEW = 50  # pictures a bin, below which its accuracy says little
 SHOWN = 6  # pictures of a bin
 
@@ -136,12 +135,10 @@ def compute(
     heard = progress or unheard
     known = evidence(index, where, "Calibration")
     heard(0, 4, "intervals")
-    rng = np.random.default_rng(seed)
     found = calibration.reliability(known.confidence, known.right, bins)
     error = calibration.error_with_interval(known.confidence, known.right, bins, seed)
     heard(1, 4, "temperature")
-    most = max(MOST_SCORES // len(known.classes), 2)
-    some = known if len(known) <= most else known.among(np.sort(rng.permutation(len(known))[:most]))
+    some = calibration.sampled(known, seed)
     scores, labels, counts = calibration.known_scores(some)
     best, scaled = calibration.cross_fitted(scores, labels, counts, seed)
     heard(3, 4, "intervals")
@@ -218,7 +215,7 @@ def _reliability(result: Calibration) -> Chart:
         lines.append(Line(name, points, hue, dots=True, band=band))
     few = int(((own.counts > 0) & (own.counts < FEW)).sum())
     caption = "Accuracy of each bin with its 95 % interval; below the dashed line the network is surer than right."
-    caption += f" {few} bins have fewer than {FEW} pictures." if few else ""
+    caption += f" Bins of fewer than {FEW} pictures: {few}." if few else ""
     return Chart(
         tuple(lines), (0, 1), (0, 1), ("confidence", "share right"), title="Reliability", caption=caption, height=1.0
     )
@@ -227,14 +224,17 @@ def _reliability(result: Calibration) -> Chart:
 def _counts(result: Calibration) -> Chart:
     edges, counts = result.bins.edges, result.bins.counts
     wrong = np.bincount(result.bins.members, ~result.right, minlength=len(counts))
+    shares = 100 * counts / counts.sum(), 100 * wrong / counts.sum()
     lines = []
-    for name, values, hue in (("right", counts, RIGHT), ("wrong", wrong, WRONG)):
+    for name, values, hue in (("right", shares[0], RIGHT), ("wrong", shares[1], WRONG)):
         for low, high, value in zip(edges[:-1].tolist(), edges[1:].tolist(), values.tolist(), strict=True):
             if value:
                 corners = np.array([(low, 0.0), (high, 0.0), (high, value), (low, value)])
                 lines.append(Line(name, corners, hue, filled=True))
-    top = 1.05 * max(1.0, float(counts.max()))
-    return Chart(tuple(lines), (0, 1), (0, top), ("confidence", "pictures"), title="Pictures by confidence", height=1.0)
+    top = 1.05 * float(shares[0].max())
+    return Chart(
+        tuple(lines), (0, 1), (0, top), ("confidence", "% of the pictures"), title="Pictures by confidence", height=1.0
+    )
 
 
 def _numbers(values: NDArray[np.float64]) -> list[float | None]:

@@ -16,7 +16,7 @@ from ..mistakes.duplicates import groups, same_pictures
 from ..mistakes.evidence import evidence, has_seen
 from ..mistakes.labels import confident_learning
 from ..mistakes.ranked import KINDS, Fix, copies, leaks, overconfidence, ranked, weak_slices, wrong_labels
-from ..mistakes.slices import said_of, shared_by
+from ..mistakes.slices import name_of, said_of, shared_by
 from ..mistakes.slices import weak_slices as find_slices
 from ..options import Choices, Range
 from ..progress import Progress, unheard
@@ -30,7 +30,6 @@ __all__ = ["PARTS", "Fixes", "compute", "render"]
 PARTS = {"list": "The list", "pictures": "Pictures of the first"}
 SHOWN, MOST = 6, 20  # pictures of an entry; entries that are drawn
 HUES = dict(zip(KINDS, (WRONG, CLASSES[3], CLASSES[1], RIGHT, CLASSES[5]), strict=True))
-MOST_SCORES = 50_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,15 +109,17 @@ def compute(
     heard(3, 5, "slices")
     weak = find_slices(known, seed=seed)
     said = said_of(known) if weak else {}
-    words = [", ".join(one.name for one in shared_by(part.members, said)) for part in weak]
+    shared = [shared_by(part.members, said) for part in weak]
+    words = [(name_of(each), ", ".join(one.name for one in each)) for each in shared]
     heard(4, 5, "calibration")
-    some = known.among(np.arange(len(known))[: max(MOST_SCORES // len(known.classes), 2)])
+    some = calibration.sampled(known, seed)
     scores, labels, counts = calibration.known_scores(some)
     best, scaled = calibration.cross_fitted(scores, labels, counts, seed)
+    _, chances = calibration.noise_of(known)
     before = calibration.error_with_interval(some.confidence, some.right, seed=seed)
     after = calibration.calibration_error(scaled, some.right)
     found = ranked(
-        wrong_labels(known, suspected),
+        wrong_labels(known, suspected, chances),
         copies([index.label(image) for image in range(len(index))], members),
         leaks(leaked, "" if train is None else train.manifest.data),
         weak_slices(known, weak, words),
@@ -149,7 +150,7 @@ def render(result: Fixes, *, part: Annotated[str, Choices(*PARTS, help="what is 
     panels: list[Any] = []
     if part == "list" and result.found:
         first = result.found[:MOST]
-        values = {f"{rank}. {one.what}": one.gain for rank, one in enumerate(first, 1)}
+        values = {f"{rank}. {one.short}": one.gain for rank, one in enumerate(first, 1)}
         hues = np.array([HUES[one.kind] for one in first], np.uint8)
         left_out = len(result.found) - len(first)
         caption = f"The first {MOST} of {len(result.found):,}; the CSV has all." if left_out else ""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..figure import WRONG, Figure, bars
 from ..index import Index
+from ..mistakes.calibration import noise_of
 from ..mistakes.evidence import evidence, has_seen
 from ..mistakes.labels import confident_learning
 from ..options import Choices, Range
@@ -33,7 +34,9 @@ LEARNED = {
 @dataclass(frozen=True, eq=False)
 class LabelErrors(Result):
     """`suspects`: one row a picture whose label is likely wrong, the likeliest first, with what it looks like and the
-    margin: the label's probability less that of the likeliest other class. `tiles` (n, h, w, 3) are of the first.
+    margin: the label's probability less that of the likeliest other class; and how likely it is wrong, by a mixture of
+    answers that mean what they say and of random labels, of which `random` is the share. `tiles` (n, h, w, 3)
+    are of the first.
 
     `thresholds`: the mean probability of each class over the pictures labelled so. `noise` (C, C): the estimated share
     of all pictures that have one label (row) and are of another class. undecided: pictures of which five likeliest
@@ -45,6 +48,7 @@ class LabelErrors(Result):
     classes: tuple[str, ...]
     thresholds: dict[str, float]
     noise: NDArray[np.float64]
+    random: float
     judged: int
     undecided: int
     facts: dict[str, Any]
@@ -74,15 +78,16 @@ class LabelErrors(Result):
         """How many, of how many, and what that is worth."""
         count = len(self.suspects["image"])
         estimated = 1 - float(self.noise.trace())
-        said = f"{count:,} of {self.judged:,} labels are suspected; by the estimate {estimated:.1%} of all are wrong."
-        said += " A suspect may as well be a mistake of the network: look at each."
+        said = f"{count:,} of {self.judged:,} labels are suspected. A suspect may as well be a mistake of the network: "
+        said += f"confident learning, which counts these too, estimates that {estimated:.1%} of all labels are wrong; "
+        said += f"where mistakes are allowed for as the network's own probabilities do, {self.random:.1%} are left."
         if self.undecided:
             said += f" Of {self.undecided:,} pictures the five likeliest classes do not tell."
         return " ".join(filter(None, [said, LEARNED[self.facts.get("trained_on")]]))
 
     @property
     def measures(self) -> dict[str, Any]:
-        return {"suspects": self.suspects, "pairs": self.pairs, "thresholds": self.thresholds}
+        return {"suspects": self.suspects, "pairs": self.pairs, "thresholds": self.thresholds, "random": self.random}
 
     @property
     def summary(self) -> str:
@@ -109,7 +114,7 @@ def compute(
     known = evidence(index, where, "Confident learning")
     names = known.classes
     found = confident_learning(known.labels, known.top, known.probabilities, known.own, len(names))
-    at = found.suspects
+    at, (random, chances) = found.suspects, noise_of(known)
     images = known.images[at].tolist()
     table = pictures_table(
         index,
@@ -118,6 +123,7 @@ def compute(
             "looks like": [names[k] for k in found.confident[at].tolist()],
             "of label": known.own[at].tolist(),
             "margin": found.margin[at].tolist(),
+            "wrong": chances[at].tolist(),
         },
     )
     seen = has_seen(index)
@@ -127,6 +133,7 @@ def compute(
         classes=names,
         thresholds={name: value for name, value in zip(names, found.thresholds.tolist(), strict=True) if value <= 1},
         noise=found.noise(known.labels),
+        random=random,
         judged=len(known),
         undecided=found.undecided,
         facts={} if seen is None else {"trained_on": seen},

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..figure import RIGHT, UNKNOWN, WRONG, Chart, Figure, Line
 from ..index import Index
 from ..mistakes.evidence import evidence, has_seen
-from ..mistakes.slices import Shared, Slice, channels_of, said_of, shared_by, weak_slices
+from ..mistakes.slices import Shared, Slice, channels_of, name_of, said_of, shared_by, weak_slices
 from ..options import Choices, Range
 from ..progress import Progress, unheard
 from .inputs import INDEX, WHERE
@@ -155,8 +155,7 @@ def _errors(result: Slices) -> Chart:
         lines.append(Line("", interval, WRONG, width=2.0))
         lines.append(Line("error of the slice", np.array([[100 * one.error, y]]), WRONG, dots=True))
         lines.append(Line("error of all others", np.array([[100 * one.rest, y]]), RIGHT, dots=True))
-        words = _words(shared[:1]) or "nothing said in common"
-        ticks.append((float(y), f"{len(one.members):,} pictures: {words}"))
+        ticks.append((float(y), f"{len(one.members):,} pictures: {name_of(shared)}"))
     overall = 100 * result.wrong / result.judged
     whole = Line("error of all", np.array([[overall, 0.4], [overall, len(result.found) + 0.6]]), UNKNOWN, dashed=True)
     top = max(100 * one.error_high for one in result.found)
