@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-RESAMPLES = 1000
+RESAMPLES, AT_ONCE = 1000, 1_000_000
 COLDEST, HOTTEST = 0.02, 50.0
 ROUNDS, EARLIEST = 60, 5
 MOST_SCORES = 50_000_000  # numbers that are held at once
@@ -62,9 +63,13 @@ class Error(NamedTuple):
     by_chance_most: float
 
 
+def _edges(bins: int) -> Floats:
+    return np.arange(bins + 1) / bins
+
+
 def _places(confidence: Floats, bins: int) -> NDArray[np.int64]:
     """Bins are open on the left, closed on the right, as Guo et al. have them; 0 is in the first."""
-    return np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    return np.clip(np.searchsorted(_edges(bins), confidence) - 1, 0, bins - 1)
 
 
 def reliability(confidence: Floats, right: NDArray[np.bool_], bins: int = 15) -> Bins:
@@ -76,7 +81,7 @@ def reliability(confidence: Floats, right: NDArray[np.bool_], bins: int = 15) ->
         hits = np.bincount(members, right, minlength=bins)
         accuracy = hits / counts
     low, high = wilson(hits, counts)
-    return Bins(np.linspace(0, 1, bins + 1), counts, sure, accuracy, low, high, members)
+    return Bins(_edges(bins), counts, sure, accuracy, low, high, members)
 
 
 def calibration_error(confidence: Floats, right: NDArray[np.bool_], bins: int = 15) -> float:
@@ -86,28 +91,47 @@ def calibration_error(confidence: Floats, right: NDArray[np.bool_], bins: int = 
 
 
 def error_with_interval(confidence: Floats, right: NDArray[np.bool_], bins: int = 15, seed: int = 0) -> Error:
-    """The error, and between what it may lie, by the basic bootstrap over pictures: a sample's error is above the true
-    one on average, as distances do not cancel, and is so again in samples of the sample; what these add is taken off.
+    """The error, and between what it may lie, by a bootstrap over pictures: a sample's error is above the true one on
+    average, as distances do not cancel, and is so again in samples of the sample. So what 97.5 % of these stay below is
+    the upper end, and the lower end as far below the error, which the percentile would often be above the true one.
     """
-    rng, n, value = np.random.default_rng(seed), len(confidence), calibration_error(confidence, right, bins)
+    value = calibration_error(confidence, right, bins)
     members, off = _places(confidence, bins), right - confidence
-    again = np.empty(RESAMPLES)
-    for k in range(RESAMPLES):
-        picks = rng.integers(n, size=n)
-        again[k] = np.abs(np.bincount(members[picks], off[picks], minlength=bins)).sum() / n
-    low, high = np.clip(2 * value - np.percentile(again, [97.5, 2.5]), 0, 1).tolist()
+
+    def again(rng: np.random.Generator, rows: int) -> Floats:
+        picks = rng.integers(len(off), size=(rows, len(off)))
+        return _errors(members[picks], off[picks], bins)
+
+    high = max(float(np.percentile(_drawn(again, len(off), seed), 97.5)), value)
+    low, high = max(2 * value - high, 0.0), min(high, 1.0)
     return Error(value, low, high, *error_of_a_calibrated_one(confidence, bins, seed))
 
 
 def error_of_a_calibrated_one(confidence: Floats, bins: int = 15, seed: int = 0) -> tuple[float, float]:
     """The error that probabilities which mean what they say show on so many pictures: mean and 95th percentile."""
-    rng, n = np.random.default_rng(seed), len(confidence)
     members = _places(confidence, bins)
-    drawn = np.empty(RESAMPLES)
-    for k in range(RESAMPLES):
-        off = (rng.random(n) < confidence) - confidence
-        drawn[k] = np.abs(np.bincount(members, off, minlength=bins)).sum() / n
+
+    def by_chance(rng: np.random.Generator, rows: int) -> Floats:
+        off = (rng.random((rows, len(members))) < confidence) - confidence
+        return _errors(np.broadcast_to(members, off.shape), off, bins)
+
+    drawn = _drawn(by_chance, len(members), seed)
     return float(drawn.mean()), float(np.percentile(drawn, 95))
+
+
+def _drawn(draw: Callable[[np.random.Generator, int], Floats], pictures: int, seed: int) -> Floats:
+    """RESAMPLES numbers, as many at a time as there is room for."""
+    rng, rows = np.random.default_rng(seed), max(AT_ONCE // pictures, 1)
+    return np.concatenate([draw(rng, min(rows, RESAMPLES - done)) for done in range(0, RESAMPLES, rows)])
+
+
+def _errors(members: NDArray[np.int64], off: Floats, bins: int) -> Floats:
+    """The calibration error of each row of pictures (r, n), by their bins and how far off each is."""
+    rows, pictures = members.shape
+    places = (members + bins * np.arange(rows)[:, None]).ravel()
+    sums = np.bincount(places, off.ravel(), minlength=rows * bins).reshape(rows, bins)
+    found: Floats = np.abs(sums).sum(1) / pictures
+    return found
 
 
 # Temperature --------------------------------------------------------------------------------------------------------

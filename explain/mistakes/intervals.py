@@ -20,7 +20,7 @@ def wilson(hits: ArrayLike, counts: ArrayLike, z: float = Z) -> tuple[Any, Any]:
         share = hits / counts
         middle = (share + z**2 / (2 * counts)) / (1 + z**2 / counts)
         half = z / (1 + z**2 / counts) * np.sqrt(share * (1 - share) / counts + z**2 / (4 * counts**2))
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+    return np.clip(middle - half, 0, share), np.clip(middle + half, share, 1)
 
 
 def difference(hits: int, count: int, other_hits: int, other_count: int, z: float = Z) -> tuple[float, float]:
