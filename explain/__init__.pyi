@@ -27,24 +27,31 @@ from .views.agreement import Agreement
 from .views.anatomy import Anatomy
 from .views.augmentations import Augmentations
 from .views.batch_costs import BatchCosts
+from .views.calibration import Calibration
 from .views.channel import Channel
 from .views.channel_health import ChannelHealth
 from .views.compare import Comparison
 from .views.confusion import Confusion
 from .views.convolution import Convolution
+from .views.duplicates import Duplicates
 from .views.embedding import Embedding
 from .views.faithfulness import Faithfulness
 from .views.filters import Filters
+from .views.fixes import Fixes
 from .views.gallery import Gallery
 from .views.hierarchy import Hierarchy
+from .views.influence import Influence
+from .views.label_errors import LabelErrors
 from .views.leaderboard import Leaderboard
 from .views.lecture_tables import LectureTables
 from .views.neighbours import Neighbours
+from .views.outliers import Outliers
 from .views.output_size import OutputSize
 from .views.patches import Patches
 from .views.saliency import Saliency
 from .views.saliency_grid import SaliencyGrid
 from .views.segmentation import Segmentation
+from .views.slices import Slices
 from .views.study import Study
 from .views.training_curves import TrainingCurves
 from .views.unit import Unit
@@ -1236,6 +1243,201 @@ def confusion(
         numbers: in the cells of the matrix; pictures, shares; by default pictures
         most: classes in the matrix, the most confused; numbers fit beside 23 others; 2 to 200; by
             default 40
+    """
+
+def calibration(
+    index: Index,
+    *,
+    where: str = "",
+    bins: int = 15,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Whether a network is right as often as it is sure, and the temperature that mends it.
+
+    How right the network is for how sure it is (Guo et al. 2017), over the labelled pictures of an index.
+
+    The temperature is what the scores are divided by for the least loss; its effect is measured on pictures that it was
+    not found on. Raises BadValue where no picture has a label of the model's, NotSupported for outputs that are no
+    probabilities of classes of which one is right.
+
+    Parameters:
+        index: from build_index or open_index
+        where: COLUMN=VALUE: only these pictures; of label, prediction or their table
+        bins: of equal width, from 0 to 1; 2 to 100; by default 15
+        seed: of the intervals and of the halves; 0 to 2,147,483,647; by default 0
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        part: what is drawn; reliability, pictures; by default reliability
+    """
+
+def label_errors(
+    index: Index,
+    *,
+    count: int = 24,
+    where: str = "",
+) -> LabelErrors:
+    """Labels that are likely wrong, by confident learning.
+
+    Confident learning (Northcutt et al. 2021) by the probabilities that an index holds: a label is suspected where
+    another class has at least the probability that it has on average over the pictures labelled so.
+
+    The probability of the label is always known; of classes beyond the five likeliest no more than what is left, which
+    nearly always decides. Raises BadValue where no picture has a label of the model's, NotSupported for outputs that
+    are no probabilities of classes of which one is right.
+
+    Parameters:
+        index: from build_index or open_index
+        count: of the suspects as pictures, at most; 0 to 120; by default 24
+        where: COLUMN=VALUE: only these pictures; of label, prediction or their table
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        part: what is drawn; pictures, pairs; by default pictures
+    """
+
+def duplicates(
+    index: Index,
+    train: Index | None = None,
+    *,
+    near: float = 1.0,
+    correlation: float = 0.98,
+    k: int = 5,
+    count: int = 16,
+    progress: Progress | None = None,
+) -> Duplicates:
+    """Pictures that are there more than once, or in two sets, as a train-test leak.
+
+    Pictures of the index that are there more than once; with train, an index of the same model over other pictures,
+    those that are in both.
+
+    Pairs are sought in features, so they may be resized, compressed, brightened or a little cut; the pixels of each
+    pair decide. Raises BadValue for an index of another model.
+
+    Parameters:
+        index: from build_index or open_index
+        train: from build_index or open_index
+        near: how far in features, as a multiple of the median distance of nearest neighbours; 0 to 100;
+            by default 1.0
+        correlation: of the thumbnails, at least; 0 to 1; by default 0.98
+        k: nearest pictures of each that are looked at; 1 to 50; by default 5
+        count: pairs as pictures, at most; 0 to 60; by default 16
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        pairs_a_row: of the pairs of pictures; 1 to 12; by default 4
+    """
+
+def outliers(
+    index: Index,
+    train: Index | None = None,
+    *,
+    k: int = 10,
+    usual: float = 0.99,
+    count: int = 24,
+    progress: Progress | None = None,
+) -> Outliers:
+    """Pictures unlike all others to a network.
+
+    How far each picture is from its k-th nearest one in features of length one (Sun et al. 2022): among the others
+    of the index, or among those of train, an index of the same model, whose pictures are the measure then.
+
+    Raises BadValue for an index of another model, and where there is nothing to compare with.
+
+    Parameters:
+        index: from build_index or open_index
+        train: from build_index or open_index
+        k: which nearest neighbour; 1 to 200; by default 10
+        usual: share of the pictures that are none; 0.5 to 0.9999; by default 0.99
+        count: of the outliers as pictures, at most; 0 to 120; by default 24
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        columns: pictures in a row; 1 to 24; by default 8
+    """
+
+def slices(
+    index: Index,
+    *,
+    count: int = 8,
+    seed: int = 0,
+    where: str = "",
+    progress: Progress | None = None,
+) -> Slices:
+    """Where mistakes cluster: what the pictures share, and the error against the rest.
+
+    Clusters of the mistakes of one half of the labelled pictures of an index, in features and probabilities, judged
+    on the other half: which share what, and which channels are excited most by their pictures.
+
+    Raises BadValue where no picture has a label of the model's, NotSupported for outputs that are no probabilities of
+    classes of which one is right.
+
+    Parameters:
+        index: from build_index or open_index
+        count: slices, at most; 1 to 30; by default 8
+        seed: of the halves and the clusters; 0 to 2,147,483,647; by default 0
+        where: COLUMN=VALUE: only these pictures; of label, prediction or their table
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        part: what is drawn; errors, pictures; by default errors
+    """
+
+def influence(
+    index: Index,
+    image: int | Image | Bands | NDArray[Any] | Tensor | bytes | str | Path,
+    target: int | str | None = None,
+    *,
+    method: Literal["tracin", "influence_function"] = "tracin",
+    damping: float = 0.001,
+    count: int = 8,
+    progress: Progress | None = None,
+) -> Influence:
+    """The training pictures behind a prediction, for and against it.
+
+    Which pictures of an index, that of the training pictures, speak for a class of a picture and which against it,
+    were the last layer trained on them: TracIn (Pruthi et al. 2020) or influence functions (Koh and Liang 2017).
+
+    target: by default the picture's label where the index has it, else what the network says. A picture of the index is
+    left out itself. Raises NotSupported for a network whose scores are not a layer's of the features that are kept.
+
+    Parameters:
+        index: from build_index or open_index
+        image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), a tensor
+            (C, H, W), bytes, or of load_images
+        target: a class by number or name, or a unit's channel; by default the likeliest
+        method: tracin, influence_function; by default "tracin"
+        damping: of influence_function: the L2 penalty of the training; 1e-08 to 10; by default 0.001
+        count: proponents, and opponents; 1 to 40; by default 8
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        columns: pictures in a row; 1 to 20; by default 8
+    """
+
+def fixes(
+    index: Index,
+    train: Index | None = None,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Fixes:
+    """One ranked list of what to fix in pictures, labels and network, with reasons.
+
+    What `label_errors`, `duplicates`, `slices` and `calibration` find with their defaults, as one list; with train,
+    an index of the same model over the pictures it was trained on, leaks too.
+
+    Raises BadValue where no picture has a label of the model's, NotSupported for outputs that are no probabilities of
+    classes of which one is right.
+
+    Parameters:
+        index: from build_index or open_index
+        train: from build_index or open_index
+        seed: of halves, clusters and intervals; 0 to 2,147,483,647; by default 0
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        part: what is drawn; list, pictures; by default list
     """
 
 def anatomy(

@@ -66,6 +66,7 @@ PictureView = Literal[
     "segmentation",
     "hierarchy",
     "neighbours",
+    "influence",
 ]
 
 Projection = Literal[

@@ -154,6 +154,8 @@ QUICK = [
     "hierarchy",
     "neighbours",
     "confusion",
+    "label_errors",
+    "influence",
     "filters",
     "filters: one",
     "activations",

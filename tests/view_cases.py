@@ -1,6 +1,7 @@
 """A case of every view, with nothing at its default; what it gives is made once for all tests that ask."""
 
 import json
+from dataclasses import replace
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -28,6 +29,11 @@ def edges():
 def maps():
     """A network that segments: four classes, at half the resolution of its input."""
     return explain.load_model("maps")
+
+
+def other_index():
+    """Of the same model over other pictures, some of which are the first's."""
+    return explain.open_index(root() / "indexes" / "others")
 
 
 PROJECT = """
@@ -274,6 +280,27 @@ CASES = {
         "count": 3,
         "where": "label=Shirt",
     },
+    "calibration": lambda model, index: {"index": index, "where": "label=Shirt", "bins": 7, "seed": 3},
+    "label_errors": lambda model, index: {"index": index, "count": 5, "where": "prediction=Shirt"},
+    "duplicates": lambda model, index: {
+        "index": index,
+        "train": other_index(),
+        "near": 3.5,
+        "correlation": 0.6,
+        "k": 4,
+        "count": 3,
+    },
+    "outliers": lambda model, index: {"index": index, "train": other_index(), "k": 3, "usual": 0.8, "count": 5},
+    "slices": lambda model, index: {"index": index, "count": 2, "seed": 5, "where": "prediction=Shirt"},
+    "influence": lambda model, index: {
+        "index": index,
+        "image": picture(OTHER),
+        "target": 3,
+        "method": "influence_function",
+        "damping": 0.02,
+        "count": 3,
+    },
+    "fixes": lambda model, index: {"index": index, "train": other_index(), "seed": 4},
     "study": lambda model, index: {"index": index, "method": "occlusion", "count": 6, "seed": 2, "even": False},
 }
 
@@ -308,6 +335,8 @@ def folder_of_views(tmp_path_factory, lenet):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EXPLAIN_WORKSPACE", str(folder))
         explain.build_index(lenet, "fashion-mnist", limit=60, k=12, seed=3)
+        others = replace(explain.load_images("fashion-mnist")[30:75], name="others")
+        explain.build_index(lenet, others, k=12, out=root() / "indexes" / "others")
         card = {"state": "done", "recipe": {"name": "small", "epochs": 2}, "data": {"name": "fashion-mnist"}}
         rows = [{"epoch": k, "loss": 1 / k, "train_accuracy": 0.5, "seconds": 1.5} for k in (1, 2)]
         store.write(root() / "runs/small-1/run.json", json.dumps({**card, "history": rows}))
@@ -334,7 +363,7 @@ def workspace(folder_of_views, quick_pdfs):
 @pytest.fixture(scope="module")
 def known(workspace, lenet):
     """What cases are about."""
-    (folder,) = list_indexes(lenet).values()
+    folder = next(folder for name, folder in list_indexes(lenet).items() if name != "others")
     return {"model": lenet, "index": explain.open_index(folder, lenet)}
 
 

@@ -71,8 +71,42 @@ TABLE = (
     Line(
         "confusion",
         "which classes are taken for which, and the worst mistakes",
-        "train",
-        {"trainings": "runs", "training_curves.runs": ""},
+        "mistakes",
+        {"section": "confusion"},
+    ),
+    Line(
+        "calibration",
+        "whether a network is right as often as it is sure, and the temperature that mends it",
+        "mistakes",
+        {"section": "calibration"},
+    ),
+    Line(
+        "label_errors", "labels that are likely wrong, by confident learning", "mistakes", {"section": "label_errors"}
+    ),
+    Line(
+        "duplicates",
+        "pictures that are there more than once, or in two sets, as a train-test leak",
+        "mistakes",
+        {"section": "duplicates"},
+    ),
+    Line("outliers", "pictures unlike all others to a network", "mistakes", {"section": "outliers"}),
+    Line(
+        "slices",
+        "where mistakes cluster: what the pictures share, and the error against the rest",
+        "mistakes",
+        {"section": "slices"},
+    ),
+    Line(
+        "influence",
+        "the training pictures behind a prediction, for and against it",
+        "mistakes",
+        {"section": "influence"},
+    ),
+    Line(
+        "fixes",
+        "one ranked list of what to fix in pictures, labels and network, with reasons",
+        "mistakes",
+        {"section": "fixes"},
     ),
     Line("anatomy", "layers with shape, parameters, MACs, memory, receptive field", "network", {"section": "anatomy"}),
     Line("compare", "two networks side by side", "compare"),

@@ -24,8 +24,11 @@ class IndexInput(Input):
         return index_facts(value)
 
     def read(self, facts: Facts, name: str, given: Given, open: Opener) -> Any:
-        """Raises BadValue or BadFile where there is none of this model over these pictures."""
-        if open.given_index is not None:
+        """Raises BadValue or BadFile where there is none of this model over these pictures. What is given is the first
+        index: a second one is looked for."""
+        if name != self.own:
+            facts = facts.part(name)
+        elif open.given_index is not None:
             if problem := other_index(facts, open.given_index.manifest, len(open.given_index)):
                 raise BadValue(problem)
             return open.given_index
