@@ -50,6 +50,8 @@ TABLE = (
         {"asked": "", "saliency.checked": "true", "saliency_grid.second": "", "saliency_grid.second_model": ""},
         shares="saliency",
     ),
+    Line("corruptions", "one picture under corruptions, and what the network then says of it"),
+    Line("robustness", "how a network holds out against corrupted and shifted pictures"),
     Line("segmentation", "which class is predicted where, by networks that give maps of classes", "saliency"),
     Line("gallery", "the maps of one method for many pictures: of a set, or its surest mistakes", "gallery"),
     Line("leaderboard", "which saliency methods can be trusted on a network, as a ranking"),
