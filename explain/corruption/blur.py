@@ -7,7 +7,6 @@ from math import ceil, cos, radians, sin
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, zoom
-from scipy.signal import fftconvolve
 
 from .registry import CORRUPTIONS, Generator, Pixels, Severity
 
@@ -24,6 +23,8 @@ def defocus_blur(pixels: Pixels, severity: Severity, chance: Generator) -> Pixel
         ((0.5, 0.6), (1, 0.1), (1.5, 0.1), (2.5, 0.01), (3, 0.1)),
         ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),
     )
+    from scipy.signal import fftconvolve  # half a second to import
+
     kernel = disc(radius, smoothing)
     reach = len(kernel) // 2
     padded = np.pad(pixels, ((reach, reach), (reach, reach), (0, 0)), "reflect")

@@ -19,6 +19,7 @@ from ..corruption import CORRUPTIONS, GROUPS, LEVELS, corrupt, numbers_of, reach
 from ..data import ImageSet
 from ..errors import BadFile, BadValue, enumerate_some
 from ..figure import RIGHT, WRONG, Chart, Figure, Grid, Line, Panel, Pixels, bars
+from ..figure.chart import Ticks
 from ..figure.palette import CLASSES, UNKNOWN
 from ..images import colour, contact_sheet
 from ..network.drift import Drift, comparable
@@ -167,7 +168,8 @@ class Robustness(Result):
         ce = self.errors.get("ce", [None])[-1]
         if ce is not None:
             low_ce, high_ce = self.errors["ce_low"][-1], self.errors["ce_high"][-1]
-            said += f" Mean corruption error {ce:.1%} ({low_ce:.1%} to {high_ce:.1%}) of that of {self.names[1]}."
+            within = "" if low_ce is None else f" ({low_ce:.1%} to {high_ce:.1%})"  # the baseline may make no error
+            said += f" Mean corruption error {ce:.1%}{within} of that of {self.names[1]}."
         if self.shifts:
             said += f" One pixel to the side changes {self.flips[0].mean():.1%} of its answers."
         if self.first:
@@ -415,12 +417,14 @@ def render(
         panels, columns, arrays = _by_layer(result), 2, {"drift": result.drift}
         note = f"{note} {DRIFT}" if panels else f"No layers were followed; ask with drifting of 2 or more. {note}"
     elif part == "channels":
-        title = f"Which channels of {result.facts['layer']} of {result.facts['model']} move first"
+        title = f"Which channels of {result.facts.get('layer', 'no layer')} of {result.facts['model']} move first"
         table, panels, arrays = result.channel_table, _by_channel(result, most), {"drift": result.channel_drift}
         note = f"{note} {DRIFT}" if panels else f"No layers were followed; ask with drifting of 2 or more. {note}"
     else:
-        title, panels, arrays = f"What {result.facts['model']} is shown", [_sheet(result)], {"tiles": result.tiles}
-        note = f"By the numbers of {result.facts['numbers']}, whose pictures are nearest in size."
+        title, panels, columns = f"What {result.facts['model']} is shown", _strips(result), 3
+        levels = ", ".join(map(str, (0, *result.severities)))
+        note = f"Severity {levels}, by the numbers of {result.facts['numbers']}, whose pictures are nearest in size."
+        arrays = {"tiles": result.tiles}
     return Figure(
         title=title,
         panels=tuple(panels),
@@ -441,55 +445,55 @@ DRIFT = (
 
 def _curves(result: Robustness) -> list[Chart]:
     """A chart of the mean, one for each kind of corruption, and one of shifts; a baseline is dashed."""
-    rivals = len(result.names) > 1
-    right = result.right.mean(1)  # networks, severities, pictures
-    low, high = np.percentile(right[0] @ drawn_anew(result.images, 0) / result.images, [2.5, 97.5], axis=1)
-    lines = [Line(result.names[0], _by(result, right[0].mean(1)), RIGHT, dots=True, band=_band(result, low, high))]
-    lines += [Line(result.names[1], _by(result, right[1].mean(1), 1), WRONG, True, dots=True)] if rivals else []
-    drawn_lines = {"All corruptions": lines}
-    groups = {**GROUPS, "other": tuple(name for name in result.corruptions if name not in sum(GROUPS.values(), ()))}
-    for group, names in groups.items():
-        lines, shown = [], [name for name in names if name in result.corruptions]
-        for name, hue in zip(shown, CLASSES * len(shown), strict=False):
-            c = result.corruptions.index(name)
-            means = [result.accuracy(one) for one in result.right[0, c]]
-            low, high = (np.array([getattr(mean, end) for mean in means]) for end in ("low", "high"))
-            points, band = _by(result, np.array([mean.value for mean in means])), _band(result, low, high)
-            lines.append(Line(CORRUPTIONS[name].label, points, hue, dots=True, band=band))
-            if rivals:
-                lines.append(Line("", _by(result, result.right[1, c].mean(1), 1), hue, True))
-        drawn_lines[group.capitalize()] = lines
-    ticks = tuple((float(level), str(level)) for level in (0, *result.severities))
-    across = (-0.15, result.severities[-1] + 0.15)
-    charts = [
-        Chart(tuple(lines), across, (0.0, 1.0), ("severity", "share right"), ticks, SHARES, title)
-        for title, lines in drawn_lines.items()
-        if lines
-    ]
+    levels = np.array([0, *result.severities])
+    ticks = tuple((float(level), str(level)) for level in levels)
+    right = np.concatenate([result.clean[:, None], result.right.mean(1)], 1)  # networks, severities, pictures
+    ends = np.percentile(right @ drawn_anew(result.images, 0) / result.images, [2.5, 97.5], axis=2)
+    charts = [_chart("All corruptions", _compared(result, levels, right.mean(2), ends), "severity", levels, ticks)]
+    known = {name for group in GROUPS.values() for name in group}
+    for title, group in {**GROUPS, "others": tuple(name for name in result.corruptions if name not in known)}.items():
+        lines, shown = [], [name for name in group if name in result.corruptions]
+        for k, name in enumerate(shown):
+            c, hue = result.corruptions.index(name), CLASSES[k % len(CLASSES)]
+            every = np.concatenate([result.clean[:, None], result.right[:, c]], 1)
+            means = [result.accuracy(one) for one in every[0]]
+            beside = levels + 0.05 * (k - (len(shown) - 1) / 2)  # so that intervals are told apart
+            for x, mean in list(zip(beside, means, strict=True))[1:]:
+                lines.append(Line("", np.array([[x, mean.low], [x, mean.high]]), hue, width=0.7))
+            for n, values in enumerate(every.mean(2)):
+                label = CORRUPTIONS[name].label if n == 0 else ""
+                lines.append(Line(label, np.column_stack([beside, values]), hue, n > 0))
+        if lines:
+            charts.append(_chart(title.capitalize(), lines, "severity", levels, ticks))
     if result.shifts:
-        lines = []
-        for k, (name, hue) in enumerate(zip(result.names, (RIGHT, WRONG), strict=False)):
-            means = [result.accuracy(one) for one in result.moved[k]]
-            points = np.array([(by, mean.value) for by, mean in zip(result.shifts, means, strict=True)], float)
-            lines.append(Line(name, points, hue, k > 0, band=np.array([(one.low, one.high) for one in means])))
-        ends = (result.shifts[0] - 0.3, result.shifts[-1] + 0.3)
+        sides = np.array(result.shifts)
+        shares = [[result.accuracy(one) for one in each] for each in result.moved]
+        ends = np.array([[(mean.low, mean.high) for mean in each] for each in shares]).transpose(2, 0, 1)
         charts.append(
-            Chart(tuple(lines), ends, (0.0, 1.0), ("pixels to the right", "share right"), (), SHARES, "Shifts")
+            _chart("Shifts", _compared(result, sides, result.moved.mean(2), ends), "pixels to the right", sides)
         )
     return charts
 
 
+def _compared(
+    result: Robustness, x: NDArray[Any], values: NDArray[np.float64], ends: NDArray[np.float64]
+) -> list[Line]:
+    """A line a network with its interval; these lie under all lines. values (networks, x), ends (2, networks, x)."""
+    lines, bands = [], []
+    for n, (name, hue) in enumerate(zip(result.names, (RIGHT, WRONG), strict=False)):
+        points = np.column_stack([x, values[n]])
+        bands.append(Line("", points, hue, n > 0, band=ends[:, n].T))
+        lines.append(Line(name, points, hue, n > 0))
+    return [*bands, *lines]
+
+
+def _chart(title: str, lines: list[Line], across: str, x: NDArray[Any], ticks: Ticks = ()) -> Chart:
+    margin = 0.03 * (x[-1] - x[0])
+    reach = (float(x[0] - margin), float(x[-1] + margin))
+    return Chart(tuple(lines), reach, (0.0, 1.0), (across, "share right"), ticks, SHARES, title)
+
+
 SHARES = tuple((share / 4, f"{25 * share}%") for share in range(5))
-
-
-def _by(result: Robustness, values: NDArray[np.float64], network: int = 0) -> NDArray[np.float64]:
-    """Points by severity; at 0 what is right of the pictures as they are."""
-    return np.column_stack([(0, *result.severities), (result.clean[network].mean(), *values)])
-
-
-def _band(result: Robustness, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
-    clean = result.accuracy(result.clean[0])
-    return np.column_stack([(clean.low, *low), (clean.high, *high)])
 
 
 def _ranked(result: Robustness) -> list[Chart]:
@@ -509,7 +513,7 @@ def _ranked(result: Robustness) -> list[Chart]:
             label = "mean" if c == len(result.corruptions) else CORRUPTIONS[errors["corruption"][c]].label
             ticks.append((float(place), label))
             value, low, high = (errors[name + end][c] for end in ("", "_low", "_high"))
-            if value is not None and low is not None:
+            if None not in (low, high):
                 lines.append(Line("", np.array([[low, place], [high, place]]), hue))
                 ends += [low, high]
             if value is not None:
@@ -567,13 +571,11 @@ def _by_channel(result: Robustness, most: int) -> list[Chart]:
     return [bars(title, shown, "distance moved", colour=RIGHT, caption=caption)]
 
 
-def _sheet(result: Robustness) -> Panel:
-    """A row a corruption, from the picture as it is to the severest."""
+def _strips(result: Robustness) -> list[Panel]:
+    """A strip a corruption, from the picture as it is to the severest."""
     columns, height, width = result.tiles.shape[1:4]
-    names = tuple(
-        f"{CORRUPTIONS[name].label} {level}" for name in result.corruptions for level in (0, *result.severities)
-    )
-    sheet = contact_sheet(result.tiles.reshape(-1, height, width, 3), columns, GAP, background=GROUND)
-    listed = ", ".join(CORRUPTIONS[name].label for name in result.corruptions)
-    caption = f"Row by row: {listed}. From left to right: severity {', '.join(map(str, (0, *result.severities)))}."
-    return Panel(sheet, caption=caption, names=names, grid=Grid(columns, height, width, GAP))
+    grid = Grid(columns, height, width, GAP)
+    return [
+        Panel(contact_sheet(tiles, columns, GAP, background=GROUND), CORRUPTIONS[name].label, grid=grid)
+        for name, tiles in zip(result.corruptions, result.tiles, strict=True)
+    ]
