@@ -77,6 +77,8 @@ TABLE = (
     ),
     Line("anatomy", "layers with shape, parameters, MACs, memory, receptive field", "anatomy", {"section": "anatomy"}),
     Line("compare", "two networks side by side", "anatomy", {"section": "networks"}),
+    Line("flips", "pictures on which two networks differ in being right, and classes that gained and lost"),
+    Line("cka", "how alike the layers of two networks are, and which of their channels match"),
     Line("batch_costs", "memory and seconds of batches", "anatomy", {"section": "batches"}),
     Line(
         "output_size",
