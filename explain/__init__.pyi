@@ -11,6 +11,7 @@ from .index import Index as Index
 from .index import merge_indexes as merge_indexes
 from .names import Augmentation
 from .names import CheckedMethod
+from .names import Corruption
 from .names import Projection
 from .names import SaliencyMethod
 from .names import UnitMethod
@@ -30,14 +31,17 @@ from .views.batch_costs import BatchCosts
 from .views.calibration import Calibration
 from .views.channel import Channel
 from .views.channel_health import ChannelHealth
+from .views.cka import Cka
 from .views.compare import Comparison
 from .views.confusion import Confusion
 from .views.convolution import Convolution
+from .views.corruptions import Corruptions
 from .views.duplicates import Duplicates
 from .views.embedding import Embedding
 from .views.faithfulness import Faithfulness
 from .views.filters import Filters
 from .views.fixes import Fixes
+from .views.flips import Flips
 from .views.gallery import Gallery
 from .views.hierarchy import Hierarchy
 from .views.influence import Influence
@@ -48,6 +52,7 @@ from .views.neighbours import Neighbours
 from .views.outliers import Outliers
 from .views.output_size import OutputSize
 from .views.patches import Patches
+from .views.robustness import Robustness
 from .views.saliency import Saliency
 from .views.saliency_grid import SaliencyGrid
 from .views.segmentation import Segmentation
@@ -657,6 +662,170 @@ def faithfulness(
         part: maps by stage, deletion and insertion, or likeness by stage; strip, curves, stages; by
             default strip
         opacity: of the map over the picture; 0 to 1; by default 0.5
+    """
+
+def corruptions(
+    model: Model,
+    image: Image | Bands | NDArray[Any] | Tensor | bytes | str | Path,
+    corruptions: Sequence[Corruption | Callable[..., Any]] | None = None,
+    *,
+    severity: int = 3,
+    method: CheckedMethod | Callable[..., Any] | None = None,
+    layer: str | Module | None = None,
+    seed: int = 0,
+    progress: Progress = ...,
+) -> Corruptions:
+    """One picture under corruptions, and what the network then says of it.
+
+    A picture under corruptions as in ImageNet-C (Hendrycks and Dietterich 2019), in the network's own crop; with a
+    method also the map of the answer that the picture has as it is, on each.
+
+    Raises NotSupported for networks of other than grey or coloured pictures.
+
+    Parameters:
+        model: from load_model or wrap
+        image: a path, a PIL image, an array (H, W) or (H, W, bands), a tensor (C, H, W), bytes, or of
+            load_images
+        corruptions: see below
+        severity: how strong they are; 1 to 5; by default 3
+        method: see below
+        layer: a name that `anatomy` lists
+        seed: of chance in the corruptions; 0 to 2,147,483,647; by default 0
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Values of corruptions:
+        defocus_blur: The mean over a disc, as by a lens out of focus.
+        glass_blur: Each pixel in turn replaced by one near it, between two Gaussian blurs, as through
+            frosted glass.
+        motion_blur: Smeared one way, within 45 degrees of the horizontal, as by a camera that moves.
+        zoom_blur: The mean of the picture and its enlargements about the centre, as by a camera that
+            moves towards it.
+        contrast: Each channel's distance to its mean shrunk to a share of it.
+        elastic_transform: Turned and sheared a little, then each region stretched by a smooth field of
+            chance.
+        pixelate: Reduced to a share of its sides by averaging, and enlarged again by repeating.
+        jpeg_compression: Stored as a JPEG of low quality and read again.
+        gaussian_noise: Gaussian noise of one deviation on every value, as in little light.
+        shot_noise: Poisson noise, as of light that comes in so few photons.
+        impulse_noise: A share of the values turned black or white, as by errors of bits.
+        snow: Flakes smeared as they fall, over a picture that is whitened.
+        frost: A texture of crystals over a darkened picture, as on a window.
+        fog: Clouds of light over the picture, whose contrast they take.
+        brightness: So much added to the value of the HSV model, as by another daylight.
+
+    Values of method:
+        gradient: How much the class score changes with each pixel: the input gradient (Simonyan et al.
+            2014).
+        input_x_gradient: What each pixel would add if the network were linear: pixel times gradient
+            (Shrikumar et al. 2016).
+        smooth_grad: The gradient, averaged over noisy copies of the picture (Smilkov et al. 2017).
+        integrated_gradients: What each pixel adds on the way from a baseline to the picture
+            (Sundararajan et al. 2017).
+        gradient_shap: Integrated gradients from many baselines, here plain colours drawn by chance
+            (Lundberg and Lee 2017).
+        deep_lift: What each pixel adds when it turns from a baseline's into the picture's (Shrikumar et
+            al. 2017, Rescale rule).
+        lrp: The score, handed back from layer to layer by each summand's share (LRP, Bach et al. 2015,
+            epsilon rule).
+        guided_backprop: The gradient, keeping at each ReLU only what is positive of it (Springenberg et
+            al. 2015).
+        deconvnet: Back from the class through the filters, keeping at each ReLU what is positive
+            (Zeiler and Fergus 2014).
+        cam: Where the maps behind the classifier speak for the class, weighted by the classifier itself
+            (Zhou et al. 2016).
+        grad_cam: Where a layer's maps speak for the class: maps weighted by their mean gradient
+            (Selvaraju et al. 2017).
+        grad_cam_plus_plus: Grad-CAM that gives several objects of a class the same weight (Chattopadhay
+            et al. 2018).
+        hires_cam: Maps times their gradient, place by place: no place without influence is marked
+            (Draelos and Carin 2020).
+        layer_cam: Maps times the positive part of their gradient, also usable in early layers (Jiang et
+            al. 2021).
+        xgrad_cam: Grad-CAM with gradients averaged where the map is active, so that maps add up better
+            (Fu et al. 2020).
+        eigen_cam: What a layer's maps have in common: their first principal component over positions
+            (Muhammad and Yeasin 2020).
+        guided_grad_cam: Guided backprop within what Grad-CAM marks: fine and for a class (Selvaraju et
+            al. 2017).
+        occlusion: How much the score falls when a window around the place is covered (Zeiler and Fergus
+            2014).
+        rise: The class's mean probability over random covers that leave the place open (Petsiuk et al.
+            2018).
+        score_cam: Maps weighted by the score of the picture where only what they mark is left (Wang et
+            al. 2020).
+        ablation_cam: Maps weighted by how much the score falls without them (Ramaswamy and Desai 2020).
+        feature_ablation: How much the score falls when one superpixel is covered.
+        kernel_shap: What each superpixel adds on average, in whatever order they are uncovered
+            (Lundberg and Lee 2017).
+        lime: The weights of a linear model of the score near the picture, over its superpixels (Ribeiro
+            et al. 2016).
+        edges: Where the picture has edges, by Sobel's filter: no explanation, since it knows nothing of
+            the network.
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        mode: which values are drawn; absolute, positive, signed; by default absolute
+        opacity: of the map over the picture; 0 to 1; by default 0.5
+    """
+
+def robustness(
+    model: Model,
+    images: ImageSet | str | Path | Sequence[Any] | Dataset[Any],
+    *,
+    baseline: Model | None = None,
+    corruptions: Sequence[Corruption | Callable[..., Any]] | None = None,
+    severities: Sequence[int] | None = None,
+    shifts: bool = True,
+    count: int = 200,
+    drifting: int = 50,
+    layer: str | Module | None = None,
+    seed: int = 0,
+    progress: Progress = ...,
+) -> Robustness:
+    """How a network holds out against corrupted and shifted pictures.
+
+    What a network says of pictures that are corrupted as in ImageNet-C, at each severity, and shifted as in
+    ImageNet-P (Hendrycks and Dietterich 2019): in its own crop, by the numbers that fit its size.
+
+    Where pictures have labels that are its classes, these tell what is right; else its answer on the picture itself.
+    The layer is the one whose channels are followed, by default the one that moves first. Raises NotSupported for
+    networks of other than grey or coloured pictures, BadValue and BadFile where there are no pictures.
+
+    Parameters:
+        model: from load_model or wrap
+        images: from load_images, or what that takes: a name of list_images, a folder, pictures
+        baseline: from load_model or wrap
+        corruptions: see below
+        severities: by default all five
+        shifts: whether pictures are shifted to the sides, too; by default True
+        count: pictures, drawn by the seed, at most; 1 to 10,000; by default 200
+        drifting: of them, those for which layers are followed; 0 for none; 0 to 10,000; by default 50
+        layer: a name that `anatomy` lists
+        seed: of the pictures and of chance in the corruptions; 0 to 2,147,483,647; by default 0
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Values of corruptions:
+        defocus_blur: The mean over a disc, as by a lens out of focus.
+        glass_blur: Each pixel in turn replaced by one near it, between two Gaussian blurs, as through
+            frosted glass.
+        motion_blur: Smeared one way, within 45 degrees of the horizontal, as by a camera that moves.
+        zoom_blur: The mean of the picture and its enlargements about the centre, as by a camera that
+            moves towards it.
+        contrast: Each channel's distance to its mean shrunk to a share of it.
+        elastic_transform: Turned and sheared a little, then each region stretched by a smooth field of
+            chance.
+        pixelate: Reduced to a share of its sides by averaging, and enlarged again by repeating.
+        jpeg_compression: Stored as a JPEG of low quality and read again.
+        gaussian_noise: Gaussian noise of one deviation on every value, as in little light.
+        shot_noise: Poisson noise, as of light that comes in so few photons.
+        impulse_noise: A share of the values turned black or white, as by errors of bits.
+        snow: Flakes smeared as they fall, over a picture that is whitened.
+        frost: A texture of crystals over a darkened picture, as on a window.
+        fog: Clouds of light over the picture, whose contrast they take.
+        brightness: So much added to the value of the HSV model, as by another daylight.
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        part: accuracy, errors, layers, channels, pictures; by default accuracy
+        most: channels, those that move farthest; 1 to 200; by default 20
     """
 
 def segmentation(
@@ -1467,6 +1636,64 @@ def compare(
     Parameters:
         model: from load_model or wrap
         second: from load_model or wrap
+    """
+
+def flips(
+    index: Index,
+    second: Index,
+    *,
+    count: int = 18,
+) -> Flips:
+    """Pictures on which two networks differ in being right, and classes that gained and lost.
+
+    From two indexes over the same pictures, as of two networks or two states of one: the first is before, the second
+    now. Nothing runs through a network.
+
+    Intervals by drawing pictures anew; p is McNemar's, exact: the chance of flips at least as one-sided if both ways
+    were alike. Raises BadValue for other pictures, or none that both can be judged on.
+
+    Parameters:
+        index: from build_index or open_index
+        second: from build_index or open_index
+        count: pictures shown of each kind, at most; 0 to 120; by default 18
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        part: classes, pictures; by default classes
+    """
+
+def cka(
+    model: Model,
+    second: Model,
+    images: ImageSet | str | Path | Sequence[Any] | Dataset[Any],
+    *,
+    layer: str | Module | None = None,
+    second_layer: str | Module | None = None,
+    count: int = 256,
+    batch: int = 64,
+    seed: int = 0,
+    progress: Progress = ...,
+) -> Cka:
+    """How alike the layers of two networks are, and which of their channels match.
+
+    Linear CKA between all layers, in the unbiased minibatch form of Nguyen et al. 2021, and the channels of two
+    layers matched one to one by their correlation.
+
+    These are by default the last layer of the first network that has maps, or its last, and the one most like it.
+    Raises BadValue for fewer than 4 pictures, NotSupported for a network that mixes the pictures of a batch.
+
+    Parameters:
+        model: from load_model or wrap
+        second: from load_model or wrap
+        images: from load_images, or what that takes: a name of list_images, a folder, pictures
+        layer: a name that `anatomy` lists
+        second_layer: of the second model
+        count: pictures, drawn by the seed, at most; 4 to 10,000; by default 256
+        batch: pictures that are compared with each other at a time; 4 to 1,024; by default 64
+        seed: by which the pictures are drawn; 0 to 2,147,483,647; by default 0
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        part: layers, channels; by default layers
     """
 
 def batch_costs(

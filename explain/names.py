@@ -5,6 +5,7 @@ from typing import Literal
 __all__ = [
     "Augmentation",
     "CheckedMethod",
+    "Corruption",
     "PictureView",
     "Projection",
     "RecipeName",
@@ -56,6 +57,24 @@ CheckedMethod = Literal[
     "edges",
 ]
 
+Corruption = Literal[
+    "defocus_blur",
+    "glass_blur",
+    "motion_blur",
+    "zoom_blur",
+    "contrast",
+    "elastic_transform",
+    "pixelate",
+    "jpeg_compression",
+    "gaussian_noise",
+    "shot_noise",
+    "impulse_noise",
+    "snow",
+    "frost",
+    "fog",
+    "brightness",
+]
+
 PictureView = Literal[
     "activations",
     "convolution",
@@ -63,6 +82,7 @@ PictureView = Literal[
     "saliency",
     "saliency_grid",
     "faithfulness",
+    "corruptions",
     "segmentation",
     "hierarchy",
     "neighbours",

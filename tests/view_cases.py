@@ -26,6 +26,12 @@ def edges():
     return explain.load_model("edges-fashion-mnist")
 
 
+def index_of_edges():
+    """Of another network over the same pictures."""
+    (folder,) = list_indexes(edges()).values()
+    return explain.open_index(folder, edges())
+
+
 def maps():
     """A network that segments: four classes, at half the resolution of its input."""
     return explain.load_model("maps")
@@ -187,6 +193,27 @@ CASES = {
         "region": (4, 5, 21, 18),
         "options": {"positive": False},
     },
+    "corruptions": lambda model, index: {
+        "model": model,
+        "image": picture(),
+        "corruptions": ["frost", "contrast"],
+        "severity": 5,
+        "method": "grad_cam",
+        "layer": "conv1",
+        "seed": 4,
+    },
+    "robustness": lambda model, index: {
+        "model": model,
+        "images": explain.load_images("fashion-mnist"),
+        "baseline": edges(),
+        "corruptions": ["fog", "pixelate"],
+        "severities": [2, 4],
+        "shifts": False,
+        "count": 6,
+        "drifting": 4,
+        "layer": "conv2",
+        "seed": 3,
+    },
     "leaderboard": lambda model, index: {
         "model": model,
         "images": explain.load_images("fashion-mnist"),
@@ -198,6 +225,17 @@ CASES = {
     },
     "anatomy": lambda model, index: {"model": model},
     "compare": lambda model, index: {"model": model, "second": edges()},
+    "flips": lambda model, index: {"index": index, "second": index_of_edges(), "count": 4},
+    "cka": lambda model, index: {
+        "model": model,
+        "second": edges(),
+        "images": explain.load_images("fashion-mnist"),
+        "layer": "conv2",
+        "second_layer": "conv2_1",
+        "count": 20,
+        "batch": 9,
+        "seed": 3,
+    },
     "batch_costs": lambda model, index: {"model": model, "sizes": [1, 3], "training": True},
     "output_size": lambda model, index: {
         "size": 11,
@@ -337,6 +375,7 @@ def folder_of_views(tmp_path_factory, lenet):
         explain.build_index(lenet, "fashion-mnist", limit=60, k=12, seed=3)
         others = replace(explain.load_images("fashion-mnist")[30:75], name="others")
         explain.build_index(lenet, others, k=12, out=root() / "indexes" / "others")
+        explain.build_index(edges(), "fashion-mnist", limit=60, k=2)
         card = {"state": "done", "recipe": {"name": "small", "epochs": 2}, "data": {"name": "fashion-mnist"}}
         rows = [{"epoch": k, "loss": 1 / k, "train_accuracy": 0.5, "seconds": 1.5} for k in (1, 2)]
         store.write(root() / "runs/small-1/run.json", json.dumps({**card, "history": rows}))

@@ -42,6 +42,7 @@ from .parts.saliency_map import (
     make_map,
     scale_for,
 )
+from .parts.truth import truth_of
 from .view import Kept, drawn, view
 
 __all__ = ["Gallery", "Tile", "compute", "render"]
@@ -139,7 +140,7 @@ def compute(
     """
     wanted = None if target in (None, "") else model.target(target, None)
     place = layer_for(model, layer) if CHECKED[method].takes("layer") else None
-    labels = _labels(model, images)
+    labels = truth_of(model, images)
     some = rows_where(said_of(images), where) if where else None
     numbers: Sequence[int] = range(len(images)) if some is None else some
     if which == "spread":
@@ -198,15 +199,6 @@ def said_of(images: ImageSet) -> dict[str, Sequence[Any]]:
 def _still(progress: Progress, at: int, of: int, file: str, done: float, total: float, message: str = "") -> None:
     """While a picture's map is made, its work is told as the gallery's."""
     progress(at, of, file)
-
-
-def _labels(model: Model, images: ImageSet) -> NDArray[np.int64]:
-    """What pictures are, as classes of the model (N,); -1 where that is not known, or none of them."""
-    if images.labels is None:
-        return np.full(len(images), -1)
-    number = {name: k for k, name in enumerate(model.classes)}
-    own = np.array([*(number.get(name, -1) for name in images.classes), -1])
-    return own[images.labels]
 
 
 def _mistakes(

@@ -24,14 +24,15 @@ class IndexInput(Input):
         return index_facts(value)
 
     def read(self, facts: Facts, name: str, given: Given, open: Opener) -> Any:
-        """Raises BadValue or BadFile where there is none of this model over these pictures. What is given is the first
-        index: a second one is looked for."""
-        if name != self.own:
-            facts = facts.part(name)
-        elif open.given_index is not None:
-            if problem := other_index(facts, open.given_index.manifest, len(open.given_index)):
+        """Raises BadValue or BadFile where there is none of this model over these pictures. What is
+        given is the first index; a second one may be another."""
+        facts = facts if name == self.own else facts.part(name)
+        if open.given_index is not None:
+            problem = other_index(facts, open.given_index.manifest, len(open.given_index))
+            if problem and name == self.own:
                 raise BadValue(problem)
-            return open.given_index
+            if not problem:
+                return open.given_index
         return open.find_index(facts, model_of(facts, open))
 
     def text(self, value: Any, given: Given) -> str:
