@@ -35,11 +35,13 @@ shown = st.navigation(
         "Its pictures": [
             page("neighbours", "Neighbours", "compare"),
             page("embedding", "Embedding", "scatter_plot"),
+            page("mistakes", "Mistakes", "rule"),
+            page("robustness", "Robustness", "thunderstorm"),
+            page("compare", "Compare", "balance"),
         ],
         "Your own": [
             page("models", "Models and data", "deployed_code"),
             page("train", "Training", "model_training"),
-            page("compare", "Compare", "balance"),
             page("report", "Report", "description"),
         ],
         "Lectures": [

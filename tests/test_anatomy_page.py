@@ -24,7 +24,7 @@ def open_page(model: str = MODELS[0], /, **query: str) -> AppTest:
     app = AppTest.from_file("../app.py", default_timeout=60)
     app.query_params.update({"model": model, **query})
     section = query.get("section", "")
-    page = {"networks": "compare", "calculator": "learn", "lectures": "learn"}.get(section, "network")
+    page = {"compare": "compare", "calculator": "learn", "lectures": "learn"}.get(section, "network")
     app.switch_page(f"explain/ui/pages/{page}.py")
     return fine(asked_for(app.run()))
 
@@ -115,7 +115,7 @@ def test_slow_tables_are_a_job():
 
 
 def test_two_networks_are_a_job():
-    app = finished(open_page(section="networks", **{SECOND: "lenet?conv1=20"}), "compare")
+    app = finished(open_page(section="compare", **{SECOND: "lenet?conv1=20"}), "compare")
     assert not app.error
     assert "lenet?conv1=20 has 1.1 times the parameters of lenet-fashion-mnist" in text(app)
     assert len(app.dataframe) == 2
@@ -123,7 +123,7 @@ def test_two_networks_are_a_job():
 
 @pytest.mark.parametrize("name", ["nope", "/etc/passwd", "../x", "lenet?x=../..", "models/lenet-fashion-mnist"])
 def test_no_second_network_is_a_path(name):
-    app = finished(open_page(section="networks", **{SECOND: name}), "compare")
+    app = finished(open_page(section="compare", **{SECOND: name}), "compare")
     assert app.error
     assert not app.dataframe
 

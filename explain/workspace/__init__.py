@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .indexes import build_index as build_index
     from .indexes import index_folder as index_folder
     from .indexes import list_indexes as list_indexes
+    from .indexes import list_peers as list_peers
     from .indexes import open_index as open_index
     from .kept import keep_answers as keep_answers
     from .kept import thumbnails_of as thumbnails_of
@@ -34,6 +35,7 @@ _HOMES = {
     "keep_answers": "kept",
     "keep_upload": "uploads",
     "list_indexes": "indexes",
+    "list_peers": "indexes",
     "load_model": "models",
     "model_folder": "models",
     "open_index": "indexes",

@@ -20,7 +20,7 @@ from . import picture_sets
 from .folder import is_shared, own, root
 from .models import load_model, model_folder
 
-__all__ = ["build_index", "index_folder", "list_indexes", "open_index"]
+__all__ = ["build_index", "index_folder", "list_indexes", "list_peers", "open_index"]
 
 
 def open_index(path: str | Path, model: Model | None = None, images: Any = None) -> Index:
@@ -79,6 +79,21 @@ def list_indexes(model: Model) -> dict[str, Path]:
         if manifest.model_digest == model.digest and manifest.merged and _is_seen(folder, manifest):
             free = manifest.data not in found and _has_its_name(manifest)
             found[manifest.data if free else folder.name] = folder
+    return found
+
+
+def list_peers(index: Index) -> dict[str, tuple[str, Path]]:
+    """The complete indexes of other networks over the same pictures, by their folder's name: the network's name, and
+    the folder."""
+    own_manifest, found = index.manifest, {}
+    for folder in _folders():
+        try:
+            manifest = read_manifest(folder)
+        except ExplainError:  # damaged, foreign, or not written yet
+            continue
+        same = manifest.data_digest == own_manifest.data_digest and manifest.model_digest != own_manifest.model_digest
+        if same and manifest.merged and _is_seen(folder, manifest):
+            found[folder.name] = (manifest.model, folder)
     return found
 
 

@@ -1,16 +1,20 @@
-"""Two networks side by side."""
+"""Two networks side by side: what they cost, what they answer, what their layers and channels see."""
 
 from typing import Any
 
 import streamlit as st
 
 from explain import workspace
+from explain.data import is_here, list_images
 from explain.errors import Unknown
+from explain.index import Index
 from explain.ui import caches, choices, jobs, selection, widgets
+from explain.ui.parts.whole_view import show_view
 from explain.ui.text import literal
-from explain.views import VIEWS
+from explain.views import VIEWS, View
 from explain.workspace.opener import is_model_name
 
+SECTIONS = {"compare": "What they cost", "flips": "What they answer", "cka": "What their layers see"}
 LOCAL = st.column_config.NumberColumn(format="localized")
 RANDOM = "?weights=random"  # what is counted and compared here needs no others
 model = caches.model()
@@ -77,5 +81,73 @@ def show_networks() -> None:
     choices.show(view, {"model": model, "second": result.names[1]}, {}, figure)
 
 
+def choose_peer(view: View, index: Index) -> Index | None:
+    """The index of another network over the same pictures; a network that has none yet can look through them."""
+    peers, key = workspace.list_peers(index), view.key("second")
+    chosen = str(selection.get(key, next(iter(peers), "")))
+    if chosen not in peers:
+        chosen = next(iter(peers), "")
+    with widgets.row("controls-peer"):
+        left, right = st.columns([2, 1], vertical_alignment="bottom")
+    if peers:
+        with left:
+            selection.controlled(
+                st.selectbox, "Second network", key, chosen, list(peers), format_func=lambda name: peers[name][0]
+            )
+    known = {name for name, _ in peers.values()}
+    others = [name for name in workspace.list_models() if name != model.name and name not in known]
+    with right.popover("Another network", icon=":material/add:"):
+        name = st.selectbox("It looks through the same pictures", others, key="peer")
+        asked = st.button("Look through them", key="peer-begin", icon=":material/search:", disabled=not name)
+    if name and (asked or jobs.find(widgets.index_key(caches.model(name), index.manifest.data)) is not None):
+        job = widgets.index_job(caches.model(name), index.manifest.data)
+        if jobs.show(job, f"Index {index.manifest.data} with {name}"):
+            jobs.forget(job.key)
+            selection.again()
+    if not chosen:
+        st.caption("No other network has looked through these pictures yet.")
+        return None
+    name, folder = peers[chosen]
+    return caches.index(caches.model(name), folder)
+
+
+def show_flips() -> None:
+    index = widgets.choose_index(model)
+    if index is None:
+        selection.stop()
+    view = VIEWS["flips"]
+    second = choose_peer(view, index)
+    if second is not None:
+        show_view(view, {"index": index, "second": second}, "Comparing", at_once=True)
+
+
+def show_cka() -> None:
+    view = VIEWS["cka"]
+    names = [name for name in workspace.list_models() if name != model.name]
+    demo = caches.demo_set(model)
+    with widgets.row("controls-cka"):
+        left, right = st.columns(2)
+    with left:
+        key = view.key("second")
+        chosen = str(selection.get(key, names[0]))
+        selection.controlled(
+            st.selectbox, "Second network", key, chosen, list(dict.fromkeys([*names, chosen])), accept_new_options=True
+        )
+    with right:
+        key = view.key("images")
+        pictures = str(selection.get(key, demo))
+        sets = [name for name in list_images() if is_here(name)]
+        selection.controlled(st.selectbox, "Pictures", key, pictures, list(dict.fromkeys([*sets, pictures])))
+    given = {"model": model, "second": caches.model(chosen), "images": caches.SessionOpener().images(pictures)}
+    show_view(view, given, "Comparing layers", "pictures")
+
+
 st.title("Compare")
-show_networks()
+section = str(selection.get("section", "compare"))
+if section not in SECTIONS:
+    selection.say_unknown("section", section)
+    section = "compare"
+selection.controlled(
+    st.segmented_control, "Section", "section", section, list(SECTIONS), format_func=SECTIONS.get, required=True
+)
+{"compare": show_networks, "flips": show_flips, "cka": show_cka}[section]()
