@@ -146,7 +146,7 @@ st.title("Compare")
 section = str(selection.get("section", "compare"))
 if section not in SECTIONS:
     selection.say_unknown("section", section)
-    section = "compare"
+    selection.choose("section", section := "compare")
 selection.controlled(
     st.segmented_control, "Section", "section", section, list(SECTIONS), format_func=SECTIONS.get, required=True
 )

@@ -57,7 +57,7 @@ if index is None:
 section = str(selection.get("section", "fixes"))
 if section not in SECTIONS:
     selection.say_unknown("section", section)
-    section = "fixes"
+    selection.choose("section", section := "fixes")
 view = VIEWS[section]
 given: dict[str, Any] = {"index": index}
 if TRAIN in view.parameters:

@@ -16,7 +16,7 @@ st.title("Robustness")
 section = str(selection.get("section", "corruptions"))
 if section not in SECTIONS:
     selection.say_unknown("section", section)
-    section = "corruptions"
+    selection.choose("section", section := "corruptions")
 selection.controlled(
     st.segmented_control, "Section", "section", section, list(SECTIONS), format_func=SECTIONS.get, required=True
 )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from explain.progress import listening
 from explain.ui import caches, jobs
 from explain.views import View
 
@@ -10,6 +11,12 @@ __all__ = ["ask"]
 
 def ask(view: View, given: dict[str, Any], label: str, unit: str) -> Any:
     """The view's result by a job; None until it is there."""
-    work = view.flat(given)
-    job = jobs.start(f"{view.name} {caches.identity(**work)}", lambda progress: view(**work, progress=progress))
-    return jobs.show(job, label, unit)
+    asked = view.flat(given)
+
+    def work(progress: jobs.Progress) -> Any:
+        if view.takes("progress"):
+            return view(**asked, progress=progress)
+        with listening(progress):
+            return view(**asked)
+
+    return jobs.show(jobs.start(f"{view.name} {caches.identity(**asked)}", work), label, unit)

@@ -1,0 +1,74 @@
+"""The pages Mistakes, Robustness and Compare without a browser: each section shows its view, or says why not."""
+
+import time
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import explain
+from explain.ui import jobs
+
+MODEL, MOST_WAIT = "lenet-fashion-mnist", 120
+SECTIONS = ("fixes", "confusion", "label_errors", "slices", "calibration", "duplicates", "outliers", "influence")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def workspace(tmp_path_factory, lenet):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EXPLAIN_WORKSPACE", str(tmp_path_factory.mktemp("mistakes")))
+        explain.build_index(lenet, "fashion-mnist", limit=300)
+        explain.build_index(explain.load_model("edges-fashion-mnist"), "fashion-mnist", limit=300)
+        yield
+
+
+def open_page(page: str, /, **query: str) -> AppTest:
+    app = AppTest.from_file("../app.py", default_timeout=60)
+    app.query_params.update({"model": MODEL, **query})
+    app.switch_page(f"explain/ui/pages/{page}.py")
+    app = fine(app.run())
+    for begin in [one for one in app.button if str(one.key).startswith("begin-")]:  # a link alone starts nothing
+        app = fine(begin.click().run())
+    deadline = time.monotonic() + MOST_WAIT
+    while any(job.active for job in list(jobs._queue._jobs.values())):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return fine(app.run())
+
+
+def fine(app: AppTest) -> AppTest:
+    assert not app.exception, app.exception
+    assert not app.error, app.error[0].value
+    return app
+
+
+def commands(app: AppTest) -> list[str]:
+    return [code.value for code in app.code if code.language == "bash"]
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_each_section_is_its_view(section):
+    app = open_page("mistakes", section=section)
+    assert app.title[0].value == "Mistakes"
+    assert [one.split()[3] for one in commands(app)] == [section]
+    assert any(one.label == "Export and reproduce" for one in app.expander)
+
+
+def test_a_part_is_in_the_url_and_in_the_figure():
+    app = open_page("mistakes", section="calibration", **{"calibration.part": "pictures"})
+    assert "--style part=pictures" in commands(app)[0]
+
+
+def test_a_section_that_is_none_is_the_first():
+    app = open_page("mistakes", section="nope")
+    assert app.query_params["section"] == "fixes"
+
+
+def test_corruptions_of_the_picture():
+    app = open_page("robustness", section="corruptions", **{"corruptions.corruptions": "fog,pixelate"})
+    assert [one.split()[3] for one in commands(app)] == ["corruptions"]
+
+
+def test_what_two_networks_answer():
+    app = open_page("compare", section="flips")
+    assert [one.split()[3] for one in commands(app)] == ["flips"]
+    assert app.selectbox(key="_flips.second").options == ["edges-fashion-mnist"]
