@@ -70,6 +70,7 @@ USUAL = {"model": "efficientnet-lite0", "image": "photos/chelsea.png", "images":
 EXAMPLES: dict[str, dict[str, str]] = {  # what each view's example asks, besides or instead of that
     "filters": {"model": "edges-fashion-mnist"},
     "activations": {"layer": "blocks.1.0.bn1.act"},
+    "convolution": {"layer": "conv_stem", "channel": "3"},
     "unit": {"layer": "blocks.1.0.conv_pw", "channel": "51"},
     "saliency": {"method": "grad_cam"},
     "saliency_grid": {"methods": "grad_cam,gradient", "targets": "281,282"},

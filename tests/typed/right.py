@@ -83,6 +83,7 @@ def insides(model: explain.Model) -> None:
     explain.filters(model, "conv1", second=model).save("filters.png")
     print(explain.activations(model, "cat.png", model.layers[0].name).maps.shape)
     print(explain.unit(model, "cat.png", "conv1", 3, (1, 2), method="guided").summary)
+    print(explain.convolution(model, array, "conv1", 3, (1, 2)).value)
     print(explain.anatomy(model).table, explain.compare(model, model).facts)
     print(explain.batch_costs(model, (1, 2), training=True).table)
     print(explain.output_size(size=32, padding=1).summary, explain.lecture_tables("vgg").rows)
