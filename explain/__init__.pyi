@@ -30,12 +30,14 @@ from .views.augmentations import Augmentations
 from .views.batch_costs import BatchCosts
 from .views.channel import Channel
 from .views.channel_health import ChannelHealth
+from .views.cka import Cka
 from .views.compare import Comparison
 from .views.confusion import Confusion
 from .views.corruptions import Corruptions
 from .views.embedding import Embedding
 from .views.faithfulness import Faithfulness
 from .views.filters import Filters
+from .views.flips import Flips
 from .views.gallery import Gallery
 from .views.hierarchy import Hierarchy
 from .views.leaderboard import Leaderboard
@@ -1406,6 +1408,64 @@ def compare(
     Parameters:
         model: from load_model or wrap
         second: from load_model or wrap
+    """
+
+def flips(
+    index: Index,
+    second: Index,
+    *,
+    count: int = 18,
+) -> Flips:
+    """Pictures on which two networks differ in being right, and classes that gained and lost.
+
+    From two indexes over the same pictures, as of two networks or two states of one: the first is before, the second
+    now. Nothing runs through a network.
+
+    Intervals by drawing pictures anew; p is McNemar's, exact: the chance of flips at least as one-sided if both ways
+    were alike. Raises BadValue for other pictures, or none that both can be judged on.
+
+    Parameters:
+        index: from build_index or open_index
+        second: from build_index or open_index
+        count: pictures shown of each kind, at most; 0 to 120; by default 18
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        part: classes, pictures; by default classes
+    """
+
+def cka(
+    model: Model,
+    second: Model,
+    images: ImageSet | str | Path | Sequence[Any] | Dataset[Any],
+    *,
+    layer: str | Module | None = None,
+    second_layer: str | Module | None = None,
+    count: int = 256,
+    batch: int = 64,
+    seed: int = 0,
+    progress: Progress = ...,
+) -> Cka:
+    """How alike the layers of two networks are, and which of their channels match.
+
+    Linear CKA between all layers, in the unbiased minibatch form of Nguyen et al. 2021, and the channels of two
+    layers matched one to one by their correlation.
+
+    These are by default the last layer of the first network that has maps, or its last, and the one most like it.
+    Raises BadValue for fewer than 4 pictures, NotSupported for a network that mixes the pictures of a batch.
+
+    Parameters:
+        model: from load_model or wrap
+        second: from load_model or wrap
+        images: from load_images, or what that takes: a name of list_images, a folder, pictures
+        layer: a name that `anatomy` lists
+        second_layer: of the second model
+        count: pictures, drawn by the seed, at most; 4 to 10,000; by default 256
+        batch: pictures that are compared with each other at a time; 4 to 1,024; by default 64
+        seed: by which the pictures are drawn; 0 to 2,147,483,647; by default 0
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        part: layers, channels; by default layers
     """
 
 def batch_costs(

@@ -31,8 +31,8 @@ PARTS = {"layers": "Layers", "channels": "Matched channels"}
 MOST_CELLS = 900  # that are drawn with names beside them; more are pixels
 WIDTH = 600  # pixels of the grid, about
 CAVEAT = (
-    "CKA is 1 where the same pictures are alike in both layers, and about 0 where nothing is shared; it does not say what "
-    "a layer is for."
+    "CKA is 1 where the same pictures are alike in both layers, and about 0 where nothing is shared; it does not say "
+    "what a layer is for."
 )
 
 
