@@ -57,7 +57,7 @@ REGISTRIES = {  # page -> where its registry is, its title, what it is about
     "corruptions": (
         "corruption:CORRUPTIONS",
         "Corruptions",
-        "Of Hendrycks and Dietterich 2019, for `explain.robustness` and `explain.corruptions`: `--corruptions NAME ...`.",
+        "Of Hendrycks and Dietterich 2019, for `explain.robustness` and `explain.corruptions`: `--corruptions NAME`.",
     ),
     "augmentations": (
         "training.augment:AUGMENTATIONS",
