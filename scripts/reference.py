@@ -54,6 +54,11 @@ REGISTRIES = {  # page -> where its registry is, its title, what it is about
         "recipes train. Others by name: `torchvision:NAME`, `timm:NAME`, `hf:NAME`, each with `?weights=random` for "
         "what is architecture alone.",
     ),
+    "corruptions": (
+        "corruption:CORRUPTIONS",
+        "Corruptions",
+        "Of Hendrycks and Dietterich 2019, for `explain.robustness` and `explain.corruptions`: `--corruptions NAME`.",
+    ),
     "augmentations": (
         "training.augment:AUGMENTATIONS",
         "Augmentations",
@@ -77,6 +82,13 @@ EXAMPLES: dict[str, dict[str, str]] = {  # what each view's example asks, beside
     "faithfulness": {"model": "lenet-fashion-mnist", "image": CLOTHES["image"], "method": "integrated_gradients"},
     "segmentation": {"model": "torchvision:lraspp_mobilenet_v3_large?weights=random"},
     "gallery": {"method": "grad_cam", "count": "6"},
+    "corruptions": {"corruptions": "gaussian_noise,frost,fog,pixelate"},
+    "robustness": {
+        "model": "lenet-fashion-mnist",
+        "images": "fashion-mnist",
+        "corruptions": "gaussian_noise,defocus_blur,frost,contrast",
+        "count": "20",
+    },
     "leaderboard": {"model": "lenet-fashion-mnist", "images": "fashion-mnist", "count": "4"},
     "patches": {"layer": "layer2.0.conv1", "channels": "0,1,2,3"},
     "channel": {"layer": "layer2.0.conv1", "channel": "3"},
@@ -87,6 +99,8 @@ EXAMPLES: dict[str, dict[str, str]] = {  # what each view's example asks, beside
     "embedding": {"method": "pca"},
     "anatomy": {"model": "lenet-fashion-mnist"},
     "compare": {"model": "lenet-fashion-mnist", "second": CLOTHES["model"]},
+    "flips": {"second": "clothes"},
+    "cka": {"model": "lenet-fashion-mnist", "second": CLOTHES["model"], "images": "fashion-mnist", "count": "64"},
     "batch_costs": {"model": "lenet-fashion-mnist", "sizes": "1,8,64"},
     "output_size": {"size": "7", "window": "3", "stride": "3"},
     "lecture_tables": {"table": "memory"},

@@ -56,6 +56,9 @@ def maps(model: explain.Model) -> Sequence[Saliency]:
     ranking = explain.leaderboard(model, explain.load_images("photos"), ["gradient", "rise"], count=4)
     some = explain.gallery(model, "photos", "grad_cam", which="first", positive=False)
     places = explain.segmentation(model, array)
+    held = explain.robustness(model, "photos", baseline=model, corruptions=["frost"], severities=[1], count=2)
+    print(held.errors, explain.corruptions(model, array, ["fog"], severity=2, method="grad_cam").table)
+    print(explain.cka(model, model, "photos", layer="conv1", count=8).values)
     print(written, size, grid.facts, trust.verdict.words, ranking.table, some.tiles, places.labels.shape)
     return made
 
@@ -83,7 +86,7 @@ def insides(model: explain.Model) -> None:
     explain.filters(model, "conv1", second=model).save("filters.png")
     print(explain.activations(model, "cat.png", model.layers[0].name).maps.shape)
     print(explain.unit(model, "cat.png", "conv1", 3, (1, 2), method="guided").summary)
-    print(explain.convolution(model, array, "conv1", 3, (1, 2)).value)
+    print(explain.convolution(model, "cat.png", "conv1", 3, (1, 2)).value)
     print(explain.anatomy(model).table, explain.compare(model, model).facts)
     print(explain.batch_costs(model, (1, 2), training=True).table)
     print(explain.output_size(size=32, padding=1).summary, explain.lecture_tables("vgg").rows)
@@ -97,6 +100,7 @@ def many(model: explain.Model) -> None:
     print(explain.patches(index, "conv1", [0, 1], "lowest").table, explain.channel(index, "conv1", 0, 7).facts)
     print(explain.channel_health(index, "conv1").dead, explain.hierarchy(index, "cat.png", channels=2).facts)
     print(explain.neighbours(index, 3, k=4, metric="cosine").table, explain.agreement(index).summary)
+    print(explain.flips(index, index, count=3).classes)
     print(explain.study(index, method="grad_cam", count=4).facts, explain.confusion(index, count=3).table)
     points = explain.embedding(index, "tsne", perplexity=5, pca_first=False, place=["cat.png"])
     print(points.points.shape, explain.embedding(index, "pca", dimensions=3).remarks)
