@@ -281,9 +281,16 @@ CASES = {
         "near": 3.5,
         "correlation": 0.6,
         "k": 4,
+        "space": "both",
         "count": 3,
     },
-    "outliers": lambda model, index: {"index": index, "train": other_index(), "k": 3, "usual": 0.8, "count": 5},
+    "outliers": lambda model, index: {
+        "index": index,
+        "train": other_index(),
+        "k": 3,
+        "usual": 0.8,
+        "count": 5,
+    },
     "slices": lambda model, index: {"index": index, "count": 2, "seed": 5, "where": "prediction=Shirt"},
     "influence": lambda model, index: {
         "index": index,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..attribution.target import Target
@@ -94,8 +93,7 @@ def compute(
     known = evidence(index, "", "Influence")
     number = image if type(image) is int else None
     picture = pictured(index, image)
-    features, scores = _asked(index, number, image)
-    chances = torch.from_numpy(scores).softmax(-1).numpy().astype(np.float64)
+    features, chances = _asked(index, number, image)
     labelled = number is not None and index.truth[number] >= 0
     if target is None:
         target = int(index.truth[number]) if labelled else int(chances.argmax())
@@ -120,7 +118,7 @@ def compute(
     images = known.images[chosen].tolist()
     sides = ["proponent"] * len(first) + ["opponent"] * len(last)
     classes, seen, best = index.model.classes, has_seen(index), int(chances.argmax())
-    said = Target(wanted, classes[wanted], float(scores[wanted]), float(chances[wanted]))
+    said = Target(wanted, classes[wanted], float(np.log(max(chances[wanted], 1e-300))), float(chances[wanted]))
     return Influence(
         values=values,
         images=known.images,
@@ -133,27 +131,30 @@ def compute(
     )
 
 
-def _asked(index: Index, number: int | None, image: Any) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Features (D,) and scores (C,) of the picture asked about."""
+def _asked(index: Index, number: int | None, image: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Features (D,) and probabilities (C,) of the picture asked about."""
     if number is None:
-        return index.embed(image).astype(np.float64), index.model.scores(image)[0].numpy()
+        model = index.model
+        chances = model.chances(model.scores(image).double())[0].numpy()
+        return index.embed(image).astype(np.float64), chances
     if index.predictions[number, 0] < 0:
         why = index.skipped.get(index.images.files[number], "it could not be read")
         raise BadValue(f"Image {number} has no prediction: {why}")
     return index.features[number].astype(np.float64), _known(last_layer_scores(index, np.array([number])))[0]
 
 
-def _known(scores: NDArray[np.float32] | None) -> NDArray[np.float32]:
+def _known(scores: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Probabilities of all classes by their logarithms."""
     if scores is None:
         raise NotSupported(
             "Influence needs scores that are a layer's answer to the features before it; what comes after those that "
             "this index keeps is more than that."
         )
-    return scores
+    return np.exp(scores)
 
 
 def _chances(known: Evidence) -> NDArray[np.float64]:
-    return torch.from_numpy(_known(known.scores)).softmax(-1).numpy().astype(np.float64)
+    return _known(known.scores)
 
 
 def _has_bias(index: Index) -> bool:
