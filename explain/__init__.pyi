@@ -1367,6 +1367,7 @@ def influence(
     index: Index,
     image: int | Image | Bands | NDArray[Any] | Tensor | bytes | str | Path,
     target: int | str | None = None,
+    snapshots: Sequence[Index] | None = None,
     *,
     method: Literal["tracin", "influence_function"] = "tracin",
     damping: float = 0.001,
@@ -1379,13 +1380,18 @@ def influence(
     were the last layer trained on them: TracIn (Pruthi et al. 2020) or influence functions (Koh and Liang 2017).
 
     target: by default the picture's label where the index has it, else what the network says. A picture of the index is
-    left out itself. Raises NotSupported for a network whose scores are not a layer's of the features that are kept.
+    left out itself. With snapshots, TracIn is the sum over these and the index's own network, each weighing alike.
+
+    Raises BadValue for snapshots over other pictures, NotSupported for a network whose scores are not a layer's of the
+    features that are kept.
 
     Parameters:
         index: from build_index or open_index
         image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), a tensor
             (C, H, W), bytes, or of load_images
         target: a class by number or name, or a unit's channel; by default the likeliest
+        snapshots: indexes of the same pictures by snapshots of the training, such as RUN@2, over which
+            tracin is summed
         method: tracin, influence_function; by default "tracin"
         damping: of influence_function: the L2 penalty of the training; 1e-08 to 10; by default 0.001
         count: proponents, and opponents; 1 to 40; by default 8

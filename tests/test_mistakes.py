@@ -535,6 +535,24 @@ def test_influence_leaves_the_picture_itself_out_and_finds_its_copy(clothes):
     assert found.facts["target"] == index.label(at)
 
 
+def test_snapshots_are_summed_over_the_same_pictures(clothes, tmp_path):
+    index, _, _ = clothes
+    other = explain.load_model("edges-fashion-mnist")
+    images = index.images
+    second = explain.build_index(other, images, layers=["conv1_1"], out=tmp_path / "index")
+    second = explain.open_index(second.folder, other, images)
+    alone = [explain.influence(one, 30, "Coat") for one in (index, second)]
+    both = explain.influence(index, 30, "Coat", [second])
+    np.testing.assert_allclose(both.values, alone[0].values + alone[1].values, rtol=1e-6, atol=1e-9)
+    fewer = explain.build_index(other, images[:50], layers=["conv1_1"], out=tmp_path / "fewer")
+    for wrong, told in (
+        ({"snapshots": [fewer]}, "other pictures"),
+        ({"snapshots": [second], "method": "influence_function"}, "tracin"),
+    ):
+        with pytest.raises(explain.ExplainError, match=told):
+            explain.influence(index, 30, **wrong)
+
+
 def test_a_network_of_labels_each_on_its_own_is_refused(tmp_path):
     from torch import nn
 
