@@ -1469,8 +1469,9 @@ def duplicates(
     index: Index,
     train: Index | None = None,
     *,
-    near: float = 1.0,
-    correlation: float = 0.98,
+    near: float = 2.0,
+    correlation: float = 0.99,
+    space: Literal["features", "pixels", "both"] = "features",
     k: int = 5,
     count: int = 16,
     progress: Progress | None = None,
@@ -1480,15 +1481,19 @@ def duplicates(
     Pictures of the index that are there more than once; with train, an index of the same model over other pictures,
     those that are in both.
 
-    Pairs are sought in features, so they may be resized, compressed, brightened or a little cut; the pixels of each
-    pair decide. Raises BadValue for an index of another model.
+    Pairs are sought in features, so they may be resized, compressed or brightened; the thumbnails of each pair decide.
+    Sought in pixels too, copies are found that the network takes for other pictures.
+
+    Raises BadValue for an index of another model.
 
     Parameters:
         index: from build_index or open_index
         train: from build_index or open_index
-        near: how far in features, as a multiple of the median distance of nearest neighbours; 0 to 100;
-            by default 1.0
-        correlation: of the thumbnails, at least; 0 to 1; by default 0.98
+        near: how far, as a multiple of the median distance of nearest neighbours; 0 to 100; by default
+            2.0
+        correlation: of the thumbnails, at least; 0 to 1; by default 0.99
+        space: where near pictures are sought; pixels reads all; features, pixels, both; by default
+            "features"
         k: nearest pictures of each that are looked at; 1 to 50; by default 5
         count: pairs as pictures, at most; 0 to 60; by default 16
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
@@ -1501,7 +1506,7 @@ def outliers(
     index: Index,
     train: Index | None = None,
     *,
-    k: int = 10,
+    k: int = 50,
     usual: float = 0.99,
     count: int = 24,
     progress: Progress | None = None,
@@ -1511,12 +1516,13 @@ def outliers(
     How far each picture is from its k-th nearest one in features of length one (Sun et al. 2022): among the others
     of the index, or among those of train, an index of the same model, whose pictures are the measure then.
 
+    More than k pictures that are alike are no outliers to each other: give train, or a larger k, where there may be.
     Raises BadValue for an index of another model, and where there is nothing to compare with.
 
     Parameters:
         index: from build_index or open_index
         train: from build_index or open_index
-        k: which nearest neighbour; 1 to 200; by default 10
+        k: which nearest neighbour; 1 to 200; by default 50
         usual: share of the pictures that are none; 0.5 to 0.9999; by default 0.99
         count: of the outliers as pictures, at most; 0 to 120; by default 24
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
@@ -1556,6 +1562,7 @@ def influence(
     index: Index,
     image: int | Image | Bands | NDArray[Any] | Tensor | bytes | str | Path,
     target: int | str | None = None,
+    snapshots: Sequence[Index] | None = None,
     *,
     method: Literal["tracin", "influence_function"] = "tracin",
     damping: float = 0.001,
@@ -1568,13 +1575,18 @@ def influence(
     were the last layer trained on them: TracIn (Pruthi et al. 2020) or influence functions (Koh and Liang 2017).
 
     target: by default the picture's label where the index has it, else what the network says. A picture of the index is
-    left out itself. Raises NotSupported for a network whose scores are not a layer's of the features that are kept.
+    left out itself. With snapshots, TracIn is the sum over these and the index's own network, each weighing alike.
+
+    Raises BadValue for snapshots over other pictures, NotSupported for a network whose scores are not a layer's of the
+    features that are kept.
 
     Parameters:
         index: from build_index or open_index
         image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), a tensor
             (C, H, W), bytes, or of load_images
         target: a class by number or name, or a unit's channel; by default the likeliest
+        snapshots: indexes of the same pictures by snapshots of the training, such as RUN@2, over which
+            tracin is summed
         method: tracin, influence_function; by default "tracin"
         damping: of influence_function: the L2 penalty of the training; 1e-08 to 10; by default 0.001
         count: proponents, and opponents; 1 to 40; by default 8

@@ -419,7 +419,7 @@ def test_the_index_knows_all_scores_by_its_features(clothes, lenet):
     index, _, _ = clothes
     known = evidence(index)
     asked = lenet.scores([index.images[k] for k in range(40)]).numpy()
-    np.testing.assert_allclose(known.scores[:40], asked, atol=1e-4)
+    np.testing.assert_allclose(known.scores[:40], log_softmax(asked, 1), atol=1e-4)
     np.testing.assert_allclose(known.own, softmax(known.scores, 1)[np.arange(600), known.labels], atol=1e-5)
     assert has_seen(index) is False  # it was trained on fashion-mnist-train
     seen = copy.copy(index)
@@ -535,6 +535,24 @@ def test_influence_leaves_the_picture_itself_out_and_finds_its_copy(clothes):
     assert found.facts["target"] == index.label(at)
 
 
+def test_snapshots_are_summed_over_the_same_pictures(clothes, tmp_path):
+    index, _, _ = clothes
+    other = explain.load_model("edges-fashion-mnist")
+    images = index.images
+    second = explain.build_index(other, images, layers=["conv1_1"], out=tmp_path / "index")
+    second = explain.open_index(second.folder, other, images)
+    alone = [explain.influence(one, 30, "Coat") for one in (index, second)]
+    both = explain.influence(index, 30, "Coat", [second])
+    np.testing.assert_allclose(both.values, alone[0].values + alone[1].values, rtol=1e-6, atol=1e-9)
+    fewer = explain.build_index(other, images[:50], layers=["conv1_1"], out=tmp_path / "fewer")
+    for wrong, told in (
+        ({"snapshots": [fewer]}, "other pictures"),
+        ({"snapshots": [second], "method": "influence_function"}, "tracin"),
+    ):
+        with pytest.raises(explain.ExplainError, match=told):
+            explain.influence(index, 30, **wrong)
+
+
 def test_a_network_of_labels_each_on_its_own_is_refused(tmp_path):
     from torch import nn
 
@@ -566,3 +584,23 @@ def test_pictures_without_labels_have_copies_and_outliers_but_no_mistakes(lenet,
     assert len(explain.outliers(index, k=3, usual=0.9).table["image"]) == 3
     with pytest.raises(explain.ExplainError, match="needs labels"):
         explain.label_errors(index)
+
+
+def test_one_score_of_two_classes_has_the_probabilities_of_the_index(lenet, tmp_path):
+    """The second class's probability is the sigmoid of the score, not of twice it."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1))
+    net[-1].weight.data *= 20
+    clothes = explain.load_images("fashion-mnist")[:80]
+    two = replace(clothes, labels=(clothes.labels > 4).astype(np.int64), classes=("top", "shoe"), name="two")
+    model = explain.wrap(net, classes=["top", "shoe"], preprocess=lenet.preprocess)
+    index = explain.build_index(model, two, out=tmp_path / "index")
+    index = explain.open_index(index.folder, model, two)
+    known = evidence(index)
+    chances = model.chances(model.scores([two[k] for k in known.images])).numpy()
+    np.testing.assert_allclose(np.exp(known.scores), chances, atol=1e-5)
+    np.testing.assert_allclose(known.own, chances[np.arange(80), known.labels], atol=1e-5)
+    assert explain.calibration(index).exact

@@ -326,9 +326,16 @@ CASES = {
         "near": 3.5,
         "correlation": 0.6,
         "k": 4,
+        "space": "both",
         "count": 3,
     },
-    "outliers": lambda model, index: {"index": index, "train": other_index(), "k": 3, "usual": 0.8, "count": 5},
+    "outliers": lambda model, index: {
+        "index": index,
+        "train": other_index(),
+        "k": 3,
+        "usual": 0.8,
+        "count": 5,
+    },
     "slices": lambda model, index: {"index": index, "count": 2, "seed": 5, "where": "prediction=Shirt"},
     "influence": lambda model, index: {
         "index": index,
@@ -337,6 +344,11 @@ CASES = {
         "method": "influence_function",
         "damping": 0.02,
         "count": 3,
+    },
+    "influence: snapshots": lambda model, index: {
+        "index": index,
+        "image": 7,
+        "snapshots": [explain.open_index(root() / "indexes" / "edges")],
     },
     "fixes": lambda model, index: {"index": index, "train": other_index(), "seed": 4},
     "study": lambda model, index: {"index": index, "method": "occlusion", "count": 6, "seed": 2, "even": False},
@@ -375,7 +387,8 @@ def folder_of_views(tmp_path_factory, lenet):
         explain.build_index(lenet, "fashion-mnist", limit=60, k=12, seed=3)
         others = replace(explain.load_images("fashion-mnist")[30:75], name="others")
         explain.build_index(lenet, others, k=12, out=root() / "indexes" / "others")
-        explain.build_index(edges(), "fashion-mnist", limit=60, k=2)
+        same = explain.load_images("fashion-mnist", 60)
+        explain.build_index(edges(), same, k=12, out=root() / "indexes" / "edges")
         card = {"state": "done", "recipe": {"name": "small", "epochs": 2}, "data": {"name": "fashion-mnist"}}
         rows = [{"epoch": k, "loss": 1 / k, "train_accuracy": 0.5, "seconds": 1.5} for k in (1, 2)]
         store.write(root() / "runs/small-1/run.json", json.dumps({**card, "history": rows}))

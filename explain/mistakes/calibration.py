@@ -213,7 +213,7 @@ def known_scores(known: Evidence) -> tuple[Floats, NDArray[np.int64], Floats | N
     """Scores (n, C) with the column of each label: of all classes where they are to be had, else see `merged_scores`,
     with how many classes each column stands for."""
     if known.scores is not None:
-        return known.scores.astype(np.float64), known.labels, None
+        return known.scores, known.labels, None
     return merged_scores(known.top, known.probabilities, known.labels, known.own, len(known.classes))
 
 

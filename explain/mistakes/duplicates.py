@@ -6,7 +6,6 @@ correlation, which brightness and contrast do not change, also mirrored and shif
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from ..errors import BadFile, BadValue
 from ..index import Index
 from ..index.index import PIXELS
-from ..index.search import nearest_all, squared_norms
+from ..index.search import directions, nearest_all, squared_norms
 from ..progress import Progress, unheard
 
 __all__ = ["Pairs", "Same", "check_same_model", "correlations", "groups", "near_pairs", "same_pictures"]
@@ -92,40 +91,47 @@ def correlations(
     first: NDArray[np.float32], second: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """How alike thumbnails (p, h, w, c) are, from -1 to 1, and whether mirrored: the highest correlation of the pixels
-    that both have, as they are, mirrored, and shifted by one pixel. Two flat pictures are alike by 1 where they have
+    within the border, as they are, mirrored, and shifted by one pixel. Two flat pictures are alike by 1 where they have
     one colour, else by 0; NaN where a thumbnail is."""
     found = np.full(len(first), -np.inf)
     turned = np.zeros(len(first), bool)
-    for some in _slices(len(first)):
-        for mirrored in (False, True):
-            against = second[some, :, ::-1] if mirrored else second[some]
-            for y, x in SHIFTS:
-                here = _correlation(_shifted(first[some], y, x), _shifted(against, -y, -x))
-                better = here > found[some] + 1e-9
-                turned[some] = np.where(better, mirrored, turned[some])
-                found[some] = np.where(better | np.isnan(here), here, found[some])
+    for start in range(0, len(first), PAIRS):
+        some = slice(start, start + PAIRS)
+        whole = second[some]
+        ours = [_standardised(_window(first[some], y, x)) for y, x in SHIFTS]
+        for mirrored, theirs in enumerate((whole, whole[:, :, ::-1])):
+            vectors, means, flat = _standardised(_window(theirs, 0, 0))
+            for others, their_means, their_flat in ours:
+                alike = np.einsum("nd,nd->n", vectors, others).astype(np.float64)
+                same = np.abs(means - their_means) < 1 / 255
+                alike = np.where(flat & their_flat, same, np.where(flat | their_flat, 0, alike))
+                alike[np.isnan(means) | np.isnan(their_means)] = np.nan
+                better = alike > found[some] + 1e-6
+                turned[some] = np.where(better, bool(mirrored), turned[some])
+                found[some] = np.where(better | np.isnan(alike), alike, found[some])
     return found, turned
 
 
-def _slices(count: int) -> Iterator[slice]:
-    return (slice(start, start + PAIRS) for start in range(0, count, PAIRS))
-
-
-def _shifted(tiles: NDArray[np.float32], y: int, x: int) -> NDArray[np.float32]:
-    """Without the row and column that a shift takes off."""
+def _window(tiles: NDArray[np.float32], y: int, x: int) -> NDArray[np.float32]:
+    """All but one pixel at each border, of tiles that were moved by so many; all of what is too small for that."""
     height, width = tiles.shape[1:3]
-    y, x = (y if height > 2 else 0), (x if width > 2 else 0)
-    return tiles[:, max(y, 0) : height + min(y, 0), max(x, 0) : width + min(x, 0)]
+    rows = slice(1 + y, height - 1 + y) if height > 2 else slice(None)
+    columns = slice(1 + x, width - 1 + x) if width > 2 else slice(None)
+    return tiles[:, rows, columns]
 
 
-def _correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
-    a, b = (one.reshape(len(one), -1).astype(np.float64) for one in (first, second))
-    same = np.abs(a - b).max(1) < 1 / 255
-    a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
-    size = np.sqrt((a**2).sum(1) * (b**2).sum(1))
-    flat = size < 1e-9
-    alike: NDArray[np.float64] = np.where(flat, same, (a * b).sum(1) / np.where(flat, 1, size))
-    return np.where(np.isnan(size), np.nan, alike)
+def _standardised(
+    tiles: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Vectors (p, d) of mean zero and length one, the means (p,), and which tiles are flat, whose vectors are zero."""
+    rows = tiles.reshape(len(tiles), -1)
+    means = rows.mean(1)
+    centred: NDArray[np.float32] = rows - means[:, None]
+    lengths = np.sqrt(np.einsum("nd,nd->n", centred, centred))
+    flat = lengths < 1e-3
+    centred /= np.where(flat, 1, lengths)[:, None]
+    centred[flat] = 0
+    return centred, means, flat
 
 
 def groups(first: NDArray[np.int64], second: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -154,16 +160,20 @@ class Same:
 def same_pictures(
     index: Index,
     other: Index | None = None,
-    near: float = 1.0,
-    correlation: float = 0.98,
+    near: float = 2.0,
+    correlation: float = 0.99,
     k: int = 5,
+    space: str = "features",
     progress: Progress = unheard,
 ) -> Same:
     """Pictures of an index that are there more than once, or that another index of the same model has too: near in
-    features, see `near_pairs`, and alike in pixels, see `correlations`. Raises BadValue for an index of another model.
+    features, see `near_pairs`, and alike in pixels, see `correlations`.
+
+    In the space "pixels" they are near in thumbnails of mean zero, for which all pictures are read; "both" has the
+    pairs of both. Raises BadValue for an index of another model.
     """
     check_same_model(index, other)
-    found = near_pairs(index.features, None if other is None else other.features, near, k, progress=progress)
+    found = _near(index, other, near, k, space, progress)
     if other is None:
         first = second = _Thumbnails.of(index, np.concatenate([found.first, found.second]), progress)
     else:
@@ -172,6 +182,29 @@ def same_pictures(
     kept = np.flatnonzero(alike >= correlation - 1e-9)  # NaN is not
     kept = kept[np.lexsort((found.distances[kept], -alike[kept].round(6)))]
     return Same(found.among(kept), alike[kept], mirrored[kept], len(found), int(np.isnan(alike).sum()))
+
+
+def _near(index: Index, other: Index | None, near: float, k: int, space: str, progress: Progress) -> Pairs:
+    """Pairs with their distances in features, wherever they were found."""
+    parts = []
+    if space != "pixels":
+        theirs = None if other is None else other.features
+        parts.append(near_pairs(index.features, theirs, near, k, progress=progress))
+    if space != "features":
+        theirs = None if other is None else _centred(other.pixels)
+        parts.append(near_pairs(_centred(index.pixels), theirs, near, k, progress=progress))
+    if len(parts) == 1 and space == "features":
+        return parts[0]
+    pairs = np.unique(np.concatenate([np.stack([one.first, one.second], 1) for one in parts]), axis=0)
+    first = directions(index.features[pairs[:, 0]])
+    second = directions((index if other is None else other).features[pairs[:, 1]])
+    distances = ((first - second) ** 2).sum(1) / 2
+    order = np.argsort(distances, kind="stable")
+    return Pairs(pairs[:, 0], pairs[:, 1], distances, parts[0].typical).among(order)
+
+
+def _centred(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    return pixels - pixels.mean(1, keepdims=True)
 
 
 def check_same_model(index: Index, other: Index | None) -> None:

@@ -26,6 +26,7 @@ Floats = NDArray[np.floating]
 ONE_IS_RIGHT = ("softmax", "probabilities", "binary")  # heads whose probabilities add up to one
 CLOSE = 1e-3  # of a probability that was kept, and the same one computed again
 ROWS = 4096  # at a time
+TINY = 1e-300  # of a probability whose logarithm is taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +63,8 @@ class Evidence:
         return np.exp(-self.index.loss[self.images].astype(np.float64))
 
     @cached_property
-    def scores(self) -> NDArray[np.float32] | None:
-        """(n, C), see `last_layer_scores`."""
+    def scores(self) -> NDArray[np.float64] | None:
+        """(n, C), logarithms of the probabilities of all classes, see `last_layer_scores`."""
         return last_layer_scores(self.index, self.images)
 
     def among(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> Evidence:
@@ -109,10 +110,10 @@ def has_seen(index: Index) -> bool | None:
     return known.data == trained.get("name") or bool(known.data_digest and known.data_digest == trained.get("digest"))
 
 
-def last_layer_scores(index: Index, images: NDArray[np.int64]) -> NDArray[np.float32] | None:
-    """Scores (n, C) of pictures that have an answer, by the last layer and the features that were kept: no picture goes
-    through the network. None where that is not how the network comes to its answers."""
-    model, parts = index.model, []
+def last_layer_scores(index: Index, images: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Logarithms of the probabilities (n, C) of pictures that have an answer, by the last layer and the features that
+    were kept: no picture goes through the network. None where that is not how the network comes to its answers."""
+    model, parts = index.model, list[torch.Tensor]()
     # A softmax within the network is left out: what goes into it are scores.
     head = replace(model.head, path=(), kind="binary" if model.head.kind == "binary" else "softmax")
     try:
@@ -122,14 +123,15 @@ def last_layer_scores(index: Index, images: NDArray[np.int64]) -> NDArray[np.flo
             for start in range(0, len(images), ROWS):
                 given = torch.from_numpy(index.features[images[start : start + ROWS]]).to(model.device, kind)
                 answer = layer(given[:, :, None, None] if isinstance(layer, nn.Conv2d) else given)
-                parts.append(head.scores(answer.float().cpu(), len(given)))
+                chances = head.probabilities(head.scores(answer.double().cpu(), len(given)))
+                assert chances is not None
+                parts.append(chances)
     except (RuntimeError, TypeError, ValueError, AttributeError, NotSupported):
         return None  # a layer that takes something else than the vector that is kept
-    scores = torch.cat(parts) if parts else torch.zeros(0, len(model.classes))
-    if scores.shape[1] != len(model.classes):
+    found = torch.cat(parts).numpy() if parts else np.zeros((0, len(model.classes)))
+    if found.shape[1] != len(model.classes):
         return None
-    kept = torch.from_numpy(index.predictions[images].astype(np.int64))
-    found = head.probabilities(scores)
-    assert found is not None
-    same = (found.gather(1, kept).numpy() - index.probabilities[images]) if len(images) else np.zeros(1)
-    return scores.numpy() if float(np.abs(same).max()) <= CLOSE else None
+    kept = np.take_along_axis(found, index.predictions[images].astype(np.int64), 1)
+    if np.abs(kept - index.probabilities[images]).max(initial=0) > CLOSE:
+        return None
+    return np.log(np.maximum(found, TINY))

@@ -17,7 +17,7 @@ QUERIES = 1024
 def neighbour_distances(
     vectors: NDArray[np.float32],
     reference: NDArray[np.float32] | None = None,
-    k: int = 10,
+    k: int = 50,
     progress: Progress = unheard,
 ) -> NDArray[np.float64]:
     """The cosine distance (N,) of each of the vectors (N, D) from its k-th nearest among the reference (M, D), or among

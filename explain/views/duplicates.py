@@ -13,7 +13,7 @@ from ..figure import Figure
 from ..index import Index
 from ..index.references import file_name
 from ..mistakes.duplicates import groups, same_pictures
-from ..options import Range
+from ..options import Choices, Range
 from ..progress import Progress, unheard
 from .inputs import INDEX
 from .parts.result import Result
@@ -23,6 +23,7 @@ from .view import drawn, view
 __all__ = ["Duplicates", "compute", "render"]
 
 PAIRS_A_ROW = 4
+SPACES = ("features", "pixels", "both")
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,8 @@ class Duplicates(Result):
             concerned = len({*pairs["image"], *pairs["other"]})
             said = f"{concerned:,} of {total} are there more than once, in {len(set(pairs['group'])):,} groups"
         said += f"; {other:,} of {count:,} pairs have different labels" if labels else ""
-        said += f". Of {self.near:,} pairs near in features, those whose thumbnails correlate by "
+        where = "features or pixels" if facts["space"] == "both" else facts["space"]
+        said += f". Of {self.near:,} pairs near in {where}, those whose thumbnails correlate by "
         said += f"{facts['correlation']:g} or more."
         return said + (f" {self.unread:,} could not be read." if self.unread else "")
 
@@ -79,9 +81,10 @@ def compute(
     train: Annotated[Index | None, INDEX] = None,
     *,
     near: Annotated[
-        float, Range(0, 100, help="how far in features, as a multiple of the median distance of nearest neighbours")
-    ] = 1.0,
-    correlation: Annotated[float, Range(0, 1, help="of the thumbnails, at least")] = 0.98,
+        float, Range(0, 100, help="how far, as a multiple of the median distance of nearest neighbours")
+    ] = 2.0,
+    correlation: Annotated[float, Range(0, 1, help="of the thumbnails, at least")] = 0.99,
+    space: Annotated[str, Choices(*SPACES, help="where near pictures are sought; pixels reads all")] = "features",
     k: Annotated[int, Range(1, 50, help="nearest pictures of each that are looked at")] = 5,
     count: Annotated[int, Range(0, 60, help="pairs as pictures, at most")] = 16,
     progress: Progress | None = None,
@@ -89,11 +92,13 @@ def compute(
     """Pictures of the index that are there more than once; with train, an index of the same model over other pictures,
     those that are in both.
 
-    Pairs are sought in features, so they may be resized, compressed, brightened or a little cut; the pixels of each
-    pair decide. Raises BadValue for an index of another model.
+    Pairs are sought in features, so they may be resized, compressed or brightened; the thumbnails of each pair decide.
+    Sought in pixels too, copies are found that the network takes for other pictures.
+
+    Raises BadValue for an index of another model.
     """
     other = index if train is None else train
-    found = same_pictures(index, train, near, correlation, k, progress or unheard)
+    found = same_pictures(index, train, near, correlation, k, space, progress or unheard)
     a, b, alike = found.pairs.first, found.pairs.second, found.correlation
     offset = 0 if train is None else len(index)
     belongs = groups(a, b + offset, len(index) + (0 if train is None else len(train)))

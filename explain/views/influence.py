@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..attribution.target import Target
@@ -17,7 +18,7 @@ from ..mistakes import influence
 from ..mistakes.evidence import Evidence, evidence, has_seen, last_layer_scores
 from ..options import Choices, Range
 from ..progress import Progress, unheard
-from .inputs import INDEX, QUERY, TARGET
+from .inputs import INDEX, QUERY, TARGET, Several
 from .parts.cut import pictured
 from .parts.result import Result
 from .parts.tiles import pictures_table, sheet, tiles_of
@@ -29,6 +30,7 @@ METHODS = {
     "tracin": "product of the last layer's gradients",
     "influence_function": "product of the last layer's gradients by the inverse second derivative",
 }
+SNAPSHOTS = "indexes of the same pictures by snapshots of the training, such as RUN@2, over which tracin is summed"
 ROWS = 8192  # pictures whose scores of all classes are held at a time
 MOST = 200_000_000  # numbers that an influence function holds
 LAST = "Of the last layer alone: what a picture taught the layers before it is not in it."
@@ -58,7 +60,8 @@ class Influence(Result):
         """What was asked, by what, and what it does not say."""
         facts = self.facts
         said = f"Influence of {len(self.images):,} pictures of {facts['data']} on {facts['target']!r}, to which the "
-        said += f"network gives {self.probability:.1%}: {METHODS[facts['method']]}."
+        said += f"network gives {self.probability:.1%}: {METHODS[facts['method']]}"
+        said += f", summed over {1 + len(facts['snapshots'])} snapshots." if facts.get("snapshots") else "."
         if facts.get("trained_on") is False:
             said += f" The network was not trained on {facts['data']}: this is what they would teach it."
         strong = np.abs(self.values)
@@ -78,6 +81,7 @@ def compute(
     index: Annotated[Index, INDEX],
     image: Annotated[Any, QUERY],
     target: Annotated[int | str | None, TARGET] = None,
+    snapshots: Annotated[Sequence[Index] | None, Several(INDEX, help=SNAPSHOTS)] = None,
     *,
     method: Annotated[str, Choices(*METHODS)] = "tracin",
     damping: Annotated[float, Range(1e-8, 10, help="of influence_function: the L2 penalty of the training")] = 1e-3,
@@ -88,31 +92,36 @@ def compute(
     were the last layer trained on them: TracIn (Pruthi et al. 2020) or influence functions (Koh and Liang 2017).
 
     target: by default the picture's label where the index has it, else what the network says. A picture of the index is
-    left out itself. Raises NotSupported for a network whose scores are not a layer's of the features that are kept.
+    left out itself. With snapshots, TracIn is the sum over these and the index's own network, each weighing alike.
+
+    Raises BadValue for snapshots over other pictures, NotSupported for a network whose scores are not a layer's of the
+    features that are kept.
     """
     heard = progress or unheard
     known = evidence(index, "", "Influence")
     number = image if type(image) is int else None
     picture = pictured(index, image)
-    features, scores = _asked(index, number, image)
-    chances = torch.from_numpy(scores).softmax(-1).numpy().astype(np.float64)
+    features, chances = _asked(index, number, image)
     labelled = number is not None and index.truth[number] >= 0
     if target is None:
         target = int(index.truth[number]) if labelled else int(chances.argmax())
     wanted = index.model.target(target, image if number is None else index.images[number])
     known = known if number is None else known.among(np.flatnonzero(known.images != number))
-    own = influence.residuals(chances[None], np.array([wanted]))[0]
-    bias = _has_bias(index)
+    every = [index, *(snapshots or ())]
+    parts = [known, *(_of_same(one, index, known.images) for one in every[1:])]
+    if snapshots and method != "tracin":
+        raise BadValue("Influence is summed over snapshots by method='tracin' alone; leave the snapshots out.")
+    common = reduce(np.intersect1d, [part.images for part in parts])
+    known = known.among(np.searchsorted(known.images, common))
     if method == "tracin":
-        parts = []
-        for start in range(0, len(known), ROWS):
-            heard(start, len(known), "gradients")
-            some = known.among(np.arange(start, min(start + ROWS, len(known))))
-            errors = influence.residuals(_chances(some), some.labels)
-            parts.append(influence.tracin(index.features[some.images], errors, features, own, bias))
-        values = np.concatenate([np.zeros(0), *parts])
+        values = np.zeros(len(common))
+        for done, (one, part) in enumerate(zip(every, parts, strict=True)):
+            heard(done, len(every), "gradients")
+            asked = (features, chances) if one is index else _asked(one, number, image)
+            values += _by_gradients(part.among(np.searchsorted(part.images, common)), *asked, wanted)
     else:
-        values = _by_curvature(known, features, own, damping, bias, heard)
+        own = influence.residuals(chances[None], np.array([wanted]))[0]
+        values = _by_curvature(known, features, own, damping, _has_bias(index), heard)
     order = np.argsort(-values, kind="stable")
     first = [k for k in order[:count] if values[k] > 0]
     last = [k for k in order[::-1][:count] if values[k] < 0]
@@ -120,7 +129,7 @@ def compute(
     images = known.images[chosen].tolist()
     sides = ["proponent"] * len(first) + ["opponent"] * len(last)
     classes, seen, best = index.model.classes, has_seen(index), int(chances.argmax())
-    said = Target(wanted, classes[wanted], float(scores[wanted]), float(chances[wanted]))
+    said = Target(wanted, classes[wanted], float(np.log(max(chances[wanted], 1e-300))), float(chances[wanted]))
     return Influence(
         values=values,
         images=known.images,
@@ -133,32 +142,59 @@ def compute(
     )
 
 
-def _asked(index: Index, number: int | None, image: Any) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Features (D,) and scores (C,) of the picture asked about."""
+def _asked(index: Index, number: int | None, image: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Features (D,) and probabilities (C,) of the picture asked about."""
     if number is None:
-        return index.embed(image).astype(np.float64), index.model.scores(image)[0].numpy()
+        model = index.model
+        chances = model.chances(model.scores(image).double())[0].numpy()
+        return index.embed(image).astype(np.float64), chances
     if index.predictions[number, 0] < 0:
         why = index.skipped.get(index.images.files[number], "it could not be read")
         raise BadValue(f"Image {number} has no prediction: {why}")
     return index.features[number].astype(np.float64), _known(last_layer_scores(index, np.array([number])))[0]
 
 
-def _known(scores: NDArray[np.float32] | None) -> NDArray[np.float32]:
+def _known(scores: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Probabilities of all classes by their logarithms."""
     if scores is None:
         raise NotSupported(
             "Influence needs scores that are a layer's answer to the features before it; what comes after those that "
             "this index keeps is more than that."
         )
-    return scores
+    return np.exp(scores)
 
 
 def _chances(known: Evidence) -> NDArray[np.float64]:
-    return torch.from_numpy(_known(known.scores)).softmax(-1).numpy().astype(np.float64)
+    return _known(known.scores)
 
 
 def _has_bias(index: Index) -> bool:
     with index.model.exclusive() as net:
         return getattr(net.get_submodule(index.manifest.head), "bias", None) is not None
+
+
+def _of_same(index: Index, first: Index, images: NDArray[np.int64]) -> Evidence:
+    """What another index says of these pictures. Raises BadValue where it is over others."""
+    if index.manifest.data_digest != first.manifest.data_digest or index.model.classes != first.model.classes:
+        raise BadValue(
+            f"The index of {index.manifest.model!r} over {index.manifest.data!r} is over other pictures or classes "
+            f"than that of {first.manifest.model!r}; snapshots are summed over the same."
+        )
+    known = evidence(index, "", "Influence")
+    return known.among(np.flatnonzero(np.isin(known.images, images)))
+
+
+def _by_gradients(
+    known: Evidence, features: NDArray[np.float64], chances: NDArray[np.float64], wanted: int
+) -> NDArray[np.float64]:
+    """TracIn by one network, some pictures at a time."""
+    own, bias = influence.residuals(chances[None], np.array([wanted]))[0], _has_bias(known.index)
+    parts = [np.zeros(0)]
+    for start in range(0, len(known), ROWS):
+        some = known.among(np.arange(start, min(start + ROWS, len(known))))
+        errors = influence.residuals(_chances(some), some.labels)
+        parts.append(influence.tracin(known.index.features[some.images], errors, features, own, bias))
+    return np.concatenate(parts)
 
 
 def _by_curvature(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import BadValue
 from ..figure import Figure
 from ..index import Index
+from ..mistakes.duplicates import check_same_model
 from ..mistakes.intervals import wilson
 from ..mistakes.outliers import neighbour_distances
 from ..options import Range
@@ -67,7 +68,7 @@ def compute(
     index: Annotated[Index, INDEX],
     train: Annotated[Index | None, INDEX] = None,
     *,
-    k: Annotated[int, Range(1, 200, help="which nearest neighbour")] = 10,
+    k: Annotated[int, Range(1, 200, help="which nearest neighbour")] = 50,
     usual: Annotated[float, Range(0.5, 0.9999, help="share of the pictures that are none")] = 0.99,
     count: Annotated[int, Range(0, 120, help="of the outliers as pictures, at most")] = 24,
     progress: Progress | None = None,
@@ -75,16 +76,14 @@ def compute(
     """How far each picture is from its k-th nearest one in features of length one (Sun et al. 2022): among the others
     of the index, or among those of train, an index of the same model, whose pictures are the measure then.
 
+    More than k pictures that are alike are no outliers to each other: give train, or a larger k, where there may be.
     Raises BadValue for an index of another model, and where there is nothing to compare with.
     """
     heard = progress or unheard
-    if train is not None and train.manifest.model_digest != index.manifest.model_digest:
-        raise BadValue(
-            f"The index over {train.manifest.data!r} is of another model than that over {index.manifest.data!r}; "
-            "features are compared of one model's."
-        )
-    distances = neighbour_distances(index.features, None if train is None else train.features, k, heard)
-    among = distances if train is None else neighbour_distances(train.features, None, k, heard)
+    check_same_model(index, train)
+    reference = None if train is None else train.features
+    distances = neighbour_distances(index.features, reference, k, heard)
+    among = distances if reference is None else neighbour_distances(reference, None, k, heard)
     known = among[np.isfinite(among)]
     if not len(known) or not np.isfinite(distances).any():
         raise BadValue(f"The pictures of {index.manifest.data!r} have no others to be compared with.")
