@@ -5,7 +5,7 @@ const SIZES = [40, 68, 112]; // the longer side of a tile, in CSS pixels
 const SIZE_NAMES = ["small", "medium", "large"];
 const GAP = 8; // between tiles, above and below them, as in gallery.css
 const PADDING = 6; // beside them
-const FONT = 11; // of the captions
+const FONT = 12; // of the captions
 const PREVIEW = 224; // the longer side of the closer look
 const SPARE = 2; // rows kept ready above and below those in view
 const SETTLE = 120; // ms without a key before the server hears of a selection
@@ -268,6 +268,7 @@ class Gallery {
     style.fontSize = `${font}px`;
     classes.toggle("bare", nameWidth + valueWidth === 0);
     classes.toggle("stacked", nameWidth + valueWidth + 4 > width);
+    classes.toggle("worded", nameWidth > width);
     classes.toggle("terse", valueWidth === 0 || (this.size === 0 && valueWidth > width));
     this.row = this.measureRow();
     this.show();

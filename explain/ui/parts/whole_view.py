@@ -4,9 +4,11 @@ its exports."""
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
-from explain.figure import Figure, Panel
+from explain.figure import Figure, Grid, Panel
+from explain.images import contact_sheet
 from explain.index import Index
 from explain.options import Choices
 from explain.ui import caches, choices, selection, widgets
@@ -17,6 +19,9 @@ from explain.ui.text import literal
 from explain.views import View
 
 __all__ = ["show_view"]
+
+LEAST = 96
+GROUND = (206, 210, 216)
 
 
 def show_view(view: View, given: dict[str, Any], label: str, unit: str = "steps", at_once: bool = False) -> None:
@@ -37,6 +42,19 @@ def show_view(view: View, given: dict[str, Any], label: str, unit: str = "steps"
         with st.expander("The numbers", icon=":material/table:"):
             st.dataframe(figure.table, hide_index=True)
     choices.show(view, given, style, figure)
+
+
+def _large(sheet: Panel) -> Panel:
+    """With tiles of at least LEAST pixels, so that their names find room under them."""
+    grid = sheet.grid
+    assert grid is not None
+    factor = -(-LEAST // max(grid.tile_width, grid.tile_height))
+    tiles = np.stack([tile for _, tile in sheet.tiles])
+    if factor == 1 or len(tiles) != len(sheet.names):
+        return sheet
+    pixels = contact_sheet(tiles, grid.columns, grid.gap, factor, GROUND)
+    large = Grid(grid.columns, grid.tile_width * factor, grid.tile_height * factor, grid.gap)
+    return replace(sheet, image=pixels, grid=large)
 
 
 def _choose_part(view: View) -> Any:
@@ -62,7 +80,7 @@ def _show_panels(view: View, index: Index | None, figure: Figure) -> None:
     for k, sheet in enumerate(sheets):
         if sheet.title:
             st.markdown(f"**{literal(sheet.title)}**")
-        clicked = widgets.show_gallery(sheet, f"{view.name}-{k}", None, alt=sheet.title or figure.alt)
+        clicked = widgets.show_gallery(_large(sheet), f"{view.name}-{k}", None, alt=sheet.title or figure.alt)
         if clicked is not None and clicked < len(numbers):
             assert index is not None
             take(index, int(numbers[clicked]))
