@@ -5,7 +5,7 @@ import os
 import streamlit as st
 
 from explain.errors import ExplainError
-from explain.ui import dropped, jobs, restore, selection, visit, visitor, widgets
+from explain.ui import dropped, jobs, report_items, restore, selection, visit, visitor, widgets
 from explain.ui.navigation import FIRST, script
 
 os.environ.setdefault("EXPLAIN_PROGRESS", "off")  # pages show it themselves
@@ -15,6 +15,7 @@ def page(name: str, title: str, icon: str) -> st.Page:
     return st.Page(script(name), title=title, icon=f":material/{icon}:", default=name == FIRST)
 
 
+in_report = len(report_items.report())
 shown = st.navigation(
     {
         "": [
@@ -42,7 +43,7 @@ shown = st.navigation(
         "Your own": [
             page("models", "Models and data", "deployed_code"),
             page("train", "Training", "model_training"),
-            page("report", "Report", "description"),
+            page("report", f"Report ({in_report})" if in_report else "Report", "description"),
         ],
         "Lectures": [
             page("learn", "Learn", "school"),

@@ -32,6 +32,10 @@ SHOWN = {  # what is chosen on a page, where its first sight says little
     "neighbours": f"{SMALL}",
     "embedding": f"{SMALL}&embedding.method=pca",
     "study": f"{SMALL}",
+    "mistakes": f"{SMALL}",
+    "channel": f"{LITE}&layer=blocks.1.0.bn1.act&channel=7&picture=photos/chelsea.png",
+    "compare": "model=lenet-fashion-mnist&section=cka",
+    "walkthrough": f"{LITE}&picture=photos/chelsea.png",
 }
 TALLEST = 2000  # pixels of a picture: what is below says no more
 
@@ -77,6 +81,7 @@ def photograph(page: Page, url: str) -> bytes:
     page.goto(url)
     settle(page)
     asked = page.locator("[class*=st-key-begin-] button").or_(page.get_by_role("button", name="Load it"))
+    asked = asked.or_(page.get_by_role("button", name="Look through"))
     while asked.count():  # a link alone starts nothing that takes long
         asked.first.click()
         settle(page)

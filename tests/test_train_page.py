@@ -247,6 +247,16 @@ def test_a_zip_is_uploaded_and_a_bad_one_is_said():
     assert app.query_params["transfer.data"] == reference, "the page goes on"
 
 
+def test_a_zip_is_learned_on_a_trained_network_unless_a_recipe_was_chosen():
+    content = zipped(GOOD | {"dry/8.png": picture(41)}).getvalue()
+    app = fine(drop(open_page(), "clothes.zip", content))
+    assert app.query_params["recipe"] == "transfer"
+    assert app.query_params["transfer.data"].startswith("zip/")
+    chosen = fine(drop(open_page(recipe="edges-fashion-mnist"), "clothes.zip", content))
+    assert chosen.query_params["recipe"] == "edges-fashion-mnist"
+    assert chosen.query_params["edges-fashion-mnist.data"].startswith("zip/")
+
+
 @pytest.fixture
 def here(monkeypatch):
     """In this process: another one takes seconds to begin."""

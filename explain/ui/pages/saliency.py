@@ -47,6 +47,11 @@ def show_one() -> None:
         widgets.show_panels(figure, 3)
         st.caption(literal(saliency.range_of(result)))
         choices.show(SALIENCY, asked, style, figure)
+        words = "What other methods mark, on one row."
+        if st.button("Beside other methods", icon=":material/view_column:", help=words):
+            others = dict.fromkeys((entries[0].name, *saliency_choices.QUICK))
+            selection.choose(saliency_choices.METHOD, ",".join(others))
+            selection.again()
     st.subheader("Closer")
     saliency_cover.show_lens(given, result, figure.panels[2].image, f"lens-{model.name}")
 

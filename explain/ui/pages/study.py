@@ -18,6 +18,7 @@ WORDS = (
     "Do maps let one foresee mistakes? You see pictures and what the network says, half of them with its map. "
     "Guess each time whether the network is right; at the end stand your hits with and without maps."
 )
+SHIPPED = "small-resnet-fashion-mnist"  # with labelled pictures
 model = caches.model()
 st.title("Study")
 st.caption(WORDS)
@@ -40,7 +41,15 @@ with cells[3]:
 
 asked = caches.identity(**given)
 answers = study_answers.answers(asked)
-result = view(**given, answers=answers)
+try:
+    result = view(**given, answers=answers)
+except ExplainError as error:  # pictures without labels, say: nothing is right or wrong there
+    st.info(literal(str(error)), icon=":material/info:")
+    if model.name != SHIPPED and st.button(f"Do it with {literal(SHIPPED)}", icon=":material/play_arrow:"):
+        selection.choose("model", SHIPPED)
+        selection.choose("index", "")
+        selection.again()
+    selection.stop()
 planned = result.trials
 
 

@@ -20,6 +20,8 @@ from explain.views import VIEWS, View
 SALIENCY, GRID = VIEWS["saliency"], VIEWS["saliency_grid"]
 METHOD, TARGET, LAYER, UNIT = (SALIENCY.key(name) for name in ("method", "target", "layer", "unit"))
 SECOND, SECOND_MODEL = GRID.key("second"), GRID.key("second_model")
+QUICK = ("grad_cam", "gradient", "integrated_gradients", "guided_backprop")
+"""Of each family one that takes a moment, to see side by side."""
 AT_ONCE = 5_000_000
 """Multiply-accumulates up to which a network is so small that no method on it takes long."""
 KINDS = {

@@ -8,7 +8,7 @@ from explain import workspace
 from explain.data import ImageSet, is_here
 from explain.errors import ExplainError
 from explain.project import project
-from explain.training import Recipe
+from explain.training import RECIPES, Recipe
 from explain.ui import dropped, selection, widgets
 from explain.ui.parts.training_settings import Form
 from explain.ui.text import literal
@@ -57,7 +57,7 @@ def choose_pictures(form: Form) -> tuple[str, int]:
         if chosen == "fashion-mnist":
             st.caption(TEN_THOUSAND)
     with right:
-        refused = dropped.given("Or your own: a ZIP of class folders", ["zip"], "zip", lambda file: _take(file, key))
+        refused = dropped.given("Or your own: a ZIP of class folders", ["zip"], "zip", lambda file: _take(file, form))
         st.caption(FORM + f" At most {picture_sets.MOST_BYTES >> 20} MB. Folders of this machine: by the command line.")
     if refused:
         widgets.show_error(refused)
@@ -77,8 +77,13 @@ def _limit(form: Form) -> int:
     )
 
 
-def _take(file: Any, key: str) -> None:
-    selection.choose(key, picture_sets.unpack(file, file.name, classes=True).reference)
+def _take(file: Any, form: Form) -> None:
+    """Pictures of one's own are few: unless a recipe was chosen, they are learned on a trained network's features."""
+    reference, recipe = picture_sets.unpack(file, file.name, classes=True).reference, form.recipe
+    if not selection.get("recipe"):
+        recipe = next((one for one in RECIPES.values() if one.start), recipe)
+        selection.choose("recipe", recipe.name)
+    selection.choose(Form(recipe).key("data"), reference)
 
 
 def _show(pictures: picture_sets.Pictures) -> None:

@@ -69,12 +69,19 @@ class Form:
 
 def choose_recipe() -> Form:
     """The recipe, what it is, and where it is from."""
-    chosen = selection.get("recipe", next(iter(RECIPES)))
+    chosen = selection.get("recipe", usual_recipe())
     if chosen not in RECIPES:
-        selection.choose("recipe", chosen := next(iter(RECIPES)))
+        selection.say_unknown("recipe", chosen)
+        selection.choose("recipe", chosen := usual_recipe())
     selection.controlled(st.selectbox, "Recipe", "recipe", chosen, list(RECIPES))
     recipe = RECIPES[chosen]
     return Form(recipe)
+
+
+def usual_recipe() -> str:
+    """The first; for who has pictures of their own, the first that begins with a trained network: they are few."""
+    transfers = [name for name, recipe in RECIPES.items() if recipe.start]
+    return next(iter(transfers if widgets.own_sets() and transfers else RECIPES))
 
 
 def describe(recipe: Recipe) -> str:
