@@ -249,6 +249,8 @@ NOTES = {
     "alexnet": "AlexNet without groups, as on the slide. 96 first filters are the paper's, 64 torchvision's form.",
     "blocks": 'The slides\' "ops" are MACs.',
     "sizes": "Exercise S0:590 asks for these; VGG-11 moves and multiplies ten times as much as AlexNet (S0:573).",
+    "corrections": "Where the slides contradict themselves, the papers or arithmetic. Numbers on the right are counted "
+    "here or torch's own; errors and what papers report are as published.",
     "complexity": "Errors as published, by the lectures or with torchvision's first weights; MACs and parameters are "
     "counted here.",
 }

@@ -61,8 +61,12 @@ def show_lectures() -> None:
     figure = result.figure()
     if result.points:
         widgets.show_charts(figure, 1)
-    st.dataframe(result.across, hide_index=True)
-    if any(row.slide for row in result.rows):
+    if name in tables.LISTED:
+        cells = {column: [literal(cell) for cell in texts] for column, texts in result.across.items()}
+        st.table(cells, hide_index=True, alt=result.title)  # sentences, which have to wrap
+    else:
+        st.dataframe(result.across, hide_index=True)
+    if any(row.same is not None for row in result.rows):
         st.caption("Slide · ours, counted from the networks; ≠ where they differ. A number alone is ours.")
     if result.differences:
         st.subheader("What differs")
