@@ -40,6 +40,7 @@ from .views.hierarchy import Hierarchy
 from .views.leaderboard import Leaderboard
 from .views.lecture_tables import LectureTables
 from .views.neighbours import Neighbours
+from .views.optimiser_paths import OptimiserPaths
 from .views.output_size import OutputSize
 from .views.patches import Patches
 from .views.saliency import Saliency
@@ -1322,7 +1323,7 @@ def output_size(
     """
 
 def lecture_tables(
-    table: Literal["six", "memory", "summary", "vgg", "alexnet", "norms", "blocks", "sizes", "errors", "complexity"] = "six",
+    table: Literal["six", "memory", "summary", "vgg", "alexnet", "norms", "blocks", "sizes", "errors", "complexity", "corrections"] = "six",
     *,
     progress: Progress = ...,
 ) -> LectureTables:
@@ -1331,9 +1332,46 @@ def lecture_tables(
     One of TABLES. Networks are built and run without memory for their values; each is counted once.
 
     Parameters:
-        table: six, memory, summary, vgg, alexnet, norms, blocks, sizes, errors, complexity; by default
-            "six"
+        table: six, memory, summary, vgg, alexnet, norms, blocks, sizes, errors, complexity,
+            corrections; by default "six"
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
+    """
+
+def optimiser_paths(
+    surface: Literal["bowl", "saddle", "monkey saddle", "two wells"] = "two wells",
+    optimisers: Sequence[Literal["gd", "mini_batch", "sgd", "momentum", "adagrad", "rmsprop", "adam"]] = ...,
+    *,
+    rates: Sequence[float] = ...,
+    steps: int = 200,
+    x: float | None = None,
+    y: float | None = None,
+    condition: float = 20.0,
+    momentum: float = 0.9,
+    noise: float = 1.0,
+    seed: int = 0,
+) -> OptimiserPaths:
+    """Where optimisers go on a surface, by torch's own steps.
+
+    Steps of torch's optimisers on a function of two numbers, in float64, from one start.
+
+    A path ends early where it leads away without end. Raises BadValue where rates are neither one nor one each.
+
+    Parameters:
+        surface: bowl: a quadratic; two wells: a shallow one before a deep one; bowl, saddle, monkey
+            saddle, two wells; by default "two wells"
+        optimisers: whose paths; by default ('gd', 'momentum', 'adagrad', 'rmsprop', 'adam')
+        rates: one for all or one each; none: one that suits each
+        steps: 1 to 2,000; by default 200
+        x: of the start; none: where the surface is known for something; -3 to 3
+        y: of the start; -3 to 3
+        condition: of the bowl: largest curvature through smallest; 1 to 1,000; by default 20.0
+        momentum: share of the last step that momentum takes again; 0 to 0.999; by default 0.9
+        noise: deviation of one picture's gradient; 16 have a quarter; 0 to 10; by default 1.0
+        seed: of the noise; 0 to 2,147,483,647; by default 0
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        levels: lines of equal height; 3 to 60; by default 18
+        until: steps drawn; 0: all; 0 to 2,000; by default 0
     """
 
 def training_curves(

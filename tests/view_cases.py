@@ -205,6 +205,18 @@ CASES = {
         "bias": False,
     },
     "lecture_tables": lambda model, index: {"table": "summary"},
+    "optimiser_paths": lambda model, index: {
+        "surface": "saddle",
+        "optimisers": ["gd", "sgd"],
+        "rates": [0.02, 0.03],
+        "steps": 30,
+        "x": 0.5,
+        "y": 0.25,
+        "condition": 10.0,
+        "momentum": 0.5,
+        "noise": 0.5,
+        "seed": 3,
+    },
     "patches": lambda model, index: {
         "index": index,
         "layer": "conv2",

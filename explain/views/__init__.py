@@ -89,6 +89,12 @@ TABLE = (
         "learn",
         {"section": "lectures"},
     ),
+    Line(
+        "optimiser_paths",
+        "where optimisers go on a surface, by torch's own steps",
+        "learn",
+        {"section": "paths"},
+    ),
     Line("training_curves", "how trainings went", "train", {"trainings": "runs"}),
     Line("augmentations", "what training sees of pictures", "train", {"trainings": "augmentations"}),
 )
