@@ -217,6 +217,15 @@ CASES = {
         "noise": 0.5,
         "seed": 3,
     },
+    "response_normalisation": lambda model, index: {
+        "size": 3,
+        "way": "within",
+        "alpha": 0.01,
+        "beta": 0.5,
+        "k": 1.0,
+        "seed": 4,
+    },
+    "hand_set_filter": lambda model, index: {"line": "rising", "filter": "upright", "side": 7},
     "patches": lambda model, index: {
         "index": index,
         "layer": "conv2",

@@ -95,6 +95,18 @@ TABLE = (
         "learn",
         {"section": "paths"},
     ),
+    Line(
+        "response_normalisation",
+        "response normalisation on numbers: input, neighbourhood, output",
+        "learn",
+        {"section": "normalisation"},
+    ),
+    Line(
+        "hand_set_filter",
+        "what a filter set by hand answers to a drawn line",
+        "learn",
+        {"section": "filter"},
+    ),
     Line("training_curves", "how trainings went", "train", {"trainings": "runs"}),
     Line("augmentations", "what training sees of pictures", "train", {"trainings": "augmentations"}),
 )
