@@ -36,13 +36,16 @@ from .views.embedding import Embedding
 from .views.faithfulness import Faithfulness
 from .views.filters import Filters
 from .views.gallery import Gallery
+from .views.hand_set_filter import HandSetFilter
 from .views.hierarchy import Hierarchy
 from .views.leaderboard import Leaderboard
 from .views.lecture_tables import LectureTables
+from .views.loss_surface import LossSurface
 from .views.neighbours import Neighbours
 from .views.optimiser_paths import OptimiserPaths
 from .views.output_size import OutputSize
 from .views.patches import Patches
+from .views.response_normalisation import ResponseNormalisation
 from .views.saliency import Saliency
 from .views.saliency_grid import SaliencyGrid
 from .views.segmentation import Segmentation
@@ -1372,6 +1375,81 @@ def optimiser_paths(
     Options of `.figure(...)` and `.save(path, ...)`:
         levels: lines of equal height; 3 to 60; by default 18
         until: steps drawn; 0: all; 0 to 2,000; by default 0
+    """
+
+def loss_surface(
+    model: Model,
+    images: ImageSet | str | Path | Sequence[Any] | Dataset[Any],
+    second: Model | None = None,
+    *,
+    steps: int = 5,
+    reach: float = 1.0,
+    count: int = 100,
+    seed: int = 0,
+    progress: Progress = ...,
+) -> LossSurface:
+    """The loss around a network's weights, beside another's.
+
+    Mean cross entropy over a sample, with the weights moved along two random directions in which each filter has the
+    length of the network's own (Li et al. 2018); the weights themselves are never written.
+
+    Raises BadValue where no picture has a label that is a class of the network, NotSupported for networks whose scores
+    have no probabilities.
+
+    Parameters:
+        model: from load_model or wrap
+        images: from load_images, or what that takes: a name of list_images, a folder, pictures
+        second: from load_model or wrap
+        steps: from the middle to each side; 1 to 25; by default 5
+        reach: to the side, as a share of each filter's length; 0.001 to 5; by default 1.0
+        count: labelled pictures, drawn by the seed, at most; 1 to 2,000; by default 100
+        seed: of the pictures and the directions; 0 to 2,147,483,647; by default 0
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        levels: lines of equal loss; 3 to 60; by default 20
+    """
+
+def response_normalisation(
+    size: int = 5,
+    *,
+    way: Literal["across", "within"] = "across",
+    alpha: float = 0.0001,
+    beta: float = 0.75,
+    k: float = 2.0,
+    seed: int = 0,
+) -> ResponseNormalisation:
+    """Response normalisation on numbers: input, neighbourhood, output.
+
+    a / (k + alpha · sum of squares)^beta (Krizhevsky et al. 2012), by torch's module and by the formula.
+
+    Across channels of 10 at one place, within a channel of 7 x 7. Raises BadValue for an even size within a channel,
+    whose square has no middle.
+
+    Parameters:
+        size: n, how many are summed; within a channel the side of a square; 1 to 9; by default 5
+        way: neighbours in other channels, or around it in its own; across, within; by default "across"
+        alpha: of the formula; 0 to 1; by default 0.0001
+        beta: 0 to 5; by default 0.75
+        k: 0.001 to 100; by default 2.0
+        seed: of the numbers; 0 to 2,147,483,647; by default 0
+    """
+
+def hand_set_filter(
+    line: Literal["falling", "rising", "across", "upright"] = "falling",
+    filter: Literal["falling", "rising", "across", "upright"] = "falling",
+    *,
+    side: int = 9,
+) -> HandSetFilter:
+    """What a filter set by hand answers to a drawn line.
+
+    A 3 x 3 filter, 2 along its line and -1 elsewhere, over a picture with one line; by torch's convolution.
+
+    Parameters:
+        line: what is drawn; falling: down and to the right; falling, rising, across, upright; by
+            default "falling"
+        filter: which line the filter is for; falling, rising, across, upright; by default "falling"
+        side: of the picture; 5 to 15; by default 9
     """
 
 def training_curves(

@@ -217,6 +217,23 @@ CASES = {
         "noise": 0.5,
         "seed": 3,
     },
+    "loss_surface": lambda model, index: {
+        "model": model,
+        "images": explain.load_images("fashion-mnist"),
+        "second": edges(),
+        "steps": 2,
+        "reach": 0.5,
+        "count": 6,
+        "seed": 3,
+    },
+    "loss_surface: one": lambda model, index: {
+        "model": model,
+        "images": explain.load_images("fashion-mnist"),
+        "steps": 1,
+        "reach": 0.5,
+        "count": 3,
+        "seed": 3,
+    },
     "response_normalisation": lambda model, index: {
         "size": 3,
         "way": "within",

@@ -96,6 +96,12 @@ TABLE = (
         {"section": "paths"},
     ),
     Line(
+        "loss_surface",
+        "the loss around a network's weights, beside another's",
+        "learn",
+        {"section": "loss"},
+    ),
+    Line(
         "response_normalisation",
         "response normalisation on numbers: input, neighbourhood, output",
         "learn",
