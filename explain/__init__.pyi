@@ -1381,6 +1381,7 @@ def loss_surface(
     model: Model,
     images: ImageSet | str | Path | Sequence[Any] | Dataset[Any],
     second: Model | None = None,
+    snapshots: Sequence[Model] = ...,
     *,
     steps: int = 5,
     reach: float = 1.0,
@@ -1391,15 +1392,17 @@ def loss_surface(
     """The loss around a network's weights, beside another's.
 
     Mean cross entropy over a sample, with the weights moved along two random directions in which each filter has the
-    length of the network's own (Li et al. 2018); the weights themselves are never written.
+    length of the network's own (Li et al. 2018); the weights themselves are never written. With snapshots the plane is
+    that of their path, the two principal components of how far they are away, and a `reach` of 1 holds all of it.
 
-    Raises BadValue where no picture has a label that is a class of the network, NotSupported for networks whose scores
-    have no probabilities.
+    Raises BadValue for snapshots of another shape or beside a second network, and where no picture has a label that is
+    a class of the network; NotSupported for networks whose scores have no probabilities.
 
     Parameters:
         model: from load_model or wrap
         images: from load_images, or what that takes: a name of list_images, a folder, pictures
         second: from load_model or wrap
+        snapshots: earlier states of the network, as NAME@EPOCH
         steps: from the middle to each side; 1 to 25; by default 5
         reach: to the side, as a share of each filter's length; 0.001 to 5; by default 1.0
         count: labelled pictures, drawn by the seed, at most; 1 to 2,000; by default 100

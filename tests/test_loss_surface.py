@@ -11,7 +11,7 @@ from torch.nn import functional as F
 import explain
 from explain.errors import BadValue, NotSupported
 from explain.nets import NETS
-from explain.network.loss_slice import concave, directions, loss_slice, roughness
+from explain.network.loss_slice import concave, directions, loss_slice, path_directions, roughness, weights_of
 from explain.progress import unheard
 from explain.views import loss_surface
 
@@ -179,5 +179,52 @@ def test_a_linear_network_has_a_surface_without_concave_places(lenet, images):
     net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
     model = explain.wrap(net, classes=images.classes, preprocess=lenet.preprocess, output="softmax")
     target = torch.from_numpy(images.labels[:8])
-    losses = loss_slice(model, model.batch([images[k] for k in range(8)]), target, SIDE.tolist(), 0, unheard)
+    with model.exclusive() as own:
+        plane = directions(own, 0)
+    losses = loss_slice(model, model.batch([images[k] for k in range(8)]), target, SIDE.tolist(), plane, unheard)
     assert concave(losses) == 0
+
+
+def planted(lenet, places):
+    """Twins of lenet whose weights lie on a plane through its own, and that plane's orthonormal directions."""
+    with lenet.exclusive() as net:
+        twin = copy.deepcopy(net)
+    flat = nn.utils.parameters_to_vector(twin.parameters()).double()
+    axes, _ = torch.linalg.qr(torch.randn(len(flat), 2, generator=torch.Generator().manual_seed(0)).double())
+    models = []
+    for place in places:
+        moved = copy.deepcopy(twin)
+        nn.utils.vector_to_parameters((flat + axes @ torch.tensor(place).double()).float(), moved.parameters())
+        prepared = {"classes": lenet.classes, "preprocess": lenet.preprocess, "output": "softmax"}
+        models.append(explain.wrap(moved, name=f"at {place}", **prepared))
+    return models
+
+
+def test_snapshots_lie_where_they_are_in_the_plane_of_their_path(lenet, images):
+    places = [(-4.0, 0.5), (-2.0, -1.0), (-1.0, 0.25)]
+    snapshots = planted(lenet, places)
+    result = loss_surface.compute(lenet, images, snapshots=snapshots, steps=1, count=8)
+    assert result.share == pytest.approx(1, abs=1e-6)
+    assert np.abs(result.path).max() == pytest.approx(0.8)
+    between = [np.linalg.norm(np.diff(np.array(each), axis=0), axis=1) for each in (places, result.path)]
+    np.testing.assert_allclose(between[0] / between[0][0], between[1] / between[1][0], rtol=1e-3)
+    pair, path, _ = path_directions(weights_of(lenet), [weights_of(one) for one in snapshots], 0)
+    np.testing.assert_allclose(path, result.path)
+    for name, weight in weights_of(snapshots[1]).items():
+        moved = weights_of(lenet)[name] + path[1, 0] * pair[0][name] + path[1, 1] * pair[1][name]
+        torch.testing.assert_close(moved.float(), weight, atol=1e-5, rtol=0)
+    (chart, _) = result.figure().panels
+    drawn = next(line for line in chart.lines if line.name == "snapshots")
+    np.testing.assert_allclose(drawn.points, [*result.path, (0, 0)])
+    assert "3 snapshots" in result.words
+
+
+def test_snapshots_on_a_line_or_of_another_network(lenet, images):
+    line = loss_surface.compute(lenet, images, snapshots=planted(lenet, [(2.0, 0), (1.0, 0)]), steps=1, count=3)
+    np.testing.assert_allclose(line.path, [[0.8, 0], [0.4, 0]], atol=1e-5)
+    itself = loss_surface.compute(lenet, images, snapshots=[lenet], steps=1, count=3)
+    assert not itself.path.any()
+    with pytest.raises(BadValue, match="no snapshot of"):
+        loss_surface.compute(lenet, images, snapshots=[explain.load_model("lenet?conv1=7")], steps=1, count=3)
+    with pytest.raises(BadValue, match="not both"):
+        loss_surface.compute(lenet, images, lenet, [lenet], steps=1, count=3)

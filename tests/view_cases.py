@@ -226,6 +226,15 @@ CASES = {
         "count": 6,
         "seed": 3,
     },
+    "loss_surface: path": lambda model, index: {
+        "model": model,
+        "images": explain.load_images("fashion-mnist"),
+        "snapshots": [explain.load_model("lenet"), model],
+        "steps": 1,
+        "reach": 0.5,
+        "count": 3,
+        "seed": 3,
+    },
     "loss_surface: one": lambda model, index: {
         "model": model,
         "images": explain.load_images("fashion-mnist"),

@@ -13,7 +13,7 @@ from torch.func import functional_call
 from ..progress import Progress
 from .model import Model
 
-__all__ = ["concave", "directions", "loss_slice", "roughness"]
+__all__ = ["concave", "directions", "finite", "loss_slice", "path_directions", "roughness", "weights_of"]
 
 Weights = dict[str, Tensor]
 AT_ONCE = 64  # pictures a pass
@@ -39,12 +39,58 @@ def _direction(net: nn.Module, chance: torch.Generator) -> Weights:
     return found
 
 
+def weights_of(model: Model) -> Weights:
+    """Copies of all parameters, on the CPU."""
+    with model.exclusive() as net:
+        return {name: weight.detach().float().cpu().clone() for name, weight in net.named_parameters()}
+
+
+def path_directions(
+    own: Weights, others: Sequence[Weights], seed: int
+) -> tuple[tuple[Weights, Weights], NDArray[np.float64], float]:
+    """The plane through a network's weights in which others of it lie best: two directions, the others' places (T, 2)
+    on them, and the share of their squared distances that lies in the plane.
+
+    The farthest place is at 0.8. Where the others lie on one line, the second direction is drawn by the seed.
+    """
+    away = torch.stack([torch.cat([(one[name] - own[name]).flatten() for name in own]) for one in others]).double()
+    values, vectors = torch.linalg.eigh(away @ away.T)
+    values, vectors = values.flip(0).clamp_min(0), vectors.flip(1)
+    chance, units = torch.Generator().manual_seed(seed), []
+    places = torch.zeros(len(others), 2, dtype=torch.double)
+    for k in range(2):
+        if k < len(values) and values[k] > 1e-12 * values[0]:
+            unit = away.T @ vectors[:, k] / values[k].sqrt()
+            places[:, k] = away @ unit
+            unit *= (sign := 1.0 if places[places[:, k].abs().argmax(), k] > 0 else -1.0)
+            places[:, k] *= sign
+        else:
+            unit = torch.randn(away.shape[1], generator=chance, dtype=torch.double)
+            unit -= sum((unit @ other * other for other in units), torch.zeros_like(unit))
+            unit /= unit.norm()
+        units.append(unit)
+    length = float(places.abs().max()) / 0.8 or 1.0
+    first, second = (_as_weights(unit * length, own) for unit in units)
+    share = float(values[:2].sum() / values.sum()) if values.sum() > 0 else 1.0
+    return (first, second), (places / length).numpy(), share
+
+
+def _as_weights(flat: Tensor, like: Weights) -> Weights:
+    parts = flat.split([weight.numel() for weight in like.values()])
+    return {name: part.reshape(weight.shape) for (name, weight), part in zip(like.items(), parts, strict=True)}
+
+
 def loss_slice(
-    model: Model, batch: Tensor, target: Tensor, along: Sequence[float], seed: int, progress: Progress
+    model: Model,
+    batch: Tensor,
+    target: Tensor,
+    along: Sequence[float],
+    pair: tuple[Weights, Weights],
+    progress: Progress,
 ) -> NDArray[np.float64]:
     """Mean losses (L, L) of a batch (N, C, H, W) on the CPU with the right classes (N,).
 
-    At [i, j] the weights are moved by along[j] of the first direction and along[i] of the second.
+    At [i, j] the weights are moved by along[j] of the pair's first direction and along[i] of its second.
 
     Weights are never written: each pass is given others, and what it raises leaves them as they are.
     """
@@ -52,7 +98,7 @@ def loss_slice(
     step = 1 if model.behaviour.alone else AT_ONCE
     with model.exclusive() as net, torch.inference_mode(False), torch.no_grad():
         own = dict(net.named_parameters())
-        first, second = directions(net, seed)
+        first, second = ({name: one[name].to(weight) for name, weight in own.items()} for one in pair)
         for k in range(losses.size):
             progress(k, losses.size, "losses")
             i, j = divmod(k, len(along))
