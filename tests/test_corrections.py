@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torchvision import models
 
+from explain.lectures import slides
 from explain.lectures.corrections import CORRECTIONS
 from explain.views import lecture_tables as lectures
 
@@ -118,3 +119,9 @@ def test_first_steps_by_hand():
     assert ROWS["E30"].counted()["steps"] == pytest.approx(sum(0.9**k for k in range(300)))
     saddle = ROWS["E32"].counted()
     assert (saddle["low"], saddle["high"]) == pytest.approx((-2, 10))
+
+
+def test_what_tables_have_to_say_with_their_numbers():
+    """C09, C10."""
+    assert "reads all maps before it" in slides.NOTES["memory"]
+    assert "drops information" in lectures.compute("blocks").words

@@ -98,6 +98,8 @@ def test_what_is_drawn_stays_within_the_axes(surface, tmp_path):
             assert (points >= np.array([chart.x[0], chart.y[0]]) - 1e-9).all()
             assert (points <= np.array([chart.x[1], chart.y[1]]) + 1e-9).all()
             assert {key.name for key in chart.legend} >= {rule.label for rule in RULES.values()}
+    assert "saddles" in result.figure().note  # C12
+    assert "tuned" in result.figure().note  # C11
     drawn = next(line for line in result.figure(until=3).panels[1].lines if line.name == "momentum")
     assert len(drawn.points) == 4
     assert "momentum" in result.save(tmp_path / "x.svg").read_text()

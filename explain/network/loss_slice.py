@@ -56,7 +56,8 @@ def path_directions(
     away = torch.stack([torch.cat([(one[name] - own[name]).flatten() for name in own]) for one in others]).double()
     values, vectors = torch.linalg.eigh(away @ away.T)
     values, vectors = values.flip(0).clamp_min(0), vectors.flip(1)
-    chance, units = torch.Generator().manual_seed(seed), []
+    chance = torch.Generator().manual_seed(seed)
+    units: list[Tensor] = []
     places = torch.zeros(len(others), 2, dtype=torch.double)
     for k in range(2):
         if k < len(values) and values[k] > 1e-12 * values[0]:
@@ -76,7 +77,7 @@ def path_directions(
 
 
 def _as_weights(flat: Tensor, like: Weights) -> Weights:
-    parts = flat.split([weight.numel() for weight in like.values()])
+    parts = torch.split(flat, [weight.numel() for weight in like.values()])
     return {name: part.reshape(weight.shape) for (name, weight), part in zip(like.items(), parts, strict=True)}
 
 

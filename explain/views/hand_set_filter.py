@@ -43,7 +43,7 @@ class HandSetFilter(Result):
     def peaks(self) -> NDArray[np.bool_]:
         """Where the response is largest; nowhere if it is nowhere above zero."""
         top = self.response.max()
-        return (self.response == top) & (top > 0)
+        return np.asarray((self.response == top) & (top > 0))
 
     @property
     def table(self) -> dict[str, list[Any]]:

@@ -145,7 +145,9 @@ def compute(
     models = [model] if second is None else [model, second]
     if snapshots and second is not None:
         raise BadValue("Snapshots make a plane of their own: give them, or a second network, not both.")
-    found, chosen, pair, path, share = [], [], None, np.zeros((0, 2)), 1.0
+    found: list[Slice] = []
+    chosen: list[int] = []
+    pair, path, share = None, np.zeros((0, 2)), 1.0
     if snapshots:
         pair, path, share = path_directions(weights_of(model), [_like(model, one) for one in snapshots], seed)
     for k, one in enumerate(models):

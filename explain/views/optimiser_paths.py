@@ -31,6 +31,11 @@ WINDOWS = {
     "two wells": ((-2.0, 2.4), (-1.2, 1.2)),
 }
 CELLS = 121  # along a side of the grid of heights
+OF_NETWORKS = (
+    "A network's loss has millions of such axes: most of its level places are saddles, and the noise of mini-batches "
+    "leads away from them. Which optimiser is first here says little there: adaptive ones need less tuning, and plain "
+    "descent that is tuned often ends better."
+)
 COMPARED = ("gd", "momentum", "adagrad", "rmsprop", "adam")
 
 
@@ -209,7 +214,7 @@ def render(
         panels=(paths, fall),
         columns=2,
         facts=result.facts,
-        note=result.words,
+        note=f"{result.words} {OF_NETWORKS}",
         arrays={name: path for name, (path, _) in result.descents.items()},
         table=result.table,
         alt=f"Paths of {len(result.descents)} optimisers over the contours of the {result.surface}. {result.words}",

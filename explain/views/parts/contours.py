@@ -22,7 +22,7 @@ def contours(x: NDArray[np.float64], y: NDArray[np.float64], heights: NDArray[np
     lines = []
     for k, level in enumerate(levels):
         grey = round(LOW + (HIGH - LOW) * k / max(len(levels) - 1, 1))
-        for rows_and_columns in find_contours(heights, level):
+        for rows_and_columns in find_contours(heights, level):  # type: ignore[no-untyped-call]
             rows, columns = rows_and_columns.T
             points = np.stack([np.interp(columns, np.arange(len(x)), x), np.interp(rows, np.arange(len(y)), y)], 1)
             if len(points) > 1:
