@@ -43,15 +43,19 @@ from .views.filters import Filters
 from .views.fixes import Fixes
 from .views.flips import Flips
 from .views.gallery import Gallery
+from .views.hand_set_filter import HandSetFilter
 from .views.hierarchy import Hierarchy
 from .views.influence import Influence
 from .views.label_errors import LabelErrors
 from .views.leaderboard import Leaderboard
 from .views.lecture_tables import LectureTables
+from .views.loss_surface import LossSurface
 from .views.neighbours import Neighbours
+from .views.optimiser_paths import OptimiserPaths
 from .views.outliers import Outliers
 from .views.output_size import OutputSize
 from .views.patches import Patches
+from .views.response_normalisation import ResponseNormalisation
 from .views.robustness import Robustness
 from .views.saliency import Saliency
 from .views.saliency_grid import SaliencyGrid
@@ -1763,7 +1767,7 @@ def output_size(
     """
 
 def lecture_tables(
-    table: Literal["six", "memory", "summary", "vgg", "alexnet", "norms", "blocks", "sizes", "errors", "complexity"] = "six",
+    table: Literal["six", "memory", "summary", "vgg", "alexnet", "norms", "blocks", "sizes", "errors", "complexity", "corrections"] = "six",
     *,
     progress: Progress = ...,
 ) -> LectureTables:
@@ -1772,9 +1776,124 @@ def lecture_tables(
     One of TABLES. Networks are built and run without memory for their values; each is counted once.
 
     Parameters:
-        table: six, memory, summary, vgg, alexnet, norms, blocks, sizes, errors, complexity; by default
-            "six"
+        table: six, memory, summary, vgg, alexnet, norms, blocks, sizes, errors, complexity,
+            corrections; by default "six"
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
+    """
+
+def optimiser_paths(
+    surface: Literal["bowl", "saddle", "monkey saddle", "two wells"] = "two wells",
+    optimisers: Sequence[Literal["gd", "mini_batch", "sgd", "momentum", "adagrad", "rmsprop", "adam"]] = ...,
+    *,
+    rates: Sequence[float] = ...,
+    steps: int = 200,
+    x: float | None = None,
+    y: float | None = None,
+    condition: float = 20.0,
+    momentum: float = 0.9,
+    noise: float = 1.0,
+    seed: int = 0,
+) -> OptimiserPaths:
+    """Where optimisers go on a surface, by torch's own steps.
+
+    Steps of torch's optimisers on a function of two numbers, in float64, from one start.
+
+    A path ends early where it leads away without end. Raises BadValue where rates are neither one nor one each.
+
+    Parameters:
+        surface: bowl: a quadratic; two wells: a shallow one before a deep one; bowl, saddle, monkey
+            saddle, two wells; by default "two wells"
+        optimisers: whose paths; by default ('gd', 'momentum', 'adagrad', 'rmsprop', 'adam')
+        rates: one for all or one each; none: one that suits each
+        steps: 1 to 2,000; by default 200
+        x: of the start; none: where the surface is known for something; -3 to 3
+        y: of the start; -3 to 3
+        condition: of the bowl: largest curvature through smallest; 1 to 1,000; by default 20.0
+        momentum: share of the last step that momentum takes again; 0 to 0.999; by default 0.9
+        noise: deviation of one picture's gradient; 16 have a quarter; 0 to 10; by default 1.0
+        seed: of the noise; 0 to 2,147,483,647; by default 0
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        levels: lines of equal height; 3 to 60; by default 18
+        until: steps drawn; 0: all; 0 to 2,000; by default 0
+    """
+
+def loss_surface(
+    model: Model,
+    images: ImageSet | str | Path | Sequence[Any] | Dataset[Any],
+    second: Model | None = None,
+    snapshots: Sequence[Model] = ...,
+    *,
+    steps: int = 5,
+    reach: float = 1.0,
+    count: int = 100,
+    seed: int = 0,
+    progress: Progress = ...,
+) -> LossSurface:
+    """The loss around a network's weights, beside another's.
+
+    Mean cross entropy over a sample, with the weights moved along two random directions in which each filter has the
+    length of the network's own (Li et al. 2018); the weights themselves are never written. With snapshots the plane is
+    that of their path, the two principal components of how far they are away, and a `reach` of 1 holds all of it.
+
+    Raises BadValue for snapshots of another shape or beside a second network, and where no picture has a label that is
+    a class of the network; NotSupported for networks whose scores have no probabilities.
+
+    Parameters:
+        model: from load_model or wrap
+        images: from load_images, or what that takes: a name of list_images, a folder, pictures
+        second: from load_model or wrap
+        snapshots: earlier states of the network, as NAME@EPOCH
+        steps: from the middle to each side; 1 to 25; by default 5
+        reach: to the side, as a share of each filter's length; 0.001 to 5; by default 1.0
+        count: labelled pictures, drawn by the seed, at most; 1 to 2,000; by default 100
+        seed: of the pictures and the directions; 0 to 2,147,483,647; by default 0
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`:
+        levels: lines of equal loss; 3 to 60; by default 20
+    """
+
+def response_normalisation(
+    size: int = 5,
+    *,
+    way: Literal["across", "within"] = "across",
+    alpha: float = 0.0001,
+    beta: float = 0.75,
+    k: float = 2.0,
+    seed: int = 0,
+) -> ResponseNormalisation:
+    """Response normalisation on numbers: input, neighbourhood, output.
+
+    a / (k + alpha · sum of squares)^beta (Krizhevsky et al. 2012), by torch's module and by the formula.
+
+    Across channels of 10 at one place, within a channel of 7 x 7. Raises BadValue for an even size within a channel,
+    whose square has no middle.
+
+    Parameters:
+        size: n, how many are summed; within a channel the side of a square; 1 to 9; by default 5
+        way: neighbours in other channels, or around it in its own; across, within; by default "across"
+        alpha: of the formula; 0 to 1; by default 0.0001
+        beta: 0 to 5; by default 0.75
+        k: 0.001 to 100; by default 2.0
+        seed: of the numbers; 0 to 2,147,483,647; by default 0
+    """
+
+def hand_set_filter(
+    line: Literal["falling", "rising", "across", "upright"] = "falling",
+    filter: Literal["falling", "rising", "across", "upright"] = "falling",
+    *,
+    side: int = 9,
+) -> HandSetFilter:
+    """What a filter set by hand answers to a drawn line.
+
+    A 3 x 3 filter, 2 along its line and -1 elsewhere, over a picture with one line; by torch's convolution.
+
+    Parameters:
+        line: what is drawn; falling: down and to the right; falling, rising, across, upright; by
+            default "falling"
+        filter: which line the filter is for; falling, rising, across, upright; by default "falling"
+        side: of the picture; 5 to 15; by default 9
     """
 
 def training_curves(

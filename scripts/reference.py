@@ -104,6 +104,10 @@ EXAMPLES: dict[str, dict[str, str]] = {  # what each view's example asks, beside
     "batch_costs": {"model": "lenet-fashion-mnist", "sizes": "1,8,64"},
     "output_size": {"size": "7", "window": "3", "stride": "3"},
     "lecture_tables": {"table": "memory"},
+    "optimiser_paths": {"surface": "two wells"},
+    "loss_surface": {"model": "lenet-fashion-mnist", "images": "fashion-mnist"},
+    "response_normalisation": {"size": "2"},
+    "hand_set_filter": {"line": "falling"},
     "training_curves": {"runs": "small-resnet-fashion-mnist"},
     "augmentations": {"images": "fashion-mnist", "plan": "flip,crop,erase"},
 }

@@ -116,3 +116,13 @@ def test_a_wrong_channel_is_named(detector, channel):
     result = activations.compute(detector, planted(0, 0), "0")
     with pytest.raises(BadValue, match="0 to 1"):
         result.peak(channel)
+
+
+def test_small_maps_are_said_to_be_hard_to_read(lenet):
+    """V07, C06: below 8 x 8 and not above."""
+    picture = open_picture("fashion-mnist/7")
+    small = [layer.name for layer in lenet.layers if layer.spatial and min(layer.shape[1:]) < 8]
+    assert small
+    for layer in (layer for layer in lenet.layers if layer.spatial):
+        said = "hard to interpret" in activations.compute(lenet, picture, layer.name).figure().note
+        assert said == (layer.name in small), layer.name

@@ -114,6 +114,16 @@ def test_slow_tables_are_a_job():
     assert "727M on the slide, **724.4M** counted" in text(app)
 
 
+def test_what_the_slides_get_wrong_is_a_table_of_sentences():
+    app = finished(open_page(section="lectures", **{TABLE: "corrections"}), "lecture_tables")
+    assert not app.error
+    assert not app.subheader
+    assert not app.dataframe
+    (shown,) = app.table
+    assert len(shown.value) == 42
+    assert shown.value.iloc[4].tolist()[1:3] == ["128 × 13 × 13", "256 × 13 × 13, 128 on each GPU"]
+
+
 def test_two_networks_are_a_job():
     app = finished(open_page(section="compare", **{SECOND: "lenet?conv1=20"}), "compare")
     assert not app.error

@@ -573,7 +573,16 @@ def test_embeddings(two):
 # Figures -------------------------------------------------------------------------------------------------------------
 
 
-ELSEWHERE = {"output_size", "lecture_tables", "training_curves", "augmentations", "segmentation"}
+ELSEWHERE = {
+    "output_size",
+    "lecture_tables",
+    "optimiser_paths",
+    "response_normalisation",
+    "hand_set_filter",
+    "training_curves",
+    "augmentations",
+    "segmentation",
+}
 
 
 def test_a_segmentation():

@@ -17,6 +17,7 @@ from explain.errors import BadValue, ExplainError, NotSupported, Unknown
 from explain.nets import NETS
 from explain.network.model import Model, Preprocess
 from explain.views import unit
+from explain.views.parts.result import SHARED
 from explain.workspace import open_picture
 
 ORACLES = {"deconvnet": NeuronDeconvolution, "guided": NeuronGuidedBackprop, "gradient": NeuronGradient}
@@ -312,6 +313,7 @@ def test_the_figure_shows_box_and_zero(small, noise):
     assert np.array_equal(figure.panels[2].image[::factor, : (x1 - x0) * factor : factor], noise[y0:y1, x0:x1])
     assert np.array_equal(figure.panels[2].image[::factor, -(x1 - x0) * factor :: factor], whole[y0:y1, x0:x1])
     assert "Adebayo" in figure.note
+    assert SHARED in figure.note
     assert figure.facts["box"] == result.box
     assert result.figure(clip=90).panels[1].scale.high < scale.high
 

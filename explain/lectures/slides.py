@@ -241,14 +241,18 @@ NOTES = {
     "errors": "The slide's first row mixes ensembles and several crops: 17.0 (S1:1179) is AlexNet on the test of 2010, "
     "15.3 seven nets, 7.3 VGG's submission, 3.57 ResNet's. torchvision's weights were trained by other recipes.",
     "memory": "The slide's MB are MiB of float32: AlexNet's 233 MiB are 244 MB. GoogLeNet's 51 include both "
-    "auxiliary heads, DenseNet's 31 the batch norms' buffers.",
+    "auxiliary heads, DenseNet's 31 the batch norms' buffers. Weights are not all: each layer of "
+    "DenseNet reads all maps before it, which training has to hold.",
     "summary": "Depth is the longest path, in convolutions and fully connected layers. ResNet comes in 18, 34, 50, "
     "101 and 152 layers (S2:853), not from 34 on.",
     "norms": "Counted on modules for 64 channels: which inputs move one output, and how many values can be learned.",
     "vgg": "The whole list adds up to 15,237,608 values, 58.1 MiB a picture.",
     "alexnet": "AlexNet without groups, as on the slide. 96 first filters are the paper's, 64 torchvision's form.",
-    "blocks": 'The slides\' "ops" are MACs.',
+    "blocks": 'The slides\' "ops" are MACs. A 1 × 1 convolution to fewer channels drops information for good; it pays '
+    "because channels are redundant and what is saved buys depth.",
     "sizes": "Exercise S0:590 asks for these; VGG-11 moves and multiplies ten times as much as AlexNet (S0:573).",
+    "corrections": "Where the slides contradict themselves, the papers or arithmetic. Numbers on the right are counted "
+    "here or torch's own; errors and what papers report are as published.",
     "complexity": "Errors as published, by the lectures or with torchvision's first weights; MACs and parameters are "
     "counted here.",
 }

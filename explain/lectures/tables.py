@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -14,12 +13,14 @@ from torch import Tensor, nn
 from ..nets import NETS
 from ..nets.googlenet import Inception, NaiveInception
 from ..nets.layers import lrn
-from ..network.costs import Counts, activations, count, held, neurons
+from ..network.costs import activations, count, held, neurons
 from ..network.layers import FLOAT_BYTES
 from ..progress import Progress
 from . import slides
+from .corrections import CORRECTIONS
+from .counted import counts_of, input_of, published
 
-__all__ = ["MAKERS", "SLOW", "TABLES", "Row", "complexity_points", "point_rows"]
+__all__ = ["LISTED", "MAKERS", "SLOW", "TABLES", "Row", "complexity_points", "point_rows"]
 
 TABLES = {
     "six": "Six networks (S2:923-945)",
@@ -32,8 +33,10 @@ TABLES = {
     "sizes": "Sizes of AlexNet, VGG and GoogLeNet (S0:590)",
     "errors": "Top-5 errors (S2:926-927)",
     "complexity": "Accuracy against computation (S3:495-502)",
+    "corrections": "What the slides get wrong, and what is right",
 }
-SLOW = frozenset({"six", "memory", "summary", "sizes", "complexity"})  # seconds, the first time
+LISTED = frozenset({"corrections"})  # a row a finding; the others are numbers by networks
+SLOW = frozenset({"six", "memory", "summary", "sizes", "complexity", "corrections"})  # seconds, the first time
 _UNITS = {"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 
 
@@ -48,22 +51,6 @@ class Row(NamedTuple):
     same: bool | None
     why: str
     cite: str
-
-
-@cache
-def counts_of(name: str) -> Counts:
-    """Of a network of NETS with options, as in `resnet?depth=50`, without its values."""
-    architecture, _, query = name.partition("?")
-    options = NETS[architecture].check(dict(parse_qsl(query)))
-    with torch.device("meta"):
-        net = NETS[architecture](**options).eval()
-        return count(net, torch.zeros(1, options["channels"], options["size"], options["size"]))
-
-
-def input_of(name: str) -> int:
-    """The side of the pictures that a network is for."""
-    architecture, _, query = name.partition("?")
-    return int(NETS[architecture].check(dict(parse_qsl(query)))["size"])
 
 
 # How each row of the printed tables is counted.
@@ -252,16 +239,15 @@ def _errors(_: Progress) -> Iterable[Row]:
     for network, printed in slides.ERRORS.items():
         for what, slide, cite in zip(("submitted", "one crop"), printed, ("S2:926", "S2:927"), strict=True):
             yield Row(f"{what}, %", network, slide, "", slide, None, "", cite)
-        error = _published(names[network])
+        error = published(names[network])
         yield Row("torchvision's weights, %", network, "", f"{error:.2f}", error, None, "", "")
 
 
-def _published(name: str) -> float:
-    """Top-5 error in per cent of torchvision's first weights, as published with them."""
-    from torchvision import models
-
-    metrics = models.get_model_weights(name)["IMAGENET1K_V1"].meta["_metrics"]["ImageNet-1K"]
-    return round(100 - float(metrics["acc@5"]), 3)
+def _corrections(progress: Progress) -> Iterable[Row]:
+    for k, one in enumerate(CORRECTIONS):
+        progress(k, len(CORRECTIONS), one.row)
+        right = one.right.format(**one.counted())
+        yield Row(f"{one.row} {one.about}", "", one.says, right, right, None, one.why, one.cite)
 
 
 MAKERS: dict[str, Callable[[Progress], Iterable[Row]]] = {
@@ -274,6 +260,7 @@ MAKERS: dict[str, Callable[[Progress], Iterable[Row]]] = {
     "blocks": _blocks,
     "sizes": _sizes,
     "errors": _errors,
+    "corrections": _corrections,
 }
 _TRAINED = {
     "AlexNet": ("alexnet", "alexnet?form=torchvision&size=224"),
@@ -290,10 +277,10 @@ _TRAINED = {
 
 def complexity_points(progress: Progress) -> Iterable[tuple[str, int, int, float, bool]]:
     total = len(_TRAINED) + len(slides.ERRORS)
-    for k, (name, (published, ours)) in enumerate(_TRAINED.items()):
+    for k, (name, (theirs, ours)) in enumerate(_TRAINED.items()):
         progress(k, total, name)
         found = counts_of(ours)
-        yield name, found.macs, found.parameters, _published(published), False
+        yield name, found.macs, found.parameters, published(theirs), False
     for k, (name, (_, one_crop)) in enumerate(slides.ERRORS.items(), len(_TRAINED)):
         progress(k, total, name)
         found = counts_of(slides.NETWORKS[name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +13,19 @@ from torch import Tensor
 from ..errors import BadValue
 from .optimisers import OPTIMISERS
 
-__all__ = ["SURFACES", "condition_number", "descend", "hessian", "newton", "quasi_newton"]
+__all__ = [
+    "RULES",
+    "SURFACES",
+    "Descent",
+    "Rule",
+    "bowl",
+    "condition_number",
+    "descend",
+    "follow",
+    "hessian",
+    "newton",
+    "quasi_newton",
+]
 
 Surface = Callable[[Tensor], Tensor]
 Path = NDArray[np.float64]
@@ -28,23 +40,81 @@ SURFACES: dict[str, Surface] = {
 """Functions of a point (2,), each with what it is known for in the lectures."""
 
 
+class Rule(NamedTuple):
+    """An optimiser of OPTIMISERS as the lectures name it. noise: share of the noise of one picture's gradient."""
+
+    label: str
+    optimiser: str
+    rate: float
+    noise: float = 0.0
+    momentum: bool = False
+
+
+RULES = {
+    "gd": Rule("gradient descent", "sgd", 0.05),
+    "mini_batch": Rule("mini-batches of 16", "sgd", 0.05, noise=0.25),  # the mean of 16 has a quarter of the deviation
+    "sgd": Rule("one picture a step", "sgd", 0.05, noise=1.0),
+    "momentum": Rule("momentum", "sgd", 0.05, momentum=True),
+    "adagrad": Rule("AdaGrad", "adagrad", 0.3),
+    "rmsprop": Rule("RMSProp", "rmsprop", 0.02),
+    "adam": Rule("Adam", "adam", 0.05),
+}
+"""What a path can be drawn of, with a rate that suits the surfaces here."""
+FAR = 1e6  # from the origin: whoever is there does not come back
+
+
+class Descent(NamedTuple):
+    """path: (steps + 1, 2), shorter where it leads away without end. squares: (2,), the sum or running mean of squared
+    gradients that the optimiser holds at the end, where it holds one."""
+
+    path: Path
+    squares: Path | None
+
+
+def bowl(condition: float) -> Surface:
+    """The quadratic with curvature 10 along the first axis, and along the second as many times less."""
+    return lambda p: 5 * p[0] ** 2 + 5 / condition * p[1] ** 2
+
+
 def descend(
     surface: Surface, optimiser: str, start: tuple[float, float], rate: float, steps: int, **options: Any
 ) -> Path:
     """The points (steps + 1, 2) that an optimiser of OPTIMISERS goes through, in float64."""
+    return follow(surface, optimiser, start, rate, steps, **options).path
+
+
+def follow(
+    surface: Surface,
+    optimiser: str,
+    start: tuple[float, float],
+    rate: float,
+    steps: int,
+    *,
+    noise: float = 0.0,
+    seed: int = 0,
+    **options: Any,
+) -> Descent:
+    """The same, with what the optimiser holds at its end; noise is the deviation added to each gradient."""
     point = torch.tensor(start, dtype=torch.double, requires_grad=True)
     made, path = OPTIMISERS[optimiser]([point], rate, **options), [point.detach().clone()]
+    chance = torch.Generator().manual_seed(seed)
 
     def closure() -> Tensor:
         made.zero_grad()
         value = surface(point)
         value.backward()  # type: ignore[no-untyped-call]
+        if noise and point.grad is not None:
+            point.grad += noise * torch.randn(2, generator=chance, dtype=torch.double)
         return value
 
     for _ in range(steps):
         made.step(closure)
+        if not bool((point.abs() < FAR).all()):
+            break
         path.append(point.detach().clone())
-    return torch.stack(path).numpy()
+    held = made.state[point]
+    squares = next((held[name] for name in ("sum", "square_avg", "exp_avg_sq") if name in held), None)
+    return Descent(torch.stack(path).numpy(), None if squares is None else squares.detach().numpy())
 
 
 def newton(surface: Surface, start: tuple[float, float], steps: int) -> Path:

@@ -147,6 +147,30 @@ TABLE = (
         "learn",
         {"section": "lectures"},
     ),
+    Line(
+        "optimiser_paths",
+        "where optimisers go on a surface, by torch's own steps",
+        "learn",
+        {"section": "paths"},
+    ),
+    Line(
+        "loss_surface",
+        "the loss around a network's weights, beside another's",
+        "learn",
+        {"section": "loss"},
+    ),
+    Line(
+        "response_normalisation",
+        "response normalisation on numbers: input, neighbourhood, output",
+        "learn",
+        {"section": "normalisation"},
+    ),
+    Line(
+        "hand_set_filter",
+        "what a filter set by hand answers to a drawn line",
+        "learn",
+        {"section": "filter"},
+    ),
     Line("training_curves", "how trainings went", "train", {"trainings": "runs"}),
     Line("augmentations", "what training sees of pictures", "train", {"trainings": "augmentations"}),
 )

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..figure import RIGHT, WRONG, Chart, Figure, Line, Look
 from ..lectures import slides
-from ..lectures.tables import MAKERS, TABLES, Row, complexity_points, point_rows
+from ..lectures.tables import LISTED, MAKERS, TABLES, Row, complexity_points, point_rows
 from ..options import Choices
 from ..progress import Progress, unheard
 from .parts.result import Result, aligned
@@ -39,7 +39,15 @@ class LectureTables(Result):
 
     @property
     def across(self) -> dict[str, list[str]]:
-        """Rows by networks: the slide's number and ours, where it has one; a ≠ where they differ."""
+        """Rows by networks: the slide's number and ours, where it has one; a ≠ where they differ. LISTED row by row."""
+        if self.name in LISTED:
+            return {
+                "": [row.what for row in self.rows],
+                "the slide": [row.slide for row in self.rows],
+                "right": [row.ours for row in self.rows],
+                "why": [row.why for row in self.rows],
+                "where": [row.cite for row in self.rows],
+            }
         networks = list(dict.fromkeys(row.network for row in self.rows))
         cells = {(row.what, row.network): _cell(row) for row in self.rows}
         whats = list(dict.fromkeys(row.what for row in self.rows))
@@ -67,6 +75,9 @@ class LectureTables(Result):
 
     @property
     def summary(self) -> str:
+        if self.name in LISTED:
+            said = [f"{row.what} ({row.cite}): {row.slide}\n    right: {row.ours}\n    {row.why}" for row in self.rows]
+            return "\n".join([*said, self.words])
         return "\n".join([aligned(self.across), self.words, *self.why])
 
 

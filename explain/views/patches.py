@@ -21,7 +21,7 @@ from ..options import Choices, Range
 from ..progress import Progress, unheard
 from .inputs import CHANNEL, INDEX, LAYER, WHERE, Several
 from .parts.cut import GAP, GROUND, Cuts, blank, cut, printed, row_panel, sight
-from .parts.result import Result, only
+from .parts.result import SHARED, Result, only
 from .view import drawn, view
 
 __all__ = ["Patches", "classes", "compute", "describe", "render", "wall"]
@@ -178,7 +178,7 @@ def describe(result: Patches) -> str:
     count = "one channel" if len(result.channels) == 1 else "a channel a row"
     data = f"{result.facts['data']}, {result.facts['images']:,} pictures{only(result.facts)}"
     shown = f"{count.capitalize()}: {MEANING[result.ranking]} ({data})."
-    return f"{sight(result.layer, result.cuts.size)} {shown}{gone}{_ties(result)} {SPREAD}"
+    return f"{sight(result.layer, result.cuts.size)} {shown}{gone}{_ties(result)} {SPREAD} {SHARED}"
 
 
 def _ties(result: Patches) -> str:

@@ -22,7 +22,7 @@ from ..network.trace import record
 from ..options import Range
 from .inputs import CHANNEL, LAYER, MODEL, PICTURE, POSITION, EntryName, EntryOptions
 from .parts.picture import prepare
-from .parts.result import BOX_COLOUR, Result, tie
+from .parts.result import BOX_COLOUR, SHARED, Result, tie
 from .view import drawn, view
 
 __all__ = ["Unit", "compute", "render"]
@@ -162,7 +162,7 @@ def render(
         title=f"{name} of channel {result.channel} of {result.layer.name}, {result.facts['model']}",
         panels=tuple(panels),
         facts=result.facts,
-        note=f"The {which} gives {result.value:.4g}{tie(result.ties)}. {_silence(result, scale)}{CAVEAT}",
+        note=f"The {which} gives {result.value:.4g}{tie(result.ties)}. {_silence(result, scale)}{CAVEAT} {SHARED}",
         arrays={"projection": result.projection, "crop": result.crop},
         table={
             "row": rows.ravel().tolist(),

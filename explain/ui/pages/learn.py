@@ -4,13 +4,24 @@ from dataclasses import replace
 
 import streamlit as st
 
+from explain.data import is_here, list_images
 from explain.lectures import tables
 from explain.ui import caches, choices, selection, widgets
 from explain.ui.parts.asked import ask
+from explain.ui.parts.lessons import show_lessons
+from explain.ui.parts.whole_view import show_view
 from explain.ui.text import literal
 from explain.views import VIEWS
 
-SECTIONS = {"calculator": "Calculator", "lectures": "The lectures' tables"}
+SECTIONS = {
+    "lessons": "Lessons",
+    "calculator": "Calculator",
+    "lectures": "The lectures' tables",
+    "paths": "Paths of optimisers",
+    "loss": "Loss surface",
+    "normalisation": "Response normalisation",
+    "filter": "A filter by hand",
+}
 
 
 def show_calculator() -> None:
@@ -61,8 +72,12 @@ def show_lectures() -> None:
     figure = result.figure()
     if result.points:
         widgets.show_charts(figure, 1)
-    st.dataframe(result.across, hide_index=True)
-    if any(row.slide for row in result.rows):
+    if name in tables.LISTED:
+        cells = {column: [literal(cell) for cell in texts] for column, texts in result.across.items()}
+        st.table(cells, hide_index=True, alt=result.title)  # sentences, which have to wrap
+    else:
+        st.dataframe(result.across, hide_index=True)
+    if any(row.same is not None for row in result.rows):
         st.caption("Slide · ours, counted from the networks; ≠ where they differ. A number alone is ours.")
     if result.differences:
         st.subheader("What differs")
@@ -74,10 +89,46 @@ def show_lectures() -> None:
     choices.show(view, given, {}, figure)
 
 
+def show_paths() -> None:
+    show_view(VIEWS["optimiser_paths"], {}, "Optimisers", at_once=True)
+    st.caption(
+        "Local minima and saddles: the loss of a network has many, and the noise of small batches helps to leave them. "
+        "An optimiser that adapts its rates needs less tuning; well tuned, plain descent with momentum is as good."
+    )
+
+
+def show_loss() -> None:
+    view = VIEWS["loss_surface"]
+    model, key = caches.model(), view.key("images")
+    chosen = str(selection.get(key, "fashion-mnist"))
+    sets = [name for name in list_images() if is_here(name)]
+    selection.controlled(st.selectbox, "Labelled pictures", key, chosen, list(dict.fromkeys([*sets, chosen])))
+    show_view(view, {"model": model, "images": caches.SessionOpener().images(chosen)}, "Loss surface")
+
+
+def show_normalisation() -> None:
+    show_view(VIEWS["response_normalisation"], {}, "Response normalisation", at_once=True)
+
+
+def show_filter() -> None:
+    show_view(VIEWS["hand_set_filter"], {}, "A filter set by hand", at_once=True)
+
+
+SHOWN = {
+    "lessons": show_lessons,
+    "calculator": show_calculator,
+    "lectures": show_lectures,
+    "paths": show_paths,
+    "loss": show_loss,
+    "normalisation": show_normalisation,
+    "filter": show_filter,
+}
 st.title("Learn")
-section = selection.get("section", "calculator")
-section = section if section in SECTIONS else "calculator"
+section = str(selection.get("section", "lessons"))
+if section not in SECTIONS:
+    selection.say_unknown("section", section)
+    selection.choose("section", section := "lessons")
 selection.controlled(
     st.segmented_control, "Section", "section", section, list(SECTIONS), format_func=SECTIONS.get, required=True
 )
-{"calculator": show_calculator, "lectures": show_lectures}[section]()
+SHOWN[section]()

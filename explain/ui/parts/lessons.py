@@ -92,6 +92,4 @@ def show_lessons() -> None:
             st.markdown(f"**{number}. {lesson.title}**")
             st.caption(lesson.words)
             st.markdown(f"*{lesson.ask}*")
-            st.page_link(
-                script(lesson.page), label="Look", icon=":material/arrow_forward:", query_params=lesson.chosen
-            )
+            st.page_link(script(lesson.page), label="Look", icon=":material/arrow_forward:", query_params=lesson.chosen)
