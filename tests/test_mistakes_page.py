@@ -1,4 +1,4 @@
-"""The pages Mistakes, Robustness and Compare without a browser: each section shows its view, or says why not."""
+"""Pages of sections without a browser: each section shows its view, or says why not; each lesson leads somewhere."""
 
 import time
 
@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 import explain
 from explain.ui import jobs
+from explain.ui.parts.lessons import LESSONS
 
 MODEL, MOST_WAIT = "lenet-fashion-mnist", 120
 SECTIONS = ("fixes", "confusion", "label_errors", "slices", "calibration", "duplicates", "outliers", "influence")
@@ -66,6 +67,38 @@ def test_a_section_that_is_none_is_the_first():
 def test_corruptions_of_the_picture():
     app = open_page("robustness", section="corruptions", **{"corruptions.corruptions": "fog,pixelate"})
     assert [one.split()[3] for one in commands(app)] == ["corruptions"]
+
+
+@pytest.mark.parametrize(
+    ("section", "view"),
+    [
+        ("paths", "optimiser_paths"),
+        ("normalisation", "response_normalisation"),
+        ("filter", "hand_set_filter"),
+        ("loss", "loss_surface"),
+    ],
+)
+def test_what_there_is_to_learn(section, view):
+    app = open_page("learn", section=section, **{"loss_surface.steps": "1", "loss_surface.count": "20"})
+    assert [one.split()[3] for one in commands(app)] == [view]
+
+
+def test_there_are_eight_lessons():
+    app = open_page("learn")
+    assert len(LESSONS) == 8
+    shown = " ".join(one.value for one in app.markdown)
+    assert all(lesson.title in shown for lesson in LESSONS)
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.title)
+def test_a_lesson_asks_for_what_is_there(lesson):
+    app = AppTest.from_file("../app.py", default_timeout=60)
+    app.query_params.update(lesson.chosen)
+    app.switch_page(f"explain/ui/pages/{lesson.page}.py")
+    fine(app.run())
+    assert not [toast.value for toast in app.toast]
+    chosen = app.session_state.selection  # a page that waits for an index has not asked for all of it yet
+    assert {name: chosen.get(name) for name in lesson.chosen} == lesson.chosen
 
 
 def test_what_two_networks_answer():

@@ -5,6 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from explain.data import is_here, list_images
+from explain.errors import BadValue, NotSupported
 from explain.lectures import tables
 from explain.ui import caches, choices, selection, widgets
 from explain.ui.parts.asked import ask
@@ -103,7 +104,10 @@ def show_loss() -> None:
     chosen = str(selection.get(key, "fashion-mnist"))
     sets = [name for name in list_images() if is_here(name)]
     selection.controlled(st.selectbox, "Labelled pictures", key, chosen, list(dict.fromkeys([*sets, chosen])))
-    show_view(view, {"model": model, "images": caches.SessionOpener().images(chosen)}, "Loss surface")
+    try:
+        show_view(view, {"model": model, "images": caches.SessionOpener().images(chosen)}, "Loss surface")
+    except (BadValue, NotSupported) as error:  # labels that are no classes of the network, say
+        st.info(literal(str(error)), icon=":material/info:")
 
 
 def show_normalisation() -> None:
