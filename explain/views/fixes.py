@@ -29,6 +29,7 @@ __all__ = ["PARTS", "Fixes", "compute", "render"]
 
 PARTS = {"list": "The list", "pictures": "Pictures of the first"}
 SHOWN, MOST = 6, 20  # pictures of an entry; entries that are drawn
+LEAST = 0.5  # pictures, in expectation: what gains less stands in the table alone
 HUES = dict(zip(KINDS, (WRONG, CLASSES[3], CLASSES[1], RIGHT, CLASSES[5]), strict=True))
 
 
@@ -149,11 +150,11 @@ def render(result: Fixes, *, part: Annotated[str, Choices(*PARTS, help="what is 
     title = f"What to fix in {result.facts['data']} and {result.facts['model']}"
     panels: list[Any] = []
     if part == "list" and result.found:
-        first = result.found[:MOST]
+        first = [one for one in result.found[:MOST] if one.gain >= LEAST] or result.found[:MOST]
         values = {f"{rank}. {one.short}": one.gain for rank, one in enumerate(first, 1)}
         hues = np.array([HUES[one.kind] for one in first], np.uint8)
         left_out = len(result.found) - len(first)
-        caption = f"The first {MOST} of {len(result.found):,}; the CSV has all." if left_out else ""
+        caption = f"The first {len(first)} of {len(result.found):,}; the CSV has all." if left_out else ""
         panels = [bars("What to fix", values, "pictures, in expectation", colour=hues, caption=caption)]
     elif part == "pictures":
         for rank in sorted(set(result.of)):

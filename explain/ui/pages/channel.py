@@ -12,7 +12,7 @@ from explain.network.model import Layer
 from explain.ui import caches, choices, selection, widgets
 from explain.ui.glossary import explained
 from explain.ui.parts.among import choose_among
-from explain.ui.parts.layer_choice import middle_layer
+from explain.ui.parts.layer_choice import indexed_layer
 from explain.ui.text import literal
 from explain.views import VIEWS, channel, filters, patches
 from explain.views.parts import cut
@@ -26,7 +26,7 @@ def choose_channel() -> tuple[Layer, int]:
     with widgets.row("controls"):
         left, right = st.columns([3, 2], vertical_alignment="bottom")
     with left:
-        name = widgets.choose_layer(layers, default=middle_layer(model.layers))
+        name = widgets.choose_layer(layers, default=indexed_layer(model))
     layer = next(one for one in layers if one.name == name)
     number = selection.number("channel", 0, 0, layer.channels - 1)
     with right, st.container(horizontal=True, vertical_alignment="bottom"):
@@ -175,4 +175,10 @@ if index is None:
 elif layer.name in index.layers:
     show_data(index, layer, number)
 else:
-    st.caption(literal(f"The index has other layers: {', '.join(index.layers)}."))
+    names = [one.name for one in model.layers]
+    before = names[: names.index(layer.name)] if layer.name in names else names
+    nearest = next((name for name in reversed(before) if name in index.layers), index.layers[0])
+    st.caption(literal(f"The index has nothing of {layer.name}: it looks at what convolutions give."))
+    if st.button(f"Go to {literal(nearest)}", icon=":material/arrow_back:"):
+        selection.choose("layer", nearest)
+        selection.again()

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from explain.network.model import Layer
+from explain.index.build import default_layers
+from explain.network.model import Layer, Model
 
-__all__ = ["RECTIFIERS", "after_rectifiers", "middle_layer"]
+__all__ = ["RECTIFIERS", "after_rectifiers", "indexed_layer", "middle_layer"]
 
 RECTIFIERS = {
     "CELU", "ELU", "GELU", "GELUTanh", "HardSwish", "Hardswish", "LeakyReLU", "Mish", "PReLU", "QuickGELU", "ReLU",
@@ -22,3 +23,10 @@ def middle_layer(layers: Sequence[Layer]) -> str:
     """Its name."""
     found = after_rectifiers(layers)
     return found[len(found) // 2].name
+
+
+def indexed_layer(model: Model) -> str:
+    """One in the middle that an index speaks of, else as above."""
+    known = set(default_layers(model))
+    found = [one.name for one in model.layers if one.name in known and len(one.shape) == 3]
+    return found[len(found) // 2] if found else middle_layer(model.layers)
