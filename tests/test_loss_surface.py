@@ -156,6 +156,8 @@ def test_the_same_network_without_shortcuts_has_a_surface_of_its_own(lenet, tmp_
     figure = result.figure()
     surface, profile, other_surface, other_profile = figure.panels
     assert profile.y == other_profile.y
+    alike = loss_surface.compute(pair[0], images, pair[0], steps=1, count=2).figure()
+    assert len({panel.title for panel in alike.panels}) == 4
     assert surface.x == other_surface.x == (-1, 1)
     assert all(one.words in figure.note for one in result.slices)
     assert result.save(tmp_path / "x.png").stat().st_size > 0

@@ -198,14 +198,16 @@ def render(result: LossSurface, *, levels: Annotated[int, Range(3, 60, help="lin
     cuts = np.concatenate([np.concatenate([grid[middle], grid[:, middle]]) for grid in profiles])
     margin = 0.05 * max(float(np.ptp(cuts)), 1e-9)
     panels = []
-    for one, grid in zip(result.slices, profiles, strict=True):
+    for k, (one, grid) in enumerate(zip(result.slices, profiles, strict=True)):
+        twice = k and one.model == result.slices[0].model
+        name = f"{one.model}, the second" if twice else one.model  # panels of a figure are told apart by their titles
         inside = result.path[(np.abs(result.path) <= high).all(1)]
         way = Line("snapshots", np.concatenate([inside, np.zeros((1, 2))]), CLASSES[0], dots=True, width=1.6, size=4)
         here = Line("the network's weights", np.zeros((1, 2)), CLASSES[1], dots=True, size=6)
         panels.append(
             Chart(
                 (*contours(result.along, result.along, grid, levels), *([way] if len(inside) else []), here),
-                (low, high), (low, high), ("first direction", "second direction"), title=one.model,
+                (low, high), (low, high), ("first direction", "second direction"), title=name,
                 caption=f"The darker, the lower; roughness {one.roughness:.3f}.", height=0.8,
             )
         )  # fmt: skip
@@ -217,7 +219,7 @@ def render(result: LossSurface, *, levels: Annotated[int, Range(3, 60, help="lin
         panels.append(
             Chart(
                 lines, (low, high), (float(cuts.min()) - margin, float(cuts.max()) + margin),
-                (unit, "loss"), title="Through the middle",
+                (unit, "loss"), title=f"{name}, through the middle",
                 caption=f"{one.centre:.4g} in the middle.", height=0.8,
             )
         )  # fmt: skip
