@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..columns import extended, rows_where
-from ..errors import BadFile, BadValue
-from ..figure import RIGHT, WRONG, Chart, Figure, Grid, Line, Panel, bars
-from ..images import contact_sheet, resize, to_bytes
+from ..errors import BadValue
+from ..figure import RIGHT, WRONG, Chart, Figure, Line, Panel, bars
 from ..index import Index
 from ..index.references import file_name
 from ..options import Choices, Range
 from .inputs import INDEX, WHERE, Several
 from .parts.result import Result, only
+from .parts.tiles import sheet, tiles_of
 from .view import drawn, view
 
 __all__ = ["PARTS", "Confusion", "Mistake", "compute", "render"]
@@ -33,8 +33,6 @@ ANOTHER = "another class"
 OTHERS = "other classes"
 MOST_NUMBERS = 24  # classes up to which cells have room for numbers
 MOST_BARS = 20
-COLUMNS, GAP, SIDE = 6, 2, 112
-GROUND = (206, 210, 216)
 INK, PAPER = "#222222", "#ffffff"
 
 
@@ -189,7 +187,8 @@ def compute(
     wrong = np.flatnonzero(index.right[chosen] == 0)
     sure = index.probabilities[chosen, 0]
     worst = wrong[np.argsort(-sure[wrong], kind="stable")][:count]
-    mistakes, tiles = _mistakes(index, chosen[worst], truth[worst])
+    images = chosen[worst].tolist()
+    mistakes = _mistakes(index, images, truth[worst])
     rows = {name: [getattr(one, name) for one in mistakes] for name in Mistake._fields}
     return Confusion(
         counts=counts,
@@ -199,7 +198,7 @@ def compute(
         recall=recall,
         precision=precision,
         mistakes=mistakes,
-        tiles=tiles,
+        tiles=tiles_of(index, images),
         rows=extended(rows, index.columns, rows["image"]),
         left_out=left_out,
         facts={},
@@ -214,27 +213,14 @@ def _chosen(pictures: Sequence[int], total: int) -> NDArray[np.int64]:
     return numbers
 
 
-def _mistakes(
-    index: Index, images: NDArray[np.int64], truth: NDArray[np.int64]
-) -> tuple[tuple[Mistake, ...], NDArray[np.uint8]]:
-    """What is known of these pictures, and what the network saw of them; one that is gone since is grey."""
-    preprocess, classes = index.model.preprocess, index.model.classes
-    found, tiles = [], []
-    for image, true in zip(images.tolist(), truth.tolist(), strict=True):
+def _mistakes(index: Index, images: list[int], truth: NDArray[np.int64]) -> tuple[Mistake, ...]:
+    """What is known of these pictures."""
+    classes, files = index.model.classes, index.images.files
+    found = []
+    for image, true in zip(images, truth.tolist(), strict=True):
         prediction, confidence = int(index.predictions[image, 0]), float(index.probabilities[image, 0])
-        file = file_name(index, index.images.files[image])
-        found.append(Mistake(image, file, classes[true], classes[prediction], confidence))
-        try:
-            tile = preprocess.shown(preprocess.crop(index.images[image]))
-        except BadFile:
-            tile = np.full((*preprocess.size, 3), 128, np.uint8)
-        if max(tile.shape[:2]) > SIDE:
-            scale = SIDE / max(tile.shape[:2])
-            size = round(tile.shape[0] * scale), round(tile.shape[1] * scale)
-            tile = to_bytes(resize(tile.transpose(2, 0, 1) / 255, size).transpose(1, 2, 0))
-        tiles.append(tile)
-    empty = np.zeros((0, *preprocess.size, 3), np.uint8)
-    return tuple(found), np.stack(tiles) if tiles else empty
+        found.append(Mistake(image, file_name(index, files[image]), classes[true], classes[prediction], confidence))
+    return tuple(found)
 
 
 @drawn
@@ -361,17 +347,8 @@ def _bars(result: Confusion) -> tuple[Chart, ...]:
 
 def _sheet(result: Confusion) -> tuple[Panel, ...]:
     """The pictures with what they are and what they are taken for."""
-    if not len(result.tiles):
-        return ()
-    columns = min(COLUMNS, len(result.tiles))
-    height, width = result.tiles.shape[1:3]
-    names = tuple(
-        f"{one.label} as {one.prediction}, {one.confidence:.0%}"  # what it is, then what it is taken for
-        for one in result.mistakes
-    )
-    sheet = contact_sheet(result.tiles, columns, GAP, background=GROUND)
-    listed = "; ".join(f"{k}: {name}" for k, name in enumerate(names, 1))
-    return (Panel(sheet, caption=f"Row by row. {listed}.", names=names, grid=Grid(columns, height, width, GAP)),)
+    names = [f"{one.label} as {one.prediction}, {one.confidence:.0%}" for one in result.mistakes]
+    return sheet(result.tiles, names)
 
 
 def _numbers(values: NDArray[np.float64]) -> list[float | None]:

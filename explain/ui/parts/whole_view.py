@@ -30,6 +30,8 @@ def show_view(view: View, given: dict[str, Any], label: str, unit: str = "steps"
     style: dict[str, Any] = {}
     if "part" in view.style:
         style["part"] = _choose_part(view)
+    if "where" in view.parameters:
+        given["where"] = choices.among(view, given["index"])
     choices.more(view, given, style)
     result = caches.computed(view, given) if at_once else ask(view, given, label, unit)
     if result is None:
