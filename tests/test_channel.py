@@ -112,7 +112,9 @@ def test_a_channel_is_printed_with_its_filter(clothes, tmp_path):
     titles = [panel.title for panel in figure.panels]
     assert titles[:3] == ["Best patches", "Random patches", "Lowest patches"]
     assert titles[3:] == ["Where it responds", "Responses over the data", "Its filter"]
-    assert len(channel.without_patches(figure).panels) == 3
+    charts, panels = channel.parts(figure)
+    assert [one.title for one in charts.panels] == titles[4:5]
+    assert [one.title for one in panels.panels] == [titles[3], titles[5]]
     with clothes.model.exclusive() as net:
         assert np.array_equal(figure.arrays["weight"], net.conv2.weight[5].detach().numpy())
     assert figure.arrays["counts"].sum() == 300

@@ -99,7 +99,7 @@ def test_the_app_lists_them_and_shows_them(work, monkeypatch):
     app = AppTest.from_file("../app.py", default_timeout=60)
     app.query_params["model"] = "defects"
     app.query_params["picture"] = "parts/1"
-    app.run()
+    app.switch_page("explain/ui/pages/network.py").run()
     assert not app.exception
     assert not app.error
     assert app.title[0].value == "defects"
@@ -111,6 +111,7 @@ def test_the_app_takes_in_what_changes_in_it(work, monkeypatch):
     monkeypatch.setenv("EXPLAIN_PROJECT", str(work))
     app = AppTest.from_file("../app.py", default_timeout=60)
     app.query_params["model"] = "defects"
+    app.switch_page("explain/ui/pages/network.py")
     parameters = []
     for old, new in (("", ""), ("width = 6", "width = 7"), ("nn.Conv2d(3, width, 3)", "nn.Conv2d(3, width, 5)")):
         for file in ("explain.toml", "nets.py"):

@@ -123,7 +123,7 @@ def last_layer_scores(index: Index, images: NDArray[np.int64]) -> NDArray[np.flo
             for start in range(0, len(images), ROWS):
                 given = torch.from_numpy(index.features[images[start : start + ROWS]]).to(model.device, kind)
                 answer = layer(given[:, :, None, None] if isinstance(layer, nn.Conv2d) else given)
-                chances = head.probabilities(head.scores(answer.double().cpu(), len(given)))
+                chances = head.probabilities(head.scores(answer.cpu().double(), len(given)))
                 assert chances is not None
                 parts.append(chances)
     except (RuntimeError, TypeError, ValueError, AttributeError, NotSupported):

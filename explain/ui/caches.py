@@ -174,9 +174,12 @@ class SessionOpener(Opener):
     def index(self, name: str) -> Index:
         """One of those that this visitor is offered: no folder is opened by an address."""
         found = {folder.name: folder for folder in workspace.list_indexes(model()).values()}
-        if name not in found:
-            raise Unknown("index", name, found)
-        return index(model(), found[name])
+        if name in found:
+            return index(model(), found[name])
+        for folder, manifest in workspace.complete_indexes():  # of another network, or of an earlier state of this
+            if folder.name == name and is_model_name(manifest.model):
+                return index(model(manifest.model), folder)
+        raise Unknown("index", name, found)
 
     def find_index(self, facts: Facts, model: Model) -> Index:
         return index(model, find_index(facts, model)[1])

@@ -128,7 +128,7 @@ def show_at_work() -> None:
 
     def glance() -> None:
         ended = [job for job in known if not job.active]
-        for job in ended:
+        for job in (one for one in ended if one.page != st.session_state.page):  # its own page shows it
             how = "ready" if job.state == "done" else job.state
             st.toast(f"{literal(job.label)}: {how}.", icon=":material/notifications:")
         if ended or len(at_work()) != len(known):

@@ -95,7 +95,7 @@ def _prepare() -> None:
     and so does the first walk of the garbage collector through it, for seconds in which no visitor is answered. One
     person alone would only wait for it longer."""
     own = [one.name for one in pkgutil.iter_modules(views.__path__, "explain.views.")]
-    of_parts = "altair", "explain.index.kernels", "pandas", "pyarrow", "sklearn.model_selection"
+    of_parts = "explain.index.kernels", "pandas", "pyarrow", "sklearn.model_selection"
     # Charts to click, an index, tables, a training.
     for module in ("timm", "torchvision", *of_parts, *own):
         import_module(module)

@@ -63,6 +63,8 @@ STYLE = """
 /* Draws beside their picture: what does not fit goes on below, as large as the others. */
 [class*="st-key-row-panels-Augmentation"] [data-testid="stColumn"] { min-width: 0;
   flex: 0 0 clamp(92px, 7.6vw, 112px); }
+.numbers { width: 100%; border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
+.numbers td { padding: .3rem .4rem; border: 1px solid #8884; text-align: right; }
 /* What the sidebar says, where it is folded away. */
 .context { font-size: .85rem; opacity: .75; }
 @media (min-width: 769px) { .context { display: none; } }
@@ -286,6 +288,8 @@ def index_key(model: Model, chosen: str) -> str:
 def choose_layer(layers: list[Layer], name: str = "layer", default: str | None = None, label: str = "Layer") -> str:
     by_name = {layer.name: layer for layer in layers}
     chosen = selection.get(name)
+    if chosen is None and default in by_name:
+        chosen = default  # without choosing it: another model has another
     if chosen not in by_name:
         if chosen is not None:
             selection.say_unknown(name, chosen)

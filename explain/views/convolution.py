@@ -138,8 +138,8 @@ def compute(
         after = held[known.name][0, channel].float().cpu().numpy()
         place = tuple(position or divmod(int(np.nanargmax(after)), after.shape[1]))
         pads = _pads(module, before.shape[2:])
-        padded = _padded(module, before, pads)[0].double().cpu().numpy()
-        weight = module.weight[channel].detach().double().cpu().numpy()
+        padded = _padded(module, before, pads)[0].cpu().double().numpy()
+        weight = module.weight[channel].detach().cpu().double().numpy()
         bias = 0.0 if module.bias is None else float(module.bias[channel])
         step, dilation, groups = module.stride, module.dilation, module.groups
         of_group = module.out_channels // groups

@@ -13,6 +13,7 @@ from .model_names import list_models, list_runs
 
 if TYPE_CHECKING:
     from .indexes import build_index as build_index
+    from .indexes import complete_indexes as complete_indexes
     from .indexes import index_folder as index_folder
     from .indexes import list_indexes as list_indexes
     from .indexes import list_peers as list_peers
@@ -31,6 +32,7 @@ store.ask_before(admitted)
 
 _HOMES = {
     "build_index": "indexes",
+    "complete_indexes": "indexes",
     "index_folder": "indexes",
     "keep_answers": "kept",
     "keep_upload": "uploads",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from . import picture_sets
 from .folder import is_shared, own, root
 from .models import load_model, model_folder
 
-__all__ = ["build_index", "index_folder", "list_indexes", "list_peers", "open_index"]
+__all__ = ["build_index", "complete_indexes", "index_folder", "list_indexes", "list_peers", "open_index"]
 
 
 def open_index(path: str | Path, model: Model | None = None, images: Any = None) -> Index:
@@ -71,12 +71,8 @@ def build_index(
 def list_indexes(model: Model) -> dict[str, Path]:
     """The complete indexes of the workspace made with this model, by what they are over."""
     found: dict[str, Path] = {}
-    for folder in _folders():
-        try:
-            manifest = read_manifest(folder)
-        except ExplainError:  # damaged, foreign, or not written yet
-            continue
-        if manifest.model_digest == model.digest and manifest.merged and _is_seen(folder, manifest):
+    for folder, manifest in complete_indexes():
+        if manifest.model_digest == model.digest:
             free = manifest.data not in found and _has_its_name(manifest)
             found[manifest.data if free else folder.name] = folder
     return found
@@ -85,16 +81,23 @@ def list_indexes(model: Model) -> dict[str, Path]:
 def list_peers(index: Index) -> dict[str, tuple[str, Path]]:
     """The complete indexes of other networks over the same pictures, by their folder's name: the network's name, and
     the folder."""
-    own_manifest, found = index.manifest, {}
+    own = index.manifest
+    return {
+        folder.name: (manifest.model, folder)
+        for folder, manifest in complete_indexes()
+        if manifest.data_digest == own.data_digest and manifest.model_digest != own.model_digest
+    }
+
+
+def complete_indexes() -> Iterator[tuple[Path, Manifest]]:
+    """Those that whoever asks may see, of any network."""
     for folder in _folders():
         try:
             manifest = read_manifest(folder)
         except ExplainError:  # damaged, foreign, or not written yet
             continue
-        same = manifest.data_digest == own_manifest.data_digest and manifest.model_digest != own_manifest.model_digest
-        if same and manifest.merged and _is_seen(folder, manifest):
-            found[folder.name] = (manifest.model, folder)
-    return found
+        if manifest.merged and _is_seen(folder, manifest):
+            yield folder, manifest
 
 
 def _folders() -> list[Path]:

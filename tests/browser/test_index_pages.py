@@ -236,8 +236,8 @@ def test_a_url_restores_the_view(visit):
 
 
 def test_a_channel_has_three_sheets_of_patches(visit, index, lenet):
-    page = visit(f"/patches?{LENET}&layer=conv2&channel=7")
-    heading(page, "Channel 7")
+    page = visit(f"/channel?{LENET}&layer=conv2&channel=7")
+    heading(page, "On other pictures")
     wanted = channel.compute(index, "conv2", 7, explain.open_picture("fashion-mnist/1"))
     sheets = set()
     for kind in ("best", "random", "lowest"):
@@ -245,8 +245,8 @@ def test_a_channel_has_three_sheets_of_patches(visit, index, lenet):
         assert sheet.count == len(wanted.cuts.where(ranking=kind)) == ROW
         assert sheet.names(ROW) == [patches.classes(*pair) for pair in wanted.cuts.pairs(ranking=kind)]
         sheets.add(sheet.sheet)
-    wall(page).click(8 * ROW)
-    heading(page, "Channel 8")
+    page.get_by_role("button", name="chevron_right icon").click()
+    heading(page, "Channel 8 of conv2")
     wait_for_url(page, channel="8")
     sheets |= {Wall(page, f"{kind} patches of channel 8$").sheet for kind in ("Best", "Random", "Lowest")}
     assert len(sheets) == 6

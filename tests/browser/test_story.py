@@ -21,10 +21,12 @@ def test_from_an_answer_to_one_number_of_a_map(visit, lenet):
     chosen = query(page)["picture"]
 
     go(page, "Walkthrough")
-    cells = page.locator("[class*=st-key-cells-] canvas")
+    cells = page.get_by_test_id("stVegaLiteChart")
     cells.wait_for()
+    cells.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)  # it is drawn a moment after it is there
     box = cells.bounding_box()
-    cells.click(position={"x": box["width"] * 0.6, "y": box["height"] * 0.3})
+    cells.click(position={"x": box["width"] * 0.5, "y": box["height"] * 0.3})
     page.wait_for_function("new URLSearchParams(location.search).get('convolution.position')")
     settle(page)
     i, j = map(int, query(page)["convolution.position"].split(","))
@@ -37,6 +39,6 @@ def test_a_channel_has_a_page_that_can_be_linked(visit, index):
     page = visit("/channel?model=lenet-fashion-mnist&layer=conv2&channel=7")
     page.get_by_role("heading", name="Channel 7 of conv2").wait_for()
     page.get_by_role("heading", name="On other pictures").wait_for()
-    page.locator("[class*=st-key-to-Next] button").click()
+    page.get_by_role("button", name="chevron_right icon").click()
     wait_for_url(page, channel="8")
     page.get_by_role("heading", name="Channel 8 of conv2").wait_for()

@@ -27,7 +27,7 @@ def test_a_training_is_watched_to_its_end_and_its_model_is_shown_on_other_pages(
     wait_for_url(page, model=f"{recipe}-1")
     go(page, "Activations")
     wait_for_url(page, model=f"{recipe}-1")
-    page.get_by_text("conv1_1").first.wait_for()
+    page.get_by_text("act2_1").first.wait_for()
 
 
 def test_a_cancelled_training_is_resumed(visit):

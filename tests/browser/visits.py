@@ -10,6 +10,9 @@ def settle(page, title: str | None = None):
     page.get_by_role("heading", level=1, name=title).wait_for()
     page.wait_for_timeout(400)
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    # What the script has sent is shown once the browser has nothing else to do, which on a busy machine takes longer.
+    idle = "() => new Promise((done) => requestIdleCallback(() => requestAnimationFrame(done), {timeout: 9000}))"
+    page.evaluate(idle)
     assert page.get_by_test_id("stException").count() == 0
     return page
 

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import altair as alt
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]
 import streamlit as st
 
 from explain.errors import NotSupported
@@ -114,32 +112,45 @@ def show_map(view: View, result: Convolution) -> None:
     top = min(max(result.position[0] - rows // 2, 0), height - rows)
     left = min(max(result.position[1] - columns // 2, 0), width - columns)
     part = result.after[top : top + rows, left : left + columns]
-    row, column = np.indices(part.shape)
-    cells = pd.DataFrame({"row": row.ravel() + top, "column": column.ravel() + left, "value": part.ravel()})
-    cells["chosen"] = (cells["row"] == result.position[0]) & (cells["column"] == result.position[1])
-    limit = float(np.abs(part).max()) or 1.0
-    chart = (
-        alt.Chart(cells)
-        .mark_rect(cursor="pointer")
-        .encode(
-            x=alt.X("column:O", title="column"),
-            y=alt.Y("row:O", title="row"),
-            color=alt.Color(
-                "value:Q", title=None, scale=alt.Scale(scheme="redblue", domain=[-limit, limit], reverse=True)
-            ),
-            stroke=alt.condition("datum.chosen", alt.value("#0f6e84"), alt.value(None)),
-            strokeWidth=alt.value(3),
-            tooltip=["row", "column", alt.Tooltip("value", format=".4g")],
-        )
-        .add_params(alt.selection_point("cell", fields=["row", "column"]))
-        .properties(height=380)
-    )
+    cells = [
+        {"row": top + i, "column": left + j, "value": float(value), "chosen": (top + i, left + j) == result.position}
+        for (i, j), value in np.ndenumerate(part)
+    ]
     st.caption("Its map: click another number")
     key = f"cells-{model.name}-{result.layer.name}-{result.channel}-{result.position}"
-    clicked = st.altair_chart(chart, key=key, on_select="rerun", selection_mode="cell")["selection"].get("cell")
+    chart = st.vega_lite_chart(
+        cells, _heat_map(float(np.abs(part).max()) or 1.0), key=key, on_select="rerun", selection_mode="cell"
+    )
+    clicked = chart["selection"].get("cell")
     if clicked and (place := (int(clicked[0]["row"]), int(clicked[0]["column"]))) != result.position:
         selection.choose(view.key("position"), ",".join(map(str, place)))
         selection.again()
+
+
+def _heat_map(limit: float) -> dict[str, Any]:
+    """As Vega-Lite draws it: red is above zero, blue below, the chosen cell has a frame."""
+    return {
+        "height": 380,
+        "params": [{"name": "cell", "select": {"type": "point", "fields": ["row", "column"]}}],
+        "mark": {"type": "rect", "cursor": "pointer"},
+        "encoding": {
+            "x": {"field": "column", "type": "ordinal", "axis": {"labelAngle": 0}},
+            "y": {"field": "row", "type": "ordinal"},
+            "color": {
+                "field": "value",
+                "type": "quantitative",
+                "title": None,
+                "scale": {"scheme": "redblue", "domain": [-limit, limit], "reverse": True},
+            },
+            "stroke": {"condition": {"test": "datum.chosen", "value": "#0f6e84"}, "value": None},
+            "strokeWidth": {"value": 3},
+            "tooltip": [
+                {"field": "row", "type": "ordinal"},
+                {"field": "column", "type": "ordinal"},
+                {"field": "value", "type": "quantitative", "format": ".4g"},
+            ],
+        },
+    }
 
 
 def show_products(result: Convolution) -> None:
@@ -151,20 +162,20 @@ def show_products(result: Convolution) -> None:
     for column, (label, values) in zip(st.columns(3, gap="small"), parts.items(), strict=True):
         with column:
             st.caption(label)
-            limit = float(np.abs(values).max()) or 1.0
-            st.dataframe(_shaded(values, limit), hide_index=True, height=36 * len(values) + 38, width="stretch")
+            st.html(_shaded(values))
     st.caption(f"The products add up to {strongest.sum:.4g}.")
 
 
-def _shaded(values: np.ndarray, limit: float) -> Any:
+def _shaded(values: np.ndarray) -> str:
     """A table in the colours of the maps: red is above zero, blue below."""
+    limit = float(np.abs(values).max()) or 1.0
 
-    def style(value: float) -> str:
-        share = abs(value) / limit
-        return f"background-color: rgba({'200,60,60' if value > 0 else '60,90,200'},{0.55 * share:.2f})"
+    def cell(value: float) -> str:
+        hue = "200,60,60" if value > 0 else "60,90,200"
+        return f'<td style="background: rgba({hue},{0.55 * abs(value) / limit:.2f})">{value + 0.0:.3g}</td>'
 
-    frame = pd.DataFrame(values.round(3) + 0.0, columns=[str(k) for k in range(values.shape[1])])
-    return frame.style.map(style).format("{:.3g}")
+    rows = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in values.round(3).tolist())
+    return f'<table class="numbers">{rows}</table>'
 
 
 def show_depth() -> None:
