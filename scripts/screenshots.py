@@ -89,6 +89,7 @@ def photograph(page: Page, url: str) -> bytes:
     height = int(main.evaluate("one => one.scrollHeight"))
     page.set_viewport_size({"width": page.viewport_size["width"], "height": min(max(height, 700), TALLEST)})
     settle(page)
+    main.evaluate("one => one.scrollTo(0, 0)")  # a click has scrolled there
     return page.screenshot()
 
 
