@@ -66,7 +66,7 @@ STYLE = """
 .numbers { width: 100%; border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 .numbers td { padding: .3rem .4rem; border: 1px solid #8884; text-align: right; }
 /* What the sidebar says, where it is folded away. */
-.context { font-size: .85rem; opacity: .75; }
+.context { padding-top: 1.6rem; font-size: .85rem; opacity: .75; } /* clear of the header, which lies over it */
 @media (min-width: 769px) { .context { display: none; } }
 /* A map's progress gives way to what is said of it, and nothing below moves. */
 .st-key-map-said { min-height: 3.2rem; justify-content: center; }

@@ -268,11 +268,11 @@ st.title("Walkthrough")
 st.caption(literal(f"What happens to this picture in {model.name}, from its pixels to the answer."))
 show_pixels()
 if convolutions:
-    try:
-        show_filters(convolutions[0])
-    except NotSupported as error:
-        st.info(literal(str(error)), icon=":material/info:")
-    show_convolution(convolutions[0])
+    for step in (show_filters, show_convolution):
+        try:
+            step(convolutions[0])
+        except NotSupported as error:  # of a network with a way of its own; the other steps are shown
+            st.info(literal(str(error)), icon=":material/info:")
 else:
     st.info("This network has no two-dimensional convolution.", icon=":material/info:")
 show_depth()
