@@ -45,8 +45,19 @@ def query(page) -> dict[str, str]:
 
 
 def choose(page, label: str, text: str) -> None:
-    page.get_by_role("combobox", name=re.compile(label)).click()
-    page.get_by_role("option", name=re.compile(text)).first.click()
+    """Open a list and take a choice; a script that still runs may close the list again, or take the first click."""
+    from playwright.sync_api import TimeoutError  # not above: without playwright these tests are skipped
+
+    settle(page)
+    option = page.get_by_role("option", name=re.compile(text)).first
+    for _ in range(3):
+        page.get_by_role("combobox", name=re.compile(label)).click()
+        try:
+            option.wait_for(timeout=10_000)
+            break
+        except TimeoutError:
+            page.keyboard.press("Escape")
+    option.click()
 
 
 def tile(page, index: int):
