@@ -24,9 +24,7 @@ shown = st.navigation(
         ],
         "The network": [
             page("network", "Network", "account_tree"),
-            page("filters", "Filters", "grid_view"),
-            page("activations", "Activations", "layers"),
-            page("patches", "Patches", "apps"),
+            page("layers", "Layers and channels", "layers"),
             page("channel", "One channel", "filter_center_focus"),
         ],
         "Why this class": [

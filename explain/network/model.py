@@ -22,6 +22,7 @@ from ..progress import heard, patiently
 from .behaviour import Behaviour, cut_off, has_slopes, observe
 from .copying import ALONE, REGION
 from .exact import exact
+from .graph import Graph, trace_graph
 from .heads import HEADS, Head, find_head
 from .layers import Layer, Layers, outside, scan
 from .layout import LAYOUTS, Layout
@@ -287,6 +288,12 @@ class Model(Shown):
     def layers(self) -> Layers:
         """One row per layer call, in execution order."""
         return Layers(layer for layer in self.scanned if not layer.block)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Which layer feeds which; rows of a convolution, its norm and its activation are one node."""
+        with self.exclusive() as net:
+            return trace_graph(net, self._black, self.layers)
 
     @cached_property
     def outside(self) -> tuple[Layer, ...]:

@@ -40,12 +40,14 @@ def address(module: str, call: int, count: int) -> str:
 
 
 @contextmanager
-def calls(net: nn.Module, names: Iterable[str], on_output: Callable[[str, int, Any], Any]) -> Iterator[None]:
+def calls(
+    net: nn.Module, names: Iterable[str], on_output: Callable[[str, int, Any], Any], plain: bool = False
+) -> Iterator[None]:
     """While open, each call of the named modules is passed to on_output(module, call, output); what it returns, if not
-    None, takes the output's place. Outputs with places come as (N, C, H, W), however the net lays them out. Hooks are
-    gone afterwards, also after an exception."""
+    None, takes the output's place. Outputs with places come as (N, C, H, W), however the net lays them out, unless they
+    are to come plain. Hooks are gone afterwards, also after an exception."""
     handles = []
-    layouts = layouts_of(net)
+    layouts = None if plain else layouts_of(net)
 
     def watch(name: str, module: nn.Module) -> None:
         count = 0

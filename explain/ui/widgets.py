@@ -23,6 +23,7 @@ from explain.images import VISIONS, enlarge, png, seen_as
 from explain.index import Index
 from explain.index.references import left_out
 from explain.nets import NETS
+from explain.network.graph import Graph
 from explain.network.model import Layer, Model
 from explain.options import Choices, Option, Range
 from explain.progress import listening
@@ -285,9 +286,18 @@ def index_key(model: Model, chosen: str) -> str:
     return f"index {model.digest} {chosen}"
 
 
-def choose_layer(layers: list[Layer], name: str = "layer", default: str | None = None, label: str = "Layer") -> str:
+def choose_layer(
+    layers: list[Layer],
+    name: str = "layer",
+    default: str | None = None,
+    label: str = "Layer",
+    graph: Graph | None = None,
+) -> str:
+    """graph: with it, a layer that is none of these gives way to one that is a node with it, and stays chosen."""
     by_name = {layer.name: layer for layer in layers}
     chosen = selection.get(name)
+    if graph is not None and chosen is not None and chosen not in by_name:
+        chosen = next((one for one in reversed(graph.folded_with(chosen)) if one in by_name), chosen)
     if chosen is None and default in by_name:
         chosen = default  # without choosing it: another model has another
     if chosen not in by_name:

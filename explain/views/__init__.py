@@ -27,8 +27,8 @@ class Line(NamedTuple):
 
 
 TABLE = (
-    Line("filters", "the filters of a layer as pictures", "filters"),
-    Line("activations", "what the channels of a layer do with a picture", "activations"),
+    Line("filters", "the filters of a layer as pictures", "layers", {"section": "filters"}),
+    Line("activations", "what the channels of a layer do with a picture", "layers", {"section": "activations"}),
     Line("convolution", "one output of a convolution: its window times its weights, plus the bias", "walkthrough"),
     Line("unit", "what excites one unit, projected to the pixels", "channel"),
     Line(
@@ -66,10 +66,20 @@ TABLE = (
     Line("segmentation", "which class is predicted where, by networks that give maps of classes", "saliency"),
     Line("gallery", "the maps of one method for many pictures: of a set, or its surest mistakes", "gallery"),
     Line("leaderboard", "which saliency methods can be trusted on a network, as a ranking"),
-    Line("patches", "the patches of many pictures that channels respond to most", "patches"),
+    Line(
+        "patches",
+        "the patches of many pictures that channels respond to most",
+        "layers",
+        {"section": "patches"},
+    ),
     Line("channel", "all that an index knows of a channel, and the prediction without it", "channel"),
-    Line("channel_health", "channels of a layer that are dead, or equal to others", "patches"),
-    Line("hierarchy", "a picture through early, middle and late layers", "patches", {"hierarchy": "true"}),
+    Line(
+        "channel_health",
+        "channels of a layer that are dead, or equal to others",
+        "layers",
+        {"section": "patches"},
+    ),
+    Line("hierarchy", "a picture through early, middle and late layers", "layers", {"section": "hierarchy"}),
     Line("neighbours", "the pictures of an index nearest to one, in features and in pixels", "neighbours"),
     Line(
         "agreement",

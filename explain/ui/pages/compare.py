@@ -9,6 +9,7 @@ from explain.data import is_here, list_images
 from explain.errors import Unknown
 from explain.index import Index
 from explain.ui import caches, choices, jobs, selection, widgets
+from explain.ui.parts.section import choose_section
 from explain.ui.parts.whole_view import show_view
 from explain.ui.text import literal
 from explain.views import VIEWS, View
@@ -143,11 +144,5 @@ def show_cka() -> None:
 
 
 st.title("Compare")
-section = str(selection.get("section", "compare"))
-if section not in SECTIONS:
-    selection.say_unknown("section", section)
-    selection.choose("section", section := "compare")
-selection.controlled(
-    st.segmented_control, "Section", "section", section, list(SECTIONS), format_func=SECTIONS.get, required=True
-)
+section = choose_section(SECTIONS)
 {"compare": show_networks, "flips": show_flips, "cka": show_cka}[section]()

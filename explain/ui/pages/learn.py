@@ -10,6 +10,7 @@ from explain.lectures import tables
 from explain.ui import caches, choices, selection, widgets
 from explain.ui.parts.asked import ask
 from explain.ui.parts.lessons import show_lessons
+from explain.ui.parts.section import choose_section
 from explain.ui.parts.whole_view import show_view
 from explain.ui.text import literal
 from explain.views import VIEWS
@@ -128,11 +129,5 @@ SHOWN = {
     "filter": show_filter,
 }
 st.title("Learn")
-section = str(selection.get("section", "lessons"))
-if section not in SECTIONS:
-    selection.say_unknown("section", section)
-    selection.choose("section", section := "lessons")
-selection.controlled(
-    st.segmented_control, "Section", "section", section, list(SECTIONS), format_func=SECTIONS.get, required=True
-)
+section = choose_section(SECTIONS)
 SHOWN[section]()

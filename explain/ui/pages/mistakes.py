@@ -8,6 +8,7 @@ from explain import workspace
 from explain.errors import BadValue, NotSupported
 from explain.index import Index
 from explain.ui import caches, selection, widgets
+from explain.ui.parts.section import choose_section
 from explain.ui.parts.whole_view import show_view
 from explain.ui.text import literal
 from explain.views import VIEWS, View
@@ -54,10 +55,7 @@ with left:
     index = widgets.choose_index(model)
 if index is None:
     selection.stop()
-section = str(selection.get("section", "fixes"))
-if section not in SECTIONS:
-    selection.say_unknown("section", section)
-    selection.choose("section", section := "fixes")
+section = choose_section(SECTIONS)
 view = VIEWS[section]
 given: dict[str, Any] = {"index": index}
 if TRAIN in view.parameters:
@@ -65,9 +63,6 @@ if TRAIN in view.parameters:
         given[TRAIN] = choose_train(view, index)
 if "image" in view.parameters:
     given["image"] = widgets.queried(index, picture)
-selection.controlled(
-    st.segmented_control, "Section", "section", section, list(SECTIONS), format_func=SECTIONS.get, required=True
-)
 try:
     show_view(view, given, SECTIONS[section])
 except (BadValue, NotSupported) as error:  # a set without labels has no mistakes; other sections may do

@@ -7,6 +7,7 @@ from explain.ui import caches, choices, selection, widgets
 from explain.ui.glossary import explained
 from explain.ui.navigation import script
 from explain.ui.parts.asked import ask
+from explain.ui.parts.layer_strip import choose_in_graph
 from explain.ui.text import literal
 from explain.views import VIEWS, anatomy, batch_costs
 
@@ -71,6 +72,9 @@ def show_overview() -> None:
     said = (origin, *about.get("notes", ()), *model.caveats)
     st.caption(literal(" ".join(f"{one.rstrip('.')}." for one in said if one)))
 
+    st.subheader("From the picture to the answer", help=explained("layer"))
+    choose_in_graph(model)
+    st.page_link(script("layers"), label="Its layers and channels", icon=":material/layers:")
     with widgets.row("split"):
         left, right = st.columns([1, 2], gap="large")
     with left:
@@ -109,9 +113,7 @@ def show_overview() -> None:
         if (rows := event["selection"]["rows"]) and rows[0] < len(model.layers):
             selection.choose("layer", model.layers[rows[0]].name)
             chosen = model.layers[rows[0]].name
-            a, b = st.columns(2)
-            a.page_link(script("activations"), label=f"Activations of {chosen}", icon=":material/layers:")
-            b.page_link(script("filters"), label="Filters", icon=":material/grid_view:")
+            st.page_link(script("layers"), label=f"Channels of {chosen}", icon=":material/layers:")
     st.caption(literal(figure.note))
     choices.show(view, given, {}, figure)
     show_how_far()

@@ -237,7 +237,7 @@ def show_snapshots(name: str, folder: Path) -> None:
             selection.choose("model", snapshot.name)
             selection.again()
         if selection.get("model") == snapshot.name:
-            for page, label in (("patches", "Its patches"), ("embedding", "Its map of pictures")):
+            for page, label in (("layers", "Its layers and channels"), ("embedding", "Its map of pictures")):
                 st.page_link(script(page), label=label)
 
 

@@ -6,12 +6,14 @@ import numpy as np
 import streamlit as st
 
 from explain.errors import NotSupported
+from explain.figure import Panel
 from explain.index import Index
 from explain.network.model import Layer, Model
 from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.glossary import explained
 from explain.ui.navigation import script
 from explain.ui.parts import first_answer
+from explain.ui.parts.hierarchy import show_stages
 from explain.ui.parts.layer_choice import after_rectifiers
 from explain.ui.parts.saliency_choices import SALIENCY
 from explain.ui.parts.saliency_trust import ICONS, SHOWN
@@ -210,10 +212,7 @@ def show_hierarchy(index: Index) -> None:
     view = VIEWS["hierarchy"]
     given: dict[str, Any] = {"index": index, "image": widgets.queried(index, picture)}
     figure = caches.computed(view, given).figure()
-    for panel in figure.panels[1:]:
-        st.markdown(f"**{literal(panel.title)}**")
-        widgets.show_tiles(panel)
-        st.caption(literal(panel.caption))
+    show_stages([one for one in figure.panels[1:] if isinstance(one, Panel)])
     st.caption(literal(figure.note))
     reproduce(view, given, {}, figure)
 

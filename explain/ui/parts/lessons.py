@@ -26,8 +26,8 @@ LESSONS = (
         "Filters nobody drew",
         "The first layer of a small network, trained on clothes. Each square is one filter, bright where it adds.",
         "Which of them would answer to a trouser leg?",
-        "filters",
-        {"model": "edges-fashion-mnist"},
+        "layers",
+        {"model": "edges-fashion-mnist", "section": "filters"},
     ),
     Lesson(
         "One number by hand",
@@ -40,8 +40,8 @@ LESSONS = (
         "From edges to eyes",
         "The same picture in an early, a middle and a late layer, with other pictures that excite the same channels.",
         "At which depth do the patches show things instead of patterns?",
-        "patches",
-        {"model": LITE, "picture": "photos/chelsea.png", "hierarchy": "True"},
+        "layers",
+        {"model": LITE, "picture": "photos/chelsea.png", "section": "hierarchy"},
     ),
     Lesson(
         "One channel",

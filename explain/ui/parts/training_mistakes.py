@@ -167,7 +167,7 @@ def _tiles(model: Model, index: Index, result: confusion.Confusion) -> None:
         cells,
         (
             ("saliency", "Why this class", "center_focus_strong"),
-            ("activations", "Layer by layer", "layers"),
+            ("layers", "Layer by layer", "layers"),
             ("neighbours", "Pictures like it", "compare"),
         ),
         strict=True,

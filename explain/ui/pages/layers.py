@@ -1,0 +1,38 @@
+"""Layers and channels: all channels of one layer, by their weights, by what they do with the picture, by the patches of
+other pictures that excite them; and one picture through early, middle and late layers."""
+
+import streamlit as st
+
+from explain.ui import caches, selection, widgets
+from explain.ui.parts.channel_maps import show_maps
+from explain.ui.parts.channel_patches import show_patches
+from explain.ui.parts.channel_weights import show_weights
+from explain.ui.parts.hierarchy import show_hierarchy
+from explain.ui.parts.section import choose_section
+
+SECTIONS = {
+    "activations": "On this picture",
+    "filters": "Weights",
+    "patches": "Patches of other pictures",
+    "hierarchy": "From low to high",
+}
+model, picture = caches.model(), caches.picture()
+
+
+def show_stages() -> None:
+    index = widgets.choose_index(model)
+    if index is None:
+        selection.stop()
+    show_hierarchy(index, picture)
+
+
+st.title("Layers and channels")
+section = choose_section(SECTIONS)
+if section == "activations":
+    show_maps(model, picture)
+elif section == "filters":
+    show_weights(model)
+elif section == "patches":
+    show_patches(model)
+else:
+    show_stages()
