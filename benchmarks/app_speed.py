@@ -161,7 +161,7 @@ def opened(chromium, address: str) -> Page:
     page = chromium.new_page(viewport={"width": 1440, "height": 1000})
     page.set_default_timeout(60_000)
     page.add_init_script(WATCH)
-    page.goto(f"{address}/activations?model={MODEL}")
+    page.goto(f"{address}/layers?model={MODEL}")
     page.wait_for_function("painted().length > 0")
     settled(page)
     return page

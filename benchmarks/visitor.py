@@ -1,7 +1,7 @@
 """A visitor of the app without a browser: Streamlit's websocket, on which pages are asked for, clicked and watched.
 
 async with Visitor(port) as visitor:
-    await visitor.ask("patches", "model=lenet-fashion-mnist")
+    await visitor.ask("layers", "model=lenet-fashion-mnist")
     await visitor.click("begin-")
     while visitor.shown("progress"):
         await visitor.look_again()

@@ -16,8 +16,8 @@ from explain.network import trace
 from explain.views import activations
 
 MODELS = ("lenet-fashion-mnist", "efficientnet-lite0")
-PAGES = ("start", "walkthrough", "network", "filters", "activations", "channel", "saliency", "compare", "learn")
-INDEX_PAGES = ("patches", "neighbours")  # these first build an index of the demo pictures
+PAGES = ("start", "walkthrough", "network", "layers", "channel", "saliency", "compare", "learn")
+INDEX_PAGES = ("neighbours",)  # these first build an index of the demo pictures
 TITLES = {page: page.capitalize() for page in (*PAGES, *INDEX_PAGES) if page not in ("start", "network")}
 MOST_WAIT = 240
 
@@ -75,7 +75,7 @@ def test_every_page_shows_its_demo(model, page):
 @pytest.mark.parametrize(("model", "step"), [("lenet-fashion-mnist", 1), ("efficientnet-lite0", 12)])
 def test_every_layer_can_be_chosen(model, step):
     """V10: each layer by the select box, with its first channel shown large."""
-    app = open_app("activations", model=model)
+    app = open_app("layers", model=model)
     chosen = app.selectbox(key="_layer").options
     assert len(chosen) >= 10
     for index in range(0, len(chosen), step):
@@ -88,7 +88,7 @@ def test_every_layer_can_be_chosen(model, step):
 
 
 def test_another_model_lets_go_of_the_old_ones_parts():
-    app = open_app("activations", model="efficientnet-lite0", layer="conv_head", channel="7", target="tabby")
+    app = open_app("layers", model="efficientnet-lite0", layer="conv_head", channel="7", target="tabby")
     fine(app.selectbox(key="_model").set_value("lenet-fashion-mnist").run())
     assert app.query_params["model"] == "lenet-fashion-mnist"
     assert "layer" not in app.query_params, "the new model's own first layer"
@@ -104,21 +104,24 @@ def test_another_model_lets_go_of_the_old_ones_parts():
 
 def test_the_selection_goes_with_you_to_another_page(lenet):
     explain.build_index(lenet, "fashion-mnist", limit=50)
-    app = open_app("activations", model="lenet-fashion-mnist", layer="conv2", channel="3")
-    for page in ("filters", "saliency", "patches", "neighbours", "activations"):
+    app = open_app("layers", model="lenet-fashion-mnist", layer="conv2", channel="3")
+    for page in ("saliency", "neighbours", "layers"):
         fine(app.switch_page(f"explain/ui/pages/{page}.py").run())
         assert not errors(app), page
         if page in INDEX_PAGES:
             assert app.subheader, "the index that is there is used"
-        if page == "patches":
-            assert app.subheader[0].value == "Channel 3"
+    for section in ("filters", "patches", "activations"):
+        fine(app.button_group(key="_section").set_value([section]).run())
+        assert not errors(app), section
+        if section != "filters":
+            assert app.subheader[0].value == "Channel 3", section
     assert (value(app, "layer"), app.query_params["channel"]) == ("conv2", "3")
 
 
 def test_a_permalink_restores_activations():
     given = {"model": "lenet-fashion-mnist", "picture": "fashion-mnist/7", "layer": "conv2", "channel": "5"}
     given |= {"activations.opacity": "0.25", "activations.smooth": "True", "activations.sort": "max"}
-    app = open_app("activations", **given)
+    app = open_app("layers", **given)
     assert [value(app, name) for name in ("layer", "picture")] == ["conv2", "fashion-mnist/7"]
     assert [value(app, f"activations.{name}") for name in ("opacity", "smooth", "sort")] == [0.25, True, "max"]
     assert app.subheader[0].value == "Channel 5"
@@ -230,7 +233,7 @@ def test_a_study_goes_on_where_nothing_can_be_written(lenet, monkeypatch):
 
 def test_one_of_two_pictures_and_the_channel_selected():
     """The channel that a dropped figure is of becomes the one selected; of two pictures it is one of both."""
-    app = open_app("activations", model="lenet-fashion-mnist", layer="conv2", **{"activations.channel": "3"})
+    app = open_app("layers", model="lenet-fashion-mnist", layer="conv2", **{"activations.channel": "3"})
     assert app.subheader[0].value == "Channel 3"
     assert app.query_params["channel"] == "3"
     assert "activations.channel" not in app.query_params
@@ -442,7 +445,7 @@ def test_opacity_does_not_run_the_network(monkeypatch):
 
     monkeypatch.setattr(activations, "record", counted)
     # A picture that no other test asks about, since results are kept for the whole process.
-    app = open_app("activations", model="lenet-fashion-mnist", picture="fashion-mnist/4321", layer="conv2")
+    app = open_app("layers", model="lenet-fashion-mnist", picture="fashion-mnist/4321", layer="conv2")
     assert len(calls) == 1
     fine(app.slider(key="_activations.opacity").set_value(0.3).run())
     assert app.query_params["activations.opacity"] == "0.3"
@@ -495,7 +498,7 @@ def test_good_uploads_are_shown():
         assert name in app.selectbox(key="_picture").options
         assert value(app, "picture").startswith("upload/")
     assert len(kept) == len(GOOD)
-    fine(app.switch_page("explain/ui/pages/activations.py").run())
+    fine(app.switch_page("explain/ui/pages/layers.py").run())
     assert app.query_params["picture"] in kept
     assert not errors(open_app("network", **{**app.query_params, "layer": ""})), "an upload's URL opens elsewhere"
 

@@ -46,7 +46,7 @@ def settled(app: AppTest) -> AppTest:
 
 def test_an_index_is_made_when_somebody_asks_for_it():
     model = explain.load_model("efficientnet-lite0")
-    app = opened("patches", model="efficientnet-lite0")
+    app = opened("layers", model="efficientnet-lite0", section="patches")
     time.sleep(0.5)
     key = f"index {model.digest} photos"
     assert [job.state for name, job in jobs._queue._jobs.items() if name == key] == ["idle"]
@@ -60,8 +60,8 @@ def test_an_index_is_made_when_somebody_asks_for_it():
 
 
 def test_a_visitor_who_goes_there_has_asked():
-    app = opened("network", model="efficientnet-lite0")
-    fine(app.switch_page("explain/ui/pages/patches.py").run())
+    app = opened("layers", model="efficientnet-lite0")
+    fine(app.button_group(key="_section").set_value(["patches"]).run())
     assert not begins(app)
     settled(app)
     assert list(list_indexes(explain.load_model("efficientnet-lite0"))) == ["photos"]

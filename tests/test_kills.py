@@ -253,7 +253,7 @@ class Indexes(Work):
 
     def address(self, name: str) -> tuple[str, str]:
         model, index = name.split()
-        return "patches", urlencode({"model": model, "index": index})
+        return "layers", urlencode({"model": model, "index": index, "section": "patches"})
 
     async def piece(self, visitor: Visitor) -> str:
         name = self.next()

@@ -1,4 +1,4 @@
-"""The Patches page: the wall, the chosen channel, and what a URL may ask of them."""
+"""Patches among layers and channels: the wall, the chosen channel, and what a URL may ask of them."""
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,9 +16,10 @@ def workspace(tmp_path_factory, lenet):
         yield
 
 
-def open_page(page: str = "patches", /, **query: str) -> AppTest:
+def open_page(page: str = "layers", /, **query: str) -> AppTest:
     app = AppTest.from_file("../app.py", default_timeout=60)
-    app.query_params.update({"model": "lenet-fashion-mnist", **query})
+    section = {"section": "patches"} if page == "layers" else {}
+    app.query_params.update({"model": "lenet-fashion-mnist", **section, **query})
     app.switch_page(f"explain/ui/pages/{page}.py")
     return fine(app.run())
 
@@ -35,7 +36,7 @@ def said(app: AppTest) -> str:
 
 def test_the_demo_shows_patches_and_a_channel():
     app = open_page()
-    assert app.title[0].value == "Patches"
+    assert app.title[0].value == "Layers and channels"
     assert app.subheader[0].value == "Channel 0"
     assert "14 × 14 pixels" in said(app)
     assert "Channel 0, " in said(app)
@@ -51,7 +52,7 @@ def test_a_permalink_restores_the_page():
     assert app.number_input(key="_page").value == 2, "the page of the channel"
     assert app.selectbox(key="_patches.ranking").value == "random"
     assert app.toggle(key="_patches.whole").value is True
-    assert dict(app.query_params) == {"model": "lenet-fashion-mnist", **given}
+    assert dict(app.query_params) == {"model": "lenet-fashion-mnist", "section": "patches", **given}
     fine(app.selectbox(key="_patches.ranking").set_value("lowest").run())
     assert app.query_params["patches.ranking"] == "lowest"
     assert app.subheader[0].value == "Channel 13"
@@ -77,13 +78,13 @@ def test_a_tile_chooses_its_channel(monkeypatch):
 def test_a_picture_from_low_to_high_is_shown_on_demand():
     app = open_page(layer="conv2")
     assert not any("Early" in block.value for block in app.markdown)
-    fine(app.toggle(key="_hierarchy").set_value(True).run())
-    assert app.query_params["hierarchy"] == "True"
+    fine(app.button_group(key="_section").set_value(["hierarchy"]).run())
+    assert app.query_params["section"] == "hierarchy"
     shown = " ".join(block.value for block in app.markdown).replace("\\", "")
     assert "Early: conv1" in shown
     assert "Late: conv2" in shown
     assert "seldom stands for one thing" in said(app)
-    assert any("Early" in block.value for block in open_page(layer="conv2", hierarchy="True").markdown)
+    assert any("Early" in block.value for block in open_page(layer="conv2", section="hierarchy").markdown)
 
 
 def test_channels_are_named_instead_of_a_page():

@@ -129,7 +129,7 @@ def test_an_index_is_built_at_first_need_and_then_serves_both_pages(visit, works
 
 
 def test_a_patch_selects_its_channel_and_says_where_it_is_from(visit, index):
-    page = visit(f"/patches?{LENET}&layer=conv2")
+    page = visit(f"/layers?section=patches&{LENET}&layer=conv2")
     heading(page, "Channel 0")
     assert wall(page).selected == [0]
     assert_caption(page, said_of_patch(index, "conv2", 0, 0))
@@ -141,7 +141,7 @@ def test_a_patch_selects_its_channel_and_says_where_it_is_from(visit, index):
 
 
 def test_whole_pictures_are_another_sheet_with_the_same_selection(visit):
-    page = visit(f"/patches?{LENET}&layer=conv2&channel=2&patch=4")
+    page = visit(f"/layers?section=patches&{LENET}&layer=conv2&channel=2&patch=4")
     before, names = wall(page).sheet, wall(page).names(ROW)
     told = captions(page)
     page.get_by_test_id("stCheckbox").filter(has_text="Whole pictures").locator("label").click()
@@ -157,7 +157,7 @@ def test_whole_pictures_are_another_sheet_with_the_same_selection(visit):
 
 
 def test_a_ranking_shows_its_own_patches(visit, index):
-    page = visit(f"/patches?{LENET}&layer=conv2&channel=1")
+    page = visit(f"/layers?section=patches&{LENET}&layer=conv2&channel=1")
     sheets = set()
     for ranking in ("best", "random", "lowest"):
         if ranking != "best":
@@ -171,7 +171,7 @@ def test_a_ranking_shows_its_own_patches(visit, index):
 
 
 def test_channels_are_paged(visit):
-    page = visit(f"/patches?{LENET}&layer=conv2&channel=1")
+    page = visit(f"/layers?section=patches&{LENET}&layer=conv2&channel=1")
     number = page.get_by_role("spinbutton", name=re.compile("Page of 2"))
     assert number.input_value() == "1"
     before = wall(page).sheet
@@ -190,7 +190,7 @@ def test_channels_are_paged(visit):
 
 
 def test_browser_back_returns_the_previous_patch(visit, index):
-    page = visit(f"/patches?{LENET}&layer=conv2&channel=1&patch=2")
+    page = visit(f"/layers?section=patches&{LENET}&layer=conv2&channel=1&patch=2")
     wall(page).click(5 * ROW + 1)
     wait_for_url(page, channel="5", patch="1")
     wall(page).click(3 * ROW + 6)
@@ -207,7 +207,7 @@ def test_browser_back_returns_the_previous_patch(visit, index):
 
 
 def test_browser_back_undoes_the_first_choice_too(visit, index):
-    page = visit(f"/patches?{LENET}&layer=conv2&channel=0")
+    page = visit(f"/layers?section=patches&{LENET}&layer=conv2&channel=0")
     wall(page).click(5 * ROW + 7)
     wait_for_url(page, channel="5", patch="7")
     page.go_back()
@@ -218,7 +218,7 @@ def test_browser_back_undoes_the_first_choice_too(visit, index):
 
 
 def test_a_url_restores_the_view(visit):
-    page = visit(f"/patches?{LENET}&layer=conv2")
+    page = visit(f"/layers?section=patches&{LENET}&layer=conv2")
     choose(page, "Patches", "Lowest")
     wait_for_url(page, **{"patches.ranking": "lowest"})
     page.get_by_test_id("stCheckbox").filter(has_text="Whole pictures").locator("label").click()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from visits import choose, go, query, selected, settle, tile, wait_for_url
+from visits import choose, go, query, selected, settle, show, tile, wait_for_url
 
 from explain.figure import read_facts
 
@@ -24,11 +24,12 @@ def test_from_a_photograph_to_its_heat_map_and_back_by_url(visit, photograph):
     assert re.search("cat|tabby|lynx", scores), scores
     assert page.locator(".scores .value").count() == 5
 
-    go(page, "Filters")
+    go(page, "Layers and channels")
+    show(page, "Weights")
     tile(page, 6).click()
     wait_for_url(page, channel="6")
     assert selected(page) == "6"
-    go(page, "Activations")
+    show(page, "On this picture")
     assert selected(page) == "6"
     page.get_by_role("heading", name="Channel 6", exact=True).wait_for()
     assert query(page)["channel"] == "6"
@@ -57,7 +58,7 @@ def test_from_a_photograph_to_its_heat_map_and_back_by_url(visit, photograph):
 
 
 def test_a_shared_url_and_the_back_button(visit):
-    page = visit("/activations?model=lenet-fashion-mnist&layer=conv2&channel=3")
+    page = visit("/layers?model=lenet-fashion-mnist&layer=conv2&channel=3")
     assert selected(page) == "3"
     tile(page, 9).click()
     wait_for_url(page, channel="9")
@@ -94,20 +95,20 @@ def test_an_exported_figure_carries_its_facts(visit):
 @pytest.mark.parametrize("width", [1440, 900])
 def test_no_page_is_wider_than_the_window(visit, width):
     page = visit("/?model=lenet-fashion-mnist", width)
-    for title in ("Filters", "Activations", "Saliency"):
+    for title in ("Layers and channels", "Network", "Saliency"):
         for scroller in ("document.documentElement", "document.querySelector('[data-testid=stMain]')"):
             assert page.evaluate(f"{scroller}.scrollWidth <= {scroller}.clientWidth"), page.url
         if page.get_by_test_id("stSidebarNav").is_visible():
             go(page, title)
         else:
-            page = visit(f"/{title.lower()}?model=lenet-fashion-mnist", width)
+            page = visit(f"/{title.lower().split()[0]}?model=lenet-fashion-mnist", width)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
 
 
 def test_a_bad_url_is_said_and_the_sidebar_works_on(visit):
-    page = visit("/activations?model=lenet-fashion-mnist&layer=nope&channel=99999")
+    page = visit("/layers?model=lenet-fashion-mnist&layer=nope&channel=99999")
     assert page.get_by_test_id("stAlert").count() == 0
-    page.goto(page.url.split("/activations")[0] + "/?model=nope")
+    page.goto(page.url.split("/layers")[0] + "/?model=nope")
     page.get_by_test_id("stAlert").filter(has_text="Unknown model 'nope'").wait_for()
     choose(page, "Model", "lenet-fashion-mnist")
     settle(page, "lenet-fashion-mnist")

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from visits import go, query, settle, wait_for_url
+from visits import go, query, settle, show, wait_for_url
 
 from explain.figure import read_facts
 from explain.workspace.report import rebuild
@@ -30,7 +30,8 @@ def test_two_figures_become_a_report_and_one_of_them_its_view_again(visit, brows
         "/saliency?model=lenet-fashion-mnist&picture=fashion-mnist/7&saliency.method=grad_cam&saliency.mode=signed"
     )
     add(page, "Where <it> looks")
-    go(page, "Filters")
+    go(page, "Layers and channels")
+    show(page, "Weights")
     add(page, "What it looks for")
     go(page, "Report")
     captions = page.get_by_role("textbox", name="Caption")

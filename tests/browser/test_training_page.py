@@ -25,7 +25,7 @@ def test_a_training_is_watched_to_its_end_and_its_model_is_shown_on_other_pages(
     settle(page)
     use.click()
     wait_for_url(page, model=f"{recipe}-1")
-    go(page, "Activations")
+    go(page, "Layers and channels")
     wait_for_url(page, model=f"{recipe}-1")
     page.get_by_text("act2_1").first.wait_for()
 

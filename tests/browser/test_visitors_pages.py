@@ -86,7 +86,7 @@ def test_what_one_hands_in_is_not_the_others(two, shared, photograph):
 
     # Both see what is shipped.
     for which in (0, 1):
-        shown = settle(two(which, "/filters?model=lenet-fashion-mnist&picture=fashion-mnist/3"), "Filters")
+        shown = settle(two(which, "/layers?model=lenet-fashion-mnist&picture=fashion-mnist/3"), "Layers and channels")
         assert shown.get_by_test_id("stAlert").count() == 0
         assert query(shown)["picture"] == "fashion-mnist/3"
 

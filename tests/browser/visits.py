@@ -32,6 +32,12 @@ def go(page, title: str):
     return settle(page, title)
 
 
+def show(page, section: str):
+    """A part of the page by its row of sections."""
+    page.get_by_role("radio", name=section, exact=True).click()
+    return settle(page)
+
+
 def wait_for_url(page, /, **wanted: str):
     page.wait_for_function(
         "wanted => Object.entries(wanted).every(([k, v]) => new URLSearchParams(location.search).get(k) === v)",

@@ -11,11 +11,13 @@ __all__ = ["choose_section"]
 
 def choose_section(sections: Mapping[str, str]) -> str:
     """Names by what the URL calls them; the first where none is asked for."""
-    first = next(iter(sections))
-    section = str(selection.get("section", first))
+    kept = st.session_state.setdefault("sections", {})  # of each page, as all have one name for it in the URL
+    page = tuple(sections)
+    section = str(selection.get("section", kept.get(page, page[0])))
     if section not in sections:
         selection.say_unknown("section", section)
-        selection.choose("section", section := first)
+        selection.choose("section", section := kept.get(page, page[0]))
+    kept[page] = section
     words = sections.__getitem__
     selection.controlled(
         st.segmented_control, "Section", "section", section, list(sections), format_func=words, required=True
