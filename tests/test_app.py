@@ -111,7 +111,7 @@ def test_the_selection_goes_with_you_to_another_page(lenet):
         if page in INDEX_PAGES:
             assert app.subheader, "the index that is there is used"
     for section in ("filters", "patches", "activations"):
-        fine(app.button_group(key="_section").set_value([section]).run())
+        fine(app.button_group(key="_section").set_value(section).run())
         assert not errors(app), section
         if section != "filters":
             assert app.subheader[0].value == "Channel 3", section
@@ -281,9 +281,9 @@ def test_a_permalink_restores_saliency():
 BAD = [
     ("network", "model", "nope", "Unknown model 'nope'"),
     ("network", "model", "../../etc", "chosen by name"),
-    ("activations", "layer", "nope", ""),
-    ("activations", "channel", "99999", ""),
-    ("activations", "channel", "²", ""),
+    ("layers", "layer", "nope", ""),
+    ("layers", "channel", "99999", ""),
+    ("layers", "channel", "²", ""),
     ("filters", "channel", "99999", ""),
     ("saliency", "target", "kat", "Unknown class 'kat'"),
     ("network", "picture", "photos/nope", "'nope'"),
@@ -294,8 +294,8 @@ BAD = [
     ("network", "picture", "/etc/passwd", "Unknown picture"),
     ("network", "picture", "upload/zz", "upload/zz"),
     ("network", "picture", "upload/" + "0" * 64, "no longer kept"),
-    ("activations", "activations.second", "photos/nope", "'nope'"),
-    ("activations", "activations.channel", "99999", ""),
+    ("layers", "activations.second", "photos/nope", "'nope'"),
+    ("layers", "activations.channel", "99999", ""),
     ("channel", "unit.position", "²,1", ""),
     ("channel", "unit.method", "x", ""),
     ("walkthrough", "convolution.position", "²,1", ""),
@@ -309,7 +309,7 @@ BAD = [
     ("saliency", "faithfulness.portions", "x", ""),
     ("saliency", "saliency.opacity", "abc", ""),
     ("saliency", "saliency.opacity", "nan", ""),
-    ("activations", "activations.opacity", "7", ""),
+    ("layers", "activations.opacity", "7", ""),
     ("filters", "filters.page", "-3", ""),
     ("filters", "filters.page", "²", ""),
     ("filters", "filters.page", "999999", ""),
@@ -322,7 +322,7 @@ BAD = [
 def test_a_bad_url_is_one_sentence_or_the_default(page, name, text, said):
     query = {"model": "lenet-fashion-mnist", name: text}
     if page == "filters":
-        query = {"model": "efficientnet-lite0", "layer": "conv_head", name: text}
+        page, query = "layers", {"model": "efficientnet-lite0", "layer": "conv_head", "section": "filters", name: text}
     app = open_app(page, **query)
     if said:
         (message,) = errors(app)

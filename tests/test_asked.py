@@ -61,7 +61,7 @@ def test_an_index_is_made_when_somebody_asks_for_it():
 
 def test_a_visitor_who_goes_there_has_asked():
     app = opened("layers", model="efficientnet-lite0")
-    fine(app.button_group(key="_section").set_value(["patches"]).run())
+    fine(app.button_group(key="_section").set_value("patches").run())
     assert not begins(app)
     settled(app)
     assert list(list_indexes(explain.load_model("efficientnet-lite0"))) == ["photos"]

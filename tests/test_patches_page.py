@@ -78,7 +78,7 @@ def test_a_tile_chooses_its_channel(monkeypatch):
 def test_a_picture_from_low_to_high_is_shown_on_demand():
     app = open_page(layer="conv2")
     assert not any("Early" in block.value for block in app.markdown)
-    fine(app.button_group(key="_section").set_value(["hierarchy"]).run())
+    fine(app.button_group(key="_section").set_value("hierarchy").run())
     assert app.query_params["section"] == "hierarchy"
     shown = " ".join(block.value for block in app.markdown).replace("\\", "")
     assert "Early: conv1" in shown

@@ -134,7 +134,7 @@ def test_figures_are_collected_to_a_report(lenet):
     fine(app.button(key="collect-saliency").click().run())
     assert "1 figure." in said(app)
     fine(app.switch_page("explain/ui/pages/layers.py").run())
-    fine(app.button_group(key="_section").set_value(["filters"]).run())
+    fine(app.button_group(key="_section").set_value("filters").run())
     fine(app.button(key="collect-filters").click().run())
     fine(app.switch_page("explain/ui/pages/report.py").run())
     assert app.text_area[0].value == "My caption"

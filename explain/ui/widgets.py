@@ -3,6 +3,7 @@
 import html
 import io
 import json
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -19,6 +20,7 @@ from explain import workspace
 from explain.data import EXTENSIONS, list_images, named_images
 from explain.errors import ExplainError
 from explain.figure import FORMATS, Figure, Panel, Scale
+from explain.figure.spots import Spot, spots
 from explain.images import VISIONS, enlarge, png, seen_as
 from explain.index import Index
 from explain.index.references import left_out
@@ -31,6 +33,7 @@ from explain.project import project
 from explain.registry import Entry
 from explain.store import sha256
 from explain.ui import caches, dropped, jobs, report_items, selection
+from explain.ui.chart import chart
 from explain.ui.gallery import gallery
 from explain.ui.glossary import explained
 from explain.ui.text import literal
@@ -61,6 +64,12 @@ STYLE = """
 [class*="st-key-row-split"] > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] >
   [data-testid="stColumn"] { min-width: min(300px, 100%); }
 [class*="st-key-row-panels"] [data-testid="stColumn"] { min-width: 150px; }
+/* What goes on below stays as wide as it was in its row. */
+@media (max-width: 768px) {
+  [class*="st-key-row-panels"] [data-testid="stHorizontalBlock"] { display: grid;
+    grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); }
+  [class*="st-key-row-panels"] [data-testid="stColumn"] { width: auto !important; }
+}
 /* Draws beside their picture: what does not fit goes on below, as large as the others. */
 [class*="st-key-row-panels-Augmentation"] [data-testid="stColumn"] { min-width: 0;
   flex: 0 0 clamp(92px, 7.6vw, 112px); }
@@ -423,14 +432,21 @@ def show_picture(pixels: NDArray[np.uint8], alt: str) -> None:
     st.image(content, width="stretch", output_format="PNG", alt=alt)
 
 
-def show_charts(figure: Figure, columns: int) -> None:
-    """The charts of a figure, each by itself, so that they go below each other on a narrow page."""
+def show_charts(figure: Figure, columns: int, choosing: bool = False) -> Spot | None:
+    """The charts of a figure, each by itself, so that they go below each other on a narrow page, with their numbers
+    under the pointer. Returns the part that the visitor has just chosen, where they may."""
+    chosen = None
     with row(f"split-{figure.title}"):
         cells = _cells(min(columns, len(figure.panels)), len(figure.panels), "top")
     for cell, panel in zip(cells, figure.panels, strict=False):
-        drawn = Figure("", (panel,), {}, columns=1).encode("png", width_mm=190 / columns, dpi=190)
-        with cell, st.container(key=f"chart-{_keyed(figure.title + panel.title)}"):
-            st.image(drawn, width="stretch", output_format="PNG", alt=panel.title or figure.alt)
+        alone, key = Figure("", (panel,), {}, columns=1), _keyed(figure.title + panel.title)
+        drawn = alone.encode("png", width_mm=190 / columns, dpi=190)
+        size = struct.unpack(">II", drawn[16:24])
+        parts = spots(alone, size[0], 190)
+        with cell:
+            hit = chart(drawn, size, parts, alt=panel.title or figure.alt, key=f"chart-{key}", choosing=choosing)
+        chosen = parts[hit] if hit is not None else chosen
+    return chosen
 
 
 def show_tiles(panel: Panel, alt: str = "") -> None:

@@ -68,6 +68,12 @@ class Calibration(Result):
             "accuracy after": _numbers(self.scaled.accuracy),
         }
 
+    def images_at(self, at: tuple[float, float]) -> tuple[str, NDArray[np.int64]]:
+        """What the bin at this place (x, y) of a chart is, and its pictures, the surest first."""
+        edges = self.bins.edges
+        number = int(np.clip(np.searchsorted(edges, at[0], side="right") - 1, 0, len(edges) - 2))
+        return f"confidence {edges[number]:.2f} to {edges[number + 1]:.2f}", self.images_of(number)
+
     def images_of(self, number: int) -> NDArray[np.int64]:
         """The pictures of a bin by their numbers in the index, the surest first."""
         places = np.flatnonzero(self.bins.members == number)

@@ -50,7 +50,8 @@ class Mistake(NamedTuple):
 class Confusion(Result):
     """`counts` (C, C or C + 1): pictures of each true class by predicted class; the last column, where there is one, is
     of predictions that are no class of the pictures. `tiles` (n, H, W, 3) are those of `mistakes`, the surest first,
-    and `rows` what is known of each."""
+    and `rows` what is known of each. `members` (n, 3): the pictures that are counted by their numbers in the index, the
+    surest first, with the row and the column of `counts` they are in."""
 
     counts: NDArray[np.int64]
     classes: tuple[str, ...]
@@ -61,6 +62,7 @@ class Confusion(Result):
     mistakes: tuple[Mistake, ...]
     tiles: NDArray[np.uint8]
     rows: dict[str, list[Any]]
+    members: NDArray[np.int64]
     left_out: int
     facts: dict[str, Any]
 
@@ -92,6 +94,23 @@ class Confusion(Result):
             "pictures": wrong[true, taken].tolist(),
             "share": self.shares[true, taken].tolist(),
         }
+
+    def shown(self, most: int) -> NDArray[np.int64]:
+        """Numbers of the classes in a matrix of at most so many."""
+        every = np.arange(len(self.classes))
+        return every if len(every) <= most else self.most_confused(most)
+
+    def images_at(self, at: tuple[float, float], most: int) -> tuple[str, NDArray[np.int64]]:
+        """What the cell at this place (x, y) of the matrix says, and its pictures, the surest first."""
+        shown = self.shown(most)
+        column = min(max(int(at[0]), 0), len(shown))
+        true = shown[min(max(len(shown) - 1 - int(at[1]), 0), len(shown) - 1)]
+        images, rows, columns = self.members.T
+        if column < len(shown):
+            taken, chosen = self.columns[shown[column]], columns == shown[column]
+        else:
+            taken, chosen = (ANOTHER if len(shown) == len(self.classes) else OTHERS), ~np.isin(columns, shown)
+        return f"{self.classes[true]} as {taken}", images[chosen & (rows == true)]
 
     def most_confused(self, most: int) -> NDArray[np.int64]:
         """Numbers of so many classes, in their order: those of the largest confusions, then those missed most often."""
@@ -179,7 +198,8 @@ def compute(
     place = np.full(len(index.model.classes), len(classes))
     place[classes] = np.arange(len(classes))
     counts = np.zeros((len(classes), len(classes) + 1), np.int64)
-    np.add.at(counts, (place[truth], place[guesses[:, 0]]), 1)
+    cells = np.stack([place[truth], place[guesses[:, 0]]], 1)
+    np.add.at(counts, tuple(cells.T), 1)
     counts = counts if counts[:, -1].any() else counts[:, :-1]
     diagonal = counts.diagonal()
     with np.errstate(invalid="ignore"):  # NaN where there is nothing to take a share of
@@ -187,6 +207,7 @@ def compute(
     wrong = np.flatnonzero(index.right[chosen] == 0)
     sure = index.probabilities[chosen, 0]
     worst = wrong[np.argsort(-sure[wrong], kind="stable")][:count]
+    order = np.argsort(-sure, kind="stable")
     images = chosen[worst].tolist()
     mistakes = _mistakes(index, images, truth[worst])
     rows = {name: [getattr(one, name) for one in mistakes] for name in Mistake._fields}
@@ -200,6 +221,7 @@ def compute(
         mistakes=mistakes,
         tiles=tiles_of(index, images),
         rows=extended(rows, index.columns, rows["image"]),
+        members=np.column_stack([chosen, cells])[order],
         left_out=left_out,
         facts={},
     )
@@ -267,7 +289,7 @@ def _matrix(result: Confusion, numbers: str, most: int) -> Chart:
 
     Of more classes than `most` those that are confused most, and all else that they are taken for in a last column.
     """
-    shown = np.arange(len(result.classes)) if len(result.classes) <= most else result.most_confused(most)
+    shown = result.shown(most)
     counts, classes, names = result.counts, result.classes, result.columns
     caption = f"{numbers.capitalize()} of each true class (row) by predicted class (column)."
     if len(shown) < len(classes):

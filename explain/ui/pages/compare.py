@@ -140,7 +140,16 @@ def show_cka() -> None:
         sets = [name for name in list_images() if is_here(name)]
         selection.controlled(st.selectbox, "Pictures", key, pictures, list(dict.fromkeys([*sets, pictures])))
     given = {"model": model, "second": caches.model(chosen), "images": caches.SessionOpener().images(pictures)}
-    show_view(view, given, "Comparing layers", "pictures")
+    shown = show_view(view, given, "Comparing layers", "pictures", choosing=True)
+    if shown is None or shown.style["part"] != "layers":
+        return
+    st.caption("Click a cell to match the channels of its two layers.")
+    if shown.spot is not None:
+        row, column = len(shown.result.layers) - 1 - int(shown.spot.at[1]), int(shown.spot.at[0])
+        selection.choose(view.key("layer"), shown.result.layers[row])
+        selection.choose(view.key("second_layer"), shown.result.second_layers[column])
+        selection.choose(view.key("part"), "channels")
+        selection.again()
 
 
 st.title("Compare")

@@ -9,7 +9,7 @@ from explain.errors import BadValue, NotSupported
 from explain.index import Index
 from explain.ui import caches, selection, widgets
 from explain.ui.parts.section import choose_section
-from explain.ui.parts.whole_view import show_view
+from explain.ui.parts.whole_view import Shown, show_pictures, show_view
 from explain.ui.text import literal
 from explain.views import VIEWS, View
 
@@ -23,6 +23,8 @@ SECTIONS = {
     "outliers": "Outliers",
     "influence": "Pictures behind an answer",
 }
+OPENING = {"confusion": "cells", "calibration": "points and bars"}  # whose pictures are shown
+MOST = 60  # pictures of a part
 TRAIN = "train"  # the parameter of a second index, that of the pictures learned from
 
 model, picture = caches.model(), caches.picture()
@@ -48,6 +50,27 @@ def choose_train(view: View, index: Index) -> Index | None:
     return caches.index(model, found[chosen]) if chosen else None
 
 
+def show_part(index: Index, shown: Shown) -> None:
+    """The pictures of the cell or the bin that was chosen last."""
+    key = f"{view.name}.at"
+    if shown.style["part"] not in ("matrix", "reliability"):
+        return
+    if shown.spot is not None:
+        selection.choose(key, "{:g},{:g}".format(*shown.spot.at))
+        selection.again()
+    try:
+        x, y = map(float, str(selection.get(key, "")).split(","))
+    except ValueError:
+        st.caption(f"Click the {OPENING[section]} to see their pictures.")
+        return
+    result, most = shown.result, {"most": shown.style["most"]} if section == "confusion" else {}
+    words, images = result.images_at((x, y), **most)
+    st.subheader(literal(f"{words}: {len(images):,}"))
+    show_pictures(index, images[:MOST].tolist(), f"{section}-part")
+    if len(images) > MOST:
+        st.caption(f"The {MOST} of which it is surest.")
+
+
 st.title("Mistakes")
 with widgets.row("controls"):
     left, right = st.columns([1, 1], vertical_alignment="bottom")
@@ -64,6 +87,8 @@ if TRAIN in view.parameters:
 if "image" in view.parameters:
     given["image"] = widgets.queried(index, picture)
 try:
-    show_view(view, given, SECTIONS[section])
+    shown = show_view(view, given, SECTIONS[section], choosing=section in OPENING)
+    if shown is not None and section in OPENING:
+        show_part(index, shown)
 except (BadValue, NotSupported) as error:  # a set without labels has no mistakes; other sections may do
     st.info(literal(str(error)), icon=":material/info:")

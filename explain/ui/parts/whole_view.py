@@ -1,13 +1,16 @@
 """A view as a part of a page, by its declaration alone: what it asks, its figure with what can be clicked, its table,
 its exports."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
 
 from explain.figure import Figure, Grid, Panel
+from explain.figure.spots import Spot
 from explain.images import contact_sheet
 from explain.index import Index
 from explain.options import Choices
@@ -17,16 +20,27 @@ from explain.ui.parts.asked import ask
 from explain.ui.parts.embedding_maps import take
 from explain.ui.text import literal
 from explain.views import View
+from explain.views.parts.tiles import sheet, tiles_of
 
-__all__ = ["show_view"]
+__all__ = ["show_pictures", "show_view"]
 
 LEAST = 96
 GROUND = (206, 210, 216)
 
 
-def show_view(view: View, given: dict[str, Any], label: str, unit: str = "steps", at_once: bool = False) -> None:
+class Shown(NamedTuple):
+    """What is on the page; `spot` is the part of a chart that has just been chosen."""
+
+    result: Any
+    style: dict[str, Any]
+    spot: Spot | None
+
+
+def show_view(
+    view: View, given: dict[str, Any], label: str, unit: str = "steps", at_once: bool = False, choosing: bool = False
+) -> Shown | None:
     """given: what is chosen already; all else the view takes has its widget here. What takes longer than a page may is
-    a job."""
+    a job: until it is done there is nothing. choosing: parts of charts can be."""
     style: dict[str, Any] = {}
     if "part" in view.style:
         style["part"] = _choose_part(view)
@@ -35,15 +49,33 @@ def show_view(view: View, given: dict[str, Any], label: str, unit: str = "steps"
     choices.more(view, given, style)
     result = caches.computed(view, given) if at_once else ask(view, given, label, unit)
     if result is None:
-        return
+        return None
     figure = result.figure(**style)
     if figure.note:
         st.markdown(literal(figure.note))
-    _show_panels(view, given.get("index"), figure)
+    spot = _show_panels(view, given.get("index"), figure, choosing)
     if figure.table and next(iter(figure.table.values()), ()):
         with st.expander("The numbers", icon=":material/table:"):
             st.dataframe(figure.table, hide_index=True)
     choices.show(view, given, style, figure)
+    return Shown(result, style, spot)
+
+
+def show_pictures(index: Index, numbers: Sequence[int], key: str) -> None:
+    """Pictures of an index as a gallery; a click makes one that of all pages."""
+    names = [f"{label} as {said}" if label else said for label, said in map(partial(_said, index), numbers)]
+    for one in sheet(tiles_of(index, numbers), names):
+        clicked = widgets.show_gallery(_large(one), key, None, alt="Pictures")
+        if clicked is not None:
+            take(index, int(numbers[clicked]))
+            selection.again()
+    _lead_on()
+
+
+def _said(index: Index, number: int) -> tuple[str, str]:
+    """What a picture is, and what it is taken for."""
+    classes, true = index.model.classes, int(index.truth[number])
+    return classes[true] if true >= 0 else "", classes[int(index.predictions[number, 0])]
 
 
 def _large(sheet: Panel) -> Panel:
@@ -69,24 +101,28 @@ def _choose_part(view: View) -> Any:
     )
 
 
-def _show_panels(view: View, index: Index | None, figure: Figure) -> None:
+def _show_panels(view: View, index: Index | None, figure: Figure, choosing: bool) -> Spot | None:
     """Charts by themselves; sheets as galleries, whose tiles lead to their picture where the table says which it is."""
     charts = tuple(one for one in figure.panels if not isinstance(one, Panel))
     sheets = [one for one in figure.panels if isinstance(one, Panel) and one.names]
     panels = tuple(one for one in figure.panels if isinstance(one, Panel) and not one.names)
-    if charts:
-        widgets.show_charts(replace(figure, panels=charts), min(figure.columns, 2))
+    spot = widgets.show_charts(replace(figure, panels=charts), min(figure.columns, 2), choosing) if charts else None
     if panels:
         widgets.show_panels(replace(figure, panels=panels))
     numbers = figure.table.get("image", ()) if index is not None and len(sheets) == 1 else ()
-    for k, sheet in enumerate(sheets):
-        if sheet.title:
-            st.markdown(f"**{literal(sheet.title)}**")
-        clicked = widgets.show_gallery(_large(sheet), f"{view.name}-{k}", None, alt=sheet.title or figure.alt)
+    for k, wall in enumerate(sheets):
+        if wall.title:
+            st.markdown(f"**{literal(wall.title)}**")
+        clicked = widgets.show_gallery(_large(wall), f"{view.name}-{k}", None, alt=wall.title or figure.alt)
         if clicked is not None and clicked < len(numbers):
             assert index is not None
             take(index, int(numbers[clicked]))
             selection.again()
     if numbers:
-        st.caption("A click makes a picture that of all pages.")
-        st.page_link(script("saliency"), label="Why this class", icon=":material/center_focus_strong:")
+        _lead_on()
+    return spot
+
+
+def _lead_on() -> None:
+    st.caption("A click makes a picture that of all pages.")
+    st.page_link(script("saliency"), label="Why this class", icon=":material/center_focus_strong:")
