@@ -1,5 +1,6 @@
 """Two networks side by side: what they cost, what they answer, what their layers and channels see."""
 
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -10,7 +11,7 @@ from explain.errors import Unknown
 from explain.index import Index
 from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.parts.section import choose_section
-from explain.ui.parts.whole_view import show_view
+from explain.ui.parts.whole_view import Shown, show_view
 from explain.ui.text import literal
 from explain.views import VIEWS, View
 from explain.workspace.opener import is_model_name
@@ -140,8 +141,12 @@ def show_cka() -> None:
         sets = [name for name in list_images() if is_here(name)]
         selection.controlled(st.selectbox, "Pictures", key, pictures, list(dict.fromkeys([*sets, pictures])))
     given = {"model": model, "second": caches.model(chosen), "images": caches.SessionOpener().images(pictures)}
-    shown = show_view(view, given, "Comparing layers", "pictures", choosing=True)
-    if shown is None or shown.style["part"] != "layers":
+    show_view(view, given, "Comparing layers", "pictures", below=partial(match_channels, view))
+
+
+def match_channels(view: View, shown: Shown) -> None:
+    """Those of the two layers whose cell has been chosen."""
+    if shown.style["part"] != "layers":
         return
     st.caption("Click a cell to match the channels of its two layers.")
     if shown.spot is not None:

@@ -1,5 +1,6 @@
 """What a network gets wrong on a labelled set, why, and what to do about it; an index is enough."""
 
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -23,7 +24,7 @@ SECTIONS = {
     "outliers": "Outliers",
     "influence": "Pictures behind an answer",
 }
-OPENING = {"confusion": "cells", "calibration": "points and bars"}  # whose pictures are shown
+OPENING = {"confusion": "a cell", "calibration": "a point or a bar"}  # has pictures
 MOST = 60  # pictures of a part
 TRAIN = "train"  # the parameter of a second index, that of the pictures learned from
 
@@ -61,7 +62,7 @@ def show_part(index: Index, shown: Shown) -> None:
     try:
         x, y = map(float, str(selection.get(key, "")).split(","))
     except ValueError:
-        st.caption(f"Click the {OPENING[section]} to see their pictures.")
+        st.caption(f"Click {OPENING[section]} to see its pictures.")
         return
     result, most = shown.result, {"most": shown.style["most"]} if section == "confusion" else {}
     words, images = result.images_at((x, y), **most)
@@ -87,8 +88,7 @@ if TRAIN in view.parameters:
 if "image" in view.parameters:
     given["image"] = widgets.queried(index, picture)
 try:
-    shown = show_view(view, given, SECTIONS[section], choosing=section in OPENING)
-    if shown is not None and section in OPENING:
-        show_part(index, shown)
+    below = partial(show_part, index) if section in OPENING else None
+    show_view(view, given, SECTIONS[section], below=below)
 except (BadValue, NotSupported) as error:  # a set without labels has no mistakes; other sections may do
     st.info(literal(str(error)), icon=":material/info:")

@@ -1,7 +1,7 @@
 """A view as a part of a page, by its declaration alone: what it asks, its figure with what can be clicked, its table,
 its exports."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from explain.ui.text import literal
 from explain.views import View
 from explain.views.parts.tiles import sheet, tiles_of
 
-__all__ = ["show_pictures", "show_view"]
+__all__ = ["Shown", "show_pictures", "show_view"]
 
 LEAST = 96
 GROUND = (206, 210, 216)
@@ -37,10 +37,15 @@ class Shown(NamedTuple):
 
 
 def show_view(
-    view: View, given: dict[str, Any], label: str, unit: str = "steps", at_once: bool = False, choosing: bool = False
-) -> Shown | None:
+    view: View,
+    given: dict[str, Any],
+    label: str,
+    unit: str = "steps",
+    at_once: bool = False,
+    below: Callable[[Shown], None] | None = None,
+) -> None:
     """given: what is chosen already; all else the view takes has its widget here. What takes longer than a page may is
-    a job: until it is done there is nothing. choosing: parts of charts can be."""
+    a job. below: what follows the figure; with it, parts of charts can be chosen."""
     style: dict[str, Any] = {}
     if "part" in view.style:
         style["part"] = _choose_part(view)
@@ -49,16 +54,17 @@ def show_view(
     choices.more(view, given, style)
     result = caches.computed(view, given) if at_once else ask(view, given, label, unit)
     if result is None:
-        return None
+        return
     figure = result.figure(**style)
     if figure.note:
         st.markdown(literal(figure.note))
-    spot = _show_panels(view, given.get("index"), figure, choosing)
+    spot = _show_panels(view, given.get("index"), figure, below is not None)
+    if below is not None:
+        below(Shown(result, style, spot))
     if figure.table and next(iter(figure.table.values()), ()):
         with st.expander("The numbers", icon=":material/table:"):
             st.dataframe(figure.table, hide_index=True)
     choices.show(view, given, style, figure)
-    return Shown(result, style, spot)
 
 
 def show_pictures(index: Index, numbers: Sequence[int], key: str) -> None:
