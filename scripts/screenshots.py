@@ -24,11 +24,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(path.stem for path in (ROOT / "explain/ui/pages").glob("*.py"))
 SMALL, LITE = "model=small-resnet-fashion-mnist&picture=fashion-mnist/18", "model=efficientnet-lite0"
 SHOWN = {  # what is chosen on a page, where its first sight says little
-    "filters": f"{LITE}",
-    "activations": f"{LITE}&layer=blocks.1.0.bn1.act&picture=photos/chelsea.png",
+    "layers": f"{LITE}&layer=blocks.1.0.bn1.act&picture=photos/chelsea.png",
     "saliency": f"{LITE}&picture=photos/chelsea.png&saliency.method=grad_cam",
     "gallery": f"{LITE}",
-    "patches": f"{LITE}&layer=blocks.2.0.conv_pw",
     "neighbours": f"{SMALL}",
     "embedding": f"{SMALL}&embedding.method=pca",
     "study": f"{SMALL}",

@@ -105,3 +105,23 @@ def test_what_two_networks_answer():
     app = open_page("compare", section="flips")
     assert [one.split()[3] for one in commands(app)] == ["flips"]
     assert app.selectbox(key="_flips.second").options == ["edges-fashion-mnist"]
+
+
+@pytest.mark.parametrize(
+    ("section", "at", "title"),
+    [("confusion", "6.5,7.5", "Pullover as Shirt"), ("calibration", "0.97,0.9", "confidence 0.93 to 1.00")],
+)
+def test_a_part_of_a_chart_that_was_chosen_has_its_pictures(clothes, section, at, title):
+    app = open_page("mistakes", section=section, **{f"{section}.at": at})
+    (heading,) = (one.value for one in app.subheader)
+    words, _, count = heading.rpartition(": ")
+    assert words == title
+    if section == "confusion":
+        true, taken = map(clothes.model.classes.index, title.split(" as "))
+        assert int(count) == int(((clothes.truth == true) & (clothes.predictions[:, 0] == taken)).sum())
+
+
+@pytest.mark.parametrize("at", ["", "nope", "1,2,3", "999,-7"])
+def test_a_part_that_is_none_is_asked_for_or_the_nearest(at):
+    app = open_page("mistakes", section="confusion", **{"confusion.at": at})
+    assert any("Click a cell" in one.value for one in app.caption) or app.subheader

@@ -1,7 +1,7 @@
 """The first pages in a real Chromium: an answer, another picture, one number by hand, one channel."""
 
 import pytest
-from visits import go, query, settle, tile, wait_for_url
+from visits import go, query, settle, show, tile, wait_for_url
 
 import explain
 
@@ -33,6 +33,36 @@ def test_from_an_answer_to_one_number_of_a_map(visit, lenet):
     found = explain.convolution(lenet, explain.open_picture(chosen), "conv1", 0, (i, j))
     page.get_by_text(f"torch gives {found.given:.5g}").wait_for()
     page.get_by_text(f"row {i}, column {j}").first.wait_for()
+
+
+def test_a_layer_is_chosen_in_the_drawn_network(visit, lenet):
+    page = visit("/layers?model=lenet-fashion-mnist")
+    box = page.get_by_role("option", name="conv1", exact=False)
+    box.click()
+    wait_for_url(page, layer="act1")
+    assert box.get_attribute("aria-selected") == "true"
+    page.get_by_test_id("stMain").get_by_text(f"act1 of {lenet.name}: 6 channels").wait_for()
+    page.get_by_role("listbox", name="The layers of lenet-fashion-mnist", exact=False).press("ArrowRight")
+    wait_for_url(page, layer="pool1")
+    show(page, "Weights")  # pooling has none: the first layer that has some
+    page.get_by_role("option", name="conv2", exact=False).click()
+    wait_for_url(page, layer="act2")
+    page.get_by_role("combobox", name="Layer").locator("xpath=..").get_by_text("conv2").wait_for()
+
+
+def test_the_numbers_of_a_chart_are_read_and_open_their_pictures(visit, index):
+    page = visit("/mistakes?model=lenet-fashion-mnist&section=confusion")
+    chart = page.locator(".chart .stage")
+    chart.focus()
+    chart.press("ArrowRight")
+    true, taken, count = page.locator(".chart .value").inner_text().split(" · ")
+    chart.press("Enter")
+    page.wait_for_function("new URLSearchParams(location.search).get('confusion.at')")
+    settle(page)
+    page.get_by_role("heading", name=f"{true} as {taken}: {count}").wait_for()
+    of = [index.model.classes[k] == true for k in index.truth.tolist()]
+    as_taken = [index.model.classes[k] == taken for k in index.predictions[:, 0].tolist()]
+    assert int(count) == sum(a and b for a, b in zip(of, as_taken, strict=True))
 
 
 def test_a_channel_has_a_page_that_can_be_linked(visit, index):
