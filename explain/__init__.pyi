@@ -1102,6 +1102,7 @@ def patches(
     ranking: Literal["best", "lowest", "random"] = "best",
     count: int | None = None,
     where: str = "",
+    per_picture: int = 1,
     *,
     progress: Progress | None = None,
 ) -> Patches:
@@ -1109,8 +1110,9 @@ def patches(
 
     Up to `count` patches of each channel: nine, or as many as the index keeps.
 
-    Among the pictures of a condition alone, which go through the network once more. Raises Unknown for a layer that the
-    index has not, BadValue for a count beyond what it keeps.
+    Among the pictures of a condition alone, which go through the network once more. So do the best pictures for more
+    than one patch `per_picture`; two of a picture have less than half of the smaller in common. Raises Unknown for a
+    layer that the index has not, BadValue for a count beyond what it keeps, or several patches that are not the best.
 
     Parameters:
         index: from build_index or open_index
@@ -1119,6 +1121,7 @@ def patches(
         ranking: best, lowest, random; by default "best"
         count: patches a channel, by default 9 or what the index keeps; 1 to 100
         where: COLUMN=VALUE: only these pictures; of label, prediction or their table
+        per_picture: most patches from one picture, of the best; 1 to 16; by default 1
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
     Options of `.figure(...)` and `.save(path, ...)`:

@@ -304,6 +304,12 @@ CASES = {
         "count": 3,
         "where": "label=Dress",
     },
+    "patches: several of a picture": lambda model, index: {
+        "index": index,
+        "layer": "conv2",
+        "channels": [13, 2],
+        "per_picture": 3,
+    },
     "channel": lambda model, index: {
         "index": index,
         "layer": "conv2",

@@ -100,7 +100,10 @@ def many(model: explain.Model) -> None:
     index = explain.open_index("index", model)
     explain.merge_indexes(["one", "two"], "both", model)
     print(index.top("conv1", 3)[0].score, index.neighbours(0, k=3)[0].distance, index.features.shape)
-    print(explain.patches(index, "conv1", [0, 1], "lowest").table, explain.channel(index, "conv1", 0, 7).facts)
+    print(
+        explain.patches(index, "conv1", [0, 1], "best", per_picture=2).table,
+        explain.channel(index, "conv1", 0, 7).facts,
+    )
     print(explain.channel_health(index, "conv1").dead, explain.hierarchy(index, "cat.png", channels=2).facts)
     print(explain.neighbours(index, 3, k=4, metric="cosine").table, explain.agreement(index).summary)
     print(explain.flips(index, index, count=3).classes)
