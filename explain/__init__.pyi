@@ -521,6 +521,7 @@ def faithfulness(
     portions: int = 12,
     check_seed: int = 0,
     stages: Literal["cascading", "independent"] = "cascading",
+    control: Model | None = None,
     progress: Progress = ...,
     reduce: Literal["max", "sum", "signed"] = "max",
     samples: int = ...,
@@ -543,9 +544,9 @@ def faithfulness(
     Everything that can be measured of one map; of it, `region` and `options`, which are the method's, as `saliency`
     has it.
 
-    The method "edges" is a control that no check may pass. Pixels are hidden by the picture's mean colour and by its
-    blurred self, the mean of both is shown. `progress` hears percents; what it raises stops the check
-    and leaves all as it was.
+    The method "edges" is a control that no check may pass, and `control` the same network trained on shuffled labels.
+    Pixels are hidden by the picture's mean colour and by its blurred self, the mean of both is shown. `progress` hears
+    percents; what it raises stops the check and leaves all as it was.
 
     Parameters:
         model: from load_model or wrap
@@ -559,6 +560,7 @@ def faithfulness(
         portions: in which pixels are replaced; they grow by the square; 2 to 500; by default 12
         check_seed: of the controls and of the weights put in; 0 to 2,147,483,647; by default 0
         stages: how weights are randomised; cascading, independent; by default "cascading"
+        control: from load_model or wrap
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
     Values of method, each with its options:

@@ -108,6 +108,7 @@ RecipeName = Literal[
     "densenet121-imagenet",
     "resnet18-imagenet",
     "small-resnet-fashion-mnist",
+    "deep-sigmoid-fashion-mnist",
     "edges-fashion-mnist",
     "pictures",
     "transfer",

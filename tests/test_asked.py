@@ -1,5 +1,6 @@
 """A link alone starts nothing that takes long: it offers to; what a visitor does themselves needs no second click."""
 
+import json
 import time
 
 import pytest
@@ -77,3 +78,18 @@ def test_a_link_loads_no_network_of_a_library():
     assert app.title[0].value.replace("\\", "").startswith("torchvision:mnasnet0_5")
     again = opened("network", model="torchvision:mnasnet0_5?weights=random")
     assert not [one for one in again.button if one.label == "Load it"], "what is loaded needs no click"
+
+
+def test_maps_are_checked_with_stages_and_a_control_of_choice():
+    """V24 in the app: layers randomised one at a time, and a control that says whether the labels matter."""
+    given = {"saliency.method": "gradient", "faithfulness.portions": "2", "faithfulness.control": "lenet-fashion-mnist"}
+    app = opened("saliency", model="lenet-fashion-mnist", picture="fashion-mnist/18", **given)
+    (stages,) = (one for kind in (app.selectbox, app.button_group) for one in kind if one.key == "_faithfulness.stages")
+    fine(stages.set_value("independent").run())
+    app.button(key="check-this").click().run()
+    while any(job.active for job in list(jobs._queue._jobs.values())):
+        time.sleep(0.1)
+    (verdict,) = app.run().error  # of the control that is the network itself
+    assert "It ignores the labels" in verdict.value
+    facts = [json.loads(code.value) for code in app.code if code.language == "json"]
+    assert [one["stages"] for one in facts if one["view"] == "faithfulness"] == ["independent"]

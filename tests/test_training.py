@@ -24,9 +24,9 @@ from explain.data import ImageSet, from_arrays, load_images
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.nets import NETS
 from explain.network.zoo import load_model
-from explain.training import RECIPES, read_run, recipe, train
+from explain.training import RECIPES, Recipe, read_run, recipe, train
 from explain.training import checkpoint as checkpoints
-from explain.training.chance import at_step, order
+from explain.training.chance import at_step, lot, order
 from explain.training.history import run_of
 from explain.training.metrics import hits
 from explain.training.network import initialise
@@ -205,6 +205,32 @@ def test_another_training_does_not_go_on(few, tmp_path):
         run(few.head(256), folder=tmp_path, epochs=1)
     model = run(few, folder=tmp_path, epochs=1, learning_rate=0.5, resume=False)
     assert load_model(tmp_path).digest == model.digest
+
+
+def test_a_checkpoint_older_than_a_setting_goes_on(few, tmp_path, monkeypatch):
+    """It was trained with what is that setting's default now."""
+    settings = Recipe.settings
+    monkeypatch.setattr(
+        Recipe, "settings", lambda plan: {k: v for k, v in settings(plan).items() if k != "shuffle_labels"}
+    )
+    before = run(few, folder=tmp_path, epochs=1)
+    monkeypatch.undo()
+    assert torch.equal(weights(run(few, folder=tmp_path, epochs=1)), weights(before))
+    with pytest.raises(BadValue, match="another training: its recipe"):
+        run(few, folder=tmp_path, epochs=1, shuffle_labels=True)
+
+
+def test_shuffled_labels_are_dealt_out(few):
+    """V24: the same as a training on the same labels in another order; the test pictures keep theirs."""
+    model = run(few, epochs=1, shuffle_labels=True)
+    dealt = few.labels[lot(0, len(few)).numpy()]
+    assert 0.05 < (dealt == few.labels).mean() < 0.2, "about one in ten by chance"
+    assert np.array_equal(np.bincount(dealt), np.bincount(few.labels))
+    expected = run(dataclasses.replace(few, labels=dealt), epochs=1)
+    assert torch.equal(weights(model), weights(expected))
+    assert model.about["accuracy"] == expected.about["accuracy"]
+    (said,) = recipe(RECIPE).changed(shuffle_labels=True).warnings(recipe(RECIPE))
+    assert "by lot" in said
 
 
 def test_one_at_a_time(few, tmp_path):

@@ -157,6 +157,7 @@ CASES = {
         "portions": 3,
         "check_seed": 2,
         "stages": "independent",
+        "control": model,
         "options": {"positive": False},
     },
     "faithfulness: control": lambda model, index: {

@@ -52,7 +52,7 @@ def maps(model: explain.Model) -> Sequence[Saliency]:
     made = [explain.saliency(model, array, method) for method in several]
     dotted: dict[str, Any] = {"smooth_grad.samples": 5}
     grid = explain.saliency_grid(model, array, several, ["tabby", 3], second=array, **dotted)
-    trust = explain.faithfulness(model, array, "edges", stages="independent")
+    trust = explain.faithfulness(model, array, "edges", stages="independent", control=model)
     ranking = explain.leaderboard(model, explain.load_images("photos"), ["gradient", "rise"], count=4)
     some = explain.gallery(model, "photos", "grad_cam", which="first", positive=False)
     places = explain.segmentation(model, array)
