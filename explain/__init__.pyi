@@ -38,6 +38,7 @@ from .views.convolution import Convolution
 from .views.corruptions import Corruptions
 from .views.duplicates import Duplicates
 from .views.embedding import Embedding
+from .views.ensemble import Ensemble
 from .views.faithfulness import Faithfulness
 from .views.filters import Filters
 from .views.fixes import Fixes
@@ -1857,6 +1858,31 @@ def loss_surface(
 
     Options of `.figure(...)` and `.save(path, ...)`:
         levels: lines of equal loss; 3 to 60; by default 20
+    """
+
+def ensemble(
+    models: Sequence[Model],
+    images: ImageSet | str | Path | Sequence[Any] | Dataset[Any],
+    *,
+    margin: int = 4,
+    count: int = 200,
+    seed: int = 0,
+    progress: Progress = ...,
+) -> Ensemble:
+    """What averaging is worth: several networks, and ten crops of each picture.
+
+    Accuracy of networks one by one and of the mean of their probabilities; the same with ten crops of each picture.
+
+    Raises BadValue where their classes differ or no picture has a label among them, NotSupported for networks without
+    probabilities.
+
+    Parameters:
+        models: from load_model or wrap
+        images: from load_images, or what that takes: a name of list_images, a folder, pictures
+        margin: pixels that a picture is enlarged by for ten crops; 0: no crops; 0 to 256; by default 4
+        count: labelled pictures, drawn by the seed, at most; 1 to 10,000; by default 200
+        seed: of the pictures; 0 to 2,147,483,647; by default 0
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
     """
 
 def response_normalisation(

@@ -45,6 +45,7 @@ def group_of(nodeid):
 
 
 def pytest_collection_modifyitems(config, items):
+    config.collected = list(items)  # also what nobody asked for: docs/lectures.md is held to account by it
     left = [] if config.getoption("--all") else [item for item in items if item.get_closest_marker("exhaustive")]
     config.hook.pytest_deselected(items=left)
     kept = [item for item in items if item not in set(left)]

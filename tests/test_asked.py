@@ -80,6 +80,25 @@ def test_a_link_loads_no_network_of_a_library():
     assert not [one for one in again.button if one.label == "Load it"], "what is loaded needs no click"
 
 
+def test_averages_of_networks_and_crops():
+    """R07, R08 in the app."""
+    names = ["lenet-fashion-mnist", "edges-fashion-mnist"]
+    app = opened("learn", section="averages", **{"ensemble.count": "20", "ensemble.models": ",".join(names)})
+    (button,) = begins(app)
+    app = settled(fine(button.click().run()))
+    (table,) = (one.value for one in app.dataframe)
+    assert list(table["network"]) == [*names, "all together"]
+    assert "by the mean of ten crops" in " ".join(one.value for one in app.markdown)
+
+
+def test_optimisers_move():
+    """U05: a film, when somebody asks for it."""
+    app = opened("learn", section="paths", **{"optimiser_paths.steps": "4", "optimiser_paths.optimisers": "gd"})
+    fine(app.toggle(key="_play").set_value(True).run())
+    shown = [name for one in settled(app).get("image") for name in one.value]
+    assert len([name for name in shown if name.endswith(".gif")]) == 1
+
+
 def test_maps_are_checked_with_stages_and_a_control_of_choice():
     """V24 in the app: layers randomised one at a time, and a control that says whether the labels matter."""
     given = {"saliency.method": "gradient", "faithfulness.portions": "2", "faithfulness.control": "lenet-fashion-mnist"}

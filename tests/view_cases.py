@@ -288,6 +288,13 @@ CASES = {
         "count": 3,
         "seed": 3,
     },
+    "ensemble": lambda model, index: {
+        "models": [model, edges()],
+        "images": explain.load_images("fashion-mnist"),
+        "margin": 2,
+        "count": 20,
+        "seed": 3,
+    },
     "response_normalisation": lambda model, index: {
         "size": 3,
         "way": "within",

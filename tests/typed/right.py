@@ -91,6 +91,7 @@ def insides(model: explain.Model) -> None:
     print(explain.batch_costs(model, (1, 2), training=True).table)
     print(explain.output_size(size=32, padding=1).summary, explain.lecture_tables("vgg").rows)
     print(explain.optimiser_paths("saddle", ["gd", "sgd"], rates=[0.05], x=None).words)
+    print(explain.ensemble([model, model], explain.load_images("photos"), margin=2).together.whole)
     print(explain.loss_surface(model, explain.load_images("photos"), model, steps=2).slices[0].roughness)
     print(explain.response_normalisation(2, way="across").words, explain.hand_set_filter("falling", side=7).response)
 
