@@ -416,6 +416,28 @@ def test_schedules_are_torchs(name, options, theirs):
     np.testing.assert_allclose(found, rates(theirs, 18, LOSSES if name == "plateau" else None), rtol=1e-6)
 
 
+@pytest.mark.parametrize("part", ["validation", "train"])
+def test_a_plateau_of_the_accuracy(part):
+    """O15: the loss goes on falling, and the rate falls by ten where the accuracy stops, as torch's own in mode max."""
+    accuracies = [0.3, 0.5, 0.6, 0.6, 0.59, 0.6, 0.7, 0.7, 0.7, 0.7, 0.69, 0.71]
+    history = [{"loss": 1 / k, "train_accuracy": k / 100} for k in range(1, 13)]
+    for row, value in zip(history, accuracies, strict=True):
+        row[f"{part}_accuracy"] = value
+    options = {"patience": 1, "watch": "accuracy"}
+    found = [SCHEDULES["plateau"](at, 12, history[:at], **options) for at in range(13)]
+    expected = rates(lambda o: LR.ReduceLROnPlateau(o, "max", patience=1), 12, accuracies)
+    np.testing.assert_allclose(found[:12], expected, rtol=1e-6)
+    assert found[0] == 1 > found[-1], "it does fall here"
+    assert SCHEDULES["plateau"](12, 12, history, patience=1) == 1, "by the loss it would not"
+
+
+def test_the_lectures_recipes_watch_the_accuracy():
+    """O15: S2:550 and S2:864 say so."""
+    watched = {name: plan.schedule_options.get("watch") for name, plan in RECIPES.items() if plan.schedule == "plateau"}
+    assert set(watched.values()) == {"accuracy"}
+    assert {"vgg16-imagenet", "resnet50-imagenet"} <= set(watched)
+
+
 def test_the_rate_of_each_step(few):
     """O16: the warm-up, then the schedule counted from its end; the recipe of T04 in small."""
     seen = []
