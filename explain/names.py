@@ -98,6 +98,7 @@ Projection = Literal[
 RecipeName = Literal[
     "lenet-fashion-mnist",
     "alexnet-fashion-mnist",
+    "alexnet-small-fashion-mnist",
     "vgg11-fashion-mnist",
     "googlenet-fashion-mnist",
     "resnet18-fashion-mnist",

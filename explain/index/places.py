@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadFile
-from ..network.model import Layer
+from ..network.geometry import Field
 from ..network.trace import record
 from ..progress import Progress, unheard
 from .index import Index, Row
@@ -38,10 +38,12 @@ def first_places(
     known = index.model.layer(layer)
     found = {channel: index.top(layer, channel, "best", count) for channel in channels}
     asked: dict[int, list[tuple[int, Row]]] = {}
-    if known.field is not None and known.spatial:  # else one place is all that there is, or can be told apart
-        for channel, row in ((channel, row) for channel, rows in found.items() for row in rows):
-            if math.isfinite(row.score):
-                asked.setdefault(row.image, []).append((channel, row))
+    field = known.field if known.spatial else None
+    if field is None:  # one place is all that there is, or no two can be told apart
+        return found
+    for channel, row in ((channel, row) for channel, rows in found.items() for row in rows):
+        if math.isfinite(row.score):
+            asked.setdefault(row.image, []).append((channel, row))
     numbers, step = sorted(asked), 1 if index.model.behaviour.alone else AT_ONCE
     for start in range(0, len(numbers), step):
         progress(start, len(numbers), "the same pictures once more")
@@ -58,18 +60,17 @@ def first_places(
         for maps, number in zip(held[layer], readable, strict=True):
             for channel, row in asked[number]:
                 values = maps[channel].float().cpu().numpy()
-                for place in places(values, known, row.position, per_picture)[1:]:
+                for place in places(values, field, row.position, per_picture)[1:]:
                     score = min(float(values[place]), row.score)  # which another batch may have rounded otherwise
-                    box = known.field.box(*place, channel)
+                    box = field.box(*place, channel)
                     found[channel].append(replace(row, score=score, position=place, box=box))
     return {channel: sorted(rows, key=_order)[:count] for channel, rows in found.items()}
 
 
-def places(values: NDArray[np.float32], layer: Layer, first: tuple[int, int], most: int) -> list[tuple[int, int]]:
+def places(values: NDArray[np.float32], field: Field, first: tuple[int, int], most: int) -> list[tuple[int, int]]:
     """Up to `most` places (row, column) of one map (H, W), strongest first after the given one, so that of two patches
     less than half of the smaller is in both."""
-    assert layer.field is not None
-    rows, columns = ((axis.low, axis.high) for axis in (layer.field.rows, layer.field.columns))
+    rows, columns = ((axis.low, axis.high) for axis in (field.rows, field.columns))
     left, areas = values.astype(np.float64), _areas(rows, columns)
     chosen = [first]
     while True:
@@ -87,7 +88,8 @@ Edges = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 def _areas(rows: Edges, columns: Edges) -> NDArray[np.int64]:
     height, width = (np.maximum(high - low, 0) for low, high in (rows, columns))
-    return height[:, None] * width
+    areas: NDArray[np.int64] = height[:, None] * width
+    return areas
 
 
 def _shared(edges: Edges, at: int) -> Edges:

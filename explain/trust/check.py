@@ -18,7 +18,7 @@ from .consistency import spread as spread_of
 from .curves import Curve, answers, curves, edges_like, faithfulness_estimate, moved
 from .question import Floats, Heat, Question, phase, private, spearman
 from .verdict import Verdict, judge
-from .weights import STAGES, Stage, control_of, randomisation, relabelled, untrained
+from .weights import STAGES, Stage, check_control, randomisation, relabelled, untrained
 
 __all__ = ["ORDERS", "Trust", "check"]
 
@@ -142,7 +142,8 @@ def check(
 
     Raises ExplainError where the method refuses this network, or the control is another.
     """
-    control = control and control_of(question.model, control)
+    if control is not None:
+        check_control(question.model, control)
 
     def percent(done: float, total: float, message: str = "") -> None:
         progress(int(100 * done / total), 100, message)
@@ -184,7 +185,7 @@ def check(
     complete = complete and closed(net, question, complete)
     spread = spread_of(net, question, heat, part(percent, 60, 72, 100))
     agreed = {name: spearman(np.abs(large), np.abs(other)) for name, other in others.items()}
-    by_lot = control and relabelled(control, question, heat)
+    by_lot = None if control is None else relabelled(control, question, heat)
     # Last, since they spoil the copy.
     by_stage: tuple[Stage, ...] = ()
     if most:

@@ -18,7 +18,7 @@ from ..network.trace import calls
 from ..progress import Progress, unheard
 from .question import Heat, Question, likeness, phase, private, similarity
 
-__all__ = ["Stage", "control_of", "randomisation", "randomise", "relabelled", "stages_of", "untrained"]
+__all__ = ["Stage", "check_control", "randomisation", "randomise", "relabelled", "stages_of", "untrained"]
 
 STAGES = 8
 """Stages of the randomisation: enough to see where a map gives way, few enough to wait for."""
@@ -128,8 +128,8 @@ def untrained(
     return tuple(found)
 
 
-def control_of(model: Model, control: Model) -> Model:
-    """The control of a model: the same network but for its weights. Raises BadValue for another one."""
+def check_control(model: Model, control: Model) -> None:
+    """Raises BadValue for one that is not the same network but for its weights."""
     ours, theirs = ([(layer.name, layer.shape) for layer in one.layers] for one in (model, control))
     if ours != theirs:
         raise BadValue(
@@ -138,7 +138,6 @@ def control_of(model: Model, control: Model) -> Model:
         )
     if model.preprocess != control.preprocess:
         raise BadValue(f"Model {control.name!r} is no control for {model.name!r}: it prepares pictures in another way.")
-    return control
 
 
 def relabelled(control: Model, question: Question, heat: Heat) -> Stage:

@@ -8,7 +8,6 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import ImageSet
@@ -153,7 +152,7 @@ def render(result: Ensemble) -> Figure:
     table = result.table
     titles = [name for name in table if name != "network"]
     names = table["network"]
-    hue: NDArray[np.int64] = np.array([RIGHT] * len(result.members) + [UNKNOWN] * (len(names) - len(result.members)))
+    hue = np.array([RIGHT] * len(result.members) + [UNKNOWN] * (len(names) - len(result.members)), np.uint8)
     panels = [
         bars(title.capitalize(), {name: 100 * value for name, value in zip(_apart(names), table[title], strict=True)},
              "", colour=hue, unit="%")
