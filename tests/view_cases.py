@@ -292,7 +292,7 @@ CASES = {
         "models": [model, edges()],
         "images": explain.load_images("fashion-mnist"),
         "margin": 2,
-        "count": 20,
+        "count": 4,
         "seed": 3,
     },
     "response_normalisation": lambda model, index: {

@@ -30,7 +30,7 @@ def first_places(
     index: Index, layer: str, channels: Iterable[int], count: int, per_picture: int, progress: Progress = unheard
 ) -> dict[int, list[Row]]:
     """By channel the `count` strongest places of all pictures, at most `per_picture` of one, and no two of a picture
-    that share half of their patches or more; exact for a count up to `index.k`.
+    that share half of the smaller patch or more; exact, but for rounding, for a count up to `index.k`.
 
     Ties go to the smaller picture, row and column. A picture that can no longer be read, or in which the channel has a
     NaN, has the place that the index knows. Raises Unknown, BadValue.
