@@ -38,6 +38,7 @@ from .views.convolution import Convolution
 from .views.corruptions import Corruptions
 from .views.duplicates import Duplicates
 from .views.embedding import Embedding
+from .views.ensemble import Ensemble
 from .views.faithfulness import Faithfulness
 from .views.filters import Filters
 from .views.fixes import Fixes
@@ -521,6 +522,7 @@ def faithfulness(
     portions: int = 12,
     check_seed: int = 0,
     stages: Literal["cascading", "independent"] = "cascading",
+    control: Model | None = None,
     progress: Progress = ...,
     reduce: Literal["max", "sum", "signed"] = "max",
     samples: int = ...,
@@ -543,9 +545,9 @@ def faithfulness(
     Everything that can be measured of one map; of it, `region` and `options`, which are the method's, as `saliency`
     has it.
 
-    The method "edges" is a control that no check may pass. Pixels are hidden by the picture's mean colour and by its
-    blurred self, the mean of both is shown. `progress` hears percents; what it raises stops the check
-    and leaves all as it was.
+    The method "edges" is a control that no check may pass, and `control` the same network trained on shuffled labels.
+    Pixels are hidden by the picture's mean colour and by its blurred self, the mean of both is shown. `progress` hears
+    percents; what it raises stops the check and leaves all as it was.
 
     Parameters:
         model: from load_model or wrap
@@ -559,6 +561,7 @@ def faithfulness(
         portions: in which pixels are replaced; they grow by the square; 2 to 500; by default 12
         check_seed: of the controls and of the weights put in; 0 to 2,147,483,647; by default 0
         stages: how weights are randomised; cascading, independent; by default "cascading"
+        control: from load_model or wrap
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
     Values of method, each with its options:
@@ -1102,6 +1105,7 @@ def patches(
     ranking: Literal["best", "lowest", "random"] = "best",
     count: int | None = None,
     where: str = "",
+    per_picture: int = 1,
     *,
     progress: Progress | None = None,
 ) -> Patches:
@@ -1109,8 +1113,9 @@ def patches(
 
     Up to `count` patches of each channel: nine, or as many as the index keeps.
 
-    Among the pictures of a condition alone, which go through the network once more. Raises Unknown for a layer that the
-    index has not, BadValue for a count beyond what it keeps.
+    Among the pictures of a condition alone, which go through the network once more. So do the best pictures for more
+    than one patch `per_picture`; two of a picture have less than half of the smaller in common. Raises Unknown for a
+    layer that the index has not, BadValue for a count beyond what it keeps, or several patches that are not the best.
 
     Parameters:
         index: from build_index or open_index
@@ -1119,6 +1124,7 @@ def patches(
         ranking: best, lowest, random; by default "best"
         count: patches a channel, by default 9 or what the index keeps; 1 to 100
         where: COLUMN=VALUE: only these pictures; of label, prediction or their table
+        per_picture: most patches from one picture, of the best; 1 to 16; by default 1
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
     Options of `.figure(...)` and `.save(path, ...)`:
@@ -1852,6 +1858,31 @@ def loss_surface(
 
     Options of `.figure(...)` and `.save(path, ...)`:
         levels: lines of equal loss; 3 to 60; by default 20
+    """
+
+def ensemble(
+    models: Sequence[Model],
+    images: ImageSet | str | Path | Sequence[Any] | Dataset[Any],
+    *,
+    margin: int = 4,
+    count: int = 200,
+    seed: int = 0,
+    progress: Progress = ...,
+) -> Ensemble:
+    """What averaging is worth: several networks, and ten crops of each picture.
+
+    Accuracy of networks one by one and of the mean of their probabilities; the same with ten crops of each picture.
+
+    Raises BadValue where their classes differ or no picture has a label among them, NotSupported for networks without
+    probabilities.
+
+    Parameters:
+        models: from load_model or wrap
+        images: from load_images, or what that takes: a name of list_images, a folder, pictures
+        margin: pixels that a picture is enlarged by for ten crops; 0: no crops; 0 to 256; by default 4
+        count: labelled pictures, drawn by the seed, at most; 1 to 10,000; by default 200
+        seed: of the pictures; 0 to 2,147,483,647; by default 0
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
     """
 
 def response_normalisation(

@@ -98,6 +98,7 @@ Projection = Literal[
 RecipeName = Literal[
     "lenet-fashion-mnist",
     "alexnet-fashion-mnist",
+    "alexnet-small-fashion-mnist",
     "vgg11-fashion-mnist",
     "googlenet-fashion-mnist",
     "resnet18-fashion-mnist",
@@ -108,6 +109,7 @@ RecipeName = Literal[
     "densenet121-imagenet",
     "resnet18-imagenet",
     "small-resnet-fashion-mnist",
+    "deep-sigmoid-fashion-mnist",
     "edges-fashion-mnist",
     "pictures",
     "transfer",

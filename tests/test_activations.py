@@ -118,6 +118,13 @@ def test_a_wrong_channel_is_named(detector, channel):
         result.peak(channel)
 
 
+def test_what_maps_mean_is_said_not_to_be_known(lenet):
+    """C07, on one picture and on two."""
+    one, other = open_picture("fashion-mnist/7"), open_picture("fashion-mnist/8")
+    for second in (None, other):
+        assert "is not exactly known" in activations.compute(lenet, one, "conv2", second).figure().note
+
+
 def test_small_maps_are_said_to_be_hard_to_read(lenet):
     """V07, C06: below 8 x 8 and not above."""
     picture = open_picture("fashion-mnist/7")

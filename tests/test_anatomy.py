@@ -17,8 +17,10 @@ from explain.errors import BadValue, ExplainError, Unknown
 from explain.figure import read_facts
 from explain.lectures import slides, tables
 from explain.lectures.arithmetic import conv_macs
+from explain.nets.densenet import DenseNet
 from explain.network.costs import FAMILIES, count, family, shares
 from explain.network.layers import scan
+from explain.network.model import Preprocess
 from explain.views import anatomy, batch_costs, compare, output_size
 from explain.views import lecture_tables as lectures
 
@@ -114,6 +116,26 @@ def test_scanning_without_values_or_fields_gives_the_same(name):
 )
 def test_families(kind, expected):
     assert family(kind) == FAMILIES[expected]
+
+
+@pytest.mark.parametrize(
+    "net", [DenseNet(3, 10, (2, 3), 4, 2), models.DenseNet(4, (2, 3), 8, bn_size=2, num_classes=10)]
+)
+def test_a_densenet_says_what_its_joined_maps_take(net):
+    """C09, ours and torchvision's: 8 maps come into the first block, each layer adds 4, and a transition leaves half at
+    half the size."""
+    wanted, maps, side = 0, 8, 16
+    for layers in (2, 3):
+        wanted += sum((maps + 4 * k) * side**2 for k in range(layers))
+        maps, side = (maps + 4 * layers) // 2, side // 2
+    result = anatomy.compute(explain.wrap(net, preprocess=Preprocess((64, 64), 64, (0.5,) * 3, (0.5,) * 3)))
+    assert result.joined == wanted
+    assert f"{wanted:,} values" in result.figure().note
+
+
+def test_who_joins_nothing_says_nothing_of_it(lenet):
+    assert anatomy.compute(lenet).joined == 0
+    assert "dense block" not in anatomy.compute(lenet).sums
 
 
 @pytest.mark.parametrize("part", anatomy.PARTS)

@@ -7,8 +7,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import explain
 from explain.errors import BadValue
+from explain.training import RECIPES
 from explain.training.descent import SURFACES, condition_number, descend, hessian, newton, quasi_newton
+from explain.training.history import run_of
+from explain.views import training_curves
 
 BOWL, SADDLE, MONKEY = (SURFACES[name] for name in ("bowl", "saddle", "monkey saddle"))
 
@@ -138,6 +142,20 @@ def test_a_chain_of_sigmoids_loses_its_gradient():
         product = product * own * weight
     assert abs(float(slopes[0])) < 0.25**3
     assert taken == 0.3
+
+
+@pytest.mark.parametrize(("changes", "vanishes"), [({}, True), ({"activation": "relu"}, False)])
+def test_gradients_by_layer_of_a_training(changes, vanishes):
+    """V34 as the app has it: the recipe of the lesson, its other half, and what a run keeps of the gradients."""
+    plan = RECIPES["deep-sigmoid-fashion-mnist"]
+    given = {"options": {**plan.options, **changes}, "initial": "he" if changes else plan.initial}
+    model = explain.train(plan.name, explain.load_images("fashion-mnist", limit=256), epochs=1, **given)
+    run = run_of(model)
+    slopes = {name: points[-1, 1] for name, points in run.by_layer("gradient").items()}
+    assert list(slopes) == [f"fc{k}" for k in range(1, 6)]
+    assert bool(slopes["fc1"] < 0.1 * slopes["fc5"]) is vanishes
+    (chart,) = training_curves.compute([run]).figure(part="gradients").panels
+    assert [line.name for line in chart.lines] == list(slopes)
 
 
 @pytest.mark.parametrize(("activation", "initial", "vanishes"), [(nn.Sigmoid, "xavier", True), (nn.ReLU, "he", False)])

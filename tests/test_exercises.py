@@ -30,6 +30,22 @@ def test_exercises_take_a_step(name):
     assert model.about["history"][0]["loss"] > 0
 
 
+def test_vgg_takes_a_step_at_both_sizes():
+    """X03c: the same recipe and the same filters at 224 and at 96; what shrinks is the first fully connected layer."""
+    few, fan_in, computed = load_images("fashion-mnist", limit=4), {}, {}
+    for size in (224, 96):
+        options = {**RECIPES["vgg11-fashion-mnist"].options, "size": size, "units": 64}
+        model = train("vgg11-fashion-mnist", few, batch_size=2, epochs=1, options=options)
+        assert model.preprocess.size == (size, size)
+        assert 0 <= model.about["accuracy"]["train"] <= 1
+        with model.exclusive() as net:
+            fan_in[size] = net.get_submodule("fc1").in_features
+        computed[size] = sum(layer.macs for layer in model.layers if layer.name.startswith("block"))
+    assert 4 * fan_in[224] == 25_088
+    assert 4 * fan_in[96] == 4_608
+    assert computed[96] / computed[224] == pytest.approx((96 / 224) ** 2), "a fifth of the computation"
+
+
 def test_lenets_maps_of_pullovers_and_coats():
     """X01d."""
     model, images = explain.load_model("lenet-fashion-mnist"), load_images("fashion-mnist")

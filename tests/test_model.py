@@ -530,6 +530,14 @@ def test_device():
     assert choose_device("auto").type in ("cpu", "cuda", "mps")
 
 
+def test_the_device_is_the_gpu_where_there_is_one(monkeypatch):
+    """M36: "auto", by what torch says is there."""
+    for cuda, mps, wanted in ((True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda mps=mps: mps)
+        assert choose_device("auto").type == wanted
+
+
 def test_facts(lenet):
     facts = lenet.facts(view="x", layer="y")
     assert (facts["model"], facts["model_digest"], facts["view"], facts["layer"]) == (

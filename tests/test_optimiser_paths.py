@@ -1,8 +1,12 @@
 """V33: paths of optimisers on surfaces, against torch's optimisers stepped by hand."""
 
+import io
+import itertools
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from explain.errors import BadValue, Unknown
 from explain.training.descent import RULES, SURFACES
@@ -103,6 +107,21 @@ def test_what_is_drawn_stays_within_the_axes(surface, tmp_path):
     drawn = next(line for line in result.figure(until=3).panels[1].lines if line.name == "momentum")
     assert len(drawn.points) == 4
     assert "momentum" in result.save(tmp_path / "x.svg").read_text()
+
+
+def test_a_film_walks_the_paths():
+    """U05: it moves, and ends as the figure of all steps."""
+    result, told = paths.compute(steps=40), []
+    film = Image.open(io.BytesIO(paths.film(result, 3, progress=lambda done, total, _="": told.append((done, total)))))
+    assert film.n_frames == 3 == len(told)
+    assert film.info["loop"] == 0, "again and again"
+    frames = []
+    for k in range(film.n_frames):
+        film.seek(k)
+        frames.append(np.asarray(film.convert("RGB"), float))
+    assert all(np.abs(one - other).max() > 100 for one, other in itertools.pairwise(frames))
+    whole = Image.open(io.BytesIO(result.figure().encode("png", width_mm=180, dpi=90))).convert("RGB")
+    assert np.abs(frames[-1] - np.asarray(whole, float)).mean() < 2, "but for a GIF's 256 colours"
 
 
 def test_one_rate_for_all_or_one_each():

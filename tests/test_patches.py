@@ -72,6 +72,55 @@ def test_the_patches_are_those_that_brute_force_finds(name, request):
                 assert [result.table["rank"][k] for k in rows] == [1, 2, 3, 4]
 
 
+def by_hand(index, layer, maps, channel, count, most):
+    """Of all places of all pictures, one after the other: (picture, row, column) and value, as V11 (6) has it."""
+    known, found = index.model.layer(layer), []
+    for image, values in enumerate(maps[:, channel].astype(float)):
+        taken = []
+        for at in np.argsort(-values, axis=None, kind="stable"):
+            place = tuple(int(one) for one in np.unravel_index(at, values.shape))
+            box = known.field.box(*place)
+            if len(taken) < most and all(2 * common(box, other) < min(area(box), area(other)) for _, other in taken):
+                taken.append((place, box))
+        found += [((image, *place), values[place]) for place, _ in taken]
+    return sorted(found, key=lambda one: (-one[1], one[0]))[:count]
+
+
+def area(box):
+    return max(box[2] - box[0], 0) * max(box[3] - box[1], 0)
+
+
+def common(one, other):
+    return area((max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])))
+
+
+@pytest.mark.parametrize("most", [2, 16])
+def test_several_patches_of_a_picture_are_those_of_all_places(index, most):
+    """V11 (6), although only the pictures that the index ranks first are looked at again."""
+    several = 0
+    for layer in ("0", "3"):
+        maps = outputs(index, layer)
+        result = patches.compute(index, layer, range(3), per_picture=most)
+        for channel in range(3):
+            rows, expected = result.cuts.where(channel=channel), by_hand(index, layer, maps, channel, 5, most)
+            table = {name: [values[k] for k in rows] for name, values in result.cuts.table.items()}
+            assert list(zip(table["image"], *zip(*table["position"], strict=True), strict=True)) == [
+                place for place, _ in expected
+            ]
+            np.testing.assert_allclose(table["score"], [value for _, value in expected], rtol=1e-4)
+            assert table["box"] == [index.model.layer(layer).field.box(*place) for place in table["position"]]
+            assert max(table["image"].count(image) for image in table["image"]) <= most
+            several += len(set(table["image"])) < 5
+    assert several, "else the switch changes nothing here"
+    assert f"Up to {most} patches are of one picture" in result.figure().note
+
+
+def test_a_unit_that_sees_everything_has_one_patch_a_picture(folder, tmp_path):
+    index = explain.build_index(tiny(), folder, layers=["5"], k=4, out=tmp_path)
+    several, single = (patches.compute(index, "5", [0, 1], per_picture=most) for most in (3, 1))
+    assert several.table == single.table
+
+
 def test_a_tile_is_what_the_net_saw_there(index):
     result = patches.compute(index, "3", range(8))
     assert result.cuts.tiles.shape == (8 * 5, *cut.extent(result.layer, (32, 24)), 3)
@@ -258,6 +307,9 @@ def test_a_vanished_file_is_said_and_the_rest_is_shown(folder, tmp_path):
     assert (result.cuts.which < 0).sum() == 2
     for whole in (False, True):
         assert "can no longer be read" in result.figure(whole=whole).note
+    several = patches.compute(open_index(tmp_path / "index", tiny()), "0", [0], per_picture=4)
+    assert "can no longer be read" in several.figure().note or 2 not in several.table["image"]
+    assert len(several.cuts) == 4
 
 
 BAD = [
@@ -271,6 +323,8 @@ BAD = [
     ({"count": 0}, BadValue, "1 to 100"),
     ({"count": 17}, BadValue, "1 to 16"),
     ({"count": True}, BadValue, "True"),
+    ({"per_picture": 17}, BadValue, "1 to 16"),
+    ({"per_picture": 2, "ranking": "lowest"}, BadValue, "ranking='best', not 'lowest'"),
 ]
 
 

@@ -74,6 +74,15 @@ def test_every_recipe_can_be_opened(name):
     assert not app.button(key="start").disabled
 
 
+def test_that_transfer_can_fail_is_said_where_one_begins_with_a_trained_network():
+    """C08."""
+    words = "does not always help"
+    assert {name: words in said(open_page(recipe=name)) for name in ("transfer", "lenet-fashion-mnist")} == {
+        "transfer": True,
+        "lenet-fashion-mnist": False,
+    }
+
+
 def test_changed_settings_are_marked_and_become_the_lines_that_do_the_same():
     app = fine(open_page())
     key = "_lenet-fashion-mnist."

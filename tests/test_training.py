@@ -24,9 +24,9 @@ from explain.data import ImageSet, from_arrays, load_images
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.nets import NETS
 from explain.network.zoo import load_model
-from explain.training import RECIPES, read_run, recipe, train
+from explain.training import RECIPES, Recipe, read_run, recipe, train
 from explain.training import checkpoint as checkpoints
-from explain.training.chance import at_step, order
+from explain.training.chance import at_step, lot, order
 from explain.training.history import run_of
 from explain.training.metrics import hits
 from explain.training.network import initialise
@@ -205,6 +205,32 @@ def test_another_training_does_not_go_on(few, tmp_path):
         run(few.head(256), folder=tmp_path, epochs=1)
     model = run(few, folder=tmp_path, epochs=1, learning_rate=0.5, resume=False)
     assert load_model(tmp_path).digest == model.digest
+
+
+def test_a_checkpoint_older_than_a_setting_goes_on(few, tmp_path, monkeypatch):
+    """It was trained with what is that setting's default now."""
+    settings = Recipe.settings
+    monkeypatch.setattr(
+        Recipe, "settings", lambda plan: {k: v for k, v in settings(plan).items() if k != "shuffle_labels"}
+    )
+    before = run(few, folder=tmp_path, epochs=1)
+    monkeypatch.undo()
+    assert torch.equal(weights(run(few, folder=tmp_path, epochs=1)), weights(before))
+    with pytest.raises(BadValue, match="another training: its recipe"):
+        run(few, folder=tmp_path, epochs=1, shuffle_labels=True)
+
+
+def test_shuffled_labels_are_dealt_out(few):
+    """V24: the same as a training on the same labels in another order; the test pictures keep theirs."""
+    model = run(few, epochs=1, shuffle_labels=True)
+    dealt = few.labels[lot(0, len(few)).numpy()]
+    assert 0.05 < (dealt == few.labels).mean() < 0.2, "about one in ten by chance"
+    assert np.array_equal(np.bincount(dealt), np.bincount(few.labels))
+    expected = run(dataclasses.replace(few, labels=dealt), epochs=1)
+    assert torch.equal(weights(model), weights(expected))
+    assert model.about["accuracy"] == expected.about["accuracy"]
+    (said,) = recipe(RECIPE).changed(shuffle_labels=True).warnings(recipe(RECIPE))
+    assert "by lot" in said
 
 
 def test_one_at_a_time(few, tmp_path):
@@ -388,6 +414,28 @@ def test_schedules_are_torchs(name, options, theirs):
     history = [{"loss": loss} for loss in LOSSES]
     found = [SCHEDULES[name](at, 18, history[:at], **options) for at in range(18)]
     np.testing.assert_allclose(found, rates(theirs, 18, LOSSES if name == "plateau" else None), rtol=1e-6)
+
+
+@pytest.mark.parametrize("part", ["validation", "train"])
+def test_a_plateau_of_the_accuracy(part):
+    """O15: the loss goes on falling, and the rate falls by ten where the accuracy stops, as torch's own in mode max."""
+    accuracies = [0.3, 0.5, 0.6, 0.6, 0.59, 0.6, 0.7, 0.7, 0.7, 0.7, 0.69, 0.71]
+    history = [{"loss": 1 / k, "train_accuracy": k / 100} for k in range(1, 13)]
+    for row, value in zip(history, accuracies, strict=True):
+        row[f"{part}_accuracy"] = value
+    options = {"patience": 1, "watch": "accuracy"}
+    found = [SCHEDULES["plateau"](at, 12, history[:at], **options) for at in range(13)]
+    expected = rates(lambda o: LR.ReduceLROnPlateau(o, "max", patience=1), 12, accuracies)
+    np.testing.assert_allclose(found[:12], expected, rtol=1e-6)
+    assert found[0] == 1 > found[-1], "it does fall here"
+    assert SCHEDULES["plateau"](12, 12, history, patience=1) == 1, "by the loss it would not"
+
+
+def test_the_lectures_recipes_watch_the_accuracy():
+    """O15: S2:550 and S2:864 say so."""
+    watched = {name: plan.schedule_options.get("watch") for name, plan in RECIPES.items() if plan.schedule == "plateau"}
+    assert set(watched.values()) == {"accuracy"}
+    assert {"vgg16-imagenet", "resnet50-imagenet"} <= set(watched)
 
 
 def test_the_rate_of_each_step(few):

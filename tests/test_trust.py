@@ -233,6 +233,60 @@ def test_the_gradient_depends_on_the_weights(lenet, number):
     assert "depends on the weights" in result.verdict.words
 
 
+@pytest.fixture(scope="module")
+def by_heart():
+    """The same small network, trained on true labels and on shuffled ones until it knows them."""
+    few = explain.load_images("fashion-mnist", limit=60)
+    options = {"channels": 1, "size": 28, "convs": 1, "blocks": 2, "filters": 8, "units": 32}
+    plan = {"optimiser": "adam", "learning_rate": 0.01, "batch_size": 20, "epochs": 30, "augmentation": ()}
+    return [
+        explain.train(
+            "edges-fashion-mnist",
+            few,
+            options=options,
+            schedule="constant",
+            warmup=0,
+            seed=1,
+            shuffle_labels=lot,
+            **plan,
+        )
+        for lot in (False, True)
+    ]
+
+
+def test_shuffled_labels_are_learned_by_heart_and_mean_nothing(by_heart):
+    """V24, the second sanity check: the control has learned as much as the model, and knows nothing."""
+    others = explain.load_images("fashion-mnist")[1000:1200]
+    true, shuffled = (
+        float((model.scores(list(others)).argmax(1).numpy() == others.labels).mean()) for model in by_heart
+    )
+    assert [model.about["accuracy"]["train"] > 0.9 for model in by_heart] == [True, True]
+    assert true > 0.5
+    assert shuffled < 0.3
+
+
+def test_a_map_that_needs_no_labels_is_caught(by_heart, shirt):
+    model, control = by_heart
+    edge = faithfulness.compute(model, shirt, "edges", portions=2, control=control)
+    slope = faithfulness.compute(model, shirt, "gradient", portions=2, control=control)
+    assert (edge.trust.relabelled.signed, edge.trust.numbers["SSIM, shuffled labels"]) == (1, 1)
+    assert "It ignores the labels" in edge.figure().note
+    assert edge.verdict.level == "fails"
+    assert slope.trust.relabelled.signed < 0.5
+    assert alike(slope.trust.relabelled.heat, saliency.compute(control, shirt, "gradient", slope.target.number).heat)
+    assert "It depends on the labels" in slope.verdict.words
+    strip, stages = slope.figure(), slope.figure(part="stages")
+    assert strip.panels[-1].title == "Trained on shuffled labels"
+    assert "shuffled labels" in stages.panels[0].caption
+    itself = faithfulness.compute(model, shirt, "gradient", portions=2, control=model)
+    assert itself.verdict.level == "fails", "whatever else it shows: the control gives the same map"
+
+
+def test_a_control_is_the_same_network(lenet, shirt):
+    with pytest.raises(BadValue, match="its layers are others"):
+        faithfulness.compute(lenet, shirt, control=explain.load_model("edges-fashion-mnist"))
+
+
 def test_stages_go_from_the_head_down_and_add_up(lenet, shirt):
     asked, net = question(lenet, shirt), private(lenet)
     assert stages_of(net, asked.batch) == [["fc3"], ["fc2"], ["fc1"], ["conv2"], ["conv1"]]

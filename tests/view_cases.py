@@ -157,6 +157,7 @@ CASES = {
         "portions": 3,
         "check_seed": 2,
         "stages": "independent",
+        "control": model,
         "options": {"positive": False},
     },
     "faithfulness: control": lambda model, index: {
@@ -287,6 +288,13 @@ CASES = {
         "count": 3,
         "seed": 3,
     },
+    "ensemble": lambda model, index: {
+        "models": [model, edges()],
+        "images": explain.load_images("fashion-mnist"),
+        "margin": 2,
+        "count": 4,
+        "seed": 3,
+    },
     "response_normalisation": lambda model, index: {
         "size": 3,
         "way": "within",
@@ -303,6 +311,12 @@ CASES = {
         "ranking": "random",
         "count": 3,
         "where": "label=Dress",
+    },
+    "patches: several of a picture": lambda model, index: {
+        "index": index,
+        "layer": "conv2",
+        "channels": [13, 2],
+        "per_picture": 3,
     },
     "channel": lambda model, index: {
         "index": index,

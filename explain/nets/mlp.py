@@ -23,10 +23,12 @@ def mlp(
     size: SIZE = 28,
     fc1: Annotated[int, Range(0, 10_000, help="units of the first hidden layer, 0 for none")] = 128,
     fc2: Annotated[int, Range(0, 10_000, help="units of the second hidden layer, 0 for none")] = 0,
+    more: Annotated[int, Range(0, 50, help="hidden layers behind these, as wide as the last")] = 0,
     activation: Annotated[str, Choices(*ACTIVATIONS)] = "relu",
 ) -> nn.Module:
     """Multilayer perceptron for (N, channels, size, size) pictures; 101,770 parameters as it stands."""
-    sizes = [channels * size * size, *(units for units in (fc1, fc2) if units), classes]
+    hidden = [units for units in (fc1, fc2) if units]
+    sizes = [channels * size * size, *hidden, *(hidden[-1:] * more), classes]
     layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
     for k, (fan_in, fan_out) in enumerate(pairwise(sizes), 1):
         if k > 1:

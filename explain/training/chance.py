@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-__all__ = ["at_step", "forked", "generator", "order"]
+__all__ = ["at_step", "forked", "generator", "lot", "order"]
 
 
 def generator(*of: object) -> torch.Generator:
@@ -21,6 +21,11 @@ def generator(*of: object) -> torch.Generator:
 def order(seed: int, epoch: int, count: int) -> Tensor:
     """The order (count,) in which an epoch takes the pictures."""
     return torch.randperm(count, generator=generator(seed, "order", epoch))
+
+
+def lot(seed: int, count: int) -> Tensor:
+    """Whose label (count,) each picture gets where labels are shuffled."""
+    return torch.randperm(count, generator=generator(seed, "labels"))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from ..network.model import Model, choose_device
 from ..network.zoo import save_model
 from ..progress import Progress, heard, unheard
 from . import checkpoint
-from .chance import forked, order
+from .chance import forked, lot, order
 from .history import kept_row
 from .metrics import evaluated, wide
 from .network import Begun, begin
@@ -127,6 +128,8 @@ class _Run:
     ) -> None:
         self.plan, self.begun, self.place, self.progress = plan, begun, place, progress
         whole = pictures(images, begun.preprocess, place, progress)
+        if plan.shuffle_labels:
+            whole = replace(whole, y=whole.y[lot(plan.seed, len(whole)).to(place)])
         held_out = None if test is None else pictures(test, begun.preprocess, place, progress)
         self.net = begun.net.to(place)
         # Convolutions are faster where channels lie together; torch's L-BFGS looks at all weights as one row.

@@ -51,6 +51,7 @@ class Recipe:
     normalise: Annotated[str, Choices(*NORMALISED)] = "none"
     augmentation: tuple[Any, ...] = ()
     label_smoothing: Annotated[float, Range(0, 0.99)] = 0.0
+    shuffle_labels: Annotated[bool, Choices(True, False, help="hand the labels out by lot: a control for maps")] = False
     validation: Annotated[float, Range(0, 0.9, help="share of the pictures kept apart from training")] = 0.0
     patience: Annotated[int, Range(0, 1000, help="epochs without a better validation loss; 0 never stops")] = 0
     clip: Annotated[float, Range(0, 1e6, help="largest norm of the gradient; 0 for any")] = 0.0
@@ -96,6 +97,17 @@ class Recipe:
 
     def warnings(self, original: Recipe) -> list[str]:
         """What to think of before training with this change of a recipe."""
+        return [*self._on_labels(), *self._on_rate(original)]
+
+    def _on_labels(self) -> list[str]:
+        if not self.shuffle_labels:
+            return []
+        return [
+            "The labels are handed out by lot, so the network can only learn them by heart: give it epochs enough. It "
+            "is a control for maps of the network that was trained on the true ones (Adebayo et al. 2018)."
+        ]
+
+    def _on_rate(self, original: Recipe) -> list[str]:
         if self.batch_size == original.batch_size or self.learning_rate != original.learning_rate:
             return []
         if not (self.batch_size and original.batch_size and self.optimiser == "sgd"):
@@ -149,6 +161,7 @@ RESIDUAL: dict[str, Any] = {
     "learning_rate": 0.1,
     "optimiser_options": {"momentum": 0.9, "weight_decay": 1e-5},
     "schedule": "plateau",
+    "schedule_options": {"watch": "accuracy"},
     "warmup": 3,
     "warmup_factor": 0.1,
     "warmup_shape": "constant",
@@ -180,6 +193,17 @@ RECIPES = {
             batch_size=128,
             learning_rate=0.01,
         ),
+        Recipe(
+            name="alexnet-small-fashion-mnist",
+            architecture="alexnet_small",
+            data="fashion-mnist-train",
+            source="lecture exercise X02b, an AlexNet for 28 x 28; the settings are ours, not measured on all pictures",
+            options={"channels": 1, "size": 28},
+            batch_size=128,
+            learning_rate=0.01,
+            optimiser_options={"momentum": 0.9},
+            test_every_epoch=True,
+        ),
         _exercise(
             "vgg11-fashion-mnist",
             "X03",
@@ -206,6 +230,7 @@ RECIPES = {
             learning_rate=0.01,
             optimiser_options=MOMENTUM,
             schedule="plateau",
+            schedule_options={"watch": "accuracy"},
             validation=0.05,
             **IMAGENET,
         ),
@@ -217,6 +242,7 @@ RECIPES = {
             learning_rate=0.01,
             optimiser_options=MOMENTUM,
             schedule="plateau",
+            schedule_options={"watch": "accuracy"},
             validation=0.05,
             **IMAGENET,
         ),
@@ -270,6 +296,15 @@ RECIPES = {
             augmentation=(("crop", {"padding": 2}), "flip"),
             label_smoothing=0.05,
             initial="he",
+        ),
+        Recipe(
+            name="deep-sigmoid-fashion-mnist",
+            architecture="mlp",
+            data="fashion-mnist-train",
+            source="lecture S2:90-129: five layers of sigmoids, the first hardly learn; ReLU and He's weights mend it",
+            options={"channels": 1, "size": 28, "fc1": 30, "fc2": 30, "more": 2, "activation": "sigmoid"},
+            batch_size=64,
+            epochs=3,
         ),
         Recipe(
             name="edges-fashion-mnist",

@@ -17,7 +17,7 @@ from ..network.model import Model
 from ..network.zoo import save_model
 from . import RUN_FILE, checkpoint
 from .network import Begun
-from .recipes import Recipe
+from .recipes import SETTINGS, Recipe
 
 __all__ = ["Record", "read_run"]
 
@@ -44,8 +44,11 @@ class Record:
 
     def checked(self, state: dict[str, Any]) -> dict[str, Any]:
         """The state to go on from. Raises BadValue where it is that of another training."""
+        known = state["identity"]
+        # Settings that came after the checkpoint were at their defaults.
+        known = {**known, "recipe": {name: one.default for name, one in SETTINGS.items()} | known["recipe"]}
         for part, wanted in self.identity.items():
-            if state["identity"][part] != wanted:
+            if known[part] != wanted:
                 raise BadValue(
                     f"{str(self.folder)!r} holds another training: its {part} is not this one's. Give another folder, "
                     "or resume=False to begin anew."

@@ -6,13 +6,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from math import cos, pi
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import nn
 
 from ..errors import BadValue
-from ..options import Range
+from ..options import Choices, Range
 from ..registry import Registry
 
 __all__ = ["SCHEDULES", "scaled_rate"]
@@ -81,12 +81,16 @@ def plateau(
     *,
     factor: FACTOR = 0.1,
     patience: Annotated[int, Range(0, 1000, help="epochs without progress that are waited for")] = 10,
+    watch: Annotated[str, Choices("loss", "accuracy", help="of which no progress is made")] = "loss",
 ) -> float:
-    """Falls by a factor when the validation loss, or without a validation set the loss, gets no better."""
+    """Falls by a factor when the validation's loss or accuracy, or without a validation set the training's, gets no
+    better."""
     optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    judge = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=factor, patience=patience, eps=0.0)
+    mode: Literal["min", "max"] = "min" if watch == "loss" else "max"
+    judge = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, mode, factor=factor, patience=patience, eps=0.0)
+    own = {"loss": "loss", "accuracy": "train_accuracy"}[watch]
     for row in history:
-        judge.step(row.get("validation_loss", row["loss"]))
+        judge.step(row.get(f"validation_{watch}", row[own]))
     return float(optimiser.param_groups[0]["lr"])
 
 

@@ -11,13 +11,14 @@ import torch
 from torch import nn
 
 from ..errors import NotSupported
+from ..network.model import Model
 from ..progress import Progress, part, unheard
 from .consistency import Completeness, Spread, closed, completeness, others_of
 from .consistency import spread as spread_of
 from .curves import Curve, answers, curves, edges_like, faithfulness_estimate, moved
 from .question import Floats, Heat, Question, phase, private, spearman
 from .verdict import Verdict, judge
-from .weights import STAGES, Stage, randomisation, untrained
+from .weights import STAGES, Stage, check_control, randomisation, relabelled, untrained
 
 __all__ = ["ORDERS", "Trust", "check"]
 
@@ -32,7 +33,7 @@ class Trust:
     against: the map has no signs, and marks what speaks against a target that is improbable here; its orders are then
     the reverse. best: the method whose map gains most, of this one and a few of other kinds. scale: of the curves'
     values. estimate: the faithfulness estimate. agreement: rank correlations of absolute values with other methods'
-    maps.
+    maps. relabelled: the map of a control that was trained on shuffled labels, where one was given.
     """
 
     heat: Heat
@@ -48,6 +49,7 @@ class Trust:
     best: str
     against: bool
     scale: float
+    relabelled: Stage | None = None
 
     @property
     def left(self) -> tuple[float, float]:
@@ -102,6 +104,11 @@ class Trust:
             if stage.ssim is not None:
                 found[f"SSIM, stage {k}"] = stage.ssim
         found["rank correlation, untrained, absolute"], found["rank correlation, untrained, signed"] = self.left
+        if self.relabelled:
+            found["rank correlation, shuffled labels, absolute"] = self.relabelled.absolute
+            found["rank correlation, shuffled labels, signed"] = self.relabelled.signed
+            if self.relabelled.ssim is not None:
+                found["SSIM, shuffled labels"] = self.relabelled.ssim
         if self.completeness:
             found["sum of the map"], found["promised sum"] = self.completeness.total, self.completeness.expected_sum
             found["completeness gap"] = self.completeness.gap
@@ -126,13 +133,17 @@ def check(
     seed: int = 0,
     cascading: bool = True,
     most: int = STAGES,
+    control: Model | None = None,
     progress: Progress = unheard,
 ) -> Trust:
     """Everything of one map. The weights are randomised in so many stages at most, with 0 only as a whole, which is
-    enough for the verdict. `progress` hears how many percent are done, and of what; what it raises stops the check.
+    enough for the verdict. control: the same network, trained on shuffled labels. `progress` hears how many percent
+    are done, and of what; what it raises stops the check.
 
-    Raises ExplainError where the method refuses this network.
+    Raises ExplainError where the method refuses this network, or the control is another.
     """
+    if control is not None:
+        check_control(question.model, control)
 
     def percent(done: float, total: float, message: str = "") -> None:
         progress(int(100 * done / total), 100, message)
@@ -174,6 +185,7 @@ def check(
     complete = complete and closed(net, question, complete)
     spread = spread_of(net, question, heat, part(percent, 60, 72, 100))
     agreed = {name: spearman(np.abs(large), np.abs(other)) for name, other in others.items()}
+    by_lot = None if control is None else relabelled(control, question, heat)
     # Last, since they spoil the copy.
     by_stage: tuple[Stage, ...] = ()
     if most:
@@ -195,6 +207,7 @@ def check(
         best=best,
         against=against,
         scale=1.0 if is_chance else float(np.ptp(values)),
+        relabelled=by_lot,
     )
 
 

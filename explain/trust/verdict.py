@@ -16,6 +16,7 @@ from .consistency import GAP
 
 if TYPE_CHECKING:
     from .check import Trust
+    from .weights import Stage
 
 __all__ = ["LEVELS", "WEIGHTS", "Verdict", "judge"]
 
@@ -27,7 +28,8 @@ GROUND = 0.1
 """By how much the best map known has to gain more than chance for there to be something to find, as a share of the
 probability, or of a channel's range."""
 WEIGHTS = 0.95
-"""Rank correlation with the maps of untrained networks above which a map is the same whatever was learned."""
+"""Rank correlation with the maps of networks that are untrained, or were trained on shuffled labels, above which a map
+is the same whatever was learned."""
 STEADY = 0.5
 """Share of the highest pixels that the maps of two seeds have in common, below which most are chance."""
 
@@ -53,6 +55,9 @@ def judge(trust: Trust) -> Verdict:
         level = "doubtful"
     if trust.left[1] > WEIGHTS:
         level, said = "fails", said[::-1]
+    if trust.relabelled:
+        level = "fails" if trust.relabelled.signed > WEIGHTS else level
+        said.append(_on_labels(trust.relabelled))
     if level == "passes" and trust.gain("edges") >= trust.gain("map"):
         said.append("Here the picture's edges would do as well, so that passing says little.")
     if amiss:
@@ -85,6 +90,13 @@ def _on_weights(trust: Trust) -> str:
     if trust.left[1] > WEIGHTS:
         return f"It ignores the weights: networks that have learned nothing give the same map {alike}."
     return f"It depends on the weights: networks that have learned nothing give another map {alike}."
+
+
+def _on_labels(found: Stage) -> str:
+    alike = f"(rank correlation {found.signed:.2f}, limit {WEIGHTS})"
+    if found.signed > WEIGHTS:
+        return f"It ignores the labels: the control, trained on shuffled ones, gives the same map {alike}."
+    return f"It depends on the labels: the control, trained on shuffled ones, gives another map {alike}."
 
 
 def _amiss(trust: Trust) -> Iterator[str]:

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from ..attribution.passes import generator
-from ..errors import NotSupported
+from ..errors import BadValue, NotSupported
+from ..network.model import Model
 from ..network.trace import calls
 from ..progress import Progress, unheard
-from .question import Heat, Question, likeness, phase, similarity
+from .question import Heat, Question, likeness, phase, private, similarity
 
-__all__ = ["Stage", "randomisation", "randomise", "stages_of", "untrained"]
+__all__ = ["Stage", "check_control", "randomisation", "randomise", "relabelled", "stages_of", "untrained"]
 
 STAGES = 8
 """Stages of the randomisation: enough to see where a map gives way, few enough to wait for."""
@@ -104,8 +105,7 @@ def randomisation(
         what = f"layer {group[0]}" if len(group) == 1 else f"layers {group[-1]} to {group[0]}"
         with phase(progress, k, k + 1, len(groups), f"randomising {what}"):
             now = question.large(np.nan_to_num(question.answer(net)))
-        absolute, signed = likeness(np.abs(original), np.abs(now)), likeness(original, now)
-        found.append(Stage(tuple(group), now, absolute, signed, similarity(original, now)))
+        found.append(_stage(group, original, now))
         for module, state in zip(modules, kept, strict=False):
             module.load_state_dict(state)
     return tuple(found)
@@ -126,3 +126,26 @@ def untrained(
             now = question.large(np.nan_to_num(question.answer(net)))
         found.append((likeness(np.abs(original), np.abs(now)), likeness(original, now)))
     return tuple(found)
+
+
+def check_control(model: Model, control: Model) -> None:
+    """Raises BadValue for one that is not the same network but for its weights."""
+    ours, theirs = ([(layer.name, layer.shape) for layer in one.layers] for one in (model, control))
+    if ours != theirs:
+        raise BadValue(
+            f"Model {control.name!r} is no control for {model.name!r}: its layers are others. Train the same network "
+            "on shuffled labels: shuffle_labels=True."
+        )
+    if model.preprocess != control.preprocess:
+        raise BadValue(f"Model {control.name!r} is no control for {model.name!r}: it prepares pictures in another way.")
+
+
+def relabelled(control: Model, question: Question, heat: Heat) -> Stage:
+    """The map of a network that was trained on shuffled labels: what stays the same needs no labels (Adebayo et al.
+    2018)."""
+    return _stage([], question.large(heat), question.large(np.nan_to_num(question.answer(private(control)))))
+
+
+def _stage(layers: Sequence[str], original: Heat, now: Heat) -> Stage:
+    absolute, signed = likeness(np.abs(original), np.abs(now)), likeness(original, now)
+    return Stage(tuple(layers), now, absolute, signed, similarity(original, now))

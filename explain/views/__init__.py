@@ -170,6 +170,12 @@ TABLE = (
         {"section": "loss"},
     ),
     Line(
+        "ensemble",
+        "what averaging is worth: several networks, and ten crops of each picture",
+        "learn",
+        {"section": "averages"},
+    ),
+    Line(
         "response_normalisation",
         "response normalisation on numbers: input, neighbourhood, output",
         "learn",

@@ -28,6 +28,7 @@ __all__ = ["Activations", "compute", "render"]
 
 GAP = 1
 SMALL_MAP = 8
+MEANING = "What a map means is not exactly known: a name for it is a guess to be tested."
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +163,7 @@ def _channel(result: Activations, channel: int, opacity: float, smooth: bool) ->
         title=f"Channel {channel} of {result.layer.name}, {result.facts['model']}",
         panels=tuple(panels),
         facts=result.facts,
-        note=" ".join([*notes, SHARED]),
+        note=" ".join([*notes, MEANING, SHARED]),
         arrays=arrays,
         table=cells(result.maps[channel]),
         alt=f"Channel {channel} of layer {result.layer.name} over the picture",
@@ -232,4 +233,4 @@ def _note(result: Activations) -> str:
     note = f"Least {low:.4g}, greatest {high:.4g}, zeros {(result.maps == 0).mean():.0%}."
     if result.layer.spatial and min(result.maps.shape[1:]) < SMALL_MAP:
         note += f" Maps under {SMALL_MAP} × {SMALL_MAP} are hard to interpret."
-    return f"{note} {SHARED}"
+    return f"{note} {MEANING} {SHARED}"

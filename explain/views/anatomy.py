@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -33,7 +34,8 @@ CAVEAT = (
 class Anatomy(Result):
     """`table` has one row a layer call; counts are for one picture, memory in bytes of float32.
 
-    activations: values held for one picture. seen: name, side of the receptive field, step, both in pixels, in order.
+    activations: values held for one picture. joined: beside these, what the layers of dense blocks are given: all maps
+    before them, joined. seen: name, side of the receptive field, step, both in pixels, in order.
     """
 
     table: dict[str, list[Any]]
@@ -41,6 +43,7 @@ class Anatomy(Result):
     buffers: int
     macs: int
     activations: int
+    joined: int
     neurons: int
     shares: tuple[Share, ...]
     seen: tuple[tuple[str, float, float], ...]
@@ -65,7 +68,16 @@ class Anatomy(Result):
     def sums(self) -> str:
         return (
             f"{self.parameters:,} parameters ({self.mebibytes:.1f} MiB), {self.macs:,} MACs and "
-            f"{self.activations:,} values ({self.memory():.1f} MiB) a picture, {self.neurons:,} neurons."
+            f"{self.activations:,} values ({self.memory():.1f} MiB) a picture, {self.neurons:,} neurons.{self._dense}"
+        )
+
+    @property
+    def _dense(self) -> str:
+        if not self.joined:
+            return ""
+        return (
+            f" Each layer of a dense block is given all maps before it: joined anew for each, they are {self.joined:,} "
+            f"values ({self.joined * FLOAT_BYTES / 2**20:.1f} MiB) more, which a training holds or makes a second time."
         )
 
     def memory(self, pictures: int = 1) -> float:
@@ -83,6 +95,7 @@ def compute(model: Annotated[Model, MODEL]) -> Anatomy:
     with model.exclusive() as net:
         parameters = sum(p.numel() for p in net.parameters())
         buffers = sum(b.numel() for b in net.buffers())
+        blocks = [name for name, module in net.named_modules() if type(module).__name__.endswith("DenseBlock")]
     table = layers.table
     for row in model.outside:
         own = {"layer": row.name, "kind": row.kind, "parameters": row.parameters, "macs": row.macs}
@@ -96,12 +109,23 @@ def compute(model: Annotated[Model, MODEL]) -> Anatomy:
         buffers,
         sum(table["macs"]),
         activations(layers, entering),
+        _joined(layers, blocks),
         neurons(layers),
         shares(layers, [row for row in model.outside if row.macs or row.name == ITSELF]),
         tuple(filter(None, map(_seen, layers))),
         size,
         facts={"parameters": parameters, "macs": sum(table["macs"])},
     )
+
+
+def _joined(layers: Sequence[Layer], blocks: Sequence[str]) -> int:
+    """Values that the dense blocks of these names give to their parts, each by its first layer."""
+    first: dict[str, Layer] = {}
+    for block in blocks:
+        for layer in layers:
+            if layer.name.startswith(f"{block}."):
+                first.setdefault(f"{block}.{layer.name.removeprefix(f'{block}.').partition('.')[0]}", layer)
+    return sum(layer.taken for layer in first.values())
 
 
 _NOTHING = {"shape": "", "receptive_field": "", "stride": "", "status": "outside layers"}

@@ -18,7 +18,7 @@ from ..network.model import Model
 from ..options import Choices, Range
 from ..progress import Progress, unheard
 from ..trust import CHECKED, ORDERS, WEIGHTS, Curve, Stage, Trust, Verdict, check, shares
-from .inputs import MODEL, PICTURE, REGION, TARGET, EntryOptions, Layer
+from .inputs import MODEL, PICTURE, REGION, TARGET, EntryOptions, Layer, ModelInput
 from .parts.picture import prepare
 from .parts.result import Result
 from .parts.saliency_map import METHOD, OPACITY, ask, looked_into
@@ -74,21 +74,23 @@ def compute(
     portions: Annotated[int, Range(2, 500, help="in which pixels are replaced; they grow by the square")] = 12,
     check_seed: Annotated[int, Range(0, 2**31 - 1, help="of the controls and of the weights put in")] = 0,
     stages: Annotated[str, Choices("cascading", "independent", help="how weights are randomised")] = "cascading",
+    control: Annotated[Model | None, ModelInput("the same network trained with shuffle_labels=True")] = None,
     progress: Progress = unheard,
     **options: Annotated[Any, EntryOptions(METHOD)],
 ) -> Faithfulness:
     """Everything that can be measured of one map; of it, `region` and `options`, which are the method's, as `saliency`
     has it.
 
-    The method "edges" is a control that no check may pass. Pixels are hidden by the picture's mean colour and by its
-    blurred self, the mean of both is shown. `progress` hears percents; what it raises stops the check
-    and leaves all as it was.
+    The method "edges" is a control that no check may pass, and `control` the same network trained on shuffled labels.
+    Pixels are hidden by the picture's mean colour and by its blurred self, the mean of both is shown. `progress` hears
+    percents; what it raises stops the check and leaves all as it was.
     """
     progress(0, 100, "the picture")
     picture = prepare(model, image)
     within, asked = target_within(model, picture.batch, target, unit, region)
     question = ask(within, picture, asked, method, options, layer, unit)
-    measured = check(question, steps=portions, seed=check_seed, cascading=stages == "cascading", progress=progress)
+    cascading = stages == "cascading"
+    measured = check(question, steps=portions, seed=check_seed, cascading=cascading, control=control, progress=progress)
     facts = {"image": picture, "target": asked, "layer": looked_into(question), "verdict": measured.verdict.level}
     return Faithfulness(measured, asked, picture.crop, facts)
 
@@ -119,6 +121,7 @@ def render(
             "heat": trust.heat,
             "crop": result.crop,
             "stages": np.stack([stage.heat for stage in trust.stages]),
+            **({"shuffled_labels": trust.relabelled.heat} if trust.relabelled else {}),
             **{f"deletion_{order}": _values(curves) for order, curves in trust.deletion.items()},
             **{f"insertion_{order}": _values(curves) for order, curves in trust.insertion.items()},
         },
@@ -144,6 +147,8 @@ def _strip(result: Faithfulness, opacity: float) -> list[Panel]:
         Panel(_painted(stage.heat), _named(stage, k, result), _likeness(stage))
         for k, stage in enumerate(result.trust.stages)
     ]
+    if by_lot := result.trust.relabelled:
+        stages.append(Panel(_painted(by_lot.heat), "Trained on shuffled labels", _likeness(by_lot)))
     return [
         Panel(over, "Over the picture", f"{result.target.name} {result.target.confidence_text}"),
         Panel(own, "The trained network", "rank correlation 1"),
@@ -230,7 +235,8 @@ def _stages(result: Faithfulness) -> list[Chart]:
         del lines[1]
     lowest = min(0.0, *absolute, *signed, *ssim)
     ticks = ((0.0, "trained"), *((k + 1.0, stage.layers[-1]) for k, stage in enumerate(stages)))
-    alone = result.facts["stages"] == "independent"
+    alone, by_lot = result.facts["stages"] == "independent", result.trust.relabelled
+    labels = f" Trained on shuffled labels: {_likeness(by_lot)}." if by_lot else ""
     return [
         Chart(
             tuple(lines),
@@ -243,6 +249,6 @@ def _stages(result: Faithfulness) -> list[Chart]:
             x_ticks=ticks,
             height=0.4,
             caption=f"{len(result.trust.untrained)} untrained networks: rank correlation {result.trust.left[1]:.2f}, "
-            f"without signs {result.trust.left[0]:.2f}.".replace("-", "−"),
+            f"without signs {result.trust.left[0]:.2f}.{labels}".replace("-", "−"),
         )
     ]

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Annotated, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..errors import BadValue
 from ..figure import Chart, Figure, Line
 from ..figure.palette import CLASSES
 from ..options import Choices, Range
+from ..progress import Progress, unheard
 from ..training.descent import RULES, SURFACES, Descent, bowl, follow
 from .inputs import Several
 from .parts.contours import contours
 from .parts.result import Result, aligned
 from .view import drawn, view
 
-__all__ = ["OptimiserPaths", "compute", "render"]
+__all__ = ["OptimiserPaths", "compute", "film", "render"]
 
 # Where each begins, and the part of it that is drawn.
 STARTS = {"bowl": (1.0, -2.0), "saddle": (1.0, 0.0), "monkey saddle": (0.9, 0.0), "two wells": (-1.6, 0.5)}
@@ -30,6 +33,7 @@ WINDOWS = {
     "monkey saddle": ((-1.2, 1.2), (-1.2, 1.2)),
     "two wells": ((-2.0, 2.4), (-1.2, 1.2)),
 }
+FRAME, LAST = 150, 2000  # milliseconds that a frame of a film stands, and the last
 CELLS = 121  # along a side of the grid of heights
 OF_NETWORKS = (
     "A network's loss has millions of such axes: most of its level places are saddles, and the noise of mini-batches "
@@ -219,6 +223,22 @@ def render(
         table=result.table,
         alt=f"Paths of {len(result.descents)} optimisers over the contours of the {result.surface}. {result.words}",
     )
+
+
+def film(result: OptimiserPaths, frames: int = 24, *, progress: Progress = unheard) -> bytes:
+    """A GIF of the paths as they are walked, which begins again at its end. The steps between two frames grow: most
+    happens in the beginning."""
+    share = np.linspace(0.0, 1.0, frames + 1)[1:] ** 2
+    drawn_until = np.unique(np.ceil(share * result.steps).astype(int)).tolist()
+    pictures = []
+    for k, until in enumerate(drawn_until):
+        progress(k, len(drawn_until), "drawing")
+        content = render(result, until=until).encode("png", width_mm=180, dpi=90)
+        pictures.append(Image.open(BytesIO(content)).convert("P", palette=Image.Palette.ADAPTIVE))
+    times = [FRAME] * (len(pictures) - 1) + [LAST]
+    file = BytesIO()
+    pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:], duration=times, loop=0, disposal=2)
+    return file.getvalue()
 
 
 def _within(path: NDArray[np.float64], across: tuple[float, float], up: tuple[float, float]) -> NDArray[np.float64]:

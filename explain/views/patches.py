@@ -15,6 +15,7 @@ from ..figure import Figure, Grid, Panel
 from ..images import contact_sheet
 from ..index import RANKINGS, Index
 from ..index.dead_channels import dead
+from ..index.places import first_places
 from ..index.summary import RankingName
 from ..network.model import Layer
 from ..options import Choices, Range
@@ -76,15 +77,19 @@ def compute(
     ranking: Annotated[str, Choices(*RANKINGS)] = "best",
     count: Annotated[int | None, Range(1, 100, help="patches a channel, by default 9 or what the index keeps")] = None,
     where: Annotated[str, WHERE] = "",
+    per_picture: Annotated[int, Range(1, 16, help="most patches from one picture, of the best")] = 1,
     *,
     progress: Progress | None = None,
 ) -> Patches:
     """Up to `count` patches of each channel: nine, or as many as the index keeps.
 
-    Among the pictures of a condition alone, which go through the network once more. Raises Unknown for a layer that the
-    index has not, BadValue for a count beyond what it keeps.
+    Among the pictures of a condition alone, which go through the network once more. So do the best pictures for more
+    than one patch `per_picture`; two of a picture have less than half of the smaller in common. Raises Unknown for a
+    layer that the index has not, BadValue for a count beyond what it keeps, or several patches that are not the best.
     """
     index.summary(layer)
+    if per_picture > 1 and ranking != "best":
+        raise BadValue(f"per_picture={per_picture} is for ranking='best', not {ranking!r}, which ranks whole pictures.")
     index = index.among(layer, where, progress or unheard) if where else index
     known, chosen = index.model.layer(layer), tuple(dict.fromkeys(channels))
     if (count or 0) > index.k:
@@ -92,12 +97,12 @@ def compute(
     count = count or min(COUNT, index.k)
     gone = {channel: why for channel, why in dead(index, layer).items() if channel in chosen}
     greatest = index.statistics(layer)["max"]
-    rows = (
-        (channel, ranking, rank, row)
-        for channel in chosen
-        if channel not in gone
-        for rank, row in enumerate(index.top(layer, channel, cast(RankingName, ranking), count), 1)
-    )
+    living = [channel for channel in chosen if channel not in gone]
+    if per_picture > 1:
+        found = first_places(index, layer, living, count, per_picture, progress or unheard)
+    else:
+        found = {channel: index.top(layer, channel, cast(RankingName, ranking), count) for channel in living}
+    rows = ((channel, ranking, rank, row) for channel in living for rank, row in enumerate(found[channel], 1))
     return Patches(
         cuts=cut(index, known, rows),
         layer=known,
@@ -178,7 +183,14 @@ def describe(result: Patches) -> str:
     count = "one channel" if len(result.channels) == 1 else "a channel a row"
     data = f"{result.facts['data']}, {result.facts['images']:,} pictures{only(result.facts)}"
     shown = f"{count.capitalize()}: {MEANING[result.ranking]} ({data})."
-    return f"{sight(result.layer, result.cuts.size)} {shown}{gone}{_ties(result)} {SPREAD} {SHARED}"
+    return f"{sight(result.layer, result.cuts.size)} {shown}{_several(result)}{gone}{_ties(result)} {SPREAD} {SHARED}"
+
+
+def _several(result: Patches) -> str:
+    most = result.facts["per_picture"]
+    if most == 1 or result.layer.field is None or not result.layer.spatial:
+        return ""
+    return f" Up to {most} patches are of one picture, where two of them have less than half of the smaller in common."
 
 
 def _ties(result: Patches) -> str:

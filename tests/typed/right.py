@@ -52,7 +52,7 @@ def maps(model: explain.Model) -> Sequence[Saliency]:
     made = [explain.saliency(model, array, method) for method in several]
     dotted: dict[str, Any] = {"smooth_grad.samples": 5}
     grid = explain.saliency_grid(model, array, several, ["tabby", 3], second=array, **dotted)
-    trust = explain.faithfulness(model, array, "edges", stages="independent")
+    trust = explain.faithfulness(model, array, "edges", stages="independent", control=model)
     ranking = explain.leaderboard(model, explain.load_images("photos"), ["gradient", "rise"], count=4)
     some = explain.gallery(model, "photos", "grad_cam", which="first", positive=False)
     places = explain.segmentation(model, array)
@@ -91,6 +91,7 @@ def insides(model: explain.Model) -> None:
     print(explain.batch_costs(model, (1, 2), training=True).table)
     print(explain.output_size(size=32, padding=1).summary, explain.lecture_tables("vgg").rows)
     print(explain.optimiser_paths("saddle", ["gd", "sgd"], rates=[0.05], x=None).words)
+    print(explain.ensemble([model, model], explain.load_images("photos"), margin=2).together.whole)
     print(explain.loss_surface(model, explain.load_images("photos"), model, steps=2).slices[0].roughness)
     print(explain.response_normalisation(2, way="across").words, explain.hand_set_filter("falling", side=7).response)
 
@@ -100,7 +101,10 @@ def many(model: explain.Model) -> None:
     index = explain.open_index("index", model)
     explain.merge_indexes(["one", "two"], "both", model)
     print(index.top("conv1", 3)[0].score, index.neighbours(0, k=3)[0].distance, index.features.shape)
-    print(explain.patches(index, "conv1", [0, 1], "lowest").table, explain.channel(index, "conv1", 0, 7).facts)
+    print(
+        explain.patches(index, "conv1", [0, 1], "best", per_picture=2).table,
+        explain.channel(index, "conv1", 0, 7).facts,
+    )
     print(explain.channel_health(index, "conv1").dead, explain.hierarchy(index, "cat.png", channels=2).facts)
     print(explain.neighbours(index, 3, k=4, metric="cosine").table, explain.agreement(index).summary)
     print(explain.flips(index, index, count=3).classes)

@@ -1,26 +1,30 @@
 """What the lectures teach, to try: sizes of convolutions, and their tables beside what is counted."""
 
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
 
-from explain.data import is_here, list_images
+from explain import workspace
+from explain.data import ImageSet, is_here, list_images
 from explain.errors import BadValue, NotSupported
 from explain.lectures import tables
-from explain.ui import caches, choices, selection, widgets
+from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.parts.asked import ask
 from explain.ui.parts.lessons import show_lessons
 from explain.ui.parts.section import choose_section
 from explain.ui.parts.whole_view import show_view
 from explain.ui.text import literal
-from explain.views import VIEWS
+from explain.views import VIEWS, View, ensemble, optimiser_paths
 
+COMPARED = ["lenet-fashion-mnist", "edges-fashion-mnist", "small-resnet-fashion-mnist"]
 SECTIONS = {
     "lessons": "Lessons",
     "calculator": "Calculator",
     "lectures": "The lectures' tables",
     "paths": "Paths of optimisers",
     "loss": "Loss surface",
+    "averages": "Averages",
     "normalisation": "Response normalisation",
     "filter": "A filter by hand",
 }
@@ -92,22 +96,53 @@ def show_lectures() -> None:
 
 
 def show_paths() -> None:
-    show_view(VIEWS["optimiser_paths"], {}, "Optimisers", at_once=True)
+    view, given = VIEWS["optimiser_paths"], dict[str, Any]()
+    show_view(view, given, "Optimisers", at_once=True)
+    if selection.controlled(st.toggle, "Play", "play", selection.flag("play"), help="All paths, step by step."):
+        show_film(view, given)
     st.caption(
         "Local minima and saddles: the loss of a network has many, and the noise of small batches helps to leave them. "
         "An optimiser that adapts its rates needs less tuning; well tuned, plain descent with momentum is as good."
     )
 
 
+def show_film(view: View, given: dict[str, Any]) -> None:
+    result = caches.computed(view, given)
+    key = f"film {caches.identity(**view.flat(given))}"
+    film = jobs.show(
+        jobs.start(key, lambda progress: optimiser_paths.film(result, progress=progress), "short"), "Play", "frames"
+    )
+    if film is not None:
+        st.image(film, width="stretch", caption="From the start to the end, again and again")
+        st.download_button("GIF", film, "optimisers.gif", "image/gif", icon=":material/download:")
+
+
 def show_loss() -> None:
-    view = VIEWS["loss_surface"]
-    model, key = caches.model(), view.key("images")
+    view, model = VIEWS["loss_surface"], caches.model()
+    try:
+        show_view(view, {"model": model, "images": labelled(view)}, "Loss surface")
+    except (BadValue, NotSupported) as error:  # labels that are no classes of the network, say
+        st.info(literal(str(error)), icon=":material/info:")
+
+
+def labelled(view: View) -> ImageSet:
+    """Pictures of which the classes are known."""
+    key = view.key("images")
     chosen = str(selection.get(key, "fashion-mnist"))
     sets = [name for name in list_images() if is_here(name)]
     selection.controlled(st.selectbox, "Labelled pictures", key, chosen, list(dict.fromkeys([*sets, chosen])))
+    return caches.SessionOpener().images(chosen)
+
+
+def show_averages() -> None:
+    view = VIEWS["ensemble"]
+    key, names = view.key("models"), workspace.list_models()
+    asked = [name for name in str(selection.get(key, "")).split(",") if name in names] or COMPARED
+    chosen = selection.controlled_list(st.multiselect, "Networks", key, asked, names, max_selections=ensemble.MOST)
+    models = [caches.model(name) for name in chosen or asked]
     try:
-        show_view(view, {"model": model, "images": caches.SessionOpener().images(chosen)}, "Loss surface")
-    except (BadValue, NotSupported) as error:  # labels that are no classes of the network, say
+        show_view(view, {"models": models, "images": labelled(view)}, "Averages", "pictures")
+    except (BadValue, NotSupported) as error:  # other classes, say
         st.info(literal(str(error)), icon=":material/info:")
 
 
@@ -125,6 +160,7 @@ SHOWN = {
     "lectures": show_lectures,
     "paths": show_paths,
     "loss": show_loss,
+    "averages": show_averages,
     "normalisation": show_normalisation,
     "filter": show_filter,
 }

@@ -50,6 +50,8 @@ def show_patches(model: Model) -> None:
         page = int(selection.controlled(st.number_input, f"Page of {pages}", "page", page, 1, pages))
     with controls[5]:
         style["whole"] = choices.option(view, "whole", "Whole pictures")
+    if given["ranking"] != "best":
+        given["per_picture"] = 1  # the others rank whole pictures
     choices.more(view, given, style)
     if given["where"] and not looked_through(index, layer, given["where"]):
         selection.stop()
@@ -67,7 +69,7 @@ def show_patches(model: Model) -> None:
     said = f"channels {shown[0]} to {shown[-1]}" if shown == list(range(shown[0], shown[-1] + 1)) else "these channels"
     clicked = widgets.show_gallery(
         panel,
-        f"patches-{model.name}-{layer}-{shown}-{result.ranking}-{style['whole']}",
+        f"patches-{model.name}-{layer}-{shown}-{result.ranking}-{style['whole']}-{given['per_picture']}",
         selected,
         values,
         f"Patches of {said} of {layer}, a row each",

@@ -1,4 +1,4 @@
-"""Eight short lessons: what to look at, what to guess before, and the link to where it is."""
+"""Short lessons: what to look at, what to guess before, and the link to where it is."""
 
 from typing import NamedTuple
 
@@ -81,6 +81,14 @@ LESSONS = (
         "Is it too sure, or not sure enough?",
         "mistakes",
         {"model": SMALL, "section": "calibration"},
+    ),
+    Lesson(
+        "A gradient that fades",
+        "Five layers of sigmoids. Train it on the first 2,000 pictures, look at Gradients, then train it with ReLU and "
+        "He's weights (both under Network) and lay one run over the other.",
+        "How much of the last layer's gradient comes back to the first, with either?",
+        "train",
+        {"recipe": "deep-sigmoid-fashion-mnist", "deep-sigmoid-fashion-mnist.limit": "2000"},
     ),
 )
 

@@ -24,6 +24,10 @@ TEN_THOUSAND = (
     "These are the test pictures, so nothing is left to test on: keep a share for validation, and do not compare the "
     "accuracy with others'."
 )
+TRANSFER = (
+    "What a network has learned of other pictures does not always help: the less they are like yours, and the more of "
+    "yours there are, the less. Train once with a new network as well, on the same pictures, and keep the better one."
+)
 MISSING = "The 60,000 training pictures are not on this machine (`apt-get install dataset-fashion-mnist`). "
 FORM = "A ZIP with one folder for each class and its pictures in it; the folders' names are the classes' names."
 
@@ -118,6 +122,7 @@ def choose_start(recipe: Recipe) -> str:
     chosen = selection.get("start", recipe.start)
     chosen = chosen if chosen in names else recipe.start
     selection.controlled(st.selectbox, "Network to start from", "start", chosen, names)
+    st.caption(TRANSFER)
     return "" if chosen == recipe.start else chosen
 
 

@@ -23,7 +23,7 @@ OF_TAB = {
     "Optimiser": ("clip", "stop_norm"),
     "Learning rate": ("warmup", "warmup_factor", "warmup_shape"),
     "Validation": ("validation", "patience", "test_every_epoch", "label_smoothing"),
-    "More": ("normalise", "precision"),
+    "More": ("normalise", "precision", "shuffle_labels"),
 }
 OF_TRANSFER = ("freeze",)
 GIVEN = ("classes",)  # by the pictures

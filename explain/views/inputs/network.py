@@ -23,6 +23,9 @@ class ModelInput(Input):
     help = "a name from `models`, torchvision:NAME, timm:NAME, hf:NAME, a folder or a checkpoint"
     in_python = "from load_model or wrap"
 
+    def __init__(self, help: str = "") -> None:
+        self.help = help or self.help
+
     def check(self, value: Any, given: Given) -> Any:
         if not hasattr(value, "preprocess"):
             raise BadValue(f"{shorten(value)} is no Model; explain.load_model(name) and explain.wrap(net) give one.")
