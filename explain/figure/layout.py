@@ -20,7 +20,7 @@ from .plot import Key, Plot, Points
 from .text import clean, measure, shortened, wrap
 
 MARGIN, LEADING = 6.0, 1.28  # points; LEADING is lines per text size
-TITLE, HEAD, BODY, SMALL, TINY = 11.0, 8.5, 7.5, 6.5, 5.5  # points
+TITLE, HEAD, BODY, SMALL, TINY, SMALLEST = 11.0, 8.5, 7.5, 6.5, 5.5, 3.0  # points
 SHORTEST, BAR = 60.0, 240.0  # points, of a colour bar
 INK, SOFT, FAINT = "#111111", "#444444", "#808080"
 RING, SWATCH, NAME = 8.0, 5.0, 110.0  # points: around a mark, beside a key, the longest name of a key or a label
@@ -249,9 +249,10 @@ class Page:
         taken = [(x - clear, y - clear, x + clear, y + clear) for x, y, clear, _ in named]
         for across_at, down_at, clear, name in named:
             self._name(name, across_at, down_at, clear, self.frames[-1], taken)
-        for across_at, up_at, text, colour in chart.cells:
+        size = self._cell_size(chart, place)
+        for across_at, up_at, text, colour in chart.cells if size >= SMALLEST else ():
             ((middle, centre),) = place(np.array([[across_at, up_at]])).tolist()
-            self.line(middle, centre - 0.66 * SMALL * point, text, SMALL, colour=colour, align="center")
+            self.line(middle, centre - 0.66 * size * point, text, size, colour=colour, align="center")
         bottom, end = top + tall + point, float(x)
         for value, name in x_ticks:
             at_tick, text = place(np.array([value, chart.y[0]]))[0, 0], "".join(wrap(name, wide / point / SMALL, 1))
@@ -265,6 +266,13 @@ class Page:
             self.line(left + wide, bottom, words, SMALL, align="right")
             bottom += SMALL * LEADING * point
         return bottom
+
+    def _cell_size(self, chart: Chart, place: Any) -> float:
+        """So large that the numbers of a chart's cells keep off each other, at most SMALL."""
+        at = place(np.array([cell[:2] for cell in chart.cells], np.float64).reshape(-1, 2)) / self.point
+        across, down = (np.diff(np.unique(side.round(3))).min(initial=math.inf) for side in at.T)
+        widest = max((measure(text) for _, _, text, _ in chart.cells), default=1.0)
+        return float(min(SMALL, (across - 1) / max(widest, 1e-9), down / LEADING))
 
     def _clear(self, chart: Chart, x: float, y: float) -> float:
         """How far a name keeps from the dot at this point of a chart."""
