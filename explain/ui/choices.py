@@ -18,7 +18,7 @@ from explain.errors import ExplainError
 from explain.figure import Figure
 from explain.index import Index
 from explain.options import Option, Range
-from explain.ui import selection, widgets
+from explain.ui import exports, selection, widgets
 from explain.ui.caches import SessionOpener
 from explain.ui.text import literal
 from explain.views import View
@@ -108,11 +108,8 @@ def show(
     label: str = "Export and reproduce",
     name: str = "",
 ) -> None:
-    """Downloads, the facts, and the lines that reproduce the figure; a name tells two figures of a view apart."""
-    name = name or view.name
-    out = f"{name}.{'png' if 'png' in figure.formats else figure.formats[0]}"
-    code, command = view.python(given, style, out), view.shell(given, style, out)
-    widgets.show_exports(figure, code, command, name, label)
+    """The figure's place in the report, its file, facts and lines; a name tells two figures of a view apart."""
+    exports.show(view, given, style, figure, label, name or view.name)
 
 
 def _asked(kind: Input) -> bool:

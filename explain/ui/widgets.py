@@ -1,8 +1,6 @@
-"""Pieces that pages share: choosing, showing a figure with its exports, and errors."""
+"""Pieces that pages share: choosing, showing a figure, and errors."""
 
 import html
-import io
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -13,13 +11,12 @@ from typing import Any, Literal
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from PIL import Image
 
 from explain import workspace
 from explain.data import EXTENSIONS, list_images, named_images
 from explain.errors import ExplainError
-from explain.figure import FORMATS, Figure, Panel, Scale
-from explain.images import VISIONS, enlarge, png, seen_as
+from explain.figure import Figure, Panel, Scale
+from explain.images import enlarge, png
 from explain.index import Index
 from explain.index.references import left_out
 from explain.nets import NETS
@@ -28,8 +25,7 @@ from explain.options import Choices, Option, Range
 from explain.progress import listening
 from explain.project import project
 from explain.registry import Entry
-from explain.store import sha256
-from explain.ui import caches, dropped, jobs, report_items, selection
+from explain.ui import caches, dropped, jobs, selection
 from explain.ui.gallery import gallery
 from explain.ui.glossary import explained
 from explain.ui.text import literal
@@ -40,8 +36,6 @@ LEAST_PIXELS = 336
 SKIPPED_SHOWN = 1000  # files that were left out
 READ_AT_ONCE = 500  # pictures, while the page waits
 OWN_SHOWN = 100  # pictures of a set that the list offers
-PREVIEW_PIXELS = 1400
-VISION_HELP = "How the colours look in greyscale print, or to a colour-blind eye."
 ICON = Path(__file__).parent / "icon.png"
 UPLOADS = [*(extension.removeprefix(".") for extension in EXTENSIONS), "svg", "pdf"]
 STYLE = """
@@ -471,73 +465,6 @@ def show_scores(ranked: list[tuple[str, float]], chances: bool = True) -> None:
         for name, p in ranked
     )
     st.html(f'<div class="scores">{rows}</div>')
-
-
-def show_exports(figure: Figure, code: str, command: str, name: str, label: str = "Export and reproduce") -> None:
-    """Downloads, the facts, and the lines that reproduce the figure."""
-    with st.expander(label, icon=":material/download:"):
-        left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
-        format = left.segmented_control("Format", figure.formats, default=figure.formats[0], key=f"format-{name}")
-        width = middle.number_input("Width, mm", 40, 600, 180, key=f"width-{name}")
-        dpi = right.number_input("dpi", 50, 600, 200, key=f"dpi-{name}")
-        if format:
-            st.download_button(
-                f"Download {format.upper()}",
-                lambda: figure.encode(format, width_mm=width, dpi=dpi),
-                file_name=f"{name}.{format}",
-                mime=FORMATS[format].media_type,
-                key=f"download-{name}",
-                on_click="ignore",
-                icon=":material/download:",
-            )
-        add_to_report(figure, name)
-        show_preview(figure, name, width, dpi)
-        st.caption("Python")
-        st.code(code, "python")
-        st.caption("Command line")
-        st.code(command, "bash")
-        st.caption("Facts")
-        st.code(json.dumps(dict(figure.facts), indent=1, ensure_ascii=False, default=str), "json", height=200)
-
-
-def add_to_report(figure: Figure, name: str) -> None:
-    """A caption and a button that keeps the figure for the Report page."""
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
-    # A caption belongs to its figure: another figure of the same place begins with its own title.
-    of = sha256(figure.title.encode())[:12]
-    caption = left.text_input("Caption in the report", figure.title, max_chars=2000, key=f"caption-{name}-{of}")
-    full = report_items.full()
-
-    def collect() -> None:
-        report_items.collect(figure, caption, name)
-
-    if right.button(
-        "Add to the report",
-        key=f"collect-{name}",
-        icon=":material/add:",
-        disabled=bool(full),
-        width="stretch",
-        on_click=collect,
-    ):
-        count = len(report_items.report())
-        st.toast(f"The report has {count} {'figure' if count == 1 else 'figures'}.", icon=":material/description:")
-    if full:
-        st.caption(full)
-
-
-def show_preview(figure: Figure, name: str, width: float, dpi: int) -> None:
-    """The figure as it will be saved, and as others see its colours; drawn only when asked for."""
-    left, right = st.columns([1, 3], vertical_alignment="bottom")
-    if not left.toggle("Preview", key=f"preview-{name}"):
-        return
-    vision = right.segmented_control("Seen as", VISIONS, default=VISIONS[0], key=f"vision-{name}", help=VISION_HELP)
-    # Beyond what a screen shows, more dots only take longer.
-    drawn = figure.encode("png", width_mm=width, dpi=min(dpi, max(50, int(PREVIEW_PIXELS / width * 25.4))))
-    with Image.open(io.BytesIO(drawn)) as opened:
-        pixels = np.asarray(opened.convert("RGB"))
-    with st.container(key=f"smooth-{name}"):
-        seen = png(seen_as(pixels, vision or VISIONS[0]), effort=1)
-        st.image(seen, width="stretch", output_format="PNG", alt=figure.alt or figure.title)
 
 
 def show_error(error: ExplainError) -> None:
