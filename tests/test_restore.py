@@ -181,12 +181,12 @@ def test_a_preview_is_drawn_only_when_asked_for(monkeypatch):
     assert len(drawn) == 2
 
 
-def test_the_look_on_paper_is_a_part_of_the_link_and_of_a_dropped_file(lenet):
+def test_the_look_on_paper_is_a_part_of_the_link_and_of_a_dropped_file(lenet, no_report):
     """What is chosen in the studio is in the URL and the lines of code; a file saved so opens with it again."""
     style = {"width_mm": "nature", "font_pt": 6.0, "footer": False, "title_text": "Mine"}
     content = explain.anatomy(lenet).figure(**style).encode("svg")
     app = drop(open_app(), "x.svg", content)
-    assert app.query_params["anatomy.width_mm"] == "89.0"
+    assert app.query_params["anatomy.width_mm"] == "89"
     assert app.selectbox(key="_anatomy.width_mm").value == "nature"
     assert app.text_input(key="_anatomy.title_text").value == "Mine"
     assert any('width_mm=89.0, font_pt=6.0, title_text="Mine", footer=False' in one.value for one in app.code)

@@ -107,9 +107,11 @@ def show(
     figure: Figure,
     label: str = "Export and reproduce",
     name: str = "",
+    apart: bool = False,
 ) -> None:
-    """The figure's place in the report, its file, facts and lines; a name tells two figures of a view apart."""
-    exports.show(view, given, style, figure, label, name or view.name)
+    """The figure's place in the report, its file, facts and lines; a name tells two figures of a view apart, which are
+    beside each other where it is said so."""
+    exports.show(view, given, style, figure, label, name or view.name, apart)
 
 
 def _asked(kind: Input) -> bool:

@@ -27,9 +27,11 @@ JOURNALS = {"pnas": "PNAS", "ieee": "IEEE", "neurips": "NeurIPS", "icml": "ICML"
 LABELS = {"font_pt": "Text, pt", "in_a_row": "Panels in a row", "panel_height": "Height of panels", "gap_pt": "Gap, pt"}
 
 
-def show(view: View, given: dict[str, Any], style: dict[str, Any], figure: Figure, label: str, name: str) -> None:
-    """name: tells two figures of a page apart; it begins the names of their choices in the URL."""
-    keys = {option: view.key(option) if name == view.name else f"{name}.{option}" for option in PAPER}
+def show(
+    view: View, given: dict[str, Any], style: dict[str, Any], figure: Figure, label: str, name: str, apart: bool
+) -> None:
+    """name: of its files. apart: its look has names of its own in the URL, as another of the view is beside it."""
+    keys = {option: f"{name}.{option}" if apart else view.key(option) for option in PAPER}
     paper = {option: widgets.chosen(spec, keys[option]) for option, spec in PAPER.items()}
     figure = figure.on(**paper)
     style = {**style, **figure.paper.changed}
@@ -37,10 +39,12 @@ def show(view: View, given: dict[str, Any], style: dict[str, Any], figure: Figur
     box = st.expander(label, icon=":material/download:", key=f"export-{name}", on_change="rerun")
     with box:
         with widgets.row(f"split-studio-{name}"):
-            left, right = st.columns([2, 3], gap="large")
-        with left:
-            _choose_paper(keys, figure)
+            left, right = st.columns([3, 2], gap="large")
         with right:
+            _choose_paper(keys, figure)
+        with left:
+            if box.open:
+                _preview(figure, name)
             format = st.segmented_control("Format", figure.formats, default=figure.formats[0], key=f"format-{name}")
             if format:
                 st.download_button(
@@ -52,8 +56,6 @@ def show(view: View, given: dict[str, Any], style: dict[str, Any], figure: Figur
                     on_click="ignore",
                     icon=":material/download:",
                 )
-            if box.open:
-                _preview(figure, name)
         out = f"{name}.{'png' if 'png' in figure.formats else figure.formats[0]}"
         st.caption("Python")
         st.code(view.python(given, style, out), "python")

@@ -78,7 +78,7 @@ else:
         large = result.figure(**own)
         widgets.show_panels(large)
         st.caption(literal(large.note))
-        choices.show(view, given, own, large, f"Export channel {channel}", "channel")
+        choices.show(view, given, own, large, f"Export channel {channel}", "channel", apart=True)
 
     one_channel()
     st.page_link(script("channel"), label=f"All of channel {channel}", icon=":material/filter_center_focus:")
