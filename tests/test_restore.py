@@ -61,7 +61,7 @@ def test_each_parameter_is_chosen_by_its_name_in_the_url(facts_of, known, name):
         if not one.kind.hidden and not one.is_options and values.get(parameter) is not None:
             assert found.selection.get(view.key(parameter)) or parameter == "image", parameter
     for option, value in style_of(view).items():
-        assert view.style[option].check(found.selection[view.key(option)]) == pytest.approx(value), option
+        assert view.drawing[option].check(found.selection[view.key(option)]) == pytest.approx(value), option
 
 
 @pytest.mark.parametrize("name", ["x.svg", "x.pdf"])
