@@ -18,7 +18,7 @@ from explain.ui import report_items, selection, widgets
 from explain.ui.navigation import script
 from explain.views import View
 
-__all__ = ["show"]
+__all__ = ["add_to_report", "show"]
 
 SCREEN = 96  # pixels of a page to an inch
 DOTS = 192  # of a preview, to an inch: beyond what a screen shows, more only take longer

@@ -34,7 +34,7 @@ if two:
     given["second"] = caches.picture(beside)
     choices.more(view, given, style)
     figure = caches.computed(view, given).figure(**style)
-    widgets.show_panels(figure, [1, 2] if style["channel"] is None else None)
+    widgets.show_panels(figure)
     st.caption(literal(figure.note))
     choices.show(view, given, style, figure)
 else:
