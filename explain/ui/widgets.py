@@ -67,8 +67,8 @@ STYLE = """
 .bar { height: 10px; border-radius: 3px; }
 .ticks { display: flex; justify-content: space-between; font-size: .75rem; opacity: .75;
   font-variant-numeric: tabular-nums; }
-.scores { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr max-content; gap: .35rem .7rem;
-  align-items: center; font-size: .9rem; }
+.scores { display: grid; grid-template-columns: fit-content(55%) minmax(3rem, 1fr) max-content; gap: .35rem .7rem;
+  align-items: center; font-size: .9rem; overflow-wrap: anywhere; }
 .scores .value { text-align: right; font-variant-numeric: tabular-nums; }
 .scores .track { background: color-mix(in srgb, currentColor 12%, transparent); border-radius: 3px; height: .6rem; }
 .scores .fill { display: block; background: var(--st-primary-color, #0f6e84); border-radius: 3px; height: .6rem; }
