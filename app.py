@@ -15,7 +15,7 @@ def page(name: str, title: str, icon: str) -> st.Page:
     return st.Page(script(name), title=title, icon=f":material/{icon}:", default=name == FIRST)
 
 
-in_report = len(report_items.report())
+in_report = len(report_items.report().items)
 shown = st.navigation(
     {
         "": [

@@ -109,7 +109,7 @@ def filters(
         second: from load_model or wrap
         second_layer: of the second model
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         scale: what black and white stand for; filter, layer, range; by default filter
         polarity: how a large weight is drawn; bright, dark; by default bright
         sort: index, norm, similarity; by default index
@@ -135,7 +135,7 @@ def activations(
         second: a path, a PIL image, an array (H, W) or (H, W, bands), a tensor (C, H, W), bytes, or of
             load_images
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         sort: index, mean, max; by default index
         scale: one scale for all, or each channel on its own; layer, channel; by default layer
         factor: whole-number enlargement of the pixels; 1 to 64; by default 1
@@ -166,7 +166,7 @@ def convolution(
         channel: a number from 0
         position: row and column; by default its strongest response
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         slices: input channels shown, those that add most; 1 to 8; by default 3
     """
 
@@ -201,7 +201,7 @@ def unit(
             Springenberg et al. 2015).
         gradient: How much the unit changes with each pixel: its gradient (Simonyan et al. 2014).
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         clip: percentile of absolute values, zeros apart, where colours end; 50 to 100; by default 100.0
     """
 
@@ -357,7 +357,7 @@ def saliency(
         edges: Where the picture has edges, by Sobel's filter: no explanation, since it knows nothing of
             the network.
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         mode: which values are drawn; absolute, positive, signed; by default absolute
         opacity: of the map over the picture; 0 to 1; by default 0.5
         clip: percentile of absolute values at which the colours end; 50 to 100; by default 99.5
@@ -502,7 +502,7 @@ def saliency_grid(
         edges: Where the picture has edges, by Sobel's filter: no explanation, since it knows nothing of
             the network.
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         mode: which values are drawn; absolute, positive, signed; by default absolute
         opacity: of the map over the picture; 0 to 1; by default 0.5
         clip: percentile of absolute values at which the colours end; 50 to 100; by default 99.5
@@ -665,7 +665,7 @@ def faithfulness(
         edges: Where the picture has edges, by Sobel's filter: no explanation, since it knows nothing of
             the network.
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         part: maps by stage, deletion and insertion, or likeness by stage; strip, curves, stages; by
             default strip
         opacity: of the map over the picture; 0 to 1; by default 0.5
@@ -769,7 +769,7 @@ def corruptions(
         edges: Where the picture has edges, by Sobel's filter: no explanation, since it knows nothing of
             the network.
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         mode: which values are drawn; absolute, positive, signed; by default absolute
         opacity: of the map over the picture; 0 to 1; by default 0.5
     """
@@ -830,7 +830,7 @@ def robustness(
         fog: Clouds of light over the picture, whose contrast they take.
         brightness: So much added to the value of the HSV model, as by another daylight.
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         part: accuracy, errors, layers, channels, pictures; by default accuracy
         most: channels, those that move farthest; 1 to 200; by default 20
     """
@@ -849,7 +849,7 @@ def segmentation(
         image: a path, a PIL image, an array (H, W) or (H, W, bands), a tensor (C, H, W), bytes, or of
             load_images
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         opacity: of the classes over the picture; 0 to 1; by default 0.7
         count: classes in the legend, at most, the largest first; 1 to 50; by default 12
     """
@@ -1007,14 +1007,14 @@ def gallery(
         edges: Where the picture has edges, by Sobel's filter: no explanation, since it knows nothing of
             the network.
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         mode: which values are drawn; absolute, positive, signed; by default absolute
         opacity: of the map over the picture; 0 to 1; by default 0.5
         clip: percentile of absolute values at which the colours end; 50 to 100; by default 99.5
         colours: of unsigned values; inferno, viridis, grey; by default inferno
         scale: maps that have one scale; each, all; by default each
         pair: the picture itself beside each map; by default False
-        columns: 1 to 40; by default 6
+        columns: pictures in a row, of which a pair is two; 1 to 40; by default 6
     """
 
 def leaderboard(
@@ -1096,6 +1096,8 @@ def leaderboard(
             et al. 2016).
         edges: Where the picture has edges, by Sobel's filter: no explanation, since it knows nothing of
             the network.
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
     """
 
 def patches(
@@ -1127,7 +1129,7 @@ def patches(
         per_picture: most patches from one picture, of the best; 1 to 16; by default 1
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         whole: whole pictures, with the box drawn; by default False
         factor: whole-number enlargement of the pixels; 1 to 64; by default 1
     """
@@ -1158,7 +1160,7 @@ def channel(
         where: COLUMN=VALUE: only these pictures; of label, prediction or their table
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         opacity: of the map on the picture; 0 to 1; by default 0.6
     """
 
@@ -1173,6 +1175,8 @@ def channel_health(
     Parameters:
         index: from build_index or open_index
         layer: a name that `anatomy` lists
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
     """
 
 def hierarchy(
@@ -1193,7 +1197,7 @@ def hierarchy(
             (C, H, W), bytes, or of load_images
         channels: of each layer, those that respond most; 1 to 6; by default 3
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         opacity: of the maps; 0 to 1; by default 0.7
     """
 
@@ -1220,7 +1224,7 @@ def neighbours(
         metric: euclidean, cosine; by default "euclidean"
         where: COLUMN=VALUE: only these pictures; of label, prediction or their table
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         frame: width of the classes' colours around the pictures; 0 to 16; by default 5
         names: the class after the distance; by default True
     """
@@ -1249,6 +1253,8 @@ def agreement(
         mirrored: pictures whose mirrored copies are looked for; 1 to 1,000; by default 100
         seed: by which these are drawn; 0 to 2,147,483,647; by default 0
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
     """
 
 def study(
@@ -1321,6 +1327,8 @@ def study(
             (Lundberg and Lee 2017).
         lime: The weights of a linear model of the score near the picture, over its superpixels (Ribeiro
             et al. 2016).
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
     """
 
 def embedding(
@@ -1384,7 +1392,7 @@ def embedding(
             pca_first: reduce to 50 principal components before; by default False
             seed: the same seed gives the same map; 0 to 2,147,483,647; by default 0
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         colour: class is the label where it is known; class, label, prediction, right, confidence,
             trust, kept, a column of the pictures' table; by default class
         palette: of more than ten classes the nine, or up to 30, most frequent have a colour each; nine,
@@ -1417,7 +1425,7 @@ def confusion(
         count: of the worst mistakes, at most; 0 to 120; by default 18
         where: COLUMN=VALUE: only these pictures; of label, prediction or their table
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         part: matrix, confusions, classes, mistakes; by default matrix
         numbers: in the cells of the matrix; pictures, shares; by default pictures
         most: classes in the matrix, the most confused; numbers fit beside 23 others; 2 to 200; by
@@ -1447,7 +1455,7 @@ def calibration(
         seed: of the intervals and of the halves; 0 to 2,147,483,647; by default 0
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         part: what is drawn; reliability, pictures; by default reliability
     """
 
@@ -1471,7 +1479,7 @@ def label_errors(
         count: of the suspects as pictures, at most; 0 to 120; by default 24
         where: COLUMN=VALUE: only these pictures; of label, prediction or their table
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         part: what is drawn; pictures, pairs; by default pictures
     """
 
@@ -1508,7 +1516,7 @@ def duplicates(
         count: pairs as pictures, at most; 0 to 60; by default 16
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         pairs_a_row: of the pairs of pictures; 1 to 12; by default 4
     """
 
@@ -1537,7 +1545,7 @@ def outliers(
         count: of the outliers as pictures, at most; 0 to 120; by default 24
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         columns: pictures in a row; 1 to 24; by default 8
     """
 
@@ -1564,7 +1572,7 @@ def slices(
         where: COLUMN=VALUE: only these pictures; of label, prediction or their table
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         part: what is drawn; errors, pictures; by default errors
     """
 
@@ -1602,7 +1610,7 @@ def influence(
         count: proponents, and opponents; 1 to 40; by default 8
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         columns: pictures in a row; 1 to 20; by default 8
     """
 
@@ -1627,7 +1635,7 @@ def fixes(
         seed: of halves, clusters and intervals; 0 to 2,147,483,647; by default 0
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         part: what is drawn; list, pictures; by default list
     """
 
@@ -1643,7 +1651,7 @@ def anatomy(
     Parameters:
         model: from load_model or wrap
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         part: layers, shares, field; by default layers
     """
 
@@ -1658,6 +1666,8 @@ def compare(
     Parameters:
         model: from load_model or wrap
         second: from load_model or wrap
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
     """
 
 def flips(
@@ -1679,7 +1689,7 @@ def flips(
         second: from build_index or open_index
         count: pictures shown of each kind, at most; 0 to 120; by default 18
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         part: classes, pictures; by default classes
     """
 
@@ -1714,7 +1724,7 @@ def cka(
         seed: by which the pictures are drawn; 0 to 2,147,483,647; by default 0
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         part: layers, channels; by default layers
     """
 
@@ -1740,6 +1750,8 @@ def batch_costs(
         training: with gradients of all weights, as in training; by default False
         measured: what was measured or answered before, as the facts of a figure have it
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
     """
 
 def output_size(
@@ -1770,6 +1782,8 @@ def output_size(
         out_channels: filters; 1 to 100,000; by default 64
         groups: 1 to 100,000; by default 1
         bias: by default True
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
     """
 
 def lecture_tables(
@@ -1785,6 +1799,8 @@ def lecture_tables(
         table: six, memory, summary, vgg, alexnet, norms, blocks, sizes, errors, complexity,
             corrections; by default "six"
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
     """
 
 def optimiser_paths(
@@ -1819,7 +1835,7 @@ def optimiser_paths(
         noise: deviation of one picture's gradient; 16 have a quarter; 0 to 10; by default 1.0
         seed: of the noise; 0 to 2,147,483,647; by default 0
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         levels: lines of equal height; 3 to 60; by default 18
         until: steps drawn; 0: all; 0 to 2,000; by default 0
     """
@@ -1856,7 +1872,7 @@ def loss_surface(
         seed: of the pictures and the directions; 0 to 2,147,483,647; by default 0
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         levels: lines of equal loss; 3 to 60; by default 20
     """
 
@@ -1908,6 +1924,8 @@ def response_normalisation(
         beta: 0 to 5; by default 0.75
         k: 0.001 to 100; by default 2.0
         seed: of the numbers; 0 to 2,147,483,647; by default 0
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
     """
 
 def hand_set_filter(
@@ -1925,6 +1943,8 @@ def hand_set_filter(
             default "falling"
         filter: which line the filter is for; falling, rising, across, upright; by default "falling"
         side: of the picture; 5 to 15; by default 9
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
     """
 
 def training_curves(
@@ -1939,7 +1959,7 @@ def training_curves(
     Parameters:
         runs: from open_run, its folder, or a model with a history
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         part: what is drawn; curves, gradients, weights, updates, dead, differences; by default curves
     """
 
@@ -1968,6 +1988,6 @@ def augmentations(
         seed: of chance; 0 to 9,007,199,254,740,991; by default 0
         size: side of the square they are cut to; 0 is their own or 128; 0 to 512; by default 0
 
-    Options of `.figure(...)` and `.save(path, ...)`:
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         mixtures: the label's weights, where labels mix; by default True
     """

@@ -171,15 +171,8 @@ def view_page(view: View, opener: Opener, folder: Path) -> Iterator[str]:
         OPTION,
         (row(name, one) for name, one in view.parameters.items() if not one.kind.hidden),
     )
-    if view.style:
-        yield from (
-            "",
-            "## How it is drawn",
-            "",
-            "`.save(path, NAME=...)`, `.figure(NAME=...)`, `--style NAME=...`",
-            "",
-        )
-        yield from table(OPTION, map(option_row, view.style.values()))
+    yield from ("", "## How it is drawn", "", "`.save(path, NAME=...)`, `.figure(NAME=...)`, `--style NAME=...`", "")
+    yield from table(OPTION, map(option_row, view.drawing.values()))
     result = get_type_hints(inspect.unwrap(view.compute))["return"]
     yield from ("", "## The result", "", f"`{result.__name__}`: {' '.join(markdown(inspect.getdoc(result) or ''))}", "")
     yield "It has `facts`, `measures`, `figure(...)` and `save(path, ...)`, as all results have; a notebook shows it."

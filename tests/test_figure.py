@@ -220,7 +220,8 @@ json_value = st.recursive(
 def test_any_facts_survive(facts):
     small = Figure("", (), facts, arrays={"a": np.ones(2)}, table={"x": [1]}, bundle={"a": b""})
     for format in FORMATS:
-        assert read_facts(small.encode(format, width_mm=40, dpi=50)) == facts, format
+        small_paper = {**facts, "paper": {"width_mm": 40.0, "dpi": 50}}
+        assert read_facts(small.encode(format, width_mm=40, dpi=50)) == small_paper, format
 
 
 @given(st.text(st.characters(codec=None), max_size=30))

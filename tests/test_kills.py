@@ -499,10 +499,9 @@ class Reports(Work):
         async with Visitor(_.port) as visitor:
             await visitor.ask("report")
             self.collecting = True
-            if kept := self.kept().get(name):
-                await visitor.click(f"go-on-{kept}")
-                told = self.told.get(name, 0)  # none where it was killed before the page had said the first
-                assert len(visitor.shown("text_area")) >= told
+            await self.at_work_with(visitor, name)
+            told = self.told.get(name, 0)  # none where it was killed before the page had said the first
+            assert len(visitor.shown("text_area")) >= told
             for picture in self.wanted(name)[len(visitor.shown("text_area")) :]:
                 told = {"model": "lenet-fashion-mnist", "picture": picture, "saliency.method": "gradient"}
                 await visitor.ask("saliency", urlencode(told))
@@ -510,10 +509,24 @@ class Reports(Work):
                 assert "The report has" in visitor.said
                 self.told[name] = self.told.get(name, 0) + 1
             await visitor.ask("report")
+            await self.drawn(visitor)
             self.downloaded[name] = await visitor.download("Download the report")
         self.collecting = False
         self.turn += 1
         return name
+
+    async def at_work_with(self, visitor: Visitor, name: str) -> None:
+        """Have this report on the page, which is the latest that was changed, or begin it."""
+        kept = self.kept().get(name)
+        if kept is None and visitor.shown("text_area"):
+            await visitor.click("begin")
+        elif kept is not None and visitor.offers(f"go-on-{kept}"):
+            await visitor.click(f"go-on-{kept}")
+
+    async def drawn(self, visitor: Visitor) -> None:
+        """What another visit has collected is drawn for the download."""
+        if visitor.offers("draw-all"):
+            await visitor.click("draw-all")
 
     def is_at_work(self, _: Visitor) -> bool:
         at_work, self.collecting = self.collecting, False
@@ -521,33 +534,34 @@ class Reports(Work):
 
     def kept(self) -> dict[str, str]:
         """What each is called on the disk; of two, the one with more figures."""
-        found = sorted(reports.kept_reports().items(), key=lambda one: len(one[1].entries))
-        return {str(int(one.entries[0]["facts"]["image"].partition("/")[2]) // 10): name for name, one in found}
+        found = sorted(reports.kept_reports().items(), key=lambda one: len(one[1].items))
+        known = [(name, one.items[0].facts["image"]) for name, one in found if one.items]
+        return {str(int(image.partition("/")[2]) // 10): name for name, image in known}
 
     def known(self) -> set[str]:
         return {name for name in self.kept() if name in self.downloaded}
 
     def content(self, name: str) -> str:
         kept = reports.kept_reports()[self.kept()[name]]
-        assert [int(one["facts"]["image"].partition("/")[2]) for one in kept.entries] == [
+        assert [int(one.facts["image"].partition("/")[2]) for one in kept.items] == [
             int(picture.partition("/")[2]) for picture in self.wanted(name)
         ]
-        return store.sha256(repr((kept.title, kept.entries)).encode())
+        return store.sha256(repr((kept.title, kept.items)).encode())
 
     async def look(self, visitor: Visitor, name: str) -> str:
         async with Visitor(visitor.port) as other:
             await other.ask("report")
-            await other.click(f"go-on-{self.kept()[name]}")
+            await self.at_work_with(other, name)
             assert not other.wrong
+            await self.drawn(other)
             assert await other.download("Download the report") == self.downloaded[name]
-            return other.said
+            return "\n".join(one.default for one in other.shown("text_area"))
 
     async def look_at_unfinished(self, visitor: Visitor) -> None:
         await visitor.ask("report")
         if (name := str(self.turn)) in self.told:
-            count = len(reports.kept_reports()[self.kept()[name]].entries)
+            count = len(reports.kept_reports()[self.kept()[name]].items)
             assert count >= self.told[name], "what was collected is there"
-            assert visitor.said.count("figure") >= count
 
     def compare(self) -> None:
         model = explain.load_model("lenet-fashion-mnist")

@@ -1,16 +1,19 @@
 """restore: a figure that was saved leads back to its view, and a foreign file to one sentence. Views: test_views."""
 
 import functools
+import json
 
 import pytest
 from streamlit.testing.v1 import AppTest
 from view_cases import CASES, asked, style_of
 
+import explain
 from explain.errors import ExplainError
 from explain.figure import Figure, read_facts
-from explain.ui import report_items, restore, widgets
+from explain.ui import exports, report_items, restore
 from explain.ui.navigation import script
 from explain.views import VIEWS
+from explain.workspace import reports
 
 pytestmark = pytest.mark.usefixtures("workspace")
 MODEL = "lenet-fashion-mnist"
@@ -58,7 +61,7 @@ def test_each_parameter_is_chosen_by_its_name_in_the_url(facts_of, known, name):
         if not one.kind.hidden and not one.is_options and values.get(parameter) is not None:
             assert found.selection.get(view.key(parameter)) or parameter == "image", parameter
     for option, value in style_of(view).items():
-        assert view.style[option].check(found.selection[view.key(option)]) == pytest.approx(value), option
+        assert view.drawing[option].check(found.selection[view.key(option)]) == pytest.approx(value), option
 
 
 @pytest.mark.parametrize("name", ["x.svg", "x.pdf"])
@@ -123,35 +126,40 @@ def test_mangled_facts_never_raise(facts_of, kind):
             assert script(found.page).is_file()
 
 
-def test_figures_are_collected_to_a_report(lenet):
+@pytest.fixture
+def no_report(workspace):
+    for name in reports.kept_reports():
+        reports.forget_report(name)
+
+
+def test_figures_are_collected_to_a_report(no_report):
     app = open_app()
     fine(app.switch_page("explain/ui/pages/report.py").run())
     assert "Nothing yet" in app.info[0].value
     fine(app.switch_page("explain/ui/pages/saliency.py").run())
-    (caption,) = [one for one in app.text_input if one.label == "Caption in the report"]
-    assert caption.value.startswith("Grad-CAM for")
-    fine(caption.set_value("My caption").run())
     fine(app.button(key="collect-saliency").click().run())
     assert "1 figure." in said(app)
     fine(app.switch_page("explain/ui/pages/layers.py").run())
     fine(app.button_group(key="_section").set_value("filters").run())
     fine(app.button(key="collect-filters").click().run())
     fine(app.switch_page("explain/ui/pages/report.py").run())
-    assert app.text_area[0].value == "My caption"
+    assert app.text_area[0].value.startswith("Grad-CAM for")
+    fine(app.text_area[0].set_value("My caption").run())
     fine(app.text_area[1].set_value("Another").run())
     fine(app.text_input[0].set_value("My title").run())
     fine(app.switch_page("explain/ui/pages/network.py").run())
     fine(app.switch_page("explain/ui/pages/report.py").run())
     assert app.text_input[0].value == "My title"
     assert [area.value for area in app.text_area] == ["My caption", "Another"]
-    fine(app.button(key="Down-1").click().run())
+    first, second = (one.key for one in reports.kept_report().items)
+    fine(app.button(key=f"Down-{first}").click().run())
     assert [area.value for area in app.text_area] == ["Another", "My caption"]
-    assert app.button(key="Up-2").disabled
-    fine(app.button(key="Remove-2").click().run())
+    assert app.button(key=f"Up-{second}").disabled
+    fine(app.button(key=f"Remove-{second}").click().run())
     assert [area.value for area in app.text_area] == ["My caption"]
 
 
-def test_a_full_report_says_so(monkeypatch):
+def test_a_full_report_says_so(monkeypatch, no_report):
     monkeypatch.setattr(report_items, "MOST_COLLECTED", 1)
     app = open_app()
     fine(app.button(key="collect-anatomy").click().run())
@@ -160,11 +168,31 @@ def test_a_full_report_says_so(monkeypatch):
 
 
 def test_a_preview_is_drawn_only_when_asked_for(monkeypatch):
-    drawn, real = [], widgets.seen_as
-    monkeypatch.setattr(widgets, "seen_as", lambda pixels, vision: drawn.append(vision) or real(pixels, vision))
+    drawn, real = [], exports.seen_as
+    monkeypatch.setattr(exports, "seen_as", lambda pixels, vision: drawn.append(pixels.shape) or real(pixels, vision))
     app = open_app()
     assert not drawn
-    fine(app.toggle(key="preview-anatomy").set_value(True).run())
-    assert drawn == ["all colours"]
-    fine(app.toggle(key="preview-anatomy").set_value(False).run())
+    app.session_state["export-anatomy"] = True
+    fine(app.run())
     assert len(drawn) == 1
+    fine(app.selectbox(key="_anatomy.width_mm").set_value("nature").run())
+    assert drawn[1][1] == round(89 / 25.4 * exports.DOTS)
+    app.session_state["export-anatomy"] = False
+    fine(app.run())
+    assert len(drawn) == 2
+
+
+def test_the_look_on_paper_is_a_part_of_the_link_and_of_a_dropped_file(lenet, no_report):
+    """What is chosen in the studio is in the URL and the lines of code; a file saved so opens with it again."""
+    style = {"width_mm": "nature", "font_pt": 6.0, "footer": False, "title_text": "Mine"}
+    content = explain.anatomy(lenet).figure(**style).encode("svg")
+    app = drop(open_app(), "x.svg", content)
+    assert app.query_params["anatomy.width_mm"] == "89"
+    assert app.selectbox(key="_anatomy.width_mm").value == "nature"
+    assert app.text_input(key="_anatomy.title_text").value == "Mine"
+    assert any('width_mm=89.0, font_pt=6.0, title_text="Mine", footer=False' in one.value for one in app.code)
+    told = json.loads(next(one.value for one in app.code if one.value.startswith("{")))
+    assert told["paper"] == {"width_mm": 89.0, "font_pt": 6.0, "title_text": "Mine", "footer": False}
+    fine(app.selectbox(key="_model").set_value("edges-fashion-mnist").run())
+    assert app.text_input(key="_anatomy.title_text").value == "", "words of one figure are not those of another"
+    assert app.selectbox(key="_anatomy.width_mm").value == "nature"

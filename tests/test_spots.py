@@ -17,8 +17,8 @@ DPI, WIDTH_MM = 190, 95.0
 
 def drawn(chart: Chart):
     """The pixels of a chart by itself, and its spots."""
-    figure = Figure("", (chart,), {}, columns=1)
-    pixels = np.asarray(Image.open(io.BytesIO(figure.encode("png", width_mm=WIDTH_MM, dpi=DPI))))
+    figure = Figure("", (chart,), {}, columns=1).on(width_mm=WIDTH_MM, dpi=DPI, footer=False)
+    pixels = np.asarray(Image.open(io.BytesIO(figure.encode("png"))))
     return pixels, spots(figure, pixels.shape[1], DPI)
 
 

@@ -81,7 +81,8 @@ def test_a_figure_comes_out_of_its_own_facts(name, made, known):
     written = plain(figure.facts)
     for format, how in DRAWN.items():
         if format in figure.formats:
-            assert read_facts(figure.encode(format, **how)) == written
+            paper = {"paper": {**written["paper"], **how}}
+            assert read_facts(figure.encode(format, **how)) == {**written, **paper}
     assert_same_figure(explain.redraw(written), figure)
 
 
@@ -228,7 +229,7 @@ def differences(found, wanted):
 
 
 def assert_same_figure(found, wanted):
-    assert (found.title, found.note) == (wanted.title, wanted.note)
+    assert (found.title, found.note, found.paper) == (wanted.title, wanted.note, wanted.paper)
     assert_alike(plain(found.facts), plain(wanted.facts))
     assert_alike(plain(dict(found.table)), plain(dict(wanted.table)))
     if "npz" in wanted.formats:

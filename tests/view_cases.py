@@ -433,8 +433,12 @@ def off(option):
     return next(value for value in near if value != option.default)
 
 
+# Of the options of the paper, which are the same for all views: test_paper.py has each of them.
+ON_PAPER = {"width_mm": 120.0, "footer": False}
+
+
 def style_of(view):
-    return {name: off(option) for name, option in view.style.items()}
+    return {name: off(option) for name, option in view.style.items()} | ON_PAPER
 
 
 @pytest.fixture(scope="session")

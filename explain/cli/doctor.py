@@ -298,7 +298,8 @@ def _figures(patient: Patient) -> str:
     for figure in patient.figures:
         for format in figure.formats:
             if format not in done:
-                if read_facts(figure.encode(format, width_mm=80, dpi=60)) != dict(figure.facts):
+                small = figure.on(width_mm=80, dpi=60)
+                if read_facts(small.encode(format)) != dict(small.facts):
                     raise ExplainError(f"The facts in a {format} are not those that were written.")
                 done.append(format)
     return f"{', '.join(one for one in FORMATS if one in done)}, each with its facts"

@@ -63,10 +63,7 @@ def _redraw(given: argparse.Namespace) -> None:
     opener = _opener(given)
     opener.beside = Path(given.file).parent
     facts = read_facts(given.file)
-    if given.style:
-        before = facts.get("style")
-        facts["style"] = {**(before if isinstance(before, dict) else {}), **pairs(given.style)}
-    figure = figure_of(facts, opener)
+    figure = figure_of(facts, opener, pairs(given.style))
     path = figure.save(given.out)
     print(f"explain: wrote {path}", file=sys.stderr)
     say(given, {"facts": dict(figure.facts)}, figure.title)

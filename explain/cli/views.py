@@ -47,9 +47,8 @@ def _arguments(called: str, sub: Parser) -> None:
         sub.add_argument("--anew", action="store_true", help="begin again instead of going on in that folder")
     else:
         sub.add_argument("--out", metavar="FILE", help=f"figure: {formats}")
-    if view.style:
-        sub.add_argument("--style", metavar="KEY=VALUE", action="append", default=[], help="how it is drawn, see below")
-        sub.epilog = "\n".join(["style:", *(f"  {name:12} {one.said}" for name, one in view.style.items())])
+    sub.add_argument("--style", metavar="KEY=VALUE", action="append", default=[], help="how it is drawn, see below")
+    sub.epilog = "\n".join(["style:", *(f"  {name:12} {one.said}" for name, one in view.drawing.items())])
 
 
 def _argument(sub: Parser, name: str, one: Parameter, many: bool) -> None:
@@ -75,7 +74,7 @@ def _run(called: str, given: argparse.Namespace) -> None:
     from ..views.parts.result import aligned
 
     view = VIEWS[called]
-    style = view.check_style(pairs(given.style) if view.style else {})
+    style = view.check_style(pairs(given.style))
     words: list[str] = getattr(given, view.picture) if view.picture else []
     alone = not words or not (given.format or is_many(words) or (given.out and os.path.isdir(given.out)))
     if alone and given.out:

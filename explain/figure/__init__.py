@@ -7,11 +7,12 @@ A new format is one function with `@export` in a module imported here; `encode`,
 the error that lists the valid formats follow from it.
 """
 
+from ..paper import COLUMNS, PAPER, Paper
 from . import canvas, data, html, parquet, zipped  # noqa: F401  (they register the formats, in the order of the offer)
 from .chart import Chart, Line, bars
 from .data import table_csv
 from .facts import VERSION, Facts, versions
-from .figure import DPI, FORMATS, WIDTH_MM, Figure, Format, check_format, export, read_facts
+from .figure import FORMATS, Figure, Format, check_format, export, read_facts
 from .html import FACTS_OPEN
 from .palette import RIGHT, UNKNOWN, WRONG, class_colours
 from .panel import Grid, Panel, Pixels, Scale
@@ -19,14 +20,14 @@ from .plot import SHAPES, Key, Plot
 from .shown import Look, Shown, aligned
 
 __all__ = [
-    "DPI",
+    "COLUMNS",
     "FACTS_OPEN",
     "FORMATS",
+    "PAPER",
     "RIGHT",
     "SHAPES",
     "UNKNOWN",
     "VERSION",
-    "WIDTH_MM",
     "WRONG",
     "Chart",
     "Facts",
@@ -37,6 +38,7 @@ __all__ = [
     "Line",
     "Look",
     "Panel",
+    "Paper",
     "Pixels",
     "Plot",
     "Scale",

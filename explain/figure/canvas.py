@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from ..errors import BadValue
 from .facts import MOST_FACTS, VERSION, facts_json
-from .figure import DPI, WIDTH_MM, Figure, between, export
+from .figure import Figure, between, export
 from .fonts import families, unseen
 from .layout import Dots, Page, lay_out
 from .panel import Pixels
@@ -66,10 +66,10 @@ def _png_facts(content: bytes) -> str | None:
 
 
 @export("png", "image/png", facts=_png_facts, start=b"\x89PNG")
-def png(figure: Figure, width_mm: float, dpi: int) -> bytes:
+def png(figure: Figure) -> bytes:
     """Pictures are put in pixel for pixel, which matplotlib's resampling does not promise."""
     file = io.BytesIO()
-    with _sheet(figure, width_mm, dpi, MAX_PIXELS) as (sheet, page, height):
+    with _sheet(figure, MAX_PIXELS) as (sheet, page, height):
         sheet.savefig(file, format="rgba")
     drawn = np.frombuffer(file.getvalue(), np.uint8).reshape(height, page.width, 4)
     image = Image.fromarray(np.ascontiguousarray(drawn[..., :3]))
@@ -82,10 +82,10 @@ def png(figure: Figure, width_mm: float, dpi: int) -> bytes:
 
 
 @export("svg", "image/svg+xml", facts=between(b"<rdf:li>", b"</rdf:li>"))
-def svg(figure: Figure, width_mm: float, dpi: int) -> bytes:
+def svg(figure: Figure) -> bytes:
     title, alt, creator, facts = _described(figure)
     metadata = {"Title": title, "Description": alt, "Creator": creator, "Keywords": [facts], "Date": None}
-    return _vector(figure, width_mm, dpi, "svg", metadata)
+    return _vector(figure, "svg", metadata)
 
 
 def _pdf_facts(content: bytes) -> str | None:
@@ -95,20 +95,21 @@ def _pdf_facts(content: bytes) -> str | None:
 
 
 @export("pdf", "application/pdf", facts=_pdf_facts, start=b"%PDF")
-def pdf(figure: Figure, width_mm: float, dpi: int) -> bytes:
+def pdf(figure: Figure) -> bytes:
     title, alt, creator, facts = _described(figure)
     metadata = {"Title": title, "Subject": alt, "Creator": creator, "Keywords": facts, "CreationDate": None}
-    return _vector(figure, width_mm, dpi, "pdf", metadata)
+    return _vector(figure, "pdf", metadata)
 
 
 def _described(figure: Figure) -> tuple[str, str, str, str]:
     """Title, text for who cannot see the figure, program and facts."""
-    return clean(figure.title), clean(figure.alt or figure.title), f"explain {VERSION}", facts_json(figure.facts)
+    title = figure.heading or figure.title
+    return clean(title), clean(figure.alt or title), f"explain {VERSION}", facts_json(figure.facts)
 
 
-def _vector(figure: Figure, width_mm: float, dpi: int, format: str, metadata: dict[str, Any]) -> bytes:
+def _vector(figure: Figure, format: str, metadata: dict[str, Any]) -> bytes:
     file = io.BytesIO()
-    with _sheet(figure, width_mm, dpi, boxes=format != "svg") as (sheet, page, height):
+    with _sheet(figure, boxes=format != "svg") as (sheet, page, height):
         (axes,) = sheet.axes
         for p in page.pictures:
             extent = (p.x, p.x + p.width, p.y + p.height, p.y)
@@ -121,14 +122,12 @@ def _vector(figure: Figure, width_mm: float, dpi: int, format: str, metadata: di
 
 
 @contextmanager
-def _sheet(
-    figure: Figure, width_mm: float, dpi: int, most: float = math.inf, boxes: bool = True
-) -> Iterator[tuple[Sheet, Page, int]]:
+def _sheet(figure: Figure, most: float = math.inf, boxes: bool = True) -> Iterator[tuple[Sheet, Page, int]]:
     """A sheet with the page's dots and texts on it, the page, whose pictures are still to be drawn, and its height.
 
     boxes: what no font has will be a box, of which the note tells.
     """
-    width_mm, dpi = WIDTH_MM.check(width_mm), DPI.check(dpi)
+    width_mm, dpi = figure.paper.width_mm, figure.paper.dpi
     import matplotlib
     from matplotlib.figure import Figure as Sheet
 
@@ -139,7 +138,8 @@ def _sheet(
         width = round(width_mm / 25.4 * dpi)
         page, height = lay_out(figure, width, dpi)
         if boxes and (said := unseen(line.text for line in page.texts)):
-            page, height = lay_out(replace(figure, note=f"{figure.note} {said}".lstrip()), width, dpi)
+            told = replace(figure.paper, note=True, note_text="")
+            page, height = lay_out(replace(figure, note=f"{figure.sentences} {said}".lstrip(), paper=told), width, dpi)
         if width * height > most:
             raise BadValue(
                 f"A PNG of {width} x {height} pixels is too large; lower dpi={dpi} or width_mm={width_mm:g}."
@@ -152,10 +152,10 @@ def _sheet(
         _draw_marks(axes, page)
         for line in page.texts:
             x, y = line.x / width, 1 - (line.y + line.size * page.point) / height
-            look: dict[str, Any] = {"size": line.size, "weight": line.weight, "ha": line.align, "parse_math": False}
-            look["family"] = families(line.text)
+            look: dict[str, Any] = {"size": line.size * page.zoom, "weight": line.weight, "family": families(line.text)}
+            look |= {"ha": line.align, "parse_math": False}
             if line.halo:  # a text of its own, since matplotlib turns one that has an effect into outlines
-                sheet.text(x, y, line.text, color="white", path_effects=[_halo()], **look)
+                sheet.text(x, y, line.text, color="white", path_effects=[_halo(page.zoom)], **look)
             sheet.text(x, y, line.text, color=line.colour, **look)
         yield sheet, page, height
 
@@ -164,8 +164,9 @@ def _draw_marks(axes: Axes, page: Page) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Polygon, Rectangle
 
+    zoom = page.zoom
     for left, top, right, bottom in page.frames:
-        axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec="#c8c8c8", lw=0.5))
+        axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec="#c8c8c8", lw=0.5 * zoom))
     for stroke in page.strokes:
         red, green, blue = (value / 255 for value in stroke.colour)
         colour = (red, green, blue)
@@ -173,16 +174,16 @@ def _draw_marks(axes: Axes, page: Page) -> None:
             axes.add_patch(Polygon(stroke.at, closed=True, fc=colour, lw=0, zorder=2))  # as lines: in their order
         else:
             style = (0, (3, 2)) if stroke.dashed else "-"
-            axes.add_line(Line2D(*stroke.at.T, color=colour, lw=stroke.width, ls=style, solid_capstyle="round"))
+            axes.add_line(Line2D(*stroke.at.T, color=colour, lw=stroke.width * zoom, ls=style, solid_capstyle="round"))
     for dots in page.dots:
         if dots.hollow:
-            _scatter(axes, dots, facecolors="none", edgecolors="white", linewidths=3)
-            _scatter(axes, dots, facecolors="none", edgecolors=dots.colours / 255, linewidths=1.2)
+            _scatter(axes, dots, zoom, facecolors="none", edgecolors="white", linewidths=3 * zoom)
+            _scatter(axes, dots, zoom, facecolors="none", edgecolors=dots.colours / 255, linewidths=1.2 * zoom)
         else:
-            _scatter(axes, dots, facecolors=dots.colours / 255, linewidths=0)
+            _scatter(axes, dots, zoom, facecolors=dots.colours / 255, linewidths=0)
 
 
-def _scatter(axes: Axes, dots: Dots, **look: Any) -> None:
+def _scatter(axes: Axes, dots: Dots, zoom: float, **look: Any) -> None:
     """All dots as one collection, in their order."""
     from matplotlib.collections import PathCollection
     from matplotlib.transforms import IdentityTransform
@@ -197,7 +198,7 @@ def _scatter(axes: Axes, dots: Dots, **look: Any) -> None:
             look[name] = np.zeros((len(at), 3))
             look[name][slots] = colours
     outlines = [_marker(list(SHAPES.values())[kind]) for kind in kinds]
-    marks = PathCollection(outlines, [dots.size**2], offsets=at, offset_transform=axes.transData, **look)
+    marks = PathCollection(outlines, [(dots.size * zoom) ** 2], offsets=at, offset_transform=axes.transData, **look)
     marks.set_transform(IdentityTransform())
     axes.add_collection(marks, autolim=False)
 
@@ -208,10 +209,10 @@ def _marker(outline: Outline) -> Marker:
     return Marker([*outline, outline[0]], closed=True) if outline else Marker.circle(radius=0.5)
 
 
-def _halo() -> Any:
+def _halo(zoom: float) -> Any:
     from matplotlib.patheffects import Stroke
 
-    return Stroke(linewidth=2.2, foreground="white")
+    return Stroke(linewidth=2.2 * zoom, foreground="white")
 
 
 def _resized(pixels: Pixels, width: int, height: int) -> Image.Image:

@@ -20,7 +20,7 @@ _FORMULA = re.compile(r"\s*[=+\-@\t\r＝＋－＠]")
 
 
 @export("csv", "text/csv", facts=between(b"# explain: ", b"\n"), start=b"# explain: ", needs="table")
-def csv(figure: Figure, *_: float) -> bytes:
+def csv(figure: Figure) -> bytes:
     return f"# explain: {facts_json(figure.facts)}\r\n".encode() + table_csv(figure.table)
 
 
@@ -51,7 +51,7 @@ def _npz_facts(content: bytes) -> str | None:
 
 
 @export("npz", "application/zip", facts=_npz_facts, start=b"PK", needs="arrays")
-def npz(figure: Figure, *_: float) -> bytes:
+def npz(figure: Figure) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in {**figure.arrays, "facts": np.array(facts_json(figure.facts))}.items():

@@ -1,7 +1,7 @@
 """Figure, and the formats it can be saved in.
 
 @export("csv", "text/csv", facts=between(b"# explain: ", b"\n"), needs="table")
-def csv(figure: Figure, width_mm: float, dpi: int) -> bytes:
+def csv(figure: Figure) -> bytes:
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from ..errors import BadFile, BadValue, NotSupported, Unknown, shorten
-from ..options import Option, Range
+from ..paper import USUAL, Paper
 from ..store import write
 from .chart import Chart
 from .facts import MOST_FACTS, Facts
@@ -27,10 +27,8 @@ from .shown import WIDTH, Look, Shown
 MOST_BYTES = 256 << 20  # of a file in which facts are looked for
 RESERVED = ("facts.json", "facts.npy")  # by the first one knows a zip, by the second an npz
 
-WIDTH_MM = Option("width_mm", float, 180.0, Range(40, 600, "Width on paper"))
 SCREEN = 190  # dots an inch of what a notebook shows: half as many again as WIDTH, for screens that have them
 MOST_WALKED = 2000  # pictures of a page in a notebook, which holds all of them
-DPI = Option("dpi", int, 200, Range(50, 1200, "Dots per inch of a PNG"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +49,7 @@ class Figure(Shown):
     table: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     alt: str = ""
     bundle: Mapping[str, Callable[[], bytes] | bytes] = field(default_factory=dict)
+    paper: Paper = USUAL
     page: Callable[[Figure], bytes] | None = None
 
     def __post_init__(self) -> None:
@@ -69,8 +68,27 @@ class Figure(Shown):
         """The formats this figure can be saved as."""
         return [name for name, format in FORMATS.items() if not format.needs or getattr(self, format.needs)]
 
-    def encode(self, format: str, *, width_mm: float = WIDTH_MM.default, dpi: int = DPI.default) -> bytes:
-        """The file's content; the same input gives the same bytes.
+    def on(self, **paper: Any) -> Figure:
+        """The same with these options of Paper, which its facts tell where they are not as usual.
+
+        Raises Unknown and BadValue.
+        """
+        chosen = Paper.of(paper, self.paper)
+        facts = {name: value for name, value in self.facts.items() if name != "paper"}
+        return replace(self, paper=chosen, facts=facts | ({"paper": chosen.changed} if chosen.changed else {}))
+
+    @property
+    def heading(self) -> str:
+        """The title, as the paper has it; empty for none."""
+        return (self.paper.title_text or self.title) if self.paper.title else ""
+
+    @property
+    def sentences(self) -> str:
+        """The note, as the paper has it; empty for none."""
+        return (self.paper.note_text or self.note) if self.paper.note else ""
+
+    def encode(self, format: str, **paper: Any) -> bytes:
+        """The file's content; the same input gives the same bytes. paper: options of Paper, width_mm, dpi, ...
 
         Raises Unknown for a format that is none of FORMATS, NotSupported for one that this figure has nothing for.
         """
@@ -79,7 +97,7 @@ class Figure(Shown):
         if format not in self.formats:
             what = FORMATS[format].needs
             raise NotSupported(f"This figure has no {what} to save as {format}; it has {', '.join(self.formats)}.")
-        return FORMATS[format].encode(self, width_mm, dpi)
+        return FORMATS[format].encode(self.on(**paper) if paper else self)
 
     def _line(self) -> str:
         return f"Figure {self.title!r}: {', '.join(self.formats)}"
@@ -92,9 +110,9 @@ class Figure(Shown):
         page = self.page(self) if self.page and rows <= MOST_WALKED else b""
         return Look(self.alt or self.title, content, page, self.table if numbers else {})
 
-    def save(self, path: str | Path, *, width_mm: float = WIDTH_MM.default, dpi: int = DPI.default) -> Path:
-        """Write the figure in the format of the path's extension."""
-        return write(path, self.encode(check_format(path), width_mm=width_mm, dpi=dpi))
+    def save(self, path: str | Path, **paper: Any) -> Path:
+        """Write the figure in the format of the path's extension; paper as for encode."""
+        return write(path, self.encode(check_format(path), **paper))
 
 
 def check_format(path: str | Path) -> str:
@@ -107,7 +125,7 @@ def check_format(path: str | Path) -> str:
 
 # Formats -------------------------------------------------------------------------------------------------------------
 
-Encoder = Callable[[Figure, float, int], bytes]  # of the width in millimetres and the dots per inch
+Encoder = Callable[[Figure], bytes]
 
 
 @dataclass(frozen=True)

@@ -47,21 +47,22 @@ table { border-collapse: collapse; margin-top: 1.5rem } td, th { text-align: lef
 
 
 @export("html", "text/html", facts=between(FACTS_OPEN.encode(), b"</script>"))
-def html(figure: Figure, *_: float) -> bytes:
+def html(figure: Figure) -> bytes:
     if figure.page:
         return figure.page(figure)
     esc = _escaped
-    columns = max(1, min(figure.columns, len(figure.panels)))
-    body = [f'<h1>{esc(figure.title)}</h1><div class="panels" style="--columns: {columns}">']
+    columns = max(1, min(figure.paper.in_a_row or figure.columns, len(figure.panels)))
+    title = f"<h1>{esc(figure.heading)}</h1>" if figure.heading else ""
+    body = [f'{title}<div class="panels" style="--columns: {columns}">']
     body += [_panel_html(panel, figure.alt or figure.title, columns) for panel in figure.panels]
-    body += [f"</div><p>{esc(figure.note)}</p>"]
+    body += [f"</div><p>{esc(figure.sentences)}</p>"]
     if figure.table:
         body += [table_html(figure.table, MAX_ROWS, MAX_COLUMNS, rest="; the CSV has all")]
-    body += ["<table>", *(f"<tr><th>{esc(key)}</th><td>{esc(value)}</td></tr>" for key, value in _flat(figure.facts))]
+    facts = _flat(figure.facts) if figure.paper.footer else ()
+    body += ["<table>", *(f"<tr><th>{esc(key)}</th><td>{esc(value)}</td></tr>" for key, value in facts)]
     script = f"{FACTS_OPEN}{facts_json(figure.facts)}</script>"
-    head = (
-        f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{esc(figure.title)}</title>'
-    )
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    head += f"<title>{esc(figure.heading or figure.title)}</title>"
     page = f"<!doctype html>\n<html lang=en><head>{head}<style>{_STYLE}</style></head>\n<body>"
     return "\n".join([page, *body, f"</table>{script}</body></html>\n"]).encode()
 

@@ -17,11 +17,11 @@ from .facts import facts_line
 from .figure import Figure
 from .panel import Panel, Pixels, Scale
 from .plot import Key, Plot, Points
-from .text import clean, measure, wrap
+from .text import clean, measure, shortened, wrap
 
-MARGIN, GUTTER, LEADING = 8.0, 12.0, 1.28  # points; LEADING is lines per text size
-TITLE, HEAD, BODY, SMALL, TINY = 11.0, 8.5, 7.5, 6.5, 5.5  # points
-BAR = 240.0  # points, the longest colour bar
+MARGIN, LEADING = 6.0, 1.28  # points; LEADING is lines per text size
+TITLE, HEAD, BODY, SMALL, TINY, SMALLEST = 11.0, 8.5, 7.5, 6.5, 5.5, 3.0  # points
+SHORTEST, BAR = 60.0, 240.0  # points, of a colour bar
 INK, SOFT, FAINT = "#111111", "#444444", "#808080"
 RING, SWATCH, NAME = 8.0, 5.0, 110.0  # points: around a mark, beside a key, the longest name of a key or a label
 MAX_KEYS = 120  # a legend of more would not fit on the sheet of paper
@@ -73,10 +73,13 @@ class Stroke:
 
 
 class Page:
-    """A page of fixed width that grows downwards."""
+    """A page of fixed width that grows downwards.
 
-    def __init__(self, width: int, dpi: int) -> None:
-        self.width, self.point = width, dpi / 72
+    zoom: of all but the pictures, so that its points are so many of the paper's. stretch: of the height of panels.
+    """
+
+    def __init__(self, width: int, dpi: int, zoom: float = 1.0, stretch: float = 1.0) -> None:
+        self.width, self.point, self.zoom, self.stretch = width, dpi / 72 * zoom, zoom, stretch
         self.texts: list[Text] = []
         self.pictures: list[Picture] = []
         self.frames: list[Box] = []
@@ -94,13 +97,24 @@ class Page:
         self.texts.append(Text(x, y, text, size, **look))
 
     def bar(self, x: float, y: float, width: float, scale: Scale) -> float:
-        """A colour bar under its label, with raw units at its ends; returns where it ends."""
-        y = self.write(x, y, scale.label, SMALL, width, 2) + self.point
-        height = round(5 * self.point)
-        self.pictures.append(Picture(round(x), round(y), round(width), height, scale.colours))
-        y += height + self.point
+        """A colour bar with its label and raw units at its ends, in one line if it has room; returns where it ends."""
+        height, space = round(5 * self.point), 4 * self.point
         low, *zero, high = scale.ticks
         room = [measure(text) * SMALL * self.point for _, text in (low, high)]
+        label = measure(_one_line(scale.label)) * SMALL * self.point
+        left = x + (label + space if label else 0) + room[0] + space
+        rest = x + width - left - room[1] - space
+        if rest >= SHORTEST * self.point and not zero:
+            length, middle = min(rest, BAR * self.point), y + (SMALL * LEADING * self.point - height) / 2
+            self.line(x, y, _one_line(scale.label), SMALL)
+            self.line(left - space, y, low[1], SMALL, align="right")
+            self.pictures.append(Picture(round(left), round(middle), round(length), height, scale.colours))
+            self.line(left + length + space, y, high[1], SMALL)
+            return y + SMALL * LEADING * self.point
+        width = min(width, BAR * self.point)
+        y = self.write(x, y, scale.label, SMALL, width, 2) + self.point
+        self.pictures.append(Picture(round(x), round(y), round(width), height, scale.colours))
+        y += height + self.point
         self.line(x, y, low[1], SMALL)
         if sum(room) + 4 * self.point > width:
             y += SMALL * LEADING * self.point
@@ -113,6 +127,7 @@ class Page:
     def picture(self, x: float, y: float, width: float, panel: Panel) -> tuple[float, float]:
         """The panel's image, at a whole factor where that costs little room; returns its right and lower end."""
         limit = width * 1.3 if panel.grid else min(width * 1.3, self.width * 0.8)  # it must fit on a sheet of paper
+        limit *= self.stretch
         height, breadth = panel.image.shape[:2]
         if panel.grid and height / breadth > limit / width:  # a tall sheet would leave most of the page empty
             times = math.ceil(math.sqrt(height / breadth * width / limit))
@@ -167,9 +182,9 @@ class Page:
         size = plot.dot(width / point)
         pad = max(6.0, RING / 2 + 1 if plot.marks else 0, size) * point
         middle, reach = plot.extent
-        wide, most = round(width), min(width, self.width * 0.75)
+        wide, most = round(width), min(width, self.width * 0.75) * self.stretch
         factor = float(((np.array([wide, most]) / 2 - pad) / np.maximum(reach, 1e-300)).clip(min=0).min())
-        tall = max(round(2 * (float(reach[1]) * factor + pad)), round(0.6 * width))
+        tall = max(round(2 * (float(reach[1]) * factor + pad)), round(0.6 * width * self.stretch))
         left, top = round(x), round(y)
         frame = (left, top, left + wide, top + tall)
         self.frames.append(frame)
@@ -208,7 +223,7 @@ class Page:
         room = min(max((measure(text) for _, text in y_ticks), default=0) * SMALL + 4, 0.45 * width / point)
         left, top = round(x + room * point), round(y)
         wide = round(x + width) - left
-        tall = round(chart.height * wide)
+        tall = round(chart.height * wide * self.stretch)
         self.frames.append((left, top, left + wide, top + tall))
         low = np.array([chart.x[0], chart.y[0]])
         reach = np.array([chart.x[1], chart.y[1]]) - low
@@ -234,9 +249,10 @@ class Page:
         taken = [(x - clear, y - clear, x + clear, y + clear) for x, y, clear, _ in named]
         for across_at, down_at, clear, name in named:
             self._name(name, across_at, down_at, clear, self.frames[-1], taken)
-        for across_at, up_at, text, colour in chart.cells:
+        size = self._cell_size(chart, place)
+        for across_at, up_at, text, colour in chart.cells if size >= SMALLEST else ():
             ((middle, centre),) = place(np.array([[across_at, up_at]])).tolist()
-            self.line(middle, centre - 0.66 * SMALL * point, text, SMALL, colour=colour, align="center")
+            self.line(middle, centre - 0.66 * size * point, text, size, colour=colour, align="center")
         bottom, end = top + tall + point, float(x)
         for value, name in x_ticks:
             at_tick, text = place(np.array([value, chart.y[0]]))[0, 0], "".join(wrap(name, wide / point / SMALL, 1))
@@ -251,6 +267,13 @@ class Page:
             bottom += SMALL * LEADING * point
         return bottom
 
+    def _cell_size(self, chart: Chart, place: Any) -> float:
+        """So large that the numbers of a chart's cells keep off each other, at most SMALL."""
+        at = place(np.array([cell[:2] for cell in chart.cells], np.float64).reshape(-1, 2)) / self.point
+        across, down = (np.diff(np.unique(side.round(3))).min(initial=math.inf) for side in at.T)
+        widest = max((measure(text) for _, _, text, _ in chart.cells), default=1.0)
+        return float(min(SMALL, (across - 1) / max(widest, 1e-9), down / LEADING))
+
     def _clear(self, chart: Chart, x: float, y: float) -> float:
         """How far a name keeps from the dot at this point of a chart."""
         sizes = [line.size or SWATCH for line in chart.lines if (line.points == (x, y)).all(1).any()]
@@ -264,7 +287,7 @@ class Page:
             self.strokes.append(Stroke(across, (225, 225, 225)))
             top = across[0, 1] - 0.7 * SMALL * point
             if top >= free:
-                shown = "".join(wrap(_one_line(text), (room - 3) / SMALL, 1))
+                shown = shortened(_one_line(text), (room - 3) / SMALL)
                 self.line(across[0, 0] - 3 * point, top, shown, SMALL, align="right")
                 free = top + SMALL * LEADING * point
 
@@ -332,15 +355,16 @@ def _overlap(a: Box, b: Box) -> bool:
 
 def lay_out(figure: Figure, width: int, dpi: int) -> tuple[Page, int]:
     """The page of a figure and its height."""
-    page = Page(width, dpi)
+    paper = figure.paper
+    page = Page(width, dpi, paper.font_pt / BODY, paper.panel_height)
     point, margin = page.point, MARGIN * page.point
     inner = width - 2 * margin
     y = margin
-    if figure.title:
-        y = page.write(margin, y, figure.title, TITLE, inner, 6, colour=INK, weight="bold") + 6 * point
-    gutter = GUTTER * point
+    if figure.heading:
+        y = page.write(margin, y, figure.heading, TITLE, inner, 6, colour=INK, weight="bold") + 6 * point
+    gutter = paper.gap_pt * dpi / 72
     most = max(1, int((inner + gutter) // (60 * point + gutter)))  # narrower ones hold no text
-    columns = max(1, min(figure.columns, len(figure.panels), most))
+    columns = max(1, min(paper.in_a_row or figure.columns, len(figure.panels), most))
     slot = (inner - (columns - 1) * gutter) / columns
     scales = {panel.scale for panel in figure.panels if panel.scale}
     shared = len(scales) == 1 and len(figure.panels) > 1
@@ -351,12 +375,16 @@ def lay_out(figure: Figure, width: int, dpi: int) -> tuple[Page, int]:
         for (x, panel), lines in zip(row, titles, strict=True):  # a short title stands right above its picture
             page.write(x, top - len(lines) * HEAD * LEADING * point, panel.title, HEAD, slot, 4, colour=INK)
         top += 2 * point if top > y else 0
-        y = max(_below(page, x, top, slot, panel, shared) for x, panel in row) + gutter
+        own = {panel.scale for _, panel in row if panel.scale}
+        one = len(own) == 1 and len(row) > 1 and all(panel.scale for _, panel in row) and not shared
+        y = max(_below(page, x, top, slot, panel, shared or one) for x, panel in row)
+        y = (page.bar(margin, y + 2 * point, inner, *own) if one else y) + gutter
     if shared:
-        y = page.bar(margin, y - 4 * point, min(inner, BAR * point), *scales) + gutter
-    if figure.note:
-        y = page.write(margin, y - 2 * point, figure.note, BODY, inner, 30) + 4 * point
-    y = page.write(margin, y, facts_line(figure.facts), TINY, inner, 3, colour=FAINT)
+        y = page.bar(margin, y - gutter + 4 * point, inner, *scales) + gutter
+    if figure.sentences:
+        y = page.write(margin, y, figure.sentences, BODY, inner, 30) + 4 * point
+    if paper.footer:
+        y = page.write(margin, y, facts_line(figure.facts), TINY, inner, 3, colour=FAINT)
     return page, math.ceil(y + margin)
 
 
@@ -365,6 +393,5 @@ def _below(page: Page, x: float, y: float, slot: float, panel: Panel | Plot | Ch
     right, y = page.picture(x, y, slot, panel) if isinstance(panel, Panel) else page.plot(x, y, slot, panel)
     y += 3 * page.point
     if panel.scale and not shared:
-        length = max(min(right - x, BAR * page.point), min(slot, 60 * page.point))
-        y = page.bar(x, y, length, panel.scale) + 2 * page.point
+        y = page.bar(x, y, max(right - x, min(slot, SHORTEST * page.point)), panel.scale) + 2 * page.point
     return page.write(x, y, panel.caption, BODY, slot, 10) if panel.caption else y

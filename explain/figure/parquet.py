@@ -21,7 +21,7 @@ def _parquet_facts(content: bytes) -> str | None:
 
 
 @export("parquet", "application/vnd.apache.parquet", facts=_parquet_facts, start=b"PAR1", needs="table")
-def parquet(figure: Figure, *_: float) -> bytes:
+def parquet(figure: Figure) -> bytes:
     """Columns of numbers stay numbers, others become text as it is: nothing in a parquet file is run as a formula."""
     pyarrow, parquet_file = extra("pyarrow"), extra("pyarrow.parquet")
     columns = [_column(values) for values in figure.table.values()]

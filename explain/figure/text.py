@@ -42,6 +42,13 @@ def wrap(text: str, width: float, lines: int, weight: str = "normal") -> list[st
     return done
 
 
+def shortened(text: str, width: float) -> str:
+    """One line no wider than so many text sizes: of a name and its number, as of a bar, the name is cut."""
+    name, between, number = text.rpartition(" · ")
+    kept = between + number if name and measure(between + number) < width / 2 else ""
+    return "".join(wrap(name if kept else text, width - measure(kept), 1)) + kept
+
+
 def measure(text: str, weight: str = "normal") -> float:
     """Width of a line in text sizes, with two percent to spare for hinting."""
     return 1.02 * sum(_advance(character, weight) for character in text)

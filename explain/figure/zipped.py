@@ -19,7 +19,7 @@ def _zip_facts(content: bytes) -> str | None:
 
 
 @export("zip", "application/zip", facts=_zip_facts, start=b"PK", needs="bundle")
-def zipped(figure: Figure, *_: float) -> bytes:
+def zipped(figure: Figure) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name, content in {**figure.bundle, _FACTS: facts_json(figure.facts).encode("ascii")}.items():

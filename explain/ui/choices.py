@@ -18,7 +18,7 @@ from explain.errors import ExplainError
 from explain.figure import Figure
 from explain.index import Index
 from explain.options import Option, Range
-from explain.ui import selection, widgets
+from explain.ui import exports, selection, widgets
 from explain.ui.caches import SessionOpener
 from explain.ui.text import literal
 from explain.views import View
@@ -107,12 +107,11 @@ def show(
     figure: Figure,
     label: str = "Export and reproduce",
     name: str = "",
+    apart: bool = False,
 ) -> None:
-    """Downloads, the facts, and the lines that reproduce the figure; a name tells two figures of a view apart."""
-    name = name or view.name
-    out = f"{name}.{'png' if 'png' in figure.formats else figure.formats[0]}"
-    code, command = view.python(given, style, out), view.shell(given, style, out)
-    widgets.show_exports(figure, code, command, name, label)
+    """The figure's place in the report, its file, facts and lines; a name tells two figures of a view apart, which are
+    beside each other where it is said so."""
+    exports.show(view, given, style, figure, label, name or view.name, apart)
 
 
 def _asked(kind: Input) -> bool:

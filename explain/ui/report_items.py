@@ -1,125 +1,141 @@
-"""The figures that a visitor has collected for a report, kept in the workspace with each change."""
+"""The report that a visitor collects: it lies in the workspace, so that all their pages, tabs and visits share it.
+
+What of it a visit has drawn stays with the visit, as far as there is room; the rest is drawn again of its facts.
+"""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from explain.errors import ExplainError
-from explain.figure import Figure
-from explain.workspace.report import Entry, Report
-from explain.workspace.reports import forget_report, keep_report, kept_reports
+from explain.figure import Figure, Paper
+from explain.figure.facts import facts_json
+from explain.workspace.reports import Item, KeptReport, change_report, kept_report
 
 MOST_COLLECTED = 40
 MOST_BYTES = 200 << 20  # of pixels and numbers, which a visit holds in memory
 
 
-@dataclass(eq=False)
-class Collected:
-    """A figure in the report that this visitor is making."""
-
-    figure: Figure
-    caption: str
-    name: str
-    number: int
-
-    @cached_property
-    def preview(self) -> bytes:
-        """A small PNG, drawn once."""
-        return self.figure.encode("png", width_mm=120, dpi=75)
-
-    def describe(self, caption: str) -> None:
-        self.caption = caption
-        _keep()
-
-
-def report() -> list[Collected]:
-    """The figures collected so far, in their order."""
-    collected: list[Collected] = st.session_state.setdefault("report", [])
-    return collected
+def report() -> KeptReport:
+    """The report as it is now; empty where nobody may ask."""
+    unkept: KeptReport | None = st.session_state.get("report-unkept")
+    try:
+        return unkept or kept_report()
+    except ExplainError:  # who has not signed in has none
+        return KeptReport()
 
 
 def full() -> str:
     """Why no more figures can be collected; empty where they can."""
-    entries = report()
-    if len(entries) >= MOST_COLLECTED:
-        return f"The report is full: it has {MOST_COLLECTED} figures. Remove some on its page."
-    if sum(_bytes(entry.figure) for entry in entries) >= MOST_BYTES:
-        return f"The report is full: its figures take {MOST_BYTES >> 20} MB. Remove some on its page."
+    if len(report().items) >= MOST_COLLECTED:
+        return f"The report is full: it has {MOST_COLLECTED} figures. Remove some on its page, or begin another there."
     return ""
+
+
+def holds(figure: Figure) -> bool:
+    """Whether the figure is in the report, whatever its look on paper."""
+    return any(_but_paper(one.facts) == _but_paper(figure.facts) for one in report().items)
+
+
+def collect(figure: Figure, name: str) -> None:
+    """Add a figure to the report; none to a full one."""
+    if full():
+        return
+    title = figure.heading
+    one = Item(figure.facts, title, title or figure.title, name, secrets.token_hex(8))
+    _change(lambda items: (*items, one))
+    hold(one, figure)
+
+
+def move(key: str, by: int) -> None:
+    """Move a figure of the report up (-1) or down (1)."""
+
+    def moved(items: Sequence[Item]) -> Sequence[Item]:
+        others, at = list(items), _place(items, key)
+        others.insert(min(max(at + by, 0), len(others)), others.pop(at))
+        return others
+
+    _change(moved)
+
+
+def remove(key: str) -> None:
+    """Take a figure out of the report; `undo` puts it back."""
+    items = report().items
+    at = _place(items, key)
+    st.session_state["report-removed"] = at, items[at]
+    _change(lambda items: [one for one in items if one.key != key])
+
+
+def removed() -> Item | None:
+    """What was removed last, on this page."""
+    one: Item | None = st.session_state.get("report-removed", (0, None))[1]
+    return one
+
+
+def undo() -> None:
+    """Put back what was removed last, where it was."""
+    at, one = st.session_state.pop("report-removed")
+    _change(lambda items: (*items[:at], one, *items[at:]))
+
+
+def describe(key: str, caption: str) -> None:
+    _change(lambda items: [replace(one, caption=caption) if one.key == key else one for one in items])
+
+
+def entitle(key: str, title: str) -> None:
+    """Another title of a figure, which is drawn in it."""
+    _change(lambda items: [one.entitled(title) if one.key == key else one for one in items])
+
+
+def rename(title: str) -> None:
+    """Another title of the report."""
+    _keep(lambda report: replace(report, title=title))
+
+
+def hold(item: Item, figure: Figure) -> None:
+    """Keep a figure as long as the visit lasts, if there is room."""
+    held = st.session_state.setdefault("report-figures", {})
+    held[item.key] = figure
+    while len(held) > 1 and sum(map(_bytes, held.values())) > MOST_BYTES:
+        held.pop(next(iter(held)))
+
+
+def held(item: Item) -> Figure | None:
+    """The figure, if this visit has drawn it, in the look that the report has of it."""
+    figure: Figure | None = st.session_state.get("report-figures", {}).get(item.key)
+    paper = item.facts.get("paper", {})
+    return figure and replace(figure, paper=Paper()).on(**paper)
+
+
+def _change(change: Callable[[Sequence[Item]], Sequence[Item]]) -> None:
+    _keep(lambda report: replace(report, items=tuple(change(report.items))))
+
+
+def _keep(change: Callable[[KeptReport], KeptReport]) -> None:
+    state = st.session_state
+    try:
+        if "report-unkept" not in state:
+            change_report(change)
+            return
+    except ExplainError:  # it is of this visit only where nothing can be written
+        pass
+    state["report-unkept"] = change(report())
+
+
+def _place(items: Sequence[Item], key: str) -> int:
+    return next((place for place, one in enumerate(items) if one.key == key), 0)
+
+
+def _but_paper(facts: Mapping[str, Any]) -> str:
+    return facts_json({name: value for name, value in facts.items() if name != "paper"})
 
 
 def _bytes(figure: Figure) -> int:
     """What a figure holds of pixels and numbers."""
     pixels = (getattr(panel, "image", None) for panel in figure.panels)
     return sum(getattr(held, "nbytes", 0) for held in (*pixels, *figure.arrays.values()))
-
-
-def collect(figure: Figure, caption: str, name: str) -> bool:
-    """Add a figure to the report; False when that is full."""
-    if full():
-        return False
-    _add(figure, caption, name)
-    _keep()
-    return True
-
-
-def move(number: int, by: int) -> None:
-    """Move a figure of the report up (-1) or down (1)."""
-    entries = report()
-    at = next(k for k, entry in enumerate(entries) if entry.number == number)
-    entries.insert(min(max(at + by, 0), len(entries)), entries.pop(at))
-    _keep()
-
-
-def remove(number: int) -> None:
-    """Take a figure out of the report."""
-    st.session_state.report = [entry for entry in report() if entry.number != number]
-    _keep()
-
-
-def report_title(title: str | None = None) -> str:
-    """The report's title; a new one where it is given."""
-    if title is not None:
-        st.session_state.report_title = title
-        _keep()
-    return str(st.session_state.get("report_title", "What the network sees"))
-
-
-def whole() -> Report:
-    """The report as it is now."""
-    return Report(report_title(), [Entry(entry.figure, entry.caption, entry.name) for entry in report()])
-
-
-def go_on(name: str, drawn: Callable[[dict[str, Any]], Figure]) -> list[str]:
-    """Take up a report that was kept, each figure drawn again of its facts; why some cannot be, and then it stays as it
-    was, too."""
-    kept, notes = kept_reports().get(name), []
-    if kept is None:
-        return ["This report has been removed."]
-    for one in kept.entries[:MOST_COLLECTED]:
-        try:
-            _add(drawn(one["facts"]), one["caption"], one["name"])
-        except ExplainError as error:
-            notes.append(f"{one['caption']}: {error}")
-    report_title(kept.title)  # which keeps it
-    if not notes:
-        forget_report(name)
-    return notes
-
-
-def _add(figure: Figure, caption: str, name: str) -> None:
-    number = st.session_state["collected"] = st.session_state.get("collected", 0) + 1
-    report().append(Collected(figure, caption, name, number))
-
-
-def _keep() -> None:
-    name = st.session_state.setdefault("report-kept-as", secrets.token_hex(8))
-    with suppress(ExplainError):  # it is of this visit only where nothing can be written
-        keep_report(name, whole())

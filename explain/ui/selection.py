@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import streamlit as st
 
 from explain.errors import shorten
+from explain.paper import PAPER, TEXTS
 from explain.ui import visit
 from explain.ui.navigation import script
 from explain.ui.text import literal
@@ -130,7 +131,10 @@ def choose(name: str, value: Any) -> None:
     if selection.get(name) == value:
         return
     selection[name] = value
-    for dependent in dependents(name):
+    gone = dependents(name)
+    if name.rpartition(".")[2] not in PAPER:  # words of one's own are of the figure that they were written for
+        gone = (*gone, *(key for key in selection if key.rpartition(".")[2] in TEXTS))
+    for dependent in gone:
         selection.pop(dependent, None)
 
 

@@ -106,7 +106,7 @@ def _remove_all() -> None:
         if store.locked(run):
             raise BadValue(f"{run.name!r} is at work; cancel it first.")
     shutil.rmtree(place, ignore_errors=True)
-    for name in ("names", "selection", "report", "report_title"):
+    for name in ("names", "selection", "report-unkept", "report-figures", "report-removed"):
         st.session_state.pop(name, None)
     st.query_params.clear()
 

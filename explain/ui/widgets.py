@@ -1,8 +1,6 @@
-"""Pieces that pages share: choosing, showing a figure with its exports, and errors."""
+"""Pieces that pages share: choosing, showing a figure, and errors."""
 
 import html
-import io
-import json
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,14 +12,13 @@ from typing import Any, Literal
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from PIL import Image
 
 from explain import workspace
 from explain.data import EXTENSIONS, list_images, named_images
 from explain.errors import ExplainError
-from explain.figure import FORMATS, Figure, Panel, Scale
+from explain.figure import Figure, Panel, Scale
 from explain.figure.spots import Spot, spots
-from explain.images import VISIONS, enlarge, png, seen_as
+from explain.images import enlarge, png
 from explain.index import Index
 from explain.index.references import left_out
 from explain.nets import NETS
@@ -31,8 +28,7 @@ from explain.options import Choices, Option, Range
 from explain.progress import listening
 from explain.project import project
 from explain.registry import Entry
-from explain.store import sha256
-from explain.ui import caches, dropped, jobs, report_items, selection
+from explain.ui import caches, dropped, jobs, selection
 from explain.ui.chart import chart
 from explain.ui.gallery import gallery
 from explain.ui.glossary import explained
@@ -44,8 +40,6 @@ LEAST_PIXELS = 336
 SKIPPED_SHOWN = 1000  # files that were left out
 READ_AT_ONCE = 500  # pictures, while the page waits
 OWN_SHOWN = 100  # pictures of a set that the list offers
-PREVIEW_PIXELS = 1400
-VISION_HELP = "How the colours look in greyscale print, or to a colour-blind eye."
 ICON = Path(__file__).parent / "icon.png"
 UPLOADS = [*(extension.removeprefix(".") for extension in EXTENSIONS), "svg", "pdf"]
 STYLE = """
@@ -83,8 +77,8 @@ STYLE = """
 .bar { height: 10px; border-radius: 3px; }
 .ticks { display: flex; justify-content: space-between; font-size: .75rem; opacity: .75;
   font-variant-numeric: tabular-nums; }
-.scores { display: grid; grid-template-columns: minmax(5rem, max-content) 1fr max-content; gap: .35rem .7rem;
-  align-items: center; font-size: .9rem; }
+.scores { display: grid; grid-template-columns: fit-content(55%) minmax(3rem, 1fr) max-content; gap: .35rem .7rem;
+  align-items: center; font-size: .9rem; overflow-wrap: anywhere; }
 .scores .value { text-align: right; font-variant-numeric: tabular-nums; }
 .scores .track { background: color-mix(in srgb, currentColor 12%, transparent); border-radius: 3px; height: .6rem; }
 .scores .fill { display: block; background: var(--st-primary-color, #0f6e84); border-radius: 3px; height: .6rem; }
@@ -439,8 +433,8 @@ def show_charts(figure: Figure, columns: int, choosing: bool = False) -> Spot | 
     with row(f"split-{figure.title}"):
         cells = _cells(min(columns, len(figure.panels)), len(figure.panels), "top")
     for cell, panel in zip(cells, figure.panels, strict=False):
-        alone, key = Figure("", (panel,), {}, columns=1), _keyed(figure.title + panel.title)
-        drawn = alone.encode("png", width_mm=190 / columns, dpi=190)
+        alone = Figure("", (panel,), {}, columns=1).on(width_mm=190 / columns, dpi=190, footer=False)
+        drawn, key = alone.encode("png"), _keyed(figure.title + panel.title)
         size = struct.unpack(">II", drawn[16:24])
         parts = spots(alone, size[0], 190)
         with cell:
@@ -497,73 +491,6 @@ def show_scores(ranked: list[tuple[str, float]], chances: bool = True) -> None:
         for name, p in ranked
     )
     st.html(f'<div class="scores">{rows}</div>')
-
-
-def show_exports(figure: Figure, code: str, command: str, name: str, label: str = "Export and reproduce") -> None:
-    """Downloads, the facts, and the lines that reproduce the figure."""
-    with st.expander(label, icon=":material/download:"):
-        left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
-        format = left.segmented_control("Format", figure.formats, default=figure.formats[0], key=f"format-{name}")
-        width = middle.number_input("Width, mm", 40, 600, 180, key=f"width-{name}")
-        dpi = right.number_input("dpi", 50, 600, 200, key=f"dpi-{name}")
-        if format:
-            st.download_button(
-                f"Download {format.upper()}",
-                lambda: figure.encode(format, width_mm=width, dpi=dpi),
-                file_name=f"{name}.{format}",
-                mime=FORMATS[format].media_type,
-                key=f"download-{name}",
-                on_click="ignore",
-                icon=":material/download:",
-            )
-        add_to_report(figure, name)
-        show_preview(figure, name, width, dpi)
-        st.caption("Python")
-        st.code(code, "python")
-        st.caption("Command line")
-        st.code(command, "bash")
-        st.caption("Facts")
-        st.code(json.dumps(dict(figure.facts), indent=1, ensure_ascii=False, default=str), "json", height=200)
-
-
-def add_to_report(figure: Figure, name: str) -> None:
-    """A caption and a button that keeps the figure for the Report page."""
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
-    # A caption belongs to its figure: another figure of the same place begins with its own title.
-    of = sha256(figure.title.encode())[:12]
-    caption = left.text_input("Caption in the report", figure.title, max_chars=2000, key=f"caption-{name}-{of}")
-    full = report_items.full()
-
-    def collect() -> None:
-        report_items.collect(figure, caption, name)
-
-    if right.button(
-        "Add to the report",
-        key=f"collect-{name}",
-        icon=":material/add:",
-        disabled=bool(full),
-        width="stretch",
-        on_click=collect,
-    ):
-        count = len(report_items.report())
-        st.toast(f"The report has {count} {'figure' if count == 1 else 'figures'}.", icon=":material/description:")
-    if full:
-        st.caption(full)
-
-
-def show_preview(figure: Figure, name: str, width: float, dpi: int) -> None:
-    """The figure as it will be saved, and as others see its colours; drawn only when asked for."""
-    left, right = st.columns([1, 3], vertical_alignment="bottom")
-    if not left.toggle("Preview", key=f"preview-{name}"):
-        return
-    vision = right.segmented_control("Seen as", VISIONS, default=VISIONS[0], key=f"vision-{name}", help=VISION_HELP)
-    # Beyond what a screen shows, more dots only take longer.
-    drawn = figure.encode("png", width_mm=width, dpi=min(dpi, max(50, int(PREVIEW_PIXELS / width * 25.4))))
-    with Image.open(io.BytesIO(drawn)) as opened:
-        pixels = np.asarray(opened.convert("RGB"))
-    with st.container(key=f"smooth-{name}"):
-        seen = png(seen_as(pixels, vision or VISIONS[0]), effort=1)
-        st.image(seen, width="stretch", output_format="PNG", alt=figure.alt or figure.title)
 
 
 def show_error(error: ExplainError) -> None:

@@ -199,8 +199,9 @@ def _pair(first: Activations, second: Activations, count: int) -> Figure:
     names = [str(k) for k in order]
     panels = []
     for result in (first, second):
-        panels.append(Panel(result.crop, str(result.facts.get("image") or "")))
-        panels.append(_sheet(result.maps[order], names, "layer", 1, limits))
+        covered = ", covered" if "covered" in result.facts else ""
+        panels.append(Panel(result.crop, f"{result.facts.get('image') or ''}{covered}"))
+        panels.append(_sheet(result.maps[order], names, "layer", 1, limits, wide=1))  # as tall as the picture
     return Figure(
         title=f"Two pictures in {first.layer.name} of {first.facts['model']}",
         panels=tuple(panels),
@@ -212,13 +213,15 @@ def _pair(first: Activations, second: Activations, count: int) -> Figure:
     )
 
 
-def _sheet(maps: NDArray[np.float32], names: list[str], scale: str, factor: int, limits: tuple[float, float]) -> Panel:
+def _sheet(
+    maps: NDArray[np.float32], names: list[str], scale: str, factor: int, limits: tuple[float, float], wide: float = 1.5
+) -> Panel:
     shared = scale_of(limits, "activation")
     if scale == "layer":
         tiles = colours_of(maps, shared)
     else:
         tiles = np.stack([colours_of(one, scale_of(limits_of(one), "")) for one in maps])
-    columns = max(1, min(len(maps), round(len(maps) ** 0.5 * 1.5)))
+    columns = max(1, min(len(maps), round(len(maps) ** 0.5 * wide)))
     grid = Grid(columns, maps.shape[1] * factor, maps.shape[2] * factor, GAP)
     sheet = contact_sheet(tiles, columns, GAP, factor)
     return Panel(sheet, scale=shared if scale == "layer" else None, names=tuple(names), grid=grid)

@@ -156,9 +156,8 @@ def _help(view: View, found: Signature) -> Iterator[str]:
             yield _item(1, entry.name, entry.summary)
             if options:
                 yield from (_item(2, option.name, option.said) for option in entry.options.values())
-    if view.style:
-        yield from ("", "Options of `.figure(...)` and `.save(path, ...)`:")
-        yield from (_item(1, option.name, option.said) for option in view.style.values())
+    yield from ("", "Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:")
+    yield from (_item(1, option.name, option.said) for option in view.style.values())
 
 
 def _item(depth: int, name: str, *words: str) -> str:

@@ -333,7 +333,7 @@ def render(
     colours: Annotated[str, COLOURS] = "inferno",
     scale: Annotated[str, Choices("each", "all", help="maps that have one scale")] = "each",
     pair: Annotated[bool, Choices(True, False, help="the picture itself beside each map")] = False,
-    columns: Annotated[int, Range(1, 40)] = 6,
+    columns: Annotated[int, Range(1, 40, help="pictures in a row, of which a pair is two")] = 6,
 ) -> Figure:
     """A contact sheet of the maps over their pictures. Its zip has each of them as a file of its own, in the network's
     input size: the picture with the map as PNG, the raw values as NPY, and the table."""
@@ -351,7 +351,7 @@ def render(
     height, width = maps[0].crop.shape[0], maps[0].crop.shape[1] * (2 if pair else 1)
     factor = min(1.0, (SHEET / (len(maps) * height * width)) ** 0.5)
     tiles = np.stack([_shrunk(over(one), factor) for one in maps])
-    columns = min(columns, len(tiles))
+    columns = min(max(1, columns // 2) if pair else columns, len(tiles))
     label, data, model = maps[0].label, result.facts["data"], result.facts["model"]
     whose = {
         "first": f"the first {len(tiles)} pictures of {data}",

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, Protocol, TypeVar, 
 
 from ..errors import NotSupported, Unknown
 from ..options import Option
+from ..paper import PAPER
 from ..progress import heard, listening
 from ..shell import line_of
 from .documentation import RESERVED, document
@@ -188,16 +189,21 @@ class View:
         return one.kind.check({}, values) if one.is_options else one.default
 
     def read_style(self, facts: Facts) -> dict[str, Any]:
-        """The options of render by the facts. Raises ExplainError."""
-        style = facts.part("style")
-        return self.check_style({name: style.plain(name) for name in style.all if style.has(name)})
+        """The options of render and of the paper by the facts. Raises ExplainError."""
+        parts = facts.part("style"), facts.part("paper")
+        return self.check_style({name: part.plain(name) for part in parts for name in part.all if part.has(name)})
+
+    @property
+    def drawing(self) -> dict[str, Option]:
+        """All that a figure's look depends on: the options of render, and of the paper."""
+        return {**self.style, **PAPER}
 
     def check_style(self, style: Mapping[str, Any]) -> dict[str, Any]:
-        """Those given, checked. Raises Unknown, BadValue."""
+        """Those of `drawing` that are given, checked. Raises Unknown, BadValue."""
         for name in style:
-            if name not in self.style:
-                raise Unknown("style", name, self.style, "" if self.style else "It has none.")
-        return {name: self.style[name].check(value) for name, value in style.items()}
+            if name not in self.drawing:
+                raise Unknown("style", name, self.drawing)
+        return {name: self.drawing[name].check(value) for name, value in style.items()}
 
     def flat(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """As `compute` takes it by keywords: options of entries stand among the others."""
@@ -284,7 +290,7 @@ class View:
         return found
 
     def _changed_style(self, style: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in style.items() if not _same(value, self.style[name].default)}
+        return {name: value for name, value in style.items() if not _same(value, self.drawing[name].default)}
 
 
 def declared_in(module: str) -> View:
@@ -325,15 +331,17 @@ def view(compute: Callable[P, R]) -> Callable[P, R]:
 
 
 def drawn(render: Callable[P, Figure]) -> Callable[P, Figure]:
-    """render with its style checked, and recorded in the figure's facts."""
+    """render with its style checked, and recorded in the figure's facts; it takes the options of the paper too."""
 
     @wraps(render)
     def checked(*args: P.args, **kwargs: P.kwargs) -> Figure:
         declared = declared_in(render.__module__)
-        values = {key: option.default for key, option in declared.style.items()} | declared.check_style(kwargs)
+        given = declared.check_style(kwargs)
+        paper = {key: given.pop(key) for key in PAPER if key in given}
+        values = {key: option.default for key, option in declared.style.items()} | given
         figure = render(*args, **values)
         note = " ".join(filter(None, [figure.note, *figure.facts.get("caveats", ())]))
-        return replace(figure, note=note, facts={**figure.facts, "style": values})
+        return replace(figure, note=note, facts={**figure.facts, "style": values}).on(**paper)
 
     return checked
 

@@ -33,12 +33,12 @@ def redraw(facts: Mapping[str, Any] | str | Path, *, model: Any = None, index: A
     return figure_of(facts, Opener(model, index, image))
 
 
-def figure_of(facts: Mapping[str, Any], open: Opener) -> Figure:
-    """The same with what has been opened before."""
+def figure_of(facts: Mapping[str, Any], open: Opener, style: Mapping[str, Any] | None = None) -> Figure:
+    """The same with what has been opened before; style: what is drawn otherwise."""
     checked = Facts(facts)
     view = view_of(checked)
-    given, style = view.read(checked, open)
-    figure: Figure = view(**view.flat(given), **open.handed(view)).figure(**style)
+    given, before = view.read(checked, open)
+    figure: Figure = view(**view.flat(given), **open.handed(view)).figure(**{**before, **(style or {})})
     return figure
 
 

@@ -14,12 +14,8 @@ from explain.workspace.report import rebuild
 pytestmark = pytest.mark.browser
 
 
-def add(page, caption: str) -> None:
-    page.get_by_test_id("stExpander").filter(has_text="Export and reproduce").locator("summary").click()
-    field = page.get_by_label("Caption in the report").first
-    field.fill(caption)
-    field.press("Enter")
-    settle(page)
+def add(page) -> None:
+    """By the button that stands under the figure, with nothing opened before."""
     page.get_by_role("button", name="Add to the report").first.click()
     page.get_by_test_id("stToast").filter(has_text="The report has").first.wait_for()
     settle(page)
@@ -29,13 +25,16 @@ def test_two_figures_become_a_report_and_one_of_them_its_view_again(visit, brows
     page = visit(
         "/saliency?model=lenet-fashion-mnist&picture=fashion-mnist/7&saliency.method=grad_cam&saliency.mode=signed"
     )
-    add(page, "Where <it> looks")
+    add(page)
     go(page, "Layers and channels")
     show(page, "Weights")
-    add(page, "What it looks for")
+    add(page)
     go(page, "Report")
     captions = page.get_by_role("textbox", name="Caption")
-    assert [captions.nth(k).input_value() for k in range(2)] == ["Where <it> looks", "What it looks for"]
+    assert captions.nth(0).input_value().startswith("Grad-CAM for")
+    captions.nth(0).fill("Where <it> looks")
+    captions.nth(0).press("Control+Enter")
+    settle(page)
     captions.nth(1).fill("Its first filters")
     captions.nth(1).press("Control+Enter")
     settle(page)
@@ -57,6 +56,13 @@ def test_two_figures_become_a_report_and_one_of_them_its_view_again(visit, brows
     offline.context.close()
 
     (figure,) = (tmp_path / "figures").glob("*saliency.svg")
+    page.reload()
+    settle(page, "Report")
+    assert page.get_by_test_id("stSidebarNav").get_by_role("link", name="Report (2)").count() == 1
+    assert [captions.nth(k).input_value() for k in range(2)] == ["Its first filters", "Where <it> looks"]
+    page.get_by_role("button", name="Remove").first.click()
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_function("document.querySelectorAll('textarea').length === 2")
     other = visit("/?model=efficientnet-lite0")
     other.locator("input[type=file]").set_input_files(figure)
     wait_for_url(other, **{"saliency.method": "grad_cam", "saliency.mode": "signed", "model": "lenet-fashion-mnist"})

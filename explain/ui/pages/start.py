@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 from explain.figure import Grid, Panel
 from explain.images import contact_sheet
 from explain.network.model import Model
-from explain.ui import caches, selection, widgets
+from explain.ui import caches, exports, selection, widgets
 from explain.ui.glossary import explained
 from explain.ui.navigation import script
 from explain.ui.parts import first_answer, recent_work
@@ -62,6 +62,7 @@ with middle:
         widgets.show_picture(found.figure().panels[-1].image, f"{found.label} over the picture")
         where = literal(f"Where it sees {found.target.name}, by {found.label}.")
         st.caption(f"{where} Not checked yet.", help=explained("saliency map", "verdict"))
+        exports.add_to_report(found.figure(), "first-answer")
 with right:
     widgets.show_scores(caches.cached(Model.predict, model, picture)[0], model.head.has_chances)
     with st.container(horizontal=True):

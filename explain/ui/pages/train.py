@@ -7,7 +7,7 @@ from explain import workspace
 from explain.errors import ExplainError
 from explain.training.history import Run
 from explain.training.judgement import remarks
-from explain.ui import caches, choices, selection, widgets
+from explain.ui import caches, choices, exports, selection, widgets
 from explain.ui.navigation import script
 from explain.ui.parts import training_mistakes, training_pictures, training_runs, training_settings
 from explain.ui.text import literal
@@ -233,6 +233,7 @@ def show_snapshots(name: str, folder: Path) -> None:
         widgets.show_panels(figure, 1, "snapshot")
     with right:
         st.caption(literal(f"Filters of the first layer after epoch {chosen}. {figure.note}"))
+        exports.add_to_report(figure, "snapshot")
         if st.button("Use this snapshot on all pages", key="use-snapshot", icon=":material/check:"):
             selection.choose("model", snapshot.name)
             selection.again()

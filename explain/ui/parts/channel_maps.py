@@ -43,7 +43,7 @@ def show_maps(model: Model, picture: Any) -> None:
         given["second"] = caches.picture(beside)
         choices.more(view, given, style)
         figure = caches.computed(view, given).figure(**style)
-        widgets.show_panels(figure, [1, 2] if style["channel"] is None else None)
+        widgets.show_panels(figure)
         st.caption(literal(figure.note))
         choices.show(view, given, style, figure)
     else:
@@ -87,7 +87,7 @@ def show_maps(model: Model, picture: Any) -> None:
             large = result.figure(**own)
             widgets.show_panels(large)
             st.caption(literal(large.note))
-            choices.show(view, given, own, large, f"Export channel {channel}", "channel")
+            choices.show(view, given, own, large, f"Export channel {channel}", "channel", apart=True)
 
         one_channel()
         link_to_channel(channel)

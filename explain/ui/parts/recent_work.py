@@ -27,7 +27,7 @@ class Done(NamedTuple):
 def show(model: Model) -> None:
     """The latest first, each a way back to it; nothing where nothing was done."""
     found = sorted(_done(model), reverse=True)[:MOST]
-    count = len(report_items.report())
+    count = len(report_items.report().items)
     if not found and not count:
         return
     st.subheader("What was done last")

@@ -8,7 +8,7 @@ from explain.errors import ExplainError
 from explain.images import FILLS, cover, png
 from explain.images.cover import Fill
 from explain.network.model import Model
-from explain.ui import caches, selection, widgets
+from explain.ui import caches, choices, selection, widgets
 from explain.ui.lens import lens
 from explain.ui.parts import saliency_choices
 from explain.ui.text import literal
@@ -74,10 +74,14 @@ def _show_change(given: dict[str, Any], before: Saliency, covered: Any) -> None:
         st.caption("Now")
         widgets.show_scores(second, model.head.has_chances)
     widgets.show_panels(pair.figure(), name="covered")
+    choices.show(saliency_choices.GRID, asked, {}, pair.figure(), "Export both maps", "covered", apart=True)
     try:
         layer = given["layer"] or model.last_maps.name
     except ExplainError:  # a network without maps
         return
     responses = {"model": model, "image": given["image"], "layer": layer, "second": covered}
     st.caption(literal(f"The channels of {layer} that respond most, before (above) and now."))
-    widgets.show_panels(caches.computed(VIEWS["activations"], responses).figure(), [1, 2], name="covered")
+    view = VIEWS["activations"]
+    figure = caches.computed(view, responses).figure()
+    widgets.show_panels(figure, name="covered")
+    choices.show(view, responses, {}, figure, "Export their channels", "covered-channels", apart=True)

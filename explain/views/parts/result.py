@@ -54,7 +54,7 @@ class Result(Shown):
         return self.figure()._look()
 
     def figure(self, *args: Any, **style: Any) -> Figure:
-        """The result drawn; the style is that of the view's render function."""
+        """The result drawn; the style is that of the view's render function and of `Paper`: width_mm, font_pt, ..."""
         figure: Figure = sys.modules[type(self).__module__].render(self, *args, **style)
         return figure
 
@@ -68,9 +68,9 @@ class Result(Shown):
         """What a reader of the command line wants to know of it; by default the table is printed."""
         return ""
 
-    def save(self, path: str | Path, *, width_mm: float = 180, dpi: int = 200, **style: Any) -> Path:
-        """Draw and write, in the format of the path's extension."""
-        return self.figure(**style).save(path, width_mm=width_mm, dpi=dpi)
+    def save(self, path: str | Path, **style: Any) -> Path:
+        """Draw and write, in the format of the path's extension; style as for `figure`."""
+        return self.figure(**style).save(path)
 
 
 def index_facts(index: Index) -> dict[str, Any]:
