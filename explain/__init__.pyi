@@ -137,7 +137,8 @@ def activations(
 
     Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         sort: index, mean, max; by default index
-        scale: one scale for all, or each channel on its own; layer, channel; by default layer
+        scale: one for all, or one a channel: auto where values have signs; auto, layer, channel; by
+            default auto
         factor: whole-number enlargement of the pixels; 1 to 64; by default 1
         channel: one channel large instead of all; 0 to 1,000,000
         opacity: of one channel's map on the picture; 0 to 1; by default 0.6
@@ -1899,6 +1900,8 @@ def ensemble(
         count: labelled pictures, drawn by the seed, at most; 1 to 10,000; by default 200
         seed: of the pictures; 0 to 2,147,483,647; by default 0
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
     """
 
 def response_normalisation(

@@ -79,6 +79,19 @@ def test_every_layer_of_lenet_can_be_shown(lenet):
     assert shapes["fc3"] == (10, 1, 1)
 
 
+def test_maps_with_signs_have_a_scale_each_and_others_share_one(lite):
+    """What is far below zero in one channel would leave the others one colour."""
+    picture = open_picture("photos/chelsea.png")
+    signed = activations.compute(lite, picture, "blocks.1.0.conv_pw")
+    assert signed.maps.min() < 0
+    assert signed.figure().panels[0].scale is None
+    assert np.array_equal(signed.figure().panels[0].image, signed.figure(scale="channel").panels[0].image)
+    assert "its own scale" in signed.figure().note
+    rectified = activations.compute(lite, picture, "blocks.1.0.bn1.act").figure()
+    assert rectified.panels[0].scale.low == 0
+    assert "its own scale" not in rectified.note
+
+
 def test_two_pictures_share_one_scale(lenet):
     images = [open_picture(f"fashion-mnist/{i}") for i in (1, 6)]
     pullover, coat = (activations.compute(lenet, image, "act1") for image in images)

@@ -114,7 +114,10 @@ def render(
     result: Activations,
     *,
     sort: Annotated[str, Choices("index", "mean", "max")] = "index",
-    scale: Annotated[str, Choices("layer", "channel", help="one scale for all, or each channel on its own")] = "layer",
+    scale: Annotated[
+        str,
+        Choices("auto", "layer", "channel", help="one for all, or one a channel: auto where values have signs"),
+    ] = "auto",
     factor: Annotated[int, Range(1, 64, help="whole-number enlargement of the pixels")] = 1,
     channel: Annotated[int | None, Range(0, 1_000_000, help="one channel large instead of all")] = None,
     opacity: Annotated[float, Range(0, 1, help="of one channel's map on the picture")] = 0.6,
@@ -129,6 +132,8 @@ def render(
         return _channel(result, channel_of(result.layer, channel), opacity, smooth)
     if result.second is not None:
         return _pair(result, result.second, count)
+    if scale == "auto":  # what is far below zero in one channel would leave the others one colour
+        scale = "channel" if result.maps.min() < 0 else "layer"
     order = np.arange(len(result.maps))
     if sort != "index":
         order = np.argsort(-np.array(result.table[sort]), kind="stable")
@@ -137,7 +142,7 @@ def render(
         panels=(_sheet(result.maps[order], [str(k) for k in order], scale, factor, limits_of(result.maps)),),
         columns=1,
         facts=result.facts,
-        note=_note(result),
+        note=_note(result) if scale == "layer" else f"Each channel has its own scale. {_note(result)}",
         arrays={"maps": result.maps, "order": order},
         table={name: [column[k] for k in order] for name, column in result.table.items()},
         alt=f"{len(order)} activation maps of layer {result.layer.name}",
