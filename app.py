@@ -63,7 +63,7 @@ try:
 except ExplainError as error:
     widgets.show_error(error)
 try:
-    widgets.choose_model_and_picture()
+    widgets.choose_model_and_pictures()
 except ExplainError as error:
     st.title(shown.title)
     widgets.show_error(error)

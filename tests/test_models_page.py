@@ -257,7 +257,7 @@ def test_pictures_are_handed_in_looked_through_and_chosen_everywhere(workspace):
     app.switch_page("explain/ui/pages/neighbours.py").run()
     assert not app.exception
     assert not app.error
-    assert next(one for one in app.selectbox if one.label == "Over which pictures").value == "parts"
+    assert next(one for one in app.selectbox if one.label == "Picture set").value == "parts"
     among = next(one for one in app.selectbox if one.label == "Among")
     assert {"shift=0", "shift=1", "label=odd"} <= set(among.options)
     among.set_value("shift=1").run()

@@ -421,7 +421,7 @@ def visit(monkeypatch, tmp_path):
         return clicks.pop(0) if clicks else None
 
     def visit(index, **query):
-        monkeypatch.setattr(widgets, "choose_index", lambda model: index)
+        monkeypatch.setattr(widgets, "index_of_set", lambda model: index)
         monkeypatch.setattr(widgets, "show_gallery", show_gallery)
         app = testing.AppTest.from_file("../app.py", default_timeout=60)
         app.query_params.update({"model": "lenet-fashion-mnist", **query})

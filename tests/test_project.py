@@ -131,7 +131,7 @@ def test_the_app_looks_at_its_pictures_and_builds_their_index(work, monkeypatch)
     app.run()
     assert app.selectbox[1].value == "parts/0"
     app.switch_page("explain/ui/pages/neighbours.py").run()
-    box = next(one for one in app.selectbox if one.label == "Over which pictures")
+    box = next(one for one in app.selectbox if one.label == "Picture set")
     assert box.options[:2] == ["parts", "all"]
     box.set_value("parts").run()
     for _ in range(100):

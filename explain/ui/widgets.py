@@ -32,6 +32,7 @@ from explain.ui import caches, dropped, jobs, selection
 from explain.ui.chart import chart
 from explain.ui.gallery import gallery
 from explain.ui.glossary import explained
+from explain.ui.navigation import script
 from explain.ui.text import literal
 from explain.workspace import picture_sets
 
@@ -91,8 +92,8 @@ DARK = """
 """
 
 
-def choose_model_and_picture() -> None:
-    """The sidebar: model, picture, upload. Comes before the page, and stays usable when the page fails."""
+def choose_model_and_pictures() -> None:
+    """The sidebar: model, picture, upload, picture set. Comes before the page, and stays usable when that fails."""
     st.html(STYLE + (DARK if st.context.theme.type == "dark" else ""))
     with st.sidebar:
         name = selection.get("model", caches.default_model())
@@ -122,6 +123,7 @@ def choose_model_and_picture() -> None:
         )
         for note in caches.picture().info.get("notes", ()):
             st.caption(literal(note))
+        choose_set(model)
     reference = str(selection.get("picture", caches.demo_picture(model)))
     shown = f"{name} · {dropped.uploaded().get(reference) or describe(reference)}"
     st.html(f'<div class="context">{html.escape(shown)}</div>')
@@ -183,12 +185,8 @@ def describe(reference: str) -> str:
     return key.rpartition(".")[0] or str(reference)
 
 
-def choose_index(model: Model) -> Index | None:
-    """What the network made of many pictures: of a set of explain.toml, or the demo pictures, built at first need, or
-    one from the workspace.
-
-    None until it is there; its progress is shown meanwhile.
-    """
+def choose_set(model: Model) -> None:
+    """The many pictures that pages look through: the demo's, one's own, or what an index of the workspace is over."""
     found, own = workspace.list_indexes(model), own_sets()
     demo, chosen = caches.demo_set(model), _chosen_set(model, found)
     if chosen not in (demo, *own, *found):
@@ -196,13 +194,23 @@ def choose_index(model: Model) -> Index | None:
         selection.choose("index", chosen := usual_set(model))
     selection.controlled(
         st.selectbox,
-        "Over which pictures",
+        "Picture set",
         "index",
         chosen,
         list(dict.fromkeys([*own, demo, *found])),
-        help="Your own: hand them in on the page Models and data, name them in explain.toml, or `python -m explain "
-        "index MODEL FOLDER` adds them here.",
+        help="What pages of many pictures look through. Your own: hand them in on the page Models and data, name them "
+        "in explain.toml, or `python -m explain index MODEL FOLDER` adds them here.",
     )
+    st.page_link(script("models"), label="Your own network, your own pictures", icon=":material/add:")
+
+
+def index_of_set(model: Model) -> Index | None:
+    """What the network made of the pictures of the set, which it looks through at first need.
+
+    None until it is there; its progress is shown meanwhile.
+    """
+    found = workspace.list_indexes(model)
+    chosen = _chosen_set(model, found)
     if chosen not in found:
         job = index_job(model, chosen)
         if not jobs.show(job, f"Index {chosen} with {model.name}"):
@@ -222,7 +230,7 @@ def offer_index(model: Model) -> Index | None:
     chosen = _chosen_set(model, found)
     known = chosen in found or jobs.find(index_key(model, chosen)) is not None
     if known or st.button(f"Look through {literal(chosen)}", icon=":material/search:", help=explained("index")):
-        return choose_index(model)
+        return index_of_set(model)
     return None
 
 

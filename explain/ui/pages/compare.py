@@ -114,7 +114,7 @@ def choose_peer(view: View, index: Index) -> Index | None:
 
 
 def show_flips() -> None:
-    index = widgets.choose_index(model)
+    index = widgets.index_of_set(model)
     if index is None:
         selection.stop()
     view = VIEWS["flips"]

@@ -26,17 +26,16 @@ view = VIEWS["embedding"]
 model, picture = caches.model(), caches.picture()
 st.title("Embedding")
 
-with widgets.row("controls"):
-    controls = st.columns([3, 2, 3, 2, 2], vertical_alignment="bottom")
-with controls[0]:
-    index = widgets.choose_index(model)
+index = widgets.index_of_set(model)
 if index is None:
     selection.stop()
+with widgets.row("controls"):
+    controls = st.columns([2, 3, 2, 2], vertical_alignment="bottom")
 given: dict[str, Any] = {"index": index}
-with controls[1]:
+with controls[0]:
     method = widgets.choose_entry(PROJECTIONS, view.key("method"), "Map")
     given["method"] = method.name
-with controls[2]:
+with controls[1]:
     layers = [FEATURES, *(layer.name for layer in model.layers)]
     layer = selection.get(view.key("layer"), FEATURES)
     layer = layer if layer in layers else FEATURES
@@ -49,10 +48,10 @@ with controls[2]:
         help="The features are what the classifier decides by.",
     )
     given["layer"] = None if layer == FEATURES else layer
-with controls[4]:
+with controls[3]:
     if given["layer"] and model.layer(layer).spatial:
         given["pooling"] = choices.option(view, "pooling", "Its maps")
-with controls[3]:
+with controls[2]:
     some = choices.chosen(view, "count") is not None
     words = "Of all pictures only: two draws may be of different ones." if some else None
     beside = selection.controlled(

@@ -20,7 +20,7 @@ model, picture = caches.model(), caches.picture()
 
 
 def show_stages() -> None:
-    index = widgets.choose_index(model)
+    index = widgets.index_of_set(model)
     if index is None:
         selection.stop()
     show_hierarchy(index, picture)

@@ -73,18 +73,14 @@ def show_part(index: Index, shown: Shown) -> None:
 
 
 st.title("Mistakes")
-with widgets.row("controls"):
-    left, right = st.columns([1, 1], vertical_alignment="bottom")
-with left:
-    index = widgets.choose_index(model)
+section = choose_section(SECTIONS)
+index = widgets.index_of_set(model)
 if index is None:
     selection.stop()
-section = choose_section(SECTIONS)
 view = VIEWS[section]
 given: dict[str, Any] = {"index": index}
 if TRAIN in view.parameters:
-    with right:
-        given[TRAIN] = choose_train(view, index)
+    given[TRAIN] = choose_train(view, index)
 if "image" in view.parameters:
     given["image"] = widgets.queried(index, picture)
 try:

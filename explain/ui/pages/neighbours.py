@@ -12,7 +12,7 @@ from explain.views import VIEWS, neighbours
 model, picture = caches.model(), caches.picture()
 st.title("Neighbours")
 
-index = widgets.choose_index(model)
+index = widgets.index_of_set(model)
 if index is None:
     selection.stop()
 view = VIEWS["neighbours"]

@@ -22,7 +22,7 @@ SHIPPED = "small-resnet-fashion-mnist"  # with labelled pictures
 model = caches.model()
 st.title("Study")
 st.caption(WORDS)
-index = widgets.choose_index(model)
+index = widgets.index_of_set(model)
 if index is None:
     selection.stop()
 view = VIEWS["study"]

@@ -21,34 +21,33 @@ ROWS = 12
 
 def show_patches(model: Model) -> None:
     strip = st.container()
-    with widgets.row("controls"):
-        controls = st.columns([4, 3, 2, 3, 2, 3], vertical_alignment="bottom")
-    with controls[0]:
-        index = widgets.choose_index(model)
+    index = widgets.index_of_set(model)
     if index is None:
         selection.stop()
 
+    with widgets.row("controls"):
+        controls = st.columns([4, 2, 3, 2, 3], vertical_alignment="bottom")
     layers = [model.layer(name) for name in index.layers]
     half = model.preprocess.size[0] / 2
     small = [one.name for one in layers if one.receptive_field and max(one.receptive_field) <= half]
-    with controls[1]:
+    with controls[0]:
         # Of the layers that see a part of the picture, the one that sees most of it.
         layer = choose_layer(model, layers, small[-1] if small else None, strip)
     view = VIEWS["patches"]
     given: dict[str, Any] = {"index": index, "layer": layer}
     style: dict[str, Any] = {}
-    with controls[2]:
+    with controls[1]:
         given["ranking"] = choices.option(view, "ranking", "Patches", str.capitalize)
     count = model.layer(layer).channels
     chosen = selection.number("channel", -1, -1, count)
-    with controls[3]:
+    with controls[2]:
         given["where"] = choices.among(view, index)
-    with controls[4]:
+    with controls[3]:
         pages = -(-count // ROWS)
         # The page of the chosen channel, until another is asked for.
         page = selection.number("page", chosen // ROWS + 1 if 0 <= chosen < count else 1, 1, pages)
         page = int(selection.controlled(st.number_input, f"Page of {pages}", "page", page, 1, pages))
-    with controls[5]:
+    with controls[4]:
         style["whole"] = choices.option(view, "whole", "Whole pictures")
     if given["ranking"] != "best":
         given["per_picture"] = 1  # the others rank whole pictures
