@@ -83,8 +83,7 @@ def plateau(
     patience: Annotated[int, Range(0, 1000, help="epochs without progress that are waited for")] = 10,
     watch: Annotated[str, Choices("loss", "accuracy", help="of which no progress is made")] = "loss",
 ) -> float:
-    """Falls by a factor when the validation's loss or accuracy, or without a validation set the training's, gets no
-    better."""
+    """Falls by a factor when the loss or the accuracy gets no better: the validation's, or else the training's."""
     optimiser = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
     mode: Literal["min", "max"] = "min" if watch == "loss" else "max"
     judge = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, mode, factor=factor, patience=patience, eps=0.0)
