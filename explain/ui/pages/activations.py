@@ -78,8 +78,8 @@ else:
         large = result.figure(**own)
         widgets.show_panels(large)
         st.caption(literal(large.note))
-        choices.show(view, given, own, large, f"Export channel {channel}", "channel", apart=True)
+        choices.show(view, given, own, large, f"Export channel {channel}", "channel")
 
     one_channel()
     st.page_link(script("channel"), label=f"All of channel {channel}", icon=":material/filter_center_focus:")
-    choices.show(view, given, style, figure, "Export all channels")
+    choices.show(view, given, style, figure, "Export all channels", "all-channels", apart=True)
