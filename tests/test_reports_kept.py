@@ -27,6 +27,9 @@ def opened(page: str, /, **query: str) -> AppTest:
 
 
 def go(app: AppTest, page: str) -> AppTest:
+    if page == "filters":
+        go(app, "layers")
+        return fine(app.button_group(key="_section").set_value(page).run())
     return fine(app.switch_page(f"explain/ui/pages/{page}.py").run())
 
 

@@ -87,8 +87,8 @@ def show_maps(model: Model, picture: Any) -> None:
             large = result.figure(**own)
             widgets.show_panels(large)
             st.caption(literal(large.note))
-            choices.show(view, given, own, large, f"Export channel {channel}", "channel", apart=True)
+            choices.show(view, given, own, large, f"Export channel {channel}", "channel")
 
         one_channel()
         link_to_channel(channel)
-        choices.show(view, given, style, figure, "Export all channels")
+        choices.show(view, given, style, figure, "Export all channels", "all-channels", apart=True)
