@@ -110,6 +110,7 @@ def choose_model_and_pictures() -> None:
         )
         model = caches.model(name)
         choose_picture(model, "picture", "Picture")
+        choose_set(model)
         refused = dropped.upload("Or upload one, or a figure saved here", UPLOADS)
         if refused:  # the page goes on with the earlier picture
             show_error(refused)
@@ -123,7 +124,7 @@ def choose_model_and_pictures() -> None:
         )
         for note in caches.picture().info.get("notes", ()):
             st.caption(literal(note))
-        choose_set(model)
+        st.page_link(script("models"), label="Your own network, your own pictures", icon=":material/add:")
     reference = str(selection.get("picture", caches.demo_picture(model)))
     shown = f"{name} · {dropped.uploaded().get(reference) or describe(reference)}"
     st.html(f'<div class="context">{html.escape(shown)}</div>')
@@ -201,7 +202,6 @@ def choose_set(model: Model) -> None:
         help="What pages of many pictures look through. Your own: hand them in on the page Models and data, name them "
         "in explain.toml, or `python -m explain index MODEL FOLDER` adds them here.",
     )
-    st.page_link(script("models"), label="Your own network, your own pictures", icon=":material/add:")
 
 
 def index_of_set(model: Model) -> Index | None:
