@@ -103,7 +103,7 @@ def test_the_app_lists_them_and_shows_them(work, monkeypatch):
     assert not app.exception
     assert not app.error
     assert app.title[0].value == "defects"
-    assert app.selectbox[0].options[:2] == ["defects", "lib"]
+    assert app.selectbox(key="_model").options[:2] == ["defects", "lib"]
     assert "(from what was given" in " ".join(one.value for one in app.caption).replace("\\", "")
 
 
@@ -129,7 +129,7 @@ def test_the_app_looks_at_its_pictures_and_builds_their_index(work, monkeypatch)
     app = AppTest.from_file("../app.py", default_timeout=60)
     app.query_params["model"] = "defects"
     app.run()
-    assert app.selectbox[1].value == "parts/0"
+    assert app.selectbox(key="_picture").value == "parts/0"
     app.switch_page("explain/ui/pages/neighbours.py").run()
     box = next(one for one in app.selectbox if one.label == "Picture set")
     assert box.options[:2] == ["parts", "all"]

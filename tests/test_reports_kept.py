@@ -126,7 +126,7 @@ def test_what_is_removed_comes_back_where_it_was(first):
 def test_a_figure_leads_back_to_the_page_that_made_it(first):
     app = opened("report", **LENET)
     fine(app.button(f"open-{items()[1].key}").click().run())
-    assert app.title[0].value == "Filters"
+    assert app.title[0].value == "Layers and channels"
     assert app.query_params["model"] == "lenet-fashion-mnist"
 
 
