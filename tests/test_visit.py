@@ -157,19 +157,22 @@ def test_the_page_says_what_is_taken_and_gives_room(home):
     assert "mine is removed." in app.success[0].value.replace("\\", "")
 
 
-def test_a_report_is_full_by_its_bytes_too(monkeypatch):
-    """Forty figures of fifty megabytes are two gigabytes of the server's memory."""
+def test_a_visit_holds_so_many_bytes_of_its_report(monkeypatch, tmp_path):
+    """Forty figures of fifty megabytes are two gigabytes of the server's memory: the facts are kept of all of them."""
     from explain.figure import Figure, Panel
     from explain.ui import report_items
 
-    monkeypatch.setattr(report_items.st, "session_state", collected := {})
+    monkeypatch.setenv("EXPLAIN_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(report_items.st, "session_state", state := {})
     large = Figure("large", (Panel(np.zeros((3000, 5000, 3), np.uint8), "x"),), {})
-    taken = [report_items.collect(large, "", f"f{k}") for k in range(10)]
-    assert taken == [True] * 5 + [False] * 5
-    assert len(collected["report"]) == 5
-    assert "200 MB" in report_items.full()
-    collected["report"].pop()
-    assert not report_items.full()
+    for k in range(7):
+        report_items.collect(large, f"f{k}")
+    assert len(report_items.report().items) == 7
+    assert len(state["report-figures"]) == 4
+    for one in report_items.report().items[:3]:
+        report_items.remove(one.key)
+    report_items.collect(large, "new")
+    assert len(state["report-figures"]) == 2, "those removed have made room"
 
 
 def pages():

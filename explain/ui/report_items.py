@@ -98,11 +98,12 @@ def rename(title: str) -> None:
 
 
 def hold(item: Item, figure: Figure) -> None:
-    """Keep a figure as long as the visit lasts, if there is room."""
-    held = st.session_state.setdefault("report-figures", {})
-    held[item.key] = figure
-    while len(held) > 1 and sum(map(_bytes, held.values())) > MOST_BYTES:
-        held.pop(next(iter(held)))
+    """Keep a figure as long as the visit lasts, if there is room beside the others of the report."""
+    there = {one.key for one in report().items}
+    held = {key: one for key, one in st.session_state.get("report-figures", {}).items() if key in there}
+    if sum(map(_bytes, held.values())) + _bytes(figure) <= MOST_BYTES:
+        held[item.key] = figure
+    st.session_state["report-figures"] = held
 
 
 def held(item: Item) -> Figure | None:

@@ -21,7 +21,17 @@ def add(page) -> None:
     settle(page)
 
 
+def begin(page):
+    """An empty report: that of the visits before, which is the same one, is put aside."""
+    settle(page, "Report")
+    if (aside := page.get_by_role("button", name="Put aside and begin another")).count():
+        aside.click()
+    page.get_by_text("Nothing yet").wait_for()
+    return settle(page, "Report")
+
+
 def test_two_figures_become_a_report_and_one_of_them_its_view_again(visit, browser, tmp_path):
+    begin(visit("/report?model=lenet-fashion-mnist"))
     page = visit(
         "/saliency?model=lenet-fashion-mnist&picture=fashion-mnist/7&saliency.method=grad_cam&saliency.mode=signed"
     )
@@ -77,6 +87,5 @@ def test_two_figures_become_a_report_and_one_of_them_its_view_again(visit, brows
 
 @pytest.mark.parametrize("width", [1440, 900])
 def test_the_report_is_not_wider_than_the_window(visit, width):
-    page = visit("/report?model=lenet-fashion-mnist", width)
-    page.get_by_text("Nothing yet").wait_for()
+    page = begin(visit("/report?model=lenet-fashion-mnist", width))
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -95,6 +95,8 @@ def show_download(report: KeptReport) -> None:
             progress.progress(number / len(missing), f"Drawing {number + 1} of {len(missing)}: {literal(item.title)}")
             try:
                 drawn(item)
+                if report_items.held(item) is None:
+                    failed[item.key] = f"the others take {report_items.MOST_BYTES >> 20} MB of memory; put some aside"
             except ExplainError as error:
                 failed[item.key] = str(error)
         selection.again()
