@@ -13,6 +13,7 @@ from explain.ui import caches, choices, selection, widgets
 from explain.ui.glossary import explained
 from explain.ui.parts.among import choose_among
 from explain.ui.parts.layer_choice import indexed_layer
+from explain.ui.parts.one_filter import show_filter
 from explain.ui.text import literal
 from explain.views import VIEWS, channel, filters, patches
 from explain.views.parts import cut
@@ -59,21 +60,14 @@ def show_here(layer: Layer, number: int) -> None:
     choices.show(view, given, style, figure, "Export where it fires", "channel-here")
 
 
-def show_filter(layer: Layer, number: int) -> None:
+def show_own_filter(layer: Layer, number: int) -> None:
     view, given = VIEWS["filters"], {"model": model, "layer": layer.name}
     try:
         one = filters.pick(caches.computed(view, given), number)
     except NotSupported:
         return  # it has no weights
     st.subheader("Its filter", help=explained("filter", "weights"))
-    figure = one.figure()
-    with widgets.row("split-filter"):
-        left, right = st.columns([1, 2], gap="large", vertical_alignment="center")
-    with left:
-        widgets.show_panels(figure, 1)
-    with right:
-        low, high, mean, norm = one.tiles.min(), one.tiles.max(), one.tiles.mean(), (one.tiles**2).sum() ** 0.5
-        st.caption(f"Weights {low:.4g} to {high:.4g}, mean {mean:.4g}, norm {norm:.4g}. {literal(figure.note)}")
+    show_filter(one, f"Filter {number} of {layer.name}")
 
 
 @st.fragment
@@ -164,7 +158,7 @@ def show_patches(one: channel.Channel, wall: str) -> None:
 
 layer, number = choose_channel()
 show_here(layer, number)
-show_filter(layer, number)
+show_own_filter(layer, number)
 show_unit(layer, number)
 index = widgets.offer_index(model)
 if index is None:

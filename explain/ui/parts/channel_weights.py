@@ -9,6 +9,7 @@ from explain.network.model import Model
 from explain.ui import caches, choices, selection, widgets
 from explain.ui.parts.channel_link import link_to_channel
 from explain.ui.parts.layer_strip import choose_layer
+from explain.ui.parts.one_filter import show_filter
 from explain.ui.text import literal
 from explain.views import VIEWS, filters
 from explain.workspace.opener import is_model_name
@@ -73,12 +74,6 @@ def show_weights(model: Model) -> None:
         st.caption(literal(figure.note))
         if chosen is not None:
             one = filters.pick(result, int(channel))
-            left, right = st.columns([1, 3], vertical_alignment="center")
-            with left:
-                widgets.show_panels(one.figure(scale=style["scale"], polarity=style["polarity"]), 1)
-            with right:
-                low, high, mean, norm = one.tiles.min(), one.tiles.max(), one.tiles.mean(), (one.tiles**2).sum() ** 0.5
-                st.markdown(f"**Filter {channel}** of {literal(layer)}")
-                st.caption(f"Weights {low:.4g} to {high:.4g}, mean {mean:.4g}, norm {norm:.4g}")
-                link_to_channel(channel)
+            show_filter(one, f"Filter {channel} of {layer}", scale=style["scale"], polarity=style["polarity"])
+            link_to_channel(channel)
     choices.show(view, given, style, figure)

@@ -1,0 +1,39 @@
+"""One filter with its numbers; of many slices as a square of them, which a strip would make too flat to see."""
+
+import math
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from explain.figure import Panel, Pixels
+from explain.images import contact_sheet
+from explain.ui import widgets
+from explain.ui.text import literal
+from explain.views.filters import Filters
+
+__all__ = ["show_filter"]
+
+LONGEST = 8  # slices in a row
+
+
+def show_filter(one: Filters, title: str, **style: Any) -> None:
+    figure = one.figure(**style)
+    (panel,) = figure.panels
+    assert isinstance(panel, Panel)
+    with widgets.row("split-filter"):
+        left, right = st.columns([1, 2], gap="large", vertical_alignment="center")
+    with left:
+        widgets.show_picture(_squared(panel), title)
+    with right:
+        low, high, mean, norm = one.tiles.min(), one.tiles.max(), one.tiles.mean(), (one.tiles**2).sum() ** 0.5
+        st.markdown(f"**{literal(title)}**")
+        st.caption(f"Weights {low:.4g} to {high:.4g}, mean {mean:.4g}, norm {norm:.4g}. {literal(figure.note)}")
+
+
+def _squared(panel: Panel) -> Pixels:
+    if panel.grid is None or len(panel.names) <= LONGEST:
+        return panel.image
+    tiles = np.stack([tile for _, tile in panel.tiles])
+    gap = panel.grid.gap if panel.grid.tile_width > 2 else 0  # between single numbers it would hide as much as it shows
+    return contact_sheet(tiles, math.ceil(math.sqrt(len(tiles))), gap)
