@@ -94,7 +94,7 @@ def test_packed_facts_are_unpacked_to_their_bound(way):
 
 def test_an_ending_says_which_facts_are_looked_for():
     for kind in figure().formats:
-        file = figure().encode(kind, width_mm=40, dpi=50)
+        file = figure().encode(kind)
         assert read_facts(file, f"x.{kind}") == read_facts(file) == FACTS
         assert read_facts(file, "x.dat") == FACTS
         for other in {"png", "pdf", "csv", "parquet"} - {kind}:
