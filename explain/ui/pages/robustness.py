@@ -6,20 +6,16 @@ import streamlit as st
 
 from explain.data import is_here, list_images
 from explain.ui import caches, selection
+from explain.ui.parts.section import choose_section
 from explain.ui.parts.whole_view import show_view
 from explain.views import VIEWS
 
 SECTIONS = {"corruptions": "This picture", "robustness": "Many pictures"}
+WORK = {"corruptions": "Corrupt the picture", "robustness": "Corrupt many pictures"}
 
 model, picture = caches.model(), caches.picture()
 st.title("Robustness")
-section = str(selection.get("section", "corruptions"))
-if section not in SECTIONS:
-    selection.say_unknown("section", section)
-    selection.choose("section", section := "corruptions")
-selection.controlled(
-    st.segmented_control, "Section", "section", section, list(SECTIONS), format_func=SECTIONS.get, required=True
-)
+section = choose_section(SECTIONS)
 view = VIEWS[section]
 given: dict[str, Any] = {"model": model}
 if section == "corruptions":
@@ -30,4 +26,4 @@ else:
     sets = [name for name in list_images() if is_here(name)]
     selection.controlled(st.selectbox, "Pictures", key, chosen, list(dict.fromkeys([*sets, chosen])))
     given["images"] = caches.SessionOpener().images(chosen)
-show_view(view, given, SECTIONS[section], "pictures")
+show_view(view, given, WORK[section], "pictures")

@@ -1,4 +1,4 @@
-"""One filter with its numbers; of many slices as a square of them, which a strip would make too flat to see."""
+"""One filter with its numbers; of many slices in several rows, as one row of them is too flat to see."""
 
 import math
 from typing import Any
@@ -24,16 +24,18 @@ def show_filter(one: Filters, title: str, **style: Any) -> None:
     with widgets.row("split-filter"):
         left, right = st.columns([1, 2], gap="large", vertical_alignment="center")
     with left:
-        widgets.show_picture(_squared(panel), title)
+        widgets.show_picture(_in_rows(panel), title)
     with right:
         low, high, mean, norm = one.tiles.min(), one.tiles.max(), one.tiles.mean(), (one.tiles**2).sum() ** 0.5
         st.markdown(f"**{literal(title)}**")
         st.caption(f"Weights {low:.4g} to {high:.4g}, mean {mean:.4g}, norm {norm:.4g}. {literal(figure.note)}")
 
 
-def _squared(panel: Panel) -> Pixels:
+def _in_rows(panel: Panel) -> Pixels:
     if panel.grid is None or len(panel.names) <= LONGEST:
         return panel.image
     tiles = np.stack([tile for _, tile in panel.tiles])
     gap = panel.grid.gap if panel.grid.tile_width > 2 else 0  # between single numbers it would hide as much as it shows
-    return contact_sheet(tiles, math.ceil(math.sqrt(len(tiles))), gap)
+    count, least = len(tiles), math.isqrt(len(tiles) - 1) + 1
+    columns = next(k for k in range(least, count + 1) if not count % k)  # whole rows: what is blank looks like a weight
+    return contact_sheet(tiles, columns, gap)
