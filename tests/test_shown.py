@@ -60,7 +60,9 @@ def test_a_result_is_one_line_and_a_picture_with_words(name, made, known, monkey
     page = Parsed(bundle["text/html"]).found
     if "iframe" in page:
         assert name.startswith("embedding")
-        assert read_facts(page["iframe"][0]["srcdoc"].encode()) == read_facts(bundle["image/png"])
+        picture = read_facts(bundle["image/png"])
+        assert picture.pop("paper") == {"dpi": 50}
+        assert read_facts(page["iframe"][0]["srcdoc"].encode()) == picture
         assert page["iframe"][0]["title"] == words["image/png"]["alt"]
     else:
         (picture,) = page["img"]
@@ -181,7 +183,7 @@ def test_show_opens_the_picture_or_says_where_it_is(monkeypatch, tmp_path, capsy
     figure.show()
     assert len(opened) == 1
     said = capsys.readouterr().out.splitlines()[-1]
-    assert read_facts(said.partition(" is drawn in ")[2]) == {"view": "none"}
+    assert read_facts(said.partition(" is drawn in ")[2]) == {"view": "none", "paper": {"dpi": 190}}
 
 
 def test_a_map_of_too_many_pictures_is_a_picture(made, monkeypatch):
