@@ -124,7 +124,7 @@ def choose_model_and_pictures() -> None:
         )
         for note in caches.picture().info.get("notes", ()):
             st.caption(literal(note))
-        st.page_link(script("models"), label="Your own network, your own pictures", icon=":material/add:")
+        st.page_link(script("models"), label="Add your own", icon=":material/add:")
     reference = str(selection.get("picture", caches.demo_picture(model)))
     shown = f"{name} · {dropped.uploaded().get(reference) or describe(reference)}"
     st.html(f'<div class="context">{html.escape(shown)}</div>')
