@@ -118,7 +118,7 @@ def choose_model_and_pictures() -> None:
         st.image(
             png(seen, effort=1),
             "What the network sees",
-            width=224,
+            width="stretch",
             output_format="PNG",
             alt="The picture as the network sees it",
         )

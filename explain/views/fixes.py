@@ -64,7 +64,8 @@ class Fixes(Result):
 
     def sentence(self) -> str:
         """What the numbers are, and what they are not."""
-        said = f"{len(self.found)} entries over {self.judged:,} labelled pictures of {self.facts['data']}. "
+        entries = "1 entry" if len(self.found) == 1 else f"{len(self.found):,} entries"
+        said = f"{entries} over {self.judged:,} labelled pictures of {self.facts['data']}. "
         said += "The number of each is how many pictures it is about in expectation: wrong labels, copies that count "
         said += "twice, mistakes beyond those elsewhere. A picture may be in several entries."
         if self.facts.get("trained_on"):
@@ -154,7 +155,9 @@ def render(result: Fixes, *, part: Annotated[str, Choices(*PARTS, help="what is 
         values = {f"{rank}. {one.short}": one.gain for rank, one in enumerate(first, 1)}
         hues = np.array([HUES[one.kind] for one in first], np.uint8)
         left_out = len(result.found) - len(first)
-        caption = f"The first {len(first)} of {len(result.found):,}; the CSV has all." if left_out else ""
+        caption = (
+            f"Of the other {left_out:,} each is about fewer pictures than these; the CSV has all." if left_out else ""
+        )
         panels = [bars("What to fix", values, "pictures, in expectation", colour=hues, caption=caption)]
     elif part == "pictures":
         for rank in sorted(set(result.of)):

@@ -69,7 +69,8 @@ class Flips(Result):
         whole = {name: column[-1] for name, column in self.classes.items()}
         first, second = self.names
         said = f"{first} is right on {whole['before']:.1%} and {second} on {whole['now']:.1%} of {whole['pictures']:,} "
-        said += f"pictures: {whole['difference']:+.1%} ({whole['low']:+.1%} to {whole['high']:+.1%}, "
+        by, low, high = (100 * whole[name] for name in ("difference", "low", "high"))
+        said += f"pictures: {by:+.1f} points ({low:+.1f} to {high:+.1f}, "
         said += f"McNemar's exact p {whole['p']:.2g}). {whole['lost']:,} were lost, {whole['won']:,} won, and on "
         return f"{said}{whole['other']:,} both are wrong in different ways."
 

@@ -50,7 +50,8 @@ def keep_model(
         where = FILE if name in project().models else "what is shipped"
         raise BadValue(f"{name!r} is the name of a network of {where}; choose another.")
     if not is_public(architecture):
-        raise BadValue(f"{shorten(architecture)} is no architecture by name.")
+        hint = f"Is it torchvision:{architecture} or timm:{architecture}?" if _NAME.fullmatch(architecture) else ""
+        raise BadValue(f"{shorten(architecture)} is no architecture by name. {hint}".rstrip())
     known = list_kept_models()
     if name not in known and (other := next((one for one in known if same_name(one) == same_name(name)), None)):
         raise BadValue(f"There is a network {other!r}, and some systems take {name!r} for the same name.")

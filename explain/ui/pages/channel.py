@@ -29,6 +29,10 @@ def choose_channel() -> tuple[Layer, int]:
     with left:
         name = widgets.choose_layer(layers, default=indexed_layer(model))
     layer = next(one for one in layers if one.name == name)
+    if selection.get("channel") is None:  # the one that answers most to this picture
+        table = caches.computed(VIEWS["activations"], _activations(layer)).table
+        strength = list(zip(table["max"], table["mean"], strict=True))
+        selection.choose("channel", max(range(len(strength)), key=strength.__getitem__))
     number = selection.number("channel", 0, 0, layer.channels - 1)
     with right, st.container(horizontal=True, vertical_alignment="bottom"):
         label = f"Channel, of {layer.channels:,}"
@@ -42,11 +46,14 @@ def choose_channel() -> tuple[Layer, int]:
     return layer, number
 
 
+def _activations(layer: Layer) -> dict[str, Any]:
+    return {"model": model, "image": picture, "layer": layer.name, "second": None}
+
+
 def show_here(layer: Layer, number: int) -> None:
     """Where it fires on the picture, its filter, and what of the picture excites its strongest unit."""
     view = VIEWS["activations"]
-    given: dict[str, Any] = {"model": model, "image": picture, "layer": layer.name, "second": None}
-    style: dict[str, Any] = {"channel": number}
+    given, style = _activations(layer), {"channel": number}
     st.subheader("On this picture", help=explained("activation"))
     with widgets.row("split"):
         left, right = st.columns([3, 1], vertical_alignment="bottom")

@@ -26,17 +26,15 @@ def show_networks() -> None:
     view = VIEWS["compare"]
     key = view.key("second")
     built = [f"{name}{RANDOM}" if name.startswith(("torchvision:", "timm:")) else name for name in widgets.networks()]
-    default = next(
-        name for name in (f"torchvision:{one}{RANDOM}" for one in ("alexnet", "resnet18")) if name != model.name
-    )
-    other = selection.get(key, default)
+    listed = [name for name in workspace.list_models() if name != model.name]
+    other = selection.get(key, listed[0])
     selection.controlled(
         st.selectbox,
         "Second network",
         key,
         other,
-        list(dict.fromkeys([*built, other])),
-        format_func=lambda name: name.removesuffix(RANDOM),
+        list(dict.fromkeys([*listed, *built, other])),
+        format_func=lambda name: f"{name.removesuffix(RANDOM)} · random weights" if name.endswith(RANDOM) else name,
         accept_new_options=True,
         help="Type resnet?depth=50 or vgg?config=A for a network with options.",
     )

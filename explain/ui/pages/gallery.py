@@ -117,7 +117,7 @@ asked = VIEW.flat(given)
 job = jobs.start(
     f"gallery {caches.identity(**asked)}", lambda progress: bool(VIEW(**asked, progress=progress, kept=Kept()))
 )
-if jobs.show(job, entry.label):
+if jobs.show(job, f"Draw the maps of {entry.label}"):
     result = caches.computed(VIEW, given)  # of what the job has kept
     figure = result.figure(**style)
     st.caption(literal(figure.title))

@@ -26,6 +26,7 @@ SECTIONS = {
 }
 OPENING = {"confusion": "a cell", "calibration": "a point or a bar"}  # has pictures
 MOST = 60  # pictures of a part
+LABELLED = "small-resnet-fashion-mnist"  # ships with pictures that have labels
 TRAIN = "train"  # the parameter of a second index, that of the pictures learned from
 
 model, picture = caches.model(), caches.picture()
@@ -88,3 +89,7 @@ try:
     show_view(view, given, SECTIONS[section], below=below)
 except (BadValue, NotSupported) as error:  # a set without labels has no mistakes; other sections may do
     st.info(literal(str(error)), icon=":material/info:")
+    if model.name != LABELLED and st.button(f"Do it with {LABELLED}", icon=":material/play_arrow:"):
+        selection.choose("model", LABELLED)
+        selection.choose("index", "")
+        selection.again()

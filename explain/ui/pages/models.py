@@ -122,8 +122,11 @@ def handed_in() -> None:
     if not sent:
         return
     try:
-        if file is None or not architecture or not name:
-            raise BadValue("A checkpoint needs a file, its architecture and a name.")
+        asked = {"a file": file, "its architecture": architecture, "a name": name}
+        if missing := [what for what, value in asked.items() if not value]:
+            raise BadValue(f"What is missing for a checkpoint: {', '.join(missing)}.")
+        assert file is not None
+        assert architecture is not None
         with visit.handing_in(file.size):
             found = kept_models.keep_model(
                 file.getvalue(),

@@ -75,7 +75,7 @@ with widgets.row("split-cards"):
 with photo, st.container(border=True, height="stretch"):
     st.markdown("**Try a photograph**")
     choose_another()
-    st.caption("Or upload one on the left: any picture, or a figure that was saved here.")
+    st.caption("Or upload one in the sidebar: any picture, or a figure that was saved here.")
 with own, st.container(border=True, height="stretch"):
     st.markdown("**Bring your network and your pictures**")
     st.caption(

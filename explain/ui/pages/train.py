@@ -29,6 +29,7 @@ selection.controlled(
     section,
     list(SECTIONS),
     format_func=SECTIONS.get,
+    required=True,
     label_visibility="collapsed",
 )
 
@@ -200,6 +201,7 @@ def show_curves(shown: list[Run]) -> None:
         part,
         list(training_curves.PARTS),
         format_func=training_curves.PARTS.get,
+        required=True,
     )
     given, style = {"runs": shown}, {"part": part}
     result = CURVES(**given)

@@ -192,11 +192,14 @@ def show_depth() -> None:
         show_hierarchy(index)
         return
     spatial = after_rectifiers(model.layers)
-    for stage, share in STAGES.items():
-        layer = spatial[min(int(share * len(spatial)), len(spatial) - 1)]
+    places = {min(int(share * len(spatial)), len(spatial) - 1): stage for stage, share in STAGES.items()}
+    for place, stage in places.items():  # of a small network two stages may be one layer
+        layer = spatial[place]
         view, given = VIEWS["activations"], {"model": model, "image": picture, "layer": layer.name}
         result = caches.computed(view, given)
-        order = sorted(range(len(result.maps)), key=lambda k: -result.table["max"][k])[:6]
+        # Where a rectifier has a ceiling many reach it: of these those that answer in more places.
+        strength = list(zip(result.table["max"], result.table["mean"], strict=True))
+        order = sorted(range(len(strength)), key=strength.__getitem__, reverse=True)[:6]
         st.markdown(f"**{stage.capitalize()}: {literal(layer.name)}**, {' × '.join(map(str, layer.shape))}")
         cells = st.columns(len(order), gap="small")
         for cell, k in zip(cells, order, strict=True):

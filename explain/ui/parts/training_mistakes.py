@@ -101,7 +101,7 @@ def show_mistakes(model: Model, run: Run, folder: Path | None) -> None:
 def _pictures(model: Model, run: Run, folder: Path | None) -> tuple[Index | None, Judged]:
     """An index that was chosen, or that of the pictures that say most; None until it is there."""
     known = workspace.list_indexes(model)
-    asked = selection.get("index", "")
+    asked = selection.get("judged", "")
     chosen = next((name for name, place in known.items() if asked in (name, place.name)), "")
     with widgets.row("controls-judged"):
         left, _ = st.columns([2, 3])
@@ -109,7 +109,7 @@ def _pictures(model: Model, run: Run, folder: Path | None) -> tuple[Index | None
         selection.controlled(
             st.selectbox,
             "Over which pictures",
-            "index",
+            "judged",
             chosen,
             ["", *known],
             format_func=lambda name: name or "those that say most of the training",
