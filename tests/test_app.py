@@ -231,6 +231,23 @@ def test_a_study_goes_on_where_nothing_can_be_written(lenet, monkeypatch):
     assert any(button.label == "Wrong" for button in app.button), "the next picture is asked about"
 
 
+def test_a_map_that_was_checked_on_one_page_is_checked_on_the_other():
+    given = {"model": "lenet-fashion-mnist", "picture": "fashion-mnist/23"}
+    app = open_app("walkthrough", **given)
+    (button,) = (one for one in app.button if one.label == "Check it")
+    fine(button.click().run())
+    deadline = time.monotonic() + MOST_WAIT
+    while not (verdicts := [*app.success, *app.warning, *app.error]):
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+        fine(app.run())
+    fine(app.switch_page("explain/ui/pages/saliency.py").run())
+    assert not [one for one in app.button if one.label == "Check this map"]
+    assert verdicts[0].value in [one.value for one in (*app.success, *app.warning, *app.error)]
+    fine(app.selectbox(key="_picture").set_value("fashion-mnist/5").run())
+    assert [one for one in app.button if one.label == "Check this map"], "another picture's map is another map"
+
+
 def test_one_of_two_pictures_and_the_channel_selected():
     """The channel that a dropped figure is of becomes the one selected; of two pictures it is one of both."""
     app = open_app("layers", model="lenet-fashion-mnist", layer="conv2", **{"activations.channel": "3"})

@@ -149,7 +149,7 @@ from streamlit.testing.v1 import AppTest
 before |= set(sys.modules)
 app = AppTest.from_file("app.py", default_timeout=240)
 app.query_params["model"] = "lenet-fashion-mnist"
-PAGES = "start walkthrough network models filters activations channel saliency gallery compare learn train report"
+PAGES = "start walkthrough network models layers channel saliency gallery compare learn train report"
 for page in PAGES.split():
     assert not app.switch_page(f"explain/ui/pages/{page}.py").run().exception
 print(*sorted(name for name in set(sys.modules) - before if not name.startswith("explain")))

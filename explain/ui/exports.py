@@ -56,7 +56,7 @@ def show(
                     on_click="ignore",
                     icon=":material/download:",
                 )
-        out = f"{name}.{'png' if 'png' in figure.formats else figure.formats[0]}"
+        out = f"{name}.{format or figure.formats[0]}"
         st.caption("Python")
         st.code(view.python(given, style, out), "python")
         st.caption("Command line")

@@ -9,14 +9,14 @@ from explain.errors import NotSupported
 from explain.figure import Panel
 from explain.index import Index
 from explain.network.model import Layer, Model
-from explain.ui import caches, choices, jobs, selection, widgets
+from explain.ui import caches, choices, selection, widgets
 from explain.ui.glossary import explained
 from explain.ui.navigation import script
 from explain.ui.parts import first_answer
 from explain.ui.parts.hierarchy import show_stages
 from explain.ui.parts.layer_choice import after_rectifiers
 from explain.ui.parts.saliency_choices import SALIENCY
-from explain.ui.parts.saliency_trust import ICONS, SHOWN
+from explain.ui.parts.saliency_trust import ICONS, SHOWN, check, is_checked
 from explain.ui.text import literal
 from explain.views import VIEWS, View
 from explain.views.convolution import Convolution
@@ -240,19 +240,13 @@ def show_why() -> None:
     left, right = st.columns([1, 2], gap="large")
     with right:
         st.markdown(f"**{literal(found.label)}** shows where the evidence for {literal(found.target.name)} was.")
-        asked = VIEWS["saliency"].flat({**given, "checked": True})
-        key = f"saliency {caches.identity(**asked)}"
-        wanted = jobs.find(key) is not None or st.button(
-            "Check it", icon=":material/fact_check:", help="Hides the picture by the map, some hundred times."
-        )
-        checked = None
-        if wanted:
-            job = jobs.start(key, lambda progress: SALIENCY(**asked, progress=progress), "short")
-            checked = jobs.show(job, "Checking the map", "%")
+        words = "Hides the picture by the map, some hundred times."
+        wanted = is_checked(given) or st.button("Check it", icon=":material/fact_check:", help=words)
+        checked = check(given) if wanted else None
         if checked is not None:
             level = checked.verdict.level
             SHOWN[level](f"**{level.capitalize()}.** {literal(checked.verdict.words)}", icon=ICONS[level])
-            found = checked
+            found = found.with_verdict(checked.verdict)
         elif not wanted:
             st.caption("A map may look right and be wrong. Whether this one is, can be measured.")
         st.page_link(script("saliency"), label="Other methods and classes", icon=":material/center_focus_strong:")

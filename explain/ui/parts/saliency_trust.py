@@ -1,6 +1,6 @@
 """Whether a map can be trusted, beside it: the check as a job, its verdict in words and its evidence."""
 
-from typing import Any
+from typing import Any, cast
 
 import streamlit as st
 
@@ -10,6 +10,7 @@ from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.text import literal
 from explain.views import VIEWS, faithfulness, saliency
 from explain.views.faithfulness import PARTS, Faithfulness
+from explain.views.inputs import EntryOptions
 
 VIEW = VIEWS["faithfulness"]
 SHOWN = {"passes": st.success, "doubtful": st.warning, "fails": st.error, "cannot tell": st.info}
@@ -29,21 +30,39 @@ def show_trust(given: dict[str, Any], opacity: float) -> Verdict | None:
     switch = VIEWS["saliency"].key("checked")  # so that a dropped figure of a checked map sets it
     always = selection.controlled(st.toggle, "Check every map", switch, selection.flag(switch), help=HELP)
     choices.more(VIEW, given, style, without=["part"], label="How it is checked")
-    asked = VIEW.flat(given)
-    key = f"faithfulness {caches.identity(**asked)}"
-    job = jobs.find(key)
-    if job is None and not always:
+    if not is_checked(given) and not always:
         st.warning(saliency.CAVEAT, icon=":material/warning:")
         if not st.button("Check this map", key="check-this", icon=":material/fact_check:", help=HELP):
             return None
-    job = jobs.start(key, lambda progress: faithfulness.compute(**asked, progress=progress), "short")
-    result = jobs.show(job, "Checking the map", "%")
+    result = check(given)
     if result is None:
         st.warning(saliency.CAVEAT, icon=":material/warning:")
         return None
     show_evidence(result, given, style)
     verdict: Verdict = result.verdict
     return verdict
+
+
+def is_checked(given: dict[str, Any]) -> bool:
+    """Whether the check of a map is there or on its way, whichever page asked for it."""
+    return jobs.find(_key(given)) is not None
+
+
+def check(given: dict[str, Any]) -> Faithfulness | None:
+    """The check of a map; its progress, and nothing, until it is there."""
+    asked = VIEW.flat(given)
+    job = jobs.start(_key(given), lambda progress: faithfulness.compute(**asked, progress=progress), "short")
+    return cast("Faithfulness | None", jobs.show(job, "Checking the map", "%"))
+
+
+def _key(given: dict[str, Any]) -> str:
+    """What is as usual does not count: pages differ in what they name of it."""
+    usual = {name: one.default for name, one in VIEW.parameters.items() if not one.required}
+    for one in VIEW.parameters.values():
+        if isinstance(one.kind, EntryOptions):
+            usual |= {name: option.default for name, option in one.kind.options(given).items()}
+    asked = {name: value for name, value in VIEW.flat(given).items() if name not in usual or value != usual[name]}
+    return f"faithfulness {caches.identity(**asked)}"
 
 
 def show_evidence(result: Faithfulness, given: dict[str, Any], style: dict[str, Any]) -> None:
