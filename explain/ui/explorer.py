@@ -9,6 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from ..explorer import CSS, HTML, SCRIPT, Cloud, describe
+from .component import nothing
 from .media import address
 
 _mount = st.components.v2.component("explain_explorer", html=HTML, css=CSS, js=SCRIPT)
@@ -35,12 +36,8 @@ def explorer(cloud: Cloud, *, key: str, alt: str, colour: str | None = None, ope
         opened=None if opened is None else int(opened),
         picked=before.get("picked"),  # for an explorer that comes back; one that is there knows better
     )
-    answer = _mount(key=key, data=data, on_opened_change=_nothing, on_picked_change=_nothing)
+    answer = _mount(key=key, data=data, on_opened_change=nothing, on_picked_change=nothing)
     return Choice(_opened(answer.get("opened"), cloud), _picked(answer.get("picked"), cloud))
-
-
-def _nothing() -> None:
-    """Components v2 report a value only when a callback stands behind its name."""
 
 
 def _opened(said: Any, cloud: Cloud) -> int | None:

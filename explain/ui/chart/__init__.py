@@ -6,15 +6,10 @@ from pathlib import Path
 import streamlit as st
 
 from explain.figure.spots import Spot
+from explain.ui.component import mounted, nothing
 from explain.ui.media import address
 
-_HERE = Path(__file__).parent
-_mount = st.components.v2.component(
-    "explain_chart",
-    html=(_HERE / "chart.html").read_text("utf-8"),
-    css=(_HERE / "chart.css").read_text("utf-8"),
-    js=(_HERE / "chart.js").read_text("utf-8"),
-)
+_mount = mounted("chart", Path(__file__).parent)
 
 
 def chart(
@@ -35,9 +30,5 @@ def chart(
         "choosing": choosing,
         "dark": st.context.theme.type == "dark",
     }
-    chosen = _mount(key=key, data=data, on_choose_change=_nothing).get("choose")
+    chosen = _mount(key=key, data=data, on_choose_change=nothing).get("choose")
     return chosen if choosing and type(chosen) is int and 0 <= chosen < len(spots) else None
-
-
-def _nothing() -> None:
-    """Components v2 report a trigger only when a callback stands behind its name."""

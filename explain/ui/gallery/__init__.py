@@ -7,17 +7,10 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-import streamlit as st
-
+from explain.ui.component import mounted, nothing
 from explain.ui.media import address
 
-_HERE = Path(__file__).parent
-_mount = st.components.v2.component(
-    "explain_gallery",
-    html=(_HERE / "gallery.html").read_text("utf-8"),
-    css=(_HERE / "gallery.css").read_text("utf-8"),
-    js=(_HERE / "gallery.js").read_text("utf-8"),
-)
+_mount = mounted("gallery", Path(__file__).parent)
 
 
 def gallery(
@@ -59,13 +52,9 @@ def gallery(
         "maxHeight": max_height,
         "rowsOf": rows_of,
     }
-    chosen = _mount(key=key, data=data, on_choose_change=_nothing).get("choose")
+    chosen = _mount(key=key, data=data, on_choose_change=nothing).get("choose")
     # The browser may speak of a sheet that has just been replaced by a shorter one.
     return chosen if type(chosen) is int and 0 <= chosen < count else None
-
-
-def _nothing() -> None:
-    """Components v2 report a trigger only when a callback stands behind its name."""
 
 
 def _check(

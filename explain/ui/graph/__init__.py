@@ -5,18 +5,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-import streamlit as st
-
 from explain.network.graph import INPUT, Graph, Node
+from explain.ui.component import mounted, nothing
 from explain.ui.graph.places import places
 
-_HERE = Path(__file__).parent
-_mount = st.components.v2.component(
-    "explain_graph",
-    html=(_HERE / "graph.html").read_text("utf-8"),
-    css=(_HERE / "graph.css").read_text("utf-8"),
-    js=(_HERE / "graph.js").read_text("utf-8"),
-)
+_mount = mounted("graph", Path(__file__).parent)
 FAMILIES = {"Conv": "convolution", "Linear": "linear", "Pool": "pooling", "Norm": "other"}
 LEAST = 14  # CSS pixels a box is wide and high
 
@@ -32,14 +25,10 @@ def graph(drawn: Graph, selected: str | None, *, alt: str, key: str) -> str | No
     ]
     at = drawn.node_of(selected) if selected else None
     data = {"nodes": nodes, "selected": at, "alt": alt}
-    chosen = _mount(key=key, data=data, on_choose_change=_nothing).get("choose")
+    chosen = _mount(key=key, data=data, on_choose_change=nothing).get("choose")
     if type(chosen) is not int or not 0 <= chosen < len(drawn.nodes) or not drawn.nodes[chosen].layers:
         return None
     return drawn.nodes[chosen].layers[-1].name
-
-
-def _nothing() -> None:
-    """Components v2 report a trigger only when a callback stands behind its name."""
 
 
 def _looks(node: Node) -> dict[str, Any]:

@@ -5,18 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
+from explain.ui.component import mounted, nothing
 from explain.ui.media import address
 
-_HERE = Path(__file__).parent
-_mount = st.components.v2.component(
-    "explain_lens",
-    html=(_HERE / "lens.html").read_text("utf-8"),
-    css=(_HERE / "lens.css").read_text("utf-8"),
-    js=(_HERE / "lens.js").read_text("utf-8"),
-)
+_mount = mounted("lens", Path(__file__).parent)
 
 Boxes = list[list[int]]
 Stroke = list[tuple[float, float]]
@@ -72,11 +66,7 @@ def _shown(picture: bytes, values: NDArray[np.float32], alt: str, key: str, own:
         "brush": 0,
         **own,
     }
-    return _mount(key=key, data=data, on_cover_change=_nothing, on_stroke_change=_nothing)
-
-
-def _nothing() -> None:
-    """Components v2 report a trigger only when a callback stands behind its name."""
+    return _mount(key=key, data=data, on_cover_change=nothing, on_stroke_change=nothing)
 
 
 def _cut(box: Sequence[float], height: int, width: int) -> list[int]:

@@ -12,6 +12,7 @@ from explain.network.model import Layer
 from explain.ui import caches, choices, selection, widgets
 from explain.ui.glossary import explained
 from explain.ui.parts.among import choose_among
+from explain.ui.parts.channel_map import show_map
 from explain.ui.parts.layer_choice import indexed_layer
 from explain.ui.parts.one_filter import show_filter
 from explain.ui.text import literal
@@ -51,20 +52,11 @@ def _activations(layer: Layer) -> dict[str, Any]:
 
 
 def show_here(layer: Layer, number: int) -> None:
-    """Where it fires on the picture, its filter, and what of the picture excites its strongest unit."""
-    view = VIEWS["activations"]
-    given, style = _activations(layer), {"channel": number}
+    """Where it fires on the picture."""
     st.subheader("On this picture", help=explained("activation"))
-    with widgets.row("split"):
-        left, right = st.columns([3, 1], vertical_alignment="bottom")
-    with left:
-        style["opacity"] = choices.option(view, "opacity")
-    with right:
-        style["smooth"] = choices.option(view, "smooth")
-    figure = caches.computed(view, given).figure(**style)
-    widgets.show_panels(figure)
-    st.caption(literal(figure.note))
-    choices.show(view, given, style, figure, "Export where it fires", "channel-here")
+    given = _activations(layer)
+    result = caches.computed(VIEWS["activations"], given)
+    show_map(result, number, given, {}, "Export where it fires", "channel-here")
 
 
 def show_own_filter(layer: Layer, number: int) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 from explain.network.model import Model
 from explain.ui import caches, choices, selection, widgets
 from explain.ui.parts.channel_link import link_to_channel
+from explain.ui.parts.channel_map import show_map
 from explain.ui.parts.layer_choice import middle_layer
 from explain.ui.parts.layer_strip import choose_layer
 from explain.ui.text import literal
@@ -76,18 +77,8 @@ def show_maps(model: Model, picture: Any) -> None:
         @st.fragment
         def one_channel() -> None:
             st.subheader(f"Channel {channel}")
-            own = style | {"channel": channel}
-            with widgets.row("split"):
-                left, right = st.columns([3, 1], vertical_alignment="bottom")
-            with left:
-                own["opacity"] = choices.option(view, "opacity")
-            with right:
-                own["smooth"] = choices.option(view, "smooth")
             # The selection is one channel; the picture, the layer and the pass through the network stay as they are.
-            large = result.figure(**own)
-            widgets.show_panels(large)
-            st.caption(literal(large.note))
-            choices.show(view, given, own, large, f"Export channel {channel}", "channel")
+            show_map(result, channel, given, style, f"Export channel {channel}", "channel")
 
         one_channel()
         link_to_channel(channel)
