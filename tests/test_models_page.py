@@ -101,7 +101,7 @@ def test_a_checkpoint_of_five_bands_says_which_are_shown(workspace):
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        ({}, "missing for a checkpoint: its architecture, a name"),
+        ({}, "missing for a checkpoint: a file, its architecture, a name"),
         ({"Architecture": "torchvision:resnet18", "Its name here": "x"}, "another architecture"),
         ({"Architecture": ARCHITECTURE, "Its name here": "a/b"}, "is not of letters"),
         ({"Architecture": ARCHITECTURE, "Its name here": "lenet-fashion-mnist"}, "is shipped"),
