@@ -590,7 +590,7 @@ def test_facts_of_a_file_name_no_place(tmp_path):
         with pytest.raises(BadFile, match=rf"{named}.*not kept here"):
             redraw(facts)
         given = load_images(images) if images is tmp_path else images
-        assert redraw(facts, image=given).encode("npz") == figure.encode("npz")
+        assert redraw(facts, image=given).encode("npz") == figure.encode("npz", width_mm=80, dpi=60)
     Image.new("RGB", (8, 8), "blue").save(files[0])
     with pytest.raises(BadValue, match="other pixels"):
         redraw(facts, image=files)

@@ -99,7 +99,7 @@ def _choose_paper(keys: dict[str, str], figure: Figure) -> None:
         if getattr(paper, name):
             text, key = getattr(paper, f"{name}_text"), keys[f"{name}_text"]
             label, most = f"Another {name}", TEXTS[f"{name}_text"]
-            selection.controlled(field, label, key, text, most, placeholder=own, label_visibility="collapsed")
+            selection.controlled(field, label, key, text, max_chars=most, placeholder=own, label_visibility="collapsed")
     _option(keys, "footer", "The line of facts")
     cells = st.columns(2)
     for k, (name, label) in enumerate(LABELS.items()):

@@ -158,7 +158,8 @@ def test_a_saved_map_opens_its_view_again(visit, tmp_path):
     saved = []
     for kind in ("PNG", "SVG", "PDF"):
         if kind != "PNG":  # which is chosen at first
-            page.get_by_test_id("stButtonGroup").first.get_by_text(kind.lower(), exact=True).click()
+            formats = page.get_by_test_id("stButtonGroup").filter(has_text="parquet")
+            formats.get_by_text(kind.lower(), exact=True).click()
         with page.expect_download() as coming:
             page.get_by_role("button", name=f"Download {kind}").click()
         saved.append(tmp_path / f"map.{kind.lower()}")

@@ -4,7 +4,7 @@ import re
 import shutil
 
 import pytest
-from visits import choose, query, settle, wait_for_url
+from visits import choose, go, query, settle, wait_for_url
 
 import explain
 from explain.views import channel, neighbours, patches
@@ -90,11 +90,12 @@ def test_an_index_is_built_at_first_need_and_then_serves_both_pages(visit, works
     for folder in (workspace / "indexes").glob("efficientnet-*"):
         shutil.rmtree(folder)
     page = visit("/?model=efficientnet-lite0")
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Patches").click()
+    page = go(page, "Layers and channels")
+    page.get_by_role("radio", name="Patches of other pictures").click()
     page.get_by_test_id("stProgress").filter(has_text="Index photos with efficientnet-lite0").wait_for()
     assert page.get_by_role("listbox", name=re.compile("^Patches of")).count() == 0
     first = wall(page)
-    settle(page, "Patches")
+    settle(page, "Layers and channels")
     assert page.get_by_test_id("stProgress").count() == 0
     assert first.sheet
     assert first.count == 12 * ROW

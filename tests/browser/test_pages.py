@@ -95,7 +95,7 @@ def test_an_exported_figure_carries_its_facts(visit):
 @pytest.mark.parametrize("width", [1440, 900])
 def test_no_page_is_wider_than_the_window(visit, width):
     page = visit("/?model=lenet-fashion-mnist", width)
-    for title in ("Layers and channels", "Network", "Saliency"):
+    for title in ("Layers and channels", "Learn", "Saliency"):
         for scroller in ("document.documentElement", "document.querySelector('[data-testid=stMain]')"):
             assert page.evaluate(f"{scroller}.scrollWidth <= {scroller}.clientWidth"), page.url
         if page.get_by_test_id("stSidebarNav").is_visible():

@@ -155,8 +155,8 @@ def test_the_app_opens_in_an_empty_folder(browser, installed, tmp_path):
         page.get_by_role("heading", name="Saliency").wait_for()
         page.get_by_role("heading", name="Can it be trusted?").wait_for()
         assert not page.get_by_test_id("stException").count()
-        page.get_by_role("link", name="Filters").click()  # a page that is found from where the package lies
-        page.get_by_role("heading", name="Filters", exact=True).wait_for()
+        page.get_by_role("link", name="Layers and channels").click()  # a page that is found from where the package lies
+        page.get_by_role("heading", name="Layers and channels", exact=True).wait_for()
         page.close()
     finally:
         os.killpg(server.pid, signal.SIGTERM)
