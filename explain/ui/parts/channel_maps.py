@@ -68,6 +68,7 @@ def show_maps(model: Model, picture: Any) -> None:
         key = f"maps-{model.name}-{layer}"
         clicked = widgets.show_gallery(panel, key, panel.names.index(str(channel)), values, figure.alt)
         if clicked is not None:
+            selection.choose("layer", layer)
             selection.choose("channel", int(panel.names[clicked]))
             st.rerun()
         if panel.scale:

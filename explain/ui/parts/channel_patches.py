@@ -39,7 +39,8 @@ def show_patches(model: Model) -> None:
     with controls[1]:
         given["ranking"] = choices.option(view, "ranking", "Patches", str.capitalize)
     count = model.layer(layer).channels
-    chosen = selection.number("channel", -1, -1, count)
+    # Where no layer was chosen, the channel is one of what another section shows by default.
+    chosen = -1 if selection.get("layer") is None else selection.number("channel", -1, -1, count)
     with controls[2]:
         given["where"] = choices.among(view, index)
     with controls[3]:
@@ -76,6 +77,7 @@ def show_patches(model: Model) -> None:
         wall=f"patches-{model.name}-{layer}-{style['whole']}",
     )
     if clicked is not None:
+        selection.choose("layer", layer)
         selection.choose("channel", owners[clicked])
         selection.choose("patch", clicked % result.count)
         st.rerun()
