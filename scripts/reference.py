@@ -100,6 +100,7 @@ EXAMPLES: dict[str, dict[str, str]] = {  # what each view's example asks, beside
     "anatomy": {"model": "lenet-fashion-mnist"},
     "compare": {"model": "lenet-fashion-mnist", "second": CLOTHES["model"]},
     "flips": {"second": "clothes"},
+    "ensemble": {"models": f"lenet-fashion-mnist,{CLOTHES['model']}", "images": "fashion-mnist", "count": "60"},
     "cka": {"model": "lenet-fashion-mnist", "second": CLOTHES["model"], "images": "fashion-mnist", "count": "64"},
     "batch_costs": {"model": "lenet-fashion-mnist", "sizes": "1,8,64"},
     "output_size": {"size": "7", "window": "3", "stride": "3"},
