@@ -153,6 +153,33 @@ def test_tokens_and_shortcuts():
     assert graph.node_of("blocks.0.norm1") in {b for a, b in graph.edges if a == 1}
 
 
+class Looped(nn.Module):
+    """What cannot be traced by symbols: a loop that asks its values, a layer called twice, an LSTM, a dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 8, 3, padding=1), nn.Linear(8, 5)
+        self.memory = nn.LSTM(8, 8, batch_first=True)
+
+    def forward(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        x = self.conv(batch)
+        while x.shape[1] == 8 and x.isfinite().all():
+            x = self.conv(x[:, :3]) + x
+            x = torch.cat([x, x[:, :1]], 1)  # of one source: no join
+        return {"logits": self.head(self.memory(x[:, :8].flatten(2).transpose(1, 2))[0].mean(1))}
+
+
+def test_loops_and_calls_of_one_layer():
+    graph = wrapped(Looped(), 16).graph
+    found = [(node.name or node.kind, node.before) for node in graph.nodes]
+    assert found == [("input", ()), ("conv:0", (0,)), ("conv:1", (1,)), ("sum", (1, 2)), ("head", (3,))]
+
+
+def test_a_scripted_network_has_no_layers():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    assert [node.kind for node in wrapped(torch.jit.script(net.eval()), 16).graph.nodes] == [INPUT]
+
+
 def test_the_network_is_as_it_was():
     net = Joined().eval()
     model, batch = wrapped(net, 16), torch.rand(1, 3, 16, 16)

@@ -62,6 +62,12 @@ class Activations(Result):
             "ties": self.places.ties.tolist(),
         }
 
+    @cached_property
+    def strongest_first(self) -> list[int]:
+        """Channels by their maximum; of those that share it, as under a rectifier with a ceiling, by their mean."""
+        strength = list(zip(self.table["max"], self.table["mean"], strict=True))
+        return sorted(range(len(strength)), key=strength.__getitem__, reverse=True)
+
     def peak(self, channel: int) -> tuple[int, int]:
         """Row and column of a channel's strongest response; of several the one that is most before the rectifier."""
         channel = channel_of(self.layer, channel)

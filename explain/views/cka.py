@@ -74,6 +74,10 @@ class Cka(Result):
     def measures(self) -> dict[str, Any]:
         return {"cka": self.table, "matches": self.matches}
 
+    def layers_at(self, at: tuple[float, float]) -> tuple[str, str]:
+        """The two layers of the cell at this place (x, y) of the grid."""
+        return self.layers[len(self.layers) - 1 - int(at[1])], self.second_layers[int(at[0])]
+
     def sentence(self) -> str:
         """The layers that are most alike, and how well the channels match."""
         place = np.unravel_index(int(np.nanargmax(self.values)), self.values.shape)

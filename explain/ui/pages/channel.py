@@ -31,9 +31,7 @@ def choose_channel() -> tuple[Layer, int]:
         name = widgets.choose_layer(layers, default=indexed_layer(model))
     layer = next(one for one in layers if one.name == name)
     if selection.get("channel") is None:  # the one that answers most to this picture
-        table = caches.computed(VIEWS["activations"], _activations(layer)).table
-        strength = list(zip(table["max"], table["mean"], strict=True))
-        selection.choose("channel", max(range(len(strength)), key=strength.__getitem__))
+        selection.choose("channel", caches.computed(VIEWS["activations"], _activations(layer)).strongest_first[0])
     number = selection.number("channel", 0, 0, layer.channels - 1)
     with right, st.container(horizontal=True, vertical_alignment="bottom"):
         label = f"Channel, of {layer.channels:,}"

@@ -148,9 +148,9 @@ def match_channels(view: View, shown: Shown) -> None:
         return
     st.caption("Click a cell to match the channels of its two layers.")
     if shown.spot is not None:
-        row, column = len(shown.result.layers) - 1 - int(shown.spot.at[1]), int(shown.spot.at[0])
-        selection.choose(view.key("layer"), shown.result.layers[row])
-        selection.choose(view.key("second_layer"), shown.result.second_layers[column])
+        first, second = shown.result.layers_at(shown.spot.at)
+        selection.choose(view.key("layer"), first)
+        selection.choose(view.key("second_layer"), second)
         selection.choose(view.key("part"), "channels")
         selection.again()
 

@@ -9,6 +9,7 @@ from explain import workspace
 from explain.errors import BadValue, NotSupported
 from explain.index import Index
 from explain.ui import caches, selection, widgets
+from explain.ui.parts.labelled import offer_labelled
 from explain.ui.parts.section import choose_section
 from explain.ui.parts.whole_view import Shown, show_pictures, show_view
 from explain.ui.text import literal
@@ -26,7 +27,6 @@ SECTIONS = {
 }
 OPENING = {"confusion": "a cell", "calibration": "a point or a bar"}  # has pictures
 MOST = 60  # pictures of a part
-LABELLED = "small-resnet-fashion-mnist"  # ships with pictures that have labels
 TRAIN = "train"  # the parameter of a second index, that of the pictures learned from
 
 model, picture = caches.model(), caches.picture()
@@ -89,7 +89,4 @@ try:
     show_view(view, given, SECTIONS[section], below=below)
 except (BadValue, NotSupported) as error:  # a set without labels has no mistakes; other sections may do
     st.info(literal(str(error)), icon=":material/info:")
-    if model.name != LABELLED and st.button(f"Do it with {LABELLED}", icon=":material/play_arrow:"):
-        selection.choose("model", LABELLED)
-        selection.choose("index", "")
-        selection.again()
+    offer_labelled(model.name)

@@ -11,6 +11,7 @@ from explain.figure import Panel
 from explain.images import enlarge, png
 from explain.ui import caches, choices, selection, study_answers, widgets
 from explain.ui.parts import saliency_choices
+from explain.ui.parts.labelled import offer_labelled
 from explain.ui.text import literal
 from explain.views import VIEWS, saliency, study
 
@@ -18,7 +19,6 @@ WORDS = (
     "Do maps let one foresee mistakes? You see pictures and what the network says, half of them with its map. "
     "Guess each time whether the network is right; at the end stand your hits with and without maps."
 )
-SHIPPED = "small-resnet-fashion-mnist"  # with labelled pictures
 model = caches.model()
 st.title("Study")
 st.caption(WORDS)
@@ -45,10 +45,7 @@ try:
     result = view(**given, answers=answers)
 except ExplainError as error:  # pictures without labels, say: nothing is right or wrong there
     st.info(literal(str(error)), icon=":material/info:")
-    if model.name != SHIPPED and st.button(f"Do it with {literal(SHIPPED)}", icon=":material/play_arrow:"):
-        selection.choose("model", SHIPPED)
-        selection.choose("index", "")
-        selection.again()
+    offer_labelled(model.name)
     selection.stop()
 planned = result.trials
 

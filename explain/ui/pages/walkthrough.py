@@ -197,9 +197,7 @@ def show_depth() -> None:
         layer = spatial[place]
         view, given = VIEWS["activations"], {"model": model, "image": picture, "layer": layer.name}
         result = caches.computed(view, given)
-        # Where a rectifier has a ceiling many reach it: of these those that answer in more places.
-        strength = list(zip(result.table["max"], result.table["mean"], strict=True))
-        order = sorted(range(len(strength)), key=strength.__getitem__, reverse=True)[:6]
+        order = result.strongest_first[:6]
         st.markdown(f"**{stage.capitalize()}: {literal(layer.name)}**, {' × '.join(map(str, layer.shape))}")
         cells = st.columns(len(order), gap="small")
         for cell, k in zip(cells, order, strict=True):

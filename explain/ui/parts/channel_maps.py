@@ -60,7 +60,7 @@ def show_maps(model: Model, picture: Any) -> None:
         panel = figure.panels[0]
         channel = selection.get("channel")
         if channel is None or str(channel) not in panel.names:
-            channel = int(max(range(len(result.maps)), key=lambda k: result.table["max"][k]))
+            channel = result.strongest_first[0]
             selection.choose("channel", channel)
         channel = int(channel)
         values = [f"{result.table['max'][int(name)]:.3g}" for name in panel.names]

@@ -32,7 +32,7 @@ def _graph_of(model: Model) -> Graph | None:
 def choose_in_graph(model: Model, shown: str | None = None) -> None:
     """A click makes a layer that of all pages; marked is the one shown, else the one chosen."""
     drawn = _graph_of(model)
-    if drawn is None:
+    if drawn is None or len(drawn.nodes) < 2:  # a scripted network shows no layers
         return
     chosen = graph(
         drawn,
