@@ -196,3 +196,22 @@ def test_the_look_on_paper_is_a_part_of_the_link_and_of_a_dropped_file(lenet, no
     fine(app.selectbox(key="_model").set_value("edges-fashion-mnist").run())
     assert app.text_input(key="_anatomy.title_text").value == "", "words of one figure are not those of another"
     assert app.selectbox(key="_anatomy.width_mm").value == "nature"
+
+
+def test_what_a_run_did_not_get_to_is_followed_by_the_one_that_overtook_it(monkeypatch):
+    class Overtaken(BaseException):
+        """As Streamlit ends a run when another is asked for."""
+
+    def overtaken(facts):
+        raise Overtaken
+
+    def none(facts):
+        raise ExplainError("No view.")
+
+    state = {"dropped": {"view": "saliency"}}
+    monkeypatch.setattr(restore.st, "session_state", state)
+    for ends, stays in ((overtaken, True), (none, False)):
+        monkeypatch.setattr(restore, "restored", ends)
+        with pytest.raises((Overtaken, ExplainError)):
+            restore.follow()
+        assert ("dropped" in state) == stays

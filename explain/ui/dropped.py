@@ -22,15 +22,15 @@ def upload(label: str, types: list[str]) -> ExplainError | None:
     state = st.session_state
     # A new key after each file, so that the same one can be given again.
     key = f"upload{state.setdefault('turn', 0)}"
-    st.file_uploader(label, types, key=key, on_change=_take_upload, max_upload_size=MAX_BYTES >> 20)
+    st.file_uploader(label, types, key=key, on_change=_take_upload, args=(key,), max_upload_size=MAX_BYTES >> 20)
     refused: ExplainError | None = state.pop("refused", None)
     return refused
 
 
-def _take_upload() -> None:
+def _take_upload(key: str) -> None:
     """Runs before the page does, so that the page runs once, with the new picture."""
     state = st.session_state
-    file = state[f"upload{state.turn}"]
+    file = state.get(key)  # of its own turn: a run that another one overtakes hears of a file twice
     if file is None:
         return
     state.turn += 1
@@ -56,10 +56,10 @@ def given(label: str, types: list[str], name: str, take: Callable[[Any], object]
     key = f"{name}{state.setdefault(f'turn-{name}', 0)}"
 
     def changed() -> None:
-        if state[key] is None:
+        file = state.get(key)
+        if file is None:
             return
         state[f"turn-{name}"] += 1
-        file = state[key]
         visit.let_go([file])  # which this still holds until it is taken
         try:
             with visit.handing_in(file.size):
@@ -83,9 +83,13 @@ def _facts_in(content: bytes, name: str) -> dict[str, Any] | None:
 
 
 def dropped() -> dict[str, Any] | None:
-    """The facts of the figure uploaded last, once."""
-    facts: dict[str, Any] | None = st.session_state.pop("dropped", None)
+    """The facts of the figure uploaded last, until they are `done`."""
+    facts: dict[str, Any] | None = st.session_state.get("dropped")
     return facts
+
+
+def done() -> None:
+    st.session_state.pop("dropped", None)
 
 
 def take_picture(reference: str, name: str) -> None:

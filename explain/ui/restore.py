@@ -35,7 +35,12 @@ class Restored:
 def follow() -> None:
     """Go where the figure uploaded last came from; then say what was not found. Raises ExplainError for no view."""
     if facts := dropped.dropped():
-        found = restored(facts)
+        try:
+            found = restored(facts)  # which takes a while: a run that another one overtakes has not followed them
+        except Exception:  # not what ends a run early
+            dropped.done()
+            raise
+        dropped.done()
         selection.restore(found.page, found.selection, found.notes)
     notes = selection.restored()
     if notes is not None:

@@ -13,15 +13,37 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from visits import ask, settle
+from visits import ask, settle, state_of
 
 import explain
 from explain.data import load_images
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 # The shell is Chromium without its own windows, which cost a third of the processor's time.
 CHROMIUMS = [path for path in ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium") if Path(path).exists()]
 MOST_WAIT = 180_000  # of what hangs; a machine that compiles for four workers at once takes more than a minute
+
+
+def pytest_collection_modifyitems(items):
+    """Once more where something was waited for in vain, which the summary names: a busy machine, or worth a look."""
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=["TimeoutError"]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Of a failure, what was on the pages, and what the server said last."""
+    report = yield
+    if report.failed and call.when == "call" and (pages := getattr(item.funcargs.get("visit"), "pages", None)):
+        for page in pages:
+            try:
+                report.sections.append(("a page", state_of(page)))
+            except Exception as error:  # a page that has crashed, say
+                report.sections.append(("a page", f"{page.url}: {error}"))
+        report.sections.append(("the server", item.funcargs["visit"].log.read_text()[-2000:]))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -88,13 +110,17 @@ def index(workspace, lenet):
 
 
 @pytest.fixture(scope="session")
-def address(workspace, tmp_path_factory):
+def server_log(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("serve") / "log"
+
+
+@pytest.fixture(scope="session")
+def address(workspace, server_log):
     """The app as `python -m explain serve` starts it, over a workspace that all files here share."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("serve")
-    with (folder / "log").open("wb") as output:
+    with server_log.open("wb") as output:
         server = subprocess.Popen(
             [sys.executable, "-m", "explain", "serve", "--port", str(port)],
             cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
@@ -106,8 +132,8 @@ def address(workspace, tmp_path_factory):
             urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
             break
         except OSError:
-            assert server.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, (folder / "log").read_text()
+            assert server.poll() is None, server_log.read_text()
+            assert time.monotonic() < deadline, server_log.read_text()
             time.sleep(0.2)
     yield address
     os.killpg(server.pid, signal.SIGTERM)
@@ -123,7 +149,7 @@ def context(browser):
 
 
 @pytest.fixture
-def visit(context, address):
+def visit(context, address, server_log):
     """Open a URL of the app as a new visitor; nothing may complain in the console."""
     pages, errors = [], []
 
@@ -144,6 +170,7 @@ def visit(context, address):
         page.goto(path if path.startswith("http") else address + path)
         return ask(settle(page))
 
+    open_page.pages, open_page.log = pages, server_log
     yield open_page
     for page in pages:
         page.close()

@@ -46,6 +46,21 @@ def wait_for_url(page, /, **wanted: str):
     return settle(page)
 
 
+def state_of(page) -> str:
+    """What is to see on a page that a test failed on."""
+    app = page.get_by_test_id("stApp")
+    said = {
+        "script": app.get_attribute("data-test-script-state", timeout=2000),
+        "titles": page.get_by_role("heading", level=1).all_inner_texts(),
+        "toasts": page.get_by_test_id("stToast").all_inner_texts(),
+        "said": page.get_by_test_id("stAlert").all_inner_texts(),
+        "exceptions": page.get_by_test_id("stException").all_inner_texts(),
+        "files": page.get_by_test_id("stFileUploaderFile").all_inner_texts(),
+        "buttons": page.locator("[class*=st-key-begin-] button").all_inner_texts(),
+    }
+    return "\n  ".join([page.url, *(f"{name}: {value}" for name, value in said.items() if value)])
+
+
 def query(page) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
 
