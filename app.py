@@ -29,12 +29,10 @@ shown = st.navigation(
         ],
         "Why this class": [
             page("saliency", "Saliency", "center_focus_strong"),
-            page("gallery", "Gallery", "photo_library"),
+            page("gallery", "Gallery", "gallery_thumbnail"),
         ],
         "Its pictures": [
-            page("neighbours", "Neighbours", "compare"),
-            page("embedding", "Embedding", "scatter_plot"),
-            page("mistakes", "Mistakes", "rule"),
+            page("pictures", "Pictures", "photo_library"),
             page("robustness", "Robustness", "thunderstorm"),
             page("compare", "Compare", "balance"),
         ],

@@ -17,7 +17,7 @@ from explain.views import activations
 
 MODELS = ("lenet-fashion-mnist", "efficientnet-lite0")
 PAGES = ("start", "walkthrough", "network", "layers", "channel", "saliency", "compare", "learn")
-INDEX_PAGES = ("neighbours",)  # these first build an index of the demo pictures
+INDEX_PAGES = ("pictures",)  # these first build an index of the demo pictures
 TITLES = {page: page.capitalize() for page in (*PAGES, *INDEX_PAGES) if page not in ("start", "network")}
 MOST_WAIT = 240
 
@@ -44,7 +44,7 @@ def fine(app: AppTest) -> AppTest:
 def built(app: AppTest) -> AppTest:
     """The page once its index is there, which a job builds meanwhile; it leaves when the page says why it is not."""
     deadline = time.monotonic() + MOST_WAIT
-    while not app.subheader and not app.error:
+    while not any(one.label == "Export and reproduce" for one in app.expander) and not app.error:
         assert time.monotonic() < deadline, "the index has not been built"
         time.sleep(0.2)
         fine(app.run())
@@ -105,10 +105,11 @@ def test_another_model_lets_go_of_the_old_ones_parts():
 def test_the_selection_goes_with_you_to_another_page(lenet):
     explain.build_index(lenet, "fashion-mnist", limit=50)
     app = open_app("layers", model="lenet-fashion-mnist", layer="conv2", channel="3")
-    for page in ("saliency", "neighbours", "layers"):
+    for page in ("saliency", "pictures", "layers"):
         fine(app.switch_page(f"explain/ui/pages/{page}.py").run())
         assert not errors(app), page
         if page in INDEX_PAGES:
+            fine(app.button_group(key="_sections").set_value("neighbours").run())
             assert app.subheader, "the index that is there is used"
     for section in ("filters", "patches", "activations"):
         fine(app.button_group(key="_section").set_value(section).run())
@@ -362,7 +363,7 @@ def test_a_bad_url_is_one_sentence_or_the_default(page, name, text, said):
 )
 def test_a_bad_url_of_the_neighbours_is_the_default(lenet, name, text):
     explain.build_index(lenet, "fashion-mnist", limit=50)
-    app = open_app("neighbours", model="lenet-fashion-mnist", **{name: text})
+    app = open_app("pictures", section="neighbours", model="lenet-fashion-mnist", **{name: text})
     assert not errors(app)
     chosen = value(app, "neighbours.k"), value(app, "neighbours.metric"), value(app, "index")
     assert chosen == (8, "euclidean", "fashion-mnist")
@@ -383,7 +384,7 @@ def test_a_bad_url_of_the_neighbours_is_the_default(lenet, name, text):
 )
 def test_a_bad_url_of_the_embedding_is_the_default(lenet, name, text):
     explain.build_index(lenet, "fashion-mnist", limit=50)
-    app = open_app("embedding", model="lenet-fashion-mnist", **{name: text})
+    app = open_app("pictures", section="embedding", model="lenet-fashion-mnist", **{name: text})
     assert not errors(app)
     shown = tuple(value(app, f"embedding.{name}") for name in ("method", "layer", "pca.dimensions"))
     assert shown == ("pca", "features", 2)
@@ -392,10 +393,13 @@ def test_a_bad_url_of_the_embedding_is_the_default(lenet, name, text):
 def test_the_embedding_and_the_report_show_themselves(lenet):
     explain.build_index(lenet, "fashion-mnist", limit=50)
     app = open_app(
-        "embedding", model="lenet-fashion-mnist", **{"embedding.method": "tsne", "embedding.tsne.perplexity": "1e9"}
+        "pictures",
+        section="embedding",
+        model="lenet-fashion-mnist",
+        **{"embedding.method": "tsne", "embedding.tsne.perplexity": "1e9"},
     )
     assert not errors(app)
-    assert (app.title[0].value, value(app, "embedding.tsne.perplexity")) == ("Embedding", 30.0)
+    assert (app.title[0].value, value(app, "embedding.tsne.perplexity")) == ("Pictures", 30.0)
     fine(app.switch_page("explain/ui/pages/report.py").run())
     assert app.title[0].value == "Report"
     assert not errors(app)
@@ -408,15 +412,17 @@ def test_the_picture_of_all_pages_has_its_place_on_the_map_unless_others_are_nam
         facts = next(json.loads(code.value) for code in app.code if code.language == "json")
         return [one["image"] for one in facts["place"]]
 
-    wanted = {"model": "lenet-fashion-mnist", "picture": "fashion-mnist/777"}
-    app = open_app("embedding", **wanted)
+    wanted = {"model": "lenet-fashion-mnist", "section": "embedding", "picture": "fashion-mnist/777"}
+    app = open_app("pictures", **wanted)
     since = time.monotonic()
     while not app.code:
         assert time.monotonic() - since < 60
         fine(app.run())
     assert placed(app) == ["fashion-mnist/777"]
-    assert placed(open_app("embedding", **wanted, **{"embedding.place": "none"})) == []
-    app = open_app("embedding", **wanted, **{"embedding.place": "fashion-mnist/778,fashion-mnist/3"})
+    assert placed(open_app("pictures", **wanted, **{"embedding.place": "none"})) == []
+    app = open_app(
+        "pictures", section="embedding", **wanted, **{"embedding.place": "fashion-mnist/778,fashion-mnist/3"}
+    )
     assert placed(app) == ["fashion-mnist/778", "fashion-mnist/3"]
     fine(app.selectbox(key="_picture").set_value("fashion-mnist/3").run())
     assert placed(app) == [], "another picture lets go of them, and this one is of the index"

@@ -317,7 +317,26 @@ def test_without_axes_a_place_is_amid_the_nearest(index, tsne):
         embedding.compute(index, "pca", place=[picture] * 21)
 
 
-# ------------------------------------------------------------ layers and counts
+# ------------------------------------------------------------ layers, counts and conditions
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_map_of_some_pictures_is_one_of_their_features_alone(index, right):
+    found = embedding.compute(index, "pca", where=f"right={right}")
+    meant = [
+        k for k in range(len(index)) if index.label(k) is not None and (index.label(k) == index.prediction(k)) == right
+    ]
+    assert found.images.tolist() == meant
+    alone = np.linalg.svd(index.features[meant] - index.features[meant].mean(0), full_matrices=False)
+    wanted = alone[0][:, :2] * alone[1][:2]
+    assert np.abs(found.points) == pytest.approx(np.abs(wanted), abs=1e-3)
+    assert f"{len(meant)} pictures of fashion-mnist with right={right}" in found.figure().title
+    assert embedding.kept_name({"index": index, "where": f"right={right}"}) != embedding.kept_name({"index": index})
+
+
+def test_a_condition_that_nothing_meets_is_one_sentence(index):
+    with pytest.raises(explain.ExplainError, match="'Trousers'"):
+        embedding.compute(index, "pca", where="label=Trousers")
 
 
 @pytest.mark.parametrize("pooling", ["mean", "flat"])

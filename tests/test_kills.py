@@ -613,7 +613,7 @@ class Embeddings(Work):
         keys = VIEW.keys(self.given(self.seeds[name]), {})
         asked = {"model": "lenet-fashion-mnist", "index": "fashion-mnist", **{key: one for key, one in keys.items() if
                  key.startswith(VIEW.key("method").partition(".")[0])}}  # fmt: skip
-        return "embedding", urlencode(asked)
+        return "pictures", urlencode(asked)
 
     async def piece(self, visitor: Visitor) -> str:
         name = self.next()

@@ -48,20 +48,20 @@ def commands(app: AppTest) -> list[str]:
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_each_section_is_its_view(section):
-    app = open_page("mistakes", section=section)
-    assert app.title[0].value == "Mistakes"
+    app = open_page("pictures", section=section)
+    assert app.title[0].value == "Pictures"
     assert [one.split()[3] for one in commands(app)] == [section]
     assert any(one.label == "Export and reproduce" for one in app.expander)
 
 
 def test_a_part_is_in_the_url_and_in_the_figure():
-    app = open_page("mistakes", section="calibration", **{"calibration.part": "pictures"})
+    app = open_page("pictures", section="calibration", **{"calibration.part": "pictures"})
     assert "--style part=pictures" in commands(app)[0]
 
 
 def test_a_section_that_is_none_is_the_first():
-    app = open_page("mistakes", section="nope")
-    assert app.query_params["section"] == "fixes"
+    app = open_page("pictures", section="nope")
+    assert app.query_params["section"] == "embedding"
 
 
 def test_corruptions_of_the_picture():
@@ -112,7 +112,7 @@ def test_what_two_networks_answer():
     [("confusion", "6.5,7.5", "Pullover as Shirt"), ("calibration", "0.97,0.9", "confidence 0.93 to 1.00")],
 )
 def test_a_part_of_a_chart_that_was_chosen_has_its_pictures(clothes, section, at, title):
-    app = open_page("mistakes", section=section, **{f"{section}.at": at})
+    app = open_page("pictures", section=section, **{f"{section}.at": at})
     (heading,) = (one.value.replace("\\", "") for one in app.subheader)
     words, _, count = heading.rpartition(": ")
     assert words == title
@@ -123,5 +123,5 @@ def test_a_part_of_a_chart_that_was_chosen_has_its_pictures(clothes, section, at
 
 @pytest.mark.parametrize("at", ["", "nope", "1,2,3", "999,-7"])
 def test_a_part_that_is_none_is_asked_for_or_the_nearest(at):
-    app = open_page("mistakes", section="confusion", **{"confusion.at": at})
+    app = open_page("pictures", section="confusion", **{"confusion.at": at})
     assert any("Click a cell" in one.value for one in app.caption) or app.subheader

@@ -254,7 +254,8 @@ def test_pictures_are_handed_in_looked_through_and_chosen_everywhere(workspace):
         time.sleep(0.1)
     app.run()
     assert any("parts" in one.value and ":material/check:" in one.value for one in app.markdown)
-    app.switch_page("explain/ui/pages/neighbours.py").run()
+    app.query_params["section"] = "neighbours"
+    app.switch_page("explain/ui/pages/pictures.py").run()
     assert not app.exception
     assert not app.error
     assert next(one for one in app.selectbox if one.label == "Picture set").value == "parts"
@@ -264,7 +265,8 @@ def test_pictures_are_handed_in_looked_through_and_chosen_everywhere(workspace):
     assert not app.exception
     assert app.query_params["where"] == "shift=1"
     app.query_params["embedding.method"], app.query_params["embedding.colour"] = "pca", "shift"
-    app.switch_page("explain/ui/pages/embedding.py").run()
+    app.query_params["section"] = "embedding"
+    app.switch_page("explain/ui/pages/pictures.py").run()
     for _ in range(100):  # the map is a job
         if any(one.label == "Colours of the figure" for one in app.selectbox):
             break

@@ -424,8 +424,8 @@ def visit(monkeypatch, tmp_path):
         monkeypatch.setattr(widgets, "index_of_set", lambda model: index)
         monkeypatch.setattr(widgets, "show_gallery", show_gallery)
         app = testing.AppTest.from_file("../app.py", default_timeout=60)
-        app.query_params.update({"model": "lenet-fashion-mnist", **query})
-        app.switch_page("explain/ui/pages/neighbours.py")
+        app.query_params.update({"model": "lenet-fashion-mnist", "section": "neighbours", **query})
+        app.switch_page("explain/ui/pages/pictures.py")
         app.clicks = clicks
         return app.run()
 

@@ -287,7 +287,8 @@ def test_the_app_says_it_where_the_index_is_chosen(folder, workspace, lenet):
     app = AppTest.from_file(str(Path(__file__).parents[1] / "app.py"), default_timeout=60)
     app.query_params["model"], app.query_params["index"] = lenet.name, index.folder.name
     app.run()
-    app.switch_page("explain/ui/pages/neighbours.py").run()
+    app.query_params["section"] = "neighbours"
+    app.switch_page("explain/ui/pages/pictures.py").run()
     assert not app.exception, app.exception
     table = next(one.value for one in app.dataframe if "why" in one.value)
     assert set(table["file"]) == {"a.heic", "bad.png"}

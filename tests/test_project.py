@@ -130,7 +130,8 @@ def test_the_app_looks_at_its_pictures_and_builds_their_index(work, monkeypatch)
     app.query_params["model"] = "defects"
     app.run()
     assert app.selectbox(key="_picture").value == "parts/0"
-    app.switch_page("explain/ui/pages/neighbours.py").run()
+    app.query_params["section"] = "neighbours"
+    app.switch_page("explain/ui/pages/pictures.py").run()
     box = next(one for one in app.selectbox if one.label == "Picture set")
     assert box.options[:2] == ["parts", "all"]
     box.set_value("parts").run()

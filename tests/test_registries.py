@@ -200,7 +200,7 @@ def test_a_new_projection_is_in_the_shell(index, dial, run, tmp_path):
 def test_a_new_projection_is_in_the_app(index, dial, bare, name, label):
     app = AppTest.from_file("../app.py", default_timeout=60)
     app.query_params.update({"model": "lenet-fashion-mnist", "embedding.method": name})
-    app.switch_page("explain/ui/pages/embedding.py")
+    app.switch_page("explain/ui/pages/pictures.py")
     app.run()
     for _ in range(100):
         if any("embed" in block.value for block in app.code):

@@ -356,6 +356,7 @@ CASES = {
         "method": "pca",
         "layer": "conv2",
         "pooling": "flat",
+        "where": "right=True",
         "options": {"dimensions": 3},
     },
     "training_curves": lambda model, index: {"runs": [explain.open_run("small-1"), model]},

@@ -170,12 +170,14 @@ class Index(Shown):
 
     @cached_property
     def said(self) -> dict[str, Sequence[Any]]:
-        """All that is said of the pictures by which some of them can be meant: label, prediction, a table's columns."""
+        """All that is said of the pictures by which some of them can be meant: label, prediction, whether it is right,
+        a table's columns."""
         numbers = range(len(self))
         own: dict[str, Sequence[Any]] = {"prediction": [self.prediction(number) for number in numbers]}
         if self.classes:
             own["label"] = [self.label(number) for number in numbers]
-        return {**self.columns, **own}
+        judged = [None if one < 0 else bool(one) for one in self.right.tolist()]
+        return {"right": judged, **self.columns, **own}
 
     @cached_property
     def slices(self) -> list[str]:
@@ -183,6 +185,8 @@ class Index(Shown):
         seen = np.unique(self.predictions[:, 0])
         own = [f"prediction={self.model.classes[k]}" for k in seen.tolist() if k >= 0]
         labels = np.unique(self.labels).tolist() if self.classes else []
+        if "right" not in self.columns:
+            own = [*(f"right={bool(one)}" for one in np.unique(self.right).tolist() if one >= 0), *own]
         return [*slices_of(self.columns), *(f"label={self.classes[k]}" for k in labels if k >= 0), *own]
 
     @cached_property

@@ -50,7 +50,8 @@ def chosen(view: View, name: str) -> Any:
 
 def among(view: View, index: Index) -> str:
     """Which pictures of an index are meant, by a condition; empty for all."""
-    return str(option(view, "where", "Among", lambda one: one or "all pictures", index.slices))
+    words = {"": "all pictures", "right=False": "mistakes only", "right=True": "those it gets right"}
+    return str(option(view, "where", "Among", lambda one: words.get(one, one), index.slices))
 
 
 def typed(view: View, name: str, given: dict[str, Any], label: str | None = None) -> Any:

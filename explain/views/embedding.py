@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..columns import rows_where
 from ..errors import BadFile, BadValue, shorten
 from ..explorer import Thumbs
 from ..figure import VERSION, Figure, Plot, versions
@@ -27,7 +28,7 @@ from ..projections.picture_map import PictureMap, Placed
 from ..projections.projection import PROJECTIONS, Preview, project, unseen
 from ..projections.representation import POOLINGS, readable, represent
 from ..store import sha256
-from .inputs import INDEX, PICTURE, EntryName, EntryOptions, Layer, Several
+from .inputs import INDEX, PICTURE, WHERE, EntryName, EntryOptions, Layer, Several
 from .parts import map_explorer, map_plot, tensorboard
 from .parts.picture import prepare
 from .parts.result import Result
@@ -81,6 +82,7 @@ def compute(
     pooling: Annotated[str, Choices(*POOLINGS, help="of a layer's maps: averaged over positions, or all values")] = (
         "mean"
     ),
+    where: Annotated[str, WHERE] = "",
     count: Annotated[int | None, Range(1, 10**7, help="pictures, at most, drawn by the seed; by default all")] = None,
     measure: Annotated[bool, Choices(True, False, help="how far each point can be trusted")] = True,
     place: Annotated[Sequence[Any], OTHERS] = (),
@@ -97,8 +99,8 @@ def compute(
     """
     if place and layer:
         raise BadValue(f"Pictures can be placed on maps of features, not of layer {layer!r}.")
-    given: dict[str, Any] = {"index": index, "method": method, "layer": layer, "pooling": pooling, "count": count}
-    given |= {"measure": measure, "options": options}
+    given: dict[str, Any] = {"index": index, "method": method, "layer": layer, "pooling": pooling}
+    given |= {"where": where, "count": count, "measure": measure, "options": options}
     name = kept_name(given) if kept else ""
     result = _unpacked(index, kept.get(name)) if kept else None
     if result is None:
@@ -114,6 +116,7 @@ def _mapped(
     method: str,
     layer: str | None,
     pooling: str,
+    where: str,
     count: int | None,
     measure: bool,
     options: dict[str, Any],
@@ -121,6 +124,8 @@ def _mapped(
     preview: Preview,
 ) -> Embedding:
     images = readable(index)
+    if where:
+        images = images[np.isin(images, rows_where(index.said, where))]
     drawn_ones = images[_drawn(len(images), count, options.get("seed", 0))]
     images, vectors = represent(index, layer, pooling, progress, drawn_ones)
     entry = PROJECTIONS[method]
@@ -212,7 +217,8 @@ def render(
         note.append(f"Trustworthiness {known['trustworthiness']:.3f}, {kept}.")
     note += result.remarks
     label, of = PROJECTIONS[known["method"]].label, known.get("layer", "features")
-    title = f"{label} of {len(result.points):,} pictures of {known['data']} by {of} of {known['model']}"
+    data = f"{known['data']} with {known['where']}" if known.get("where") else known["data"]
+    title = f"{label} of {len(result.points):,} pictures of {data} by {of} of {known['model']}"
     panel: Plot | Any = map_plot.picture_map(result, look, thumbs) if thumbnails else map_plot.plot(result, look)
     arrays: dict[str, NDArray[Any]] = {"points": result.points, "images": result.images}
     arrays |= {name: getattr(result, name) for name in ("trust", "kept") if getattr(result, name) is not None}

@@ -12,7 +12,7 @@ from explain.figure import read_facts
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("index")]
 N = 500
-LENET = "/embedding?model=lenet-fashion-mnist&index=fashion-mnist"
+LENET = "/pictures?section=embedding&model=lenet-fashion-mnist&index=fashion-mnist"
 TSNE = f"{LENET}&embedding.method=tsne&embedding.tsne.iterations=50"
 
 STAR = """canvas => {
@@ -48,7 +48,7 @@ def whole(page) -> None:
     """Wait until the map is made, and what it can be trusted is said."""
     begun(page)
     said(page).get_by_text("nearest neighbours kept").wait_for()
-    settle(page, "Embedding")
+    settle(page, "Pictures")
 
 
 def pick_all(page) -> None:
@@ -94,7 +94,7 @@ def test_tsne_settles_from_pca_in_the_explorer_that_stays(visit):
     wait_for_url(page, picture=f"fashion-mnist/{number}")
     page.go_back()
     page.wait_for_function("new URLSearchParams(location.search).get('picture') === null")
-    settle(page, "Embedding")
+    settle(page, "Pictures")
     assert query(page)["point"] == number
 
 
@@ -148,7 +148,7 @@ def test_another_layer_in_three_dimensions(visit):
     assert page.locator(".explorer .frame canvas").first.screenshot() != before
     choose(page, "Of which layer", "^features")
     page.wait_for_function("!new URLSearchParams(location.search).get('embedding.pooling')")
-    settle(page, "Embedding")
+    settle(page, "Pictures")
 
 
 def test_a_saved_map_opens_its_view_again(visit, tmp_path):
@@ -175,7 +175,7 @@ def test_a_saved_map_opens_its_view_again(visit, tmp_path):
         wait_for_url(
             other, model="lenet-fashion-mnist", **{"embedding.method": "tsne", "embedding.colour": "confidence"}
         )
-        settle(other, "Embedding")
+        settle(other, "Pictures")
         given = query(other)
         assert (float(given["embedding.tsne.perplexity"]), given["embedding.tsne.metric"]) == (12.0, "cosine")
         assert given["embedding.tsne.iterations"] == "50"

@@ -4,7 +4,7 @@ import re
 import shutil
 
 import pytest
-from visits import choose, go, query, settle, wait_for_url
+from visits import choose, go, query, settle, show, wait_for_url
 
 import explain
 from explain.views import channel, neighbours, patches
@@ -114,8 +114,8 @@ def test_an_index_is_built_at_first_need_and_then_serves_both_pages(visit, works
         {"name": "my *cat*.jpg", "mimeType": "image/jpeg", "buffer": photograph}
     )
     page.wait_for_function("new URLSearchParams(location.search).get('picture')?.startsWith('upload/')")
-    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Neighbours").click()
-    settle(page, "Neighbours")
+    go(page, "Pictures")
+    show(page, "Neighbours")
     features = Wall(page, "features:")
     assert "Nearest to upload/" in captions(page)
     chelsea = features.values(3)
@@ -260,7 +260,7 @@ def test_a_channel_has_three_sheets_of_patches(visit, index, lenet):
 def shown(page, result) -> None:
     """Both galleries hold this result."""
     page.get_by_text(f"Nearest to {result.facts['image']} (", exact=False).first.wait_for()
-    settle(page, "Neighbours")
+    settle(page, "Pictures")
     for space in ("features", "pixels"):
         gallery = Wall(page, f"{space}:")
         ranking = result.ranking(space)
@@ -275,7 +275,7 @@ def shown(page, result) -> None:
 
 
 def test_a_neighbour_becomes_the_query_and_back_returns(visit, index):
-    page = visit(f"/neighbours?{LENET}")
+    page = visit(f"/pictures?section=neighbours&{LENET}")
     back = page.get_by_role("button", name="Back")
     first = neighbours.compute(index, 1)
     shown(page, first)
@@ -301,7 +301,7 @@ def test_a_neighbour_becomes_the_query_and_back_returns(visit, index):
 
 
 def test_browser_back_returns_the_earlier_query(visit, index):
-    page = visit(f"/neighbours?{LENET}&picture=fashion-mnist/7")
+    page = visit(f"/pictures?section=neighbours&{LENET}&picture=fashion-mnist/7")
     result = neighbours.compute(index, 7)
     Wall(page, "features:").click(1)
     wait_for_url(page, picture=f"fashion-mnist/{result.features.images[0]}")
@@ -311,7 +311,7 @@ def test_browser_back_returns_the_earlier_query(visit, index):
 
 
 def test_browser_back_returns_the_demo_query(visit, index):
-    page = visit(f"/neighbours?{LENET}")
+    page = visit(f"/pictures?section=neighbours&{LENET}")
     result = neighbours.compute(index, 1)
     Wall(page, "features:").click(1)
     wait_for_url(page, picture=f"fashion-mnist/{result.features.images[0]}")
@@ -322,7 +322,7 @@ def test_browser_back_returns_the_demo_query(visit, index):
 
 
 def test_the_distance_and_how_many_are_chosen(visit, index):
-    page = visit(f"/neighbours?{LENET}&picture=fashion-mnist/7")
+    page = visit(f"/pictures?section=neighbours&{LENET}&picture=fashion-mnist/7")
     shown(page, euclidean := neighbours.compute(index, 7))
     choose(page, "Distance", "cosine")
     wait_for_url(page, **{"neighbours.metric": "cosine"})
@@ -336,12 +336,12 @@ def test_the_distance_and_how_many_are_chosen(visit, index):
 
 
 def test_an_upload_is_a_query(visit, index, photograph):
-    page = visit(f"/neighbours?{LENET}")
+    page = visit(f"/pictures?section=neighbours&{LENET}")
     page.locator("input[type=file]").set_input_files(
         {"name": "my *cat*.jpg", "mimeType": "image/jpeg", "buffer": photograph}
     )
     page.wait_for_function("new URLSearchParams(location.search).get('picture')?.startsWith('upload/')")
-    settle(page, "Neighbours")
+    settle(page, "Pictures")
     page.get_by_text("Nearest to upload/", exact=False).first.wait_for()
     features = Wall(page, "features:")
     assert features.count == 9

@@ -53,7 +53,7 @@ def test_a_layer_is_chosen_in_the_drawn_network(visit, lenet):
 
 
 def test_the_numbers_of_a_chart_are_read_and_open_their_pictures(visit, index):
-    page = visit("/mistakes?model=lenet-fashion-mnist&section=confusion")
+    page = visit("/pictures?model=lenet-fashion-mnist&section=confusion")
     chart = page.locator(".chart .stage")
     chart.focus()
     chart.press("ArrowRight")

@@ -240,7 +240,7 @@ def show_snapshots(name: str, folder: Path) -> None:
             selection.choose("model", snapshot.name)
             selection.again()
         if selection.get("model") == snapshot.name:
-            for page, label in (("layers", "Its layers and channels"), ("embedding", "Its map of pictures")):
+            for page, label in (("layers", "Its layers and channels"), ("pictures", "Its map of pictures")):
                 st.page_link(script(page), label=label)
 
 

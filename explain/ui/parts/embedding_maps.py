@@ -175,14 +175,14 @@ def _named(result: Embedding, called: list[str]) -> Embedding:
     return replace(result, placed=tuple(Uploaded(**vars(one), called=name) if name else one for one, name in placed))
 
 
-def begun(index: Index, thumbs: Thumbs | None, palette: str) -> Cloud:
+def begun(index: Index, where: str, thumbs: Thumbs | None, palette: str) -> Cloud:
     """PCA of the features, for the explorer."""
-    found: Cloud = caches.cached(_begun, index, thumbs=_Silent(thumbs), palette=palette)
+    found: Cloud = caches.cached(_begun, index, where=where, thumbs=_Silent(thumbs), palette=palette)
     return found
 
 
-def _begun(index: Index, *, thumbs: _Silent, palette: str) -> Cloud:
-    return map_explorer.explore((first_picture(index),), ("",), thumbs.thumbs, palette)
+def _begun(index: Index, *, where: str, thumbs: _Silent, palette: str) -> Cloud:
+    return map_explorer.explore((first_picture(index, where),), ("",), thumbs.thumbs, palette)
 
 
 def settling(wanted: Sequence[Wanted], thumbs: Thumbs | None, palette: str) -> Cloud | None:
@@ -190,7 +190,7 @@ def settling(wanted: Sequence[Wanted], thumbs: Thumbs | None, palette: str) -> C
 
     None for maps of a layer that have not begun.
     """
-    base = begun(wanted[0].given["index"], thumbs, palette)
+    base = begun(wanted[0].given["index"], wanted[0].given["where"], thumbs, palette)
     points = []
     for one in wanted:
         made, stage = one.made(), one.job().partial
@@ -205,9 +205,9 @@ def settling(wanted: Sequence[Wanted], thumbs: Thumbs | None, palette: str) -> C
     return replace(base, titles=titles(wanted), maps=tuple(points))
 
 
-def first_picture(index: Index) -> Embedding:
+def first_picture(index: Index, where: str) -> Embedding:
     """PCA of the features, which takes no time."""
-    first: Embedding = caches.computed(VIEW, {"index": index, "method": "pca", "measure": False})
+    first: Embedding = caches.computed(VIEW, {"index": index, "method": "pca", "where": where, "measure": False})
     return first
 
 

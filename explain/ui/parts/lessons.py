@@ -72,14 +72,14 @@ LESSONS = (
         "Alike to a network",
         "Every picture as a point: near means alike to the network. Colours are the classes.",
         "Which two classes lie in each other's way, and does it confuse them?",
-        "embedding",
-        {"model": SMALL, "embedding.method": "pca"},
+        "pictures",
+        {"model": SMALL, "section": "embedding", "embedding.method": "pca"},
     ),
     Lesson(
         "Sure and wrong",
         "How often a network is right when it says 90 %, and the mistakes of which it is surest.",
         "Is it too sure, or not sure enough?",
-        "mistakes",
+        "pictures",
         {"model": SMALL, "section": "calibration"},
     ),
     Lesson(

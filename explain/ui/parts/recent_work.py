@@ -45,7 +45,7 @@ def _done(model: Model) -> list[Done]:
     found = []
     for name, folder in workspace.list_indexes(model).items():
         label = f"{model.name} over {name}: its pictures as a map"
-        found.append(Done(_when(folder), label, "scatter_plot", "embedding", {"index": name}))
+        found.append(Done(_when(folder), label, "scatter_plot", "pictures", {"index": name, "section": "embedding"}))
     for name, folder in workspace.list_runs().items():
         found.append(Done(_when(folder), f"Training {name}", "model_training", "train", {"runs": name}))
     return found

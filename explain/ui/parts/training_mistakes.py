@@ -168,8 +168,9 @@ def _tiles(model: Model, index: Index, result: confusion.Confusion) -> None:
         (
             ("saliency", "Why this class", "center_focus_strong"),
             ("layers", "Layer by layer", "layers"),
-            ("neighbours", "Pictures like it", "compare"),
+            ("pictures", "Pictures like it", "compare"),
         ),
         strict=True,
     ):
-        cell.page_link(script(page), label=label, icon=f":material/{icon}:")
+        chosen = {"section": "neighbours"} if page == "pictures" else None
+        cell.page_link(script(page), label=label, icon=f":material/{icon}:", query_params=chosen)
