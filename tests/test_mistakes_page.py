@@ -125,3 +125,16 @@ def test_a_part_of_a_chart_that_was_chosen_has_its_pictures(clothes, section, at
 def test_a_part_that_is_none_is_asked_for_or_the_nearest(at):
     app = open_page("pictures", section="confusion", **{"confusion.at": at})
     assert any("Click a cell" in one.value for one in app.caption) or app.subheader
+
+
+def test_channels_that_match_have_their_patches(clothes):
+    second = explain.load_model("edges-fashion-mnist")
+    layers = [next(one.name for one in net.layers if one.kind == "Conv2d") for net in (clothes.model, second)]
+    chosen = {"cka.second": second.name, "cka.images": "fashion-mnist", "cka.count": "64", "cka.part": "channels"}
+    chosen |= {explain.VIEWS["cka"].key(name): one for name, one in zip(("layer", "second_layer"), layers, strict=True)}
+    app = open_page("compare", section="cka", **chosen)
+    found = explain.cka(clothes.model, second, "fashion-mnist", count=64, layer=layers[0], second_layer=layers[1])
+    links = [one.label for one in app.get("page_link") if one.label.startswith("Channel ")]
+    pairs = zip(found.channels[:6].tolist(), found.partners[:6].tolist(), found.correlations, strict=False)
+    wanted = [f"Channel {k} · correlation {value:.2f}" for first, own, value in pairs for k in (first, own)]
+    assert sorted(links) == sorted(wanted)

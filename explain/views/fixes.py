@@ -43,6 +43,7 @@ class Fixes(Result):
     tiles: NDArray[np.uint8]
     of: tuple[int, ...]
     judged: int
+    accuracy: float
     facts: dict[str, Any]
 
     @property
@@ -65,8 +66,8 @@ class Fixes(Result):
     def sentence(self) -> str:
         """What the numbers are, and what they are not."""
         entries = "1 entry" if len(self.found) == 1 else f"{len(self.found):,} entries"
-        said = f"{entries} over {self.judged:,} labelled pictures of {self.facts['data']}. "
-        said += "The number of each is how many pictures it is about in expectation: wrong labels, copies that count "
+        said = f"Right on {self.accuracy:.1%} of {self.judged:,} labelled pictures of {self.facts['data']}. {entries}: "
+        said += "the number of each is how many pictures it is about in expectation: wrong labels, copies that count "
         said += "twice, mistakes beyond those elsewhere. A picture may be in several entries."
         if self.facts.get("trained_on"):
             said += " The network was trained on these pictures: it has learned wrong labels, and is right by memory."
@@ -74,7 +75,7 @@ class Fixes(Result):
 
     @property
     def measures(self) -> dict[str, Any]:
-        return {"entries": self.entries, "pictures": self.rows}
+        return {"accuracy": self.accuracy, "entries": self.entries, "pictures": self.rows}
 
     @property
     def summary(self) -> str:
@@ -141,6 +142,7 @@ def compute(
         tiles=tiles_of(index, [image for _, image in shown]),
         of=tuple(rank for rank, _ in shown),
         judged=len(known),
+        accuracy=float(known.right.mean()),
         facts={"trained_on": True} if has_seen(index) else {},
     )
 

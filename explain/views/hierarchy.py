@@ -210,6 +210,8 @@ def _row(result: Hierarchy, level: Level, opacity: float) -> Panel:
     grid = Grid(len(tiles), height, 2 * width + GAP, gap)
     sees = level.layer.receptive_field
     reach = "a unit sees the whole input" if sees is None else "a unit sees {:g} × {:g} pixels".format(*sees)
+    if sees is not None and max(sees) > max(crop.shape[:2]):
+        reach += ", more than there are: the rest is padding"
     count = level.layer.channels
     spread = f" It takes {level.half:,} of them to make up half of the layer's response." if level.half else ""
     return Panel(

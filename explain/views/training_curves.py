@@ -172,7 +172,7 @@ def _said(result: TrainingCurves) -> str:
     words = []
     for run in result.runs:
         scores = [f"{name_of(name)} {value:.1%}" for name in SCORES if (value := run.of_weights(name)) is not None]
-        told = f"{run.name}: {len(run.rows)} epochs in {run.seconds:,.0f} s"
+        told = f"{run.name}: {len(run.rows)} epochs in {run.seconds:,.{0 if run.seconds >= 10 else 1}f} s"
         own = run.own_row.get("epoch", len(run.rows))
         when = f" in epoch {own}, whose weights were kept" if own < len(run.rows) else ""
         words.append(f"{told}, accuracy {', '.join(scores)}{when}." if scores else f"{told}.")

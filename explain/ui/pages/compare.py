@@ -9,7 +9,9 @@ from explain import workspace
 from explain.data import is_here, list_images
 from explain.errors import Unknown
 from explain.index import Index
+from explain.network.model import Model
 from explain.ui import caches, choices, jobs, selection, widgets
+from explain.ui.parts.matched_channels import show_matched
 from explain.ui.parts.section import choose_section
 from explain.ui.parts.whole_view import Shown, show_view
 from explain.ui.text import literal
@@ -138,13 +140,15 @@ def show_cka() -> None:
         pictures = str(selection.get(key, demo))
         sets = [name for name in list_images() if is_here(name)]
         selection.controlled(st.selectbox, "Pictures", key, pictures, list(dict.fromkeys([*sets, pictures])))
-    given = {"model": model, "second": caches.model(chosen), "images": caches.SessionOpener().images(pictures)}
-    show_view(view, given, "Comparing layers", "pictures", below=partial(match_channels, view))
+    second = caches.model(chosen)
+    given = {"model": model, "second": second, "images": caches.SessionOpener().images(pictures)}
+    show_view(view, given, "Comparing layers", "pictures", below=partial(match_channels, view, second, pictures))
 
 
-def match_channels(view: View, shown: Shown) -> None:
+def match_channels(view: View, second: Model, pictures: str, shown: Shown) -> None:
     """Those of the two layers whose cell has been chosen."""
     if shown.style["part"] != "layers":
+        show_matched(shown.result, model, second, pictures)
         return
     st.caption("Click a cell to match the channels of its two layers.")
     if shown.spot is not None:

@@ -75,7 +75,9 @@ with widgets.row("split-cards"):
 with photo, st.container(border=True, height="stretch"):
     st.markdown("**Try a photograph**")
     choose_another()
-    st.caption("Or upload one in the sidebar: any picture, or a figure that was saved here.")
+    more = len(widgets.demo_references(model.preprocess.channels)) - SHOWN
+    rest = f"{more} more stand in the sidebar under Picture; or" if more > 0 else "Or"
+    st.caption(f"{rest} upload one there: any picture, or a figure that was saved here.")
 with own, st.container(border=True, height="stretch"):
     st.markdown("**Bring your network and your pictures**")
     st.caption(
