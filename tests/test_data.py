@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explain.data import ImageSet, image_sets, list_images, load_images
+from explain.data import ImageSet, image_sets, list_images, load_images, stamps
 from explain.errors import BadFile, BadValue, Unknown
+from explain.workspace.pictures import open_named
 
 SHIPPED = Path(image_sets.__file__).parents[2] / "data" / "fashion-mnist"
 
@@ -196,7 +197,7 @@ def test_photos():
 
 
 def test_every_name_is_listed():
-    assert list_images() == ["fashion-mnist", "fashion-mnist-train", "mnist", "mnist-train", "photos"]
+    assert list_images() == ["fashion-mnist", "fashion-mnist-train", "mnist", "mnist-train", "photos", "stamps"]
 
 
 def test_fashion_mnist(fashion):
@@ -279,3 +280,28 @@ def test_mnist_is_read_as_fashion_is(tmp_path, monkeypatch):
     label_file.write_bytes(gzip.compress(b"\0\0\x08\x01" + (6).to_bytes(4) + labels.tobytes()))
     with pytest.raises(BadFile, match="does not hold what its header says"):
         load_images("mnist")
+
+
+def test_stamps_are_labelled_by_kind_and_drawings_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(stamps, "FOLDER", tmp_path)
+    with pytest.raises(BadFile, match=f"apt-get install {stamps.PACKAGE}"):
+        load_images("stamps")
+    wanted = {
+        "animals/mammals/cats/lion.png": "mammals",
+        "animals/birds/owl.png": "birds",
+        "food/fruit/fig.png": "fruit",
+    }
+    others = ("animals/birds/cartoon/duck.png", "plants/flowers/plastic/rose.png", "town/flags/flag.png",
+              "food/vegetables/fig.png", "animals/birds/owl.txt")  # fmt: skip
+    for shade, name in enumerate((*wanted, *others)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGBA", (8, 8), (20 * shade, 0, 0, 0 if shade else 255)).save(tmp_path / name, "PNG")
+    images = load_images("stamps")
+    found = {
+        Path(file).relative_to(tmp_path).as_posix(): images.classes[k]
+        for file, k in zip(images.files, images.labels, strict=True)
+    }
+    assert found == wanted
+    assert images[0].getpixel((0, 0)) == (0, 0, 0)
+    assert images[1].getpixel((0, 0)) == (255, 255, 255)  # what is cut out stands on white
+    assert open_named("stamps/owl.png").getpixel((0, 0)) == (255, 255, 255)

@@ -27,6 +27,7 @@ from ..progress import heard
 from ..project import project
 from ..shipped import shipped
 from ..store import sha256
+from . import stamps
 from .folders import EXTENSIONS, class_name, common_folder, listing, path_below, printable, without_arrays
 from .remote import cache_folder, fetched, is_remote
 
@@ -256,6 +257,8 @@ def is_set(source: str) -> bool:
 
 def is_here(name: str) -> bool:
     """Whether a set of list_images() is on this machine, so that load_images need not download it."""
+    if name == "stamps" and name not in project().images:
+        return stamps.FOLDER.is_dir()
     family = next((family for family in (FASHION, MNIST) if name.removesuffix("-train") == family.name), None)
     split = "train" if name.endswith("-train") else "t10k"
     file = f"{split}-images-idx3-ubyte.gz"
@@ -484,6 +487,18 @@ def _photos() -> ImageSet:
     return ImageSet("photos", files)
 
 
+def _stamps() -> ImageSet:
+    """Photographs of things by kind, where Debian's package has put them."""
+    found, classes = stamps.stamps(), tuple(dict.fromkeys(stamps.KINDS.values()))
+    if not found:
+        raise BadFile(
+            f"The stamps come with Debian's and Ubuntu's package: `apt-get install {stamps.PACKAGE}` puts them into "
+            f"{stamps.FOLDER}."
+        )
+    labels = np.array([classes.index(kind) for _, kind in found])
+    return ImageSet("stamps", tuple(file for file, _ in found), labels, classes)
+
+
 # ------------------------------------------------------------ Fashion-MNIST and MNIST
 
 
@@ -572,4 +587,5 @@ _SETS = {
     "mnist": lambda: _idx("mnist", MNIST, "t10k"),
     "mnist-train": lambda: _idx("mnist-train", MNIST, "train"),
     "photos": _photos,
+    "stamps": _stamps,
 }

@@ -110,7 +110,9 @@ def demo_set(chosen: Model) -> str:
     """The first pictures of explain.toml for a user's own models, else shipped ones that suit."""
     if is_own(chosen) and project().images:
         return next(iter(project().images))
-    return "fashion-mnist" if chosen.preprocess.channels == 1 else "photos"
+    if chosen.preprocess.channels == 1:
+        return "fashion-mnist"
+    return "stamps" if is_here("stamps") else "photos"  # hundreds of pictures rather than nineteen
 
 
 def index(chosen: Model, folder: Path) -> Index:
