@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -26,7 +27,7 @@ from .parts.maps import colours_of, limits_of, scale_of, upsample
 from .parts.result import BOX_COLOUR, SHARED, Result
 from .view import drawn, view
 
-__all__ = ["Hierarchy", "Level", "compute", "render"]
+__all__ = ["Hierarchy", "Level", "compute", "levels_of", "render"]
 
 SQUARE = 2  # patches a side, of each channel
 SIDE = 224  # least pixels of a drawn map
@@ -98,7 +99,7 @@ def compute(
     Dead channels are passed over. Raises BadValue or BadFile for the picture, NotSupported for an index without maps.
     """
     model = index.model
-    layers = _levels(index)
+    layers = levels_of(index.model, index.layers)
     picture = pictured(index, image)
     with model.exclusive() as net:
         _, held = record(net, picture.batch, [layer.name for layer in layers])
@@ -118,13 +119,13 @@ def compute(
     )
 
 
-def _levels(index: Index) -> list[Layer]:
-    """Up to three layers, by depth. One that gives a number a channel, such as a pooled one, has no maps."""
-    order = _depths(index.model)
-    known = sorted((index.model.layer(name) for name in index.layers), key=lambda layer: order[layer.name])
+def levels_of(model: Model, layers: Sequence[str]) -> list[Layer]:
+    """Up to three of these layers, by depth. One that gives a number a channel, such as a pooled one, has no maps."""
+    order = _depths(model)
+    known = sorted((model.layer(name) for name in layers), key=lambda layer: order[layer.name])
     mapped = [layer for layer in known if layer.spatial and max(layer.shape[1:]) > 1]
     if not mapped:
-        raise NotSupported(f"No layer of this index has maps; it has {', '.join(index.layers)}.")
+        raise NotSupported(f"None of these layers has maps: {', '.join(layers)}.")
     return [mapped[k] for k in sorted({0, (len(mapped) - 1) // 2, len(mapped) - 1})]
 
 

@@ -60,7 +60,7 @@ def show_item(item: Item, place: int, last: int) -> None:
     picture, words = st.columns([1, 1], gap="medium")
     with picture, st.container(key=f"smooth-report-{key}"):
         try:
-            st.image(preview(item), width="stretch", output_format="PNG", alt=item.title or item.caption)
+            st.image(preview(item), width="content", output_format="PNG", alt=item.title or item.caption)
         except ExplainError as error:
             st.warning(f"It cannot be drawn again: {literal(str(error))}", icon=":material/warning:")
     with words:

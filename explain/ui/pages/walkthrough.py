@@ -8,22 +8,23 @@ import streamlit as st
 from explain.errors import NotSupported
 from explain.figure import Panel
 from explain.index import Index
+from explain.index.build import default_layers
 from explain.network.model import Layer, Model
 from explain.ui import caches, choices, selection, widgets
 from explain.ui.glossary import explained
 from explain.ui.navigation import script
 from explain.ui.parts import first_answer
 from explain.ui.parts.hierarchy import show_stages
-from explain.ui.parts.layer_choice import after_rectifiers
 from explain.ui.parts.saliency_choices import SALIENCY
 from explain.ui.parts.saliency_trust import ICONS, SHOWN, check, is_checked
 from explain.ui.text import literal
 from explain.views import VIEWS, View
 from explain.views.convolution import Convolution
+from explain.views.hierarchy import levels_of
 from explain.views.parts.maps import colours_of, limits_of, scale_of
 
 CELLS, PIXELS = 15, 8  # side of the part of the map to click, and of the pixels that are written out
-STAGES = {"early": 0.15, "in the middle": 0.5, "late": 0.9}
+STAGES, ENDS = ("early", "in the middle", "late"), ("early", "late")
 
 model, picture = caches.model(), caches.picture()
 scores = caches.cached(Model.scores, model, picture)[0]
@@ -191,10 +192,12 @@ def show_depth() -> None:
     if index is not None:
         show_hierarchy(index)
         return
-    spatial = after_rectifiers(model.layers)
-    places = {min(int(share * len(spatial)), len(spatial) - 1): stage for stage, share in STAGES.items()}
-    for place, stage in places.items():  # of a small network two stages may be one layer
-        layer = spatial[place]
+    names = default_layers(model)  # which an index would have
+    try:
+        layers = levels_of(model, names)
+    except NotSupported:  # of vectors
+        layers = [model.layer(name) for name in dict.fromkeys([*names[:1], *names[-1:]])]
+    for stage, layer in zip(STAGES if len(layers) == len(STAGES) else ENDS, layers, strict=False):
         view, given = VIEWS["activations"], {"model": model, "image": picture, "layer": layer.name}
         result = caches.computed(view, given)
         order = result.strongest_first[:6]
