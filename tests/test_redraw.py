@@ -5,6 +5,7 @@ import copy
 import functools
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ import explain
 from explain.errors import BadFile, BadValue, ExplainError, Unknown
 from explain.figure import read_facts
 from explain.images import cover
+from explain.workspace import opener
 from explain.workspace.opener import Opener
 from explain.workspace.redraw import figure_of, redraw
 
@@ -238,6 +240,15 @@ def test_the_picture_is_found_beside_the_figure_by_its_pixels(run, lenet, tmp_pa
     explain.open_picture("fashion-mnist/9").save(elsewhere / "cat.png")  # called so, and another
     with pytest.raises(BadFile, match="not kept here"):
         redraw(elsewhere / "map.png")
+
+
+def test_a_picture_is_not_looked_for_in_what_is_hidden_nor_in_a_python(tmp_path):
+    for name in ("own/cat.png", ".git/cat.png", "own/venv/lib/cat.png", "own/venv/cat.png", "cat.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "own/venv/pyvenv.cfg").touch()
+    found = {Path(folder, file).relative_to(tmp_path).as_posix() for folder, file in opener._files_below(tmp_path)}
+    assert found == {"own/cat.png", "cat.png"}
 
 
 def test_a_folder_of_pictures_and_an_index_are_found_beside_the_figure(lenet, tmp_path):

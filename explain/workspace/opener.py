@@ -112,11 +112,13 @@ class Opener:
         if self.beside is None or not name:
             return
         roots = {root.resolve(): root for root in (self.beside, Path())}.values()
-        below = (Path(folder, one) for root in roots for folder, _, files in os.walk(root) for one in files)
+        below = (pair for root in roots for pair in _files_below(root))
         sets = (load_images(one) for one in project().images)
-        named = (Path(file) for one in sets if one.are_files for file in one.files)
+        named = (os.path.split(file) for one in sets if one.are_files for file in one.files)
         with suppress(ExplainError):  # a set that is not there
-            yield from (path for path in islice(chain(below, named), MOST_LOOKED) if path.name == name)
+            for folder, file in islice(chain(below, named), MOST_LOOKED):
+                if file == name:
+                    yield Path(folder, file)
 
     def images_beside(self, name: str) -> ImageSet | None:
         """The folder or table of pictures in the figure's folder that is called so."""
@@ -133,6 +135,14 @@ class Opener:
     def handed(self, view: View) -> dict[str, Any]:
         """What the view's compute is handed besides its parameters."""
         return {"kept": Kept()} if view.takes("kept") else {}
+
+
+def _files_below(root: Path) -> Iterator[tuple[str, str]]:
+    """Folder and name of each file, but for what is hidden and what is Python's own."""
+    for folder, folders, files in os.walk(root):
+        is_python = "pyvenv.cfg" in files
+        folders[:] = [] if is_python else [one for one in folders if not one.startswith(".")]
+        yield from ((folder, one) for one in files if not is_python)
 
 
 def is_model_name(name: str) -> bool:
