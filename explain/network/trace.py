@@ -31,7 +31,11 @@ def split(name: str) -> tuple[str, int | None]:
 
 def call_of(net: nn.Module, layer: str) -> tuple[str, int | None]:
     """Module and call of a layer; a module's own name may have a colon."""
-    return (layer, None) if layer in dict(net.named_modules()) else split(layer)
+    try:
+        net.get_submodule(layer)
+    except AttributeError:
+        return split(layer)
+    return layer, None
 
 
 def address(module: str, call: int, count: int) -> str:
