@@ -138,3 +138,26 @@ def test_channels_that_match_have_their_patches(clothes):
     pairs = zip(found.channels[:6].tolist(), found.partners[:6].tolist(), found.correlations, strict=False)
     wanted = [f"Channel {k} · correlation {value:.2f}" for first, own, value in pairs for k in (first, own)]
     assert sorted(links) == sorted(wanted)
+
+
+def test_what_is_judged_is_not_said_beforehand(clothes):
+    """The mistakes alone, chosen on the map, are no pictures to count mistakes among."""
+    app = open_page("pictures", section="embedding", where="right=False", **{"embedding.method": "pca"})
+    assert "right=False" in commands(app)[0]
+    app = fine(app.button_group(key="_sections").set_value("mistakes").run())
+    for section in ("confusion", "label_errors", "slices", "calibration"):
+        app = fine(app.button_group(key="_section").set_value(section).run())
+        assert "right=False" not in "".join(commands(app))
+        with pytest.raises(explain.ExplainError, match="says it beforehand"):
+            getattr(explain, section)(clothes, where="right=False")
+
+
+def test_each_section_has_an_address_of_its_own_and_the_way_back_leads_there():
+    app = open_page("pictures")
+    assert app.query_params["section"] == "embedding"
+    fine(app.button_group(key="_sections").set_value("neighbours").run())
+    assert app.query_params["section"] == "neighbours"
+    app.query_params["section"] = "embedding"  # as the browser does it
+    assert fine(app.run()).button_group(key="_sections").value == "embedding"
+    app.query_params["section"] = "mistakes"
+    assert fine(app.run()).query_params["section"] == "fixes"

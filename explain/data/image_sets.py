@@ -258,7 +258,7 @@ def is_set(source: str) -> bool:
 def is_here(name: str) -> bool:
     """Whether a set of list_images() is on this machine, so that load_images need not download it."""
     if name == "stamps" and name not in project().images:
-        return stamps.FOLDER.is_dir()
+        return any((stamps.FOLDER / place).is_dir() for place in stamps.KINDS)
     family = next((family for family in (FASHION, MNIST) if name.removesuffix("-train") == family.name), None)
     split = "train" if name.endswith("-train") else "t10k"
     file = f"{split}-images-idx3-ubyte.gz"

@@ -176,8 +176,9 @@ class Index(Shown):
         own: dict[str, Sequence[Any]] = {"prediction": [self.prediction(number) for number in numbers]}
         if self.classes:
             own["label"] = [self.label(number) for number in numbers]
-        judged = [None if one < 0 else bool(one) for one in self.right.tolist()]
-        return {"right": judged, **self.columns, **own}
+        right = [None if one < 0 else bool(one) for one in self.right.tolist()]
+        judged = {} if set(right) == {None} else {"right": right}
+        return {**judged, **self.columns, **own}
 
     @cached_property
     def slices(self) -> list[str]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ..columns import rows_where
-from ..errors import BadValue, NotSupported
+from ..errors import BadValue, NotSupported, shorten
 from ..index import Index
 from ..network.heads import HEADS
 
@@ -74,6 +74,13 @@ class Evidence:
         )
 
 
+def rows_judged(index: Index, where: str) -> list[int]:
+    """The pictures that a condition holds for, where they are judged then. Raises BadValue, Unknown."""
+    if where.startswith("right=") and "right" not in index.columns:
+        raise BadValue(f"Whether a picture is right is what is judged here: where={shorten(where)} says it beforehand.")
+    return rows_where(index.said, where)
+
+
 def evidence(index: Index, where: str = "", purpose: str = "") -> Evidence:
     """Of the pictures that have an answer and a label that is a class of the model, of those only where a condition
     holds.
@@ -90,7 +97,7 @@ def evidence(index: Index, where: str = "", purpose: str = "") -> Evidence:
         )
     images = np.flatnonzero((index.right >= 0) & np.isfinite(index.loss))
     if where:
-        images = images[np.isin(images, rows_where(index.said, where))]
+        images = images[np.isin(images, rows_judged(index, where))]
     if not len(images):
         raise BadValue(
             f"{purpose} needs labels: none of the pictures of {index.manifest.data!r} that are asked about has a label "

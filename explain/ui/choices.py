@@ -48,10 +48,13 @@ def chosen(view: View, name: str) -> Any:
     return widgets.chosen(_option(view, name), view.key(name))
 
 
-def among(view: View, index: Index) -> str:
-    """Which pictures of an index are meant, by a condition; empty for all."""
-    words = {"": "all pictures", "right=False": "mistakes only", "right=True": "those it gets right"}
-    return str(option(view, "where", "Among", lambda one: words.get(one, one), index.slices))
+def among(view: View, index: Index, judging: bool = False) -> str:
+    """Which pictures of an index are meant, by a condition; empty for all. What is judging takes right and wrong."""
+    words, offered = {"": "all pictures"}, index.slices
+    if "right" not in index.columns:  # the table's own would be something else
+        words |= {"right=False": "mistakes only", "right=True": "those it gets right"}
+        offered = [one for one in offered if not (judging and one in words)]
+    return str(option(view, "where", "Among", lambda one: words.get(one, one), offered))
 
 
 def typed(view: View, name: str, given: dict[str, Any], label: str | None = None) -> Any:

@@ -33,21 +33,19 @@ def _take_upload(key: str) -> None:
     file = state.get(key)  # of its own turn: a run that another one overtakes hears of a file twice
     if file is None:
         return
-    state.turn += 1
-    visit.let_go([file])  # which this still holds until it is taken
     try:
         if file.size > MAX_BYTES:  # the server takes what a ZIP may have, whatever the field says
             raise BadFile(f"{shorten(file.name)} has {file.size >> 20} MB; {MAX_BYTES >> 20} are the most.")
         content = file.getvalue()
         if facts := _facts_in(content, file.name):
             state.dropped = facts
-            return
-        with visit.handing_in(len(content)):
-            reference = workspace.keep_upload(content, file.name)
+        else:
+            with visit.handing_in(len(content)):
+                take_picture(workspace.keep_upload(content, file.name), file.name)
     except ExplainError as error:
         state.refused = error
-    else:
-        take_picture(reference, file.name)
+    state.turn += 1  # last: until then a run that another one overtakes is done once more
+    visit.let_go([file])
 
 
 def given(label: str, types: list[str], name: str, take: Callable[[Any], object]) -> ExplainError | None:
@@ -59,13 +57,13 @@ def given(label: str, types: list[str], name: str, take: Callable[[Any], object]
         file = state.get(key)
         if file is None:
             return
-        state[f"turn-{name}"] += 1
-        visit.let_go([file])  # which this still holds until it is taken
         try:
             with visit.handing_in(file.size):
                 take(file)
         except ExplainError as error:
             state[f"refused-{name}"] = error
+        state[f"turn-{name}"] += 1
+        visit.let_go([file])
 
     st.file_uploader(label, types, key=key, on_change=changed)
     refused: ExplainError | None = state.pop(f"refused-{name}", None)

@@ -84,7 +84,8 @@ class Job:
     def __init__(self, key: str, work: Callable[[Progress], Any], queue: "Queue", lane: Lane = "long") -> None:
         self.key, self._work, self._queue, self.lane = key, work, queue, lane
         self.visitors: set[str] = set()
-        self.label = self.unit = self.page = ""  # what it is called where it is shown, and on which page
+        self.label = self.unit = ""  # what it is called where it is shown
+        self.place = ("", "")  # the page, and the section of it
         self.reset()
 
     def reset(self) -> None:

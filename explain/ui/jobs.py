@@ -105,7 +105,7 @@ def watch(job: Job, label: str, unit: str) -> None:
     """A job's progress, in a fragment that runs again and again; when it finishes, the page runs once more."""
     if not job.active:
         selection.again()
-    job.label, job.unit, job.page = label, unit, st.session_state.get("page", "")
+    job.label, job.unit, job.place = label, unit, _place()
     fraction = min(job.done / job.total, 1.0) if job.total else 0.0
     text = f"**{literal(label)}**: {literal(describe(job, unit))}"
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -128,7 +128,7 @@ def show_at_work() -> None:
 
     def glance() -> None:
         ended = [job for job in known if not job.active]
-        for job in (one for one in ended if one.page != st.session_state.page):  # its own page shows it
+        for job in (one for one in ended if one.place != _place()):  # its own page shows it
             how = "ready" if job.state == "done" else job.state
             st.toast(f"{literal(job.label)}: {how}.", icon=":material/notifications:")
         if ended or len(at_work()) != len(known):
@@ -137,10 +137,22 @@ def show_at_work() -> None:
         for job in known:
             fraction = min(job.done / job.total, 1.0) if job.total else 0.0
             st.progress(fraction, f"{literal(job.label)}: {literal(describe(job, job.unit))}")
-            if job.page != st.session_state.page:
-                st.page_link(script(job.page or FIRST), label="Go there", icon=":material/arrow_forward:")
+            if job.place != _place():
+                key = f"go-to-{job.key}"
+                if st.button("Go there", key=key, type="tertiary", icon=":material/arrow_forward:"):
+                    page, section = job.place
+                    if section:
+                        selection.choose("section", section)
+                    st.switch_page(script(page or FIRST))
 
     st.fragment(glance, run_every=GLANCE)()
+
+
+def _place() -> tuple[str, str]:
+    """The page that is shown, and its section."""
+    state = st.session_state
+    section = state.selection.get("section", "") if "section" in state.get("used", ()) else ""
+    return state.get("page", ""), str(section)
 
 
 def _show_log(job: Job) -> None:

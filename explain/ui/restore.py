@@ -40,8 +40,7 @@ def follow() -> None:
         except Exception:  # not what ends a run early
             dropped.done()
             raise
-        dropped.done()
-        selection.restore(found.page, found.selection, found.notes)
+        selection.restore(found.page, found.selection, found.notes, dropped.done)
     notes = selection.restored()
     if notes is not None:
         # What could not be chosen again makes it another figure, and it is said so.

@@ -182,12 +182,15 @@ def controlled_list(
     return widget(label, *args, key=key, on_change=changed, **options)
 
 
-def restore(page: str, selection: dict[str, Any], notes: list[str]) -> NoReturn:
-    """Go to a page with this selection, and keep what is to be said there. What belongs together comes in its order:
-    choosing a model lets go of the layer."""
+def restore(
+    page: str, selection: dict[str, Any], notes: list[str], done: Callable[[], object] = lambda: None
+) -> NoReturn:
+    """Go to a page with this selection, and keep what is to be said there; `done` is called when all of it is chosen.
+    What belongs together comes in its order: choosing a model lets go of the layer."""
     for name, value in selection.items():
         choose(name, value)
     st.session_state.restored = notes
+    done()
     st.switch_page(script(page))
 
 

@@ -10,11 +10,12 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import extended, rows_where
+from ..columns import extended
 from ..errors import BadValue
 from ..figure import RIGHT, WRONG, Chart, Figure, Line, Panel, bars
 from ..index import Index
 from ..index.references import file_name
+from ..mistakes.evidence import rows_judged
 from ..options import Choices, Range
 from .inputs import INDEX, WHERE, Several
 from .parts.result import Result, only
@@ -187,7 +188,7 @@ def compute(
         )
     chosen = np.arange(len(index)) if pictures is None else _chosen(pictures, len(index))
     if where:
-        chosen = chosen[np.isin(chosen, rows_where(index.said, where))]
+        chosen = chosen[np.isin(chosen, rows_judged(index, where))]
     known = index.right[chosen] >= 0
     left_out, chosen = int((~known).sum()), chosen[known]
     truth = index.truth[chosen]

@@ -247,6 +247,8 @@ def kept_name(given: Mapping[str, Any]) -> str:
     asked = declared_in(__name__).check(given)
     known = asked.pop("index").manifest
     del asked["place"]
+    if not asked["where"]:  # as it was before there were conditions
+        del asked["where"]
     of = [known.model_digest, known.data_digest, sum(shard.images for shard in known.shards), sorted(asked.items())]
     return f"embedding-{asked['method']}-{sha256(repr([*of, VERSION, MADE]).encode())[:24]}.npz"
 

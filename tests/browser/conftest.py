@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items):
     """Once more where something was waited for in vain, which the summary names: a busy machine, or worth a look."""
     for item in items:
         if item.path.parent == HERE:
-            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=["TimeoutError"]))
+            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=[r"TimeoutError: (Page|Locator|Frame)\."]))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -42,7 +42,7 @@ def pytest_runtest_makereport(item, call):
                 report.sections.append(("a page", state_of(page)))
             except Exception as error:  # a page that has crashed, say
                 report.sections.append(("a page", f"{page.url}: {error}"))
-        report.sections.append(("the server", item.funcargs["visit"].log.read_text()[-2000:]))
+        report.sections.append(("the server", item.funcargs["visit"].log.read_text(errors="replace")[-2000:]))
     return report
 
 

@@ -1,4 +1,4 @@
-"""The Embedding page in a real Chromium: maps that settle, what clicks and picks lead to, figures that come back."""
+"""The map of pictures in a real Chromium: maps that settle, what clicks and picks lead to, figures that come back."""
 
 import csv
 import io

@@ -145,10 +145,10 @@ def show_cka() -> None:
     show_view(view, given, "Comparing layers", "pictures", below=partial(match_channels, view, second, pictures))
 
 
-def match_channels(view: View, second: Model, pictures: str, shown: Shown) -> None:
+def match_channels(view: View, other: Model, pictures: str, shown: Shown) -> None:
     """Those of the two layers whose cell has been chosen."""
     if shown.style["part"] != "layers":
-        show_matched(shown.result, model, second, pictures)
+        show_matched(shown.result, model, other, pictures)
         return
     st.caption("Click a cell to match the channels of its two layers.")
     if shown.spot is not None:

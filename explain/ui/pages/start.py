@@ -76,8 +76,10 @@ with photo, st.container(border=True, height="stretch"):
     st.markdown("**Try a photograph**")
     choose_another()
     more = len(widgets.demo_references(model.preprocess.channels)) - SHOWN
-    rest = f"{more} more stand in the sidebar under Picture; or" if more > 0 else "Or"
-    st.caption(f"{rest} upload one there: any picture, or a figure that was saved here.")
+    st.caption(
+        f"{more} more stand in the sidebar under Picture; or upload one there: any picture, or a figure that was saved "
+        "here."
+    )
 with own, st.container(border=True, height="stretch"):
     st.markdown("**Bring your network and your pictures**")
     st.caption(

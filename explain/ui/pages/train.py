@@ -10,6 +10,7 @@ from explain.training.judgement import remarks
 from explain.ui import caches, choices, exports, selection, widgets
 from explain.ui.navigation import script
 from explain.ui.parts import training_mistakes, training_pictures, training_runs, training_settings
+from explain.ui.parts.section import link_to_section
 from explain.ui.text import literal
 from explain.views import VIEWS, training_curves
 from explain.workspace import runs
@@ -240,8 +241,8 @@ def show_snapshots(name: str, folder: Path) -> None:
             selection.choose("model", snapshot.name)
             selection.again()
         if selection.get("model") == snapshot.name:
-            for page, label in (("layers", "Its layers and channels"), ("pictures", "Its map of pictures")):
-                st.page_link(script(page), label=label)
+            st.page_link(script("layers"), label="Its layers and channels")
+            link_to_section("pictures", "embedding", "Its map of pictures")
 
 
 {"new": new_training, "runs": show_runs, "augmentations": show_draws}[section]()

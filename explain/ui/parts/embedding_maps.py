@@ -1,4 +1,4 @@
-"""Maps as the embedding page has them: made, or on their way as jobs, with what there is of them meanwhile."""
+"""Maps as the browser of pictures has them: made, or on their way as jobs, with what there is of them meanwhile."""
 
 import time
 from collections.abc import Sequence

@@ -37,7 +37,7 @@ def show_map(index: Index, picture: Image.Image) -> None:
     browser = _Browser(asked)
     browser.show()
     if browser.opened is not None and widgets.are_read(index):
-        _show_opened(browser.first, browser.opened, asked.own)
+        _show_opened(browser.first, browser.opened, asked)
     if browser.made[0] is not None:
         _show_figure(asked, browser.made[0], browser.thumbs)
 
@@ -224,10 +224,10 @@ def _show_picked(result: Embedding, picked: np.ndarray, thumbs: Any) -> None:
         )
 
 
-def _show_opened(first: Embedding, opened: int, own: int | None) -> None:
+def _show_opened(first: Embedding, opened: int, asked: _Asked) -> None:
     """The picture of a dot, what it is taken for, and its nearest ones."""
     index, number = first.index, int(first.images[opened])
-    near = caches.computed(VIEWS["neighbours"], {"index": index, "image": number})
+    near = caches.computed(VIEWS["neighbours"], {"index": index, "image": number, "where": asked.given["where"]})
     left, right = st.columns([1, 4], gap="medium", vertical_alignment="center")
     with left:
         st.image(png(near.tile, effort=1), width="stretch", output_format="PNG", alt=first.files[opened])
@@ -237,7 +237,7 @@ def _show_opened(first: Embedding, opened: int, own: int | None) -> None:
         seen = f"{first.files[opened]}: {label}; seen as {first.predictions[opened]}{right_or_wrong}"
         st.caption(literal(f"{seen} ({first.confidence[opened]:.0%})."))
         words = "Make it the picture of all pages."
-        if number != own and st.button("Use on all pages", icon=":material/check:", help=words):
+        if number != asked.own and st.button("Use on all pages", icon=":material/check:", help=words):
             embedding_maps.take(index, number)
             selection.again()
     with right:

@@ -7,6 +7,7 @@ import streamlit as st
 from explain import workspace
 from explain.figure import Panel
 from explain.index import Index
+from explain.index.build import default_layers
 from explain.network.model import Model
 from explain.ui import caches, jobs, selection, widgets
 from explain.ui.navigation import script
@@ -28,12 +29,18 @@ def show_matched(result: Cka, first: Model, second: Model, pictures: str) -> Non
     asked = ((first, result.facts["layer"], result.channels), (second, result.facts["second_layer"], result.partners))
     with widgets.row("split-matched"):
         cells = st.columns(2, gap="medium")
-    sheets = []
+    sheets: list[list[Panel]] = []
+    indexes: dict[str, Index | None] = {}  # a network may be matched with itself
     for cell, (model, layer, channels) in zip(cells, asked, strict=True):
         with cell:
             st.markdown(f"**{literal(f'{model.name}, {layer}')}**")
-            index = _index_of(model, pictures)
-            sheets.append([] if index is None else _patches(index, layer, channels[:PAIRS].tolist()))
+            known = _indexed(model, layer)
+            if known is None:
+                st.caption(f"What excites channels is known of what convolutions give; {literal(layer)} is none.")
+            elif model.name not in indexes:
+                indexes[model.name] = _index_of(model, pictures)
+            index = indexes.get(model.name)
+            sheets.append([] if known is None or index is None else _patches(index, known, channels[:PAIRS].tolist()))
     for k in range(max(map(len, sheets))):
         with widgets.row(f"split-matched-{k}"):
             cells = st.columns(2, gap="medium")
@@ -41,7 +48,7 @@ def show_matched(result: Cka, first: Model, second: Model, pictures: str) -> Non
             if own:
                 with cell:
                     number = int(channels[k])
-                    chosen = {"model": model.name, "layer": layer, "channel": str(number)}
+                    chosen = {"model": model.name, "layer": layer, "channel": str(number), "index": pictures}
                     words = f"Channel {number} · correlation {result.correlations[k]:.2f}"
                     st.page_link(script("channel"), label=words, icon=ICON, query_params=chosen)
                     widgets.show_picture(own[k].image, f"Best patches of channel {number} of {layer}")
@@ -61,16 +68,20 @@ def _index_of(model: Model, pictures: str) -> Index | None:
     return None
 
 
+def _indexed(model: Model, layer: str) -> str | None:
+    """The layer, or the convolution that it is the norm or the activation of; None where an index has neither."""
+    graph = graph_of(model)
+    alike = [layer, *(graph.folded_with(layer) if graph else ())]
+    known, count = default_layers(model), model.layer(layer).channels
+    return next((one for one in alike if one in known and model.layer(one).channels == count), None)
+
+
 def _patches(index: Index, layer: str, channels: Sequence[int]) -> list[Panel]:
-    """A row of patches for each channel; none where the index has nothing of the layer, nor of its convolution."""
-    graph = graph_of(index.model)
-    alike = [layer, *(graph.folded_with(layer) if graph else ())]  # the norm and the activation of a convolution
-    known = next((one for one in alike if one in index.layers), None)
-    if known is None or index.model.layer(known).channels <= max(channels):
-        st.caption(literal(f"The index has nothing of {layer}; it looks at what convolutions give."))
+    """A row of patches for each channel; none where the index was built without the layer."""
+    if layer not in index.layers:
+        st.caption(f"The index was built without {literal(layer)}.")
         return []
-    made = caches.computed(
-        VIEWS["patches"], {"index": index, "layer": known, "channels": list(dict.fromkeys(channels))}
-    )
+    asked = {"index": index, "layer": layer, "channels": list(dict.fromkeys(channels))}
+    made = caches.computed(VIEWS["patches"], asked)
     numbers = [made.cuts.where(channel=channel) for channel in channels]
     return [cut.row_panel(made.cuts, own, max(len(own), 1)) for own in numbers]

@@ -17,6 +17,7 @@ from explain.training.history import Run
 from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.navigation import script
 from explain.ui.parts import embedding_maps
+from explain.ui.parts.section import link_to_section
 from explain.ui.text import literal
 from explain.views import VIEWS, confusion
 from explain.workspace import runs
@@ -156,21 +157,14 @@ def _tiles(model: Model, index: Index, result: confusion.Confusion) -> None:
         embedding_maps.take(index, one.image)
         selection.choose("mistake", f"{one.label}, seen as {one.prediction} ({one.confidence:.0%})")
         selection.again()
-    chosen: Any = selection.get("mistake")
-    if not chosen:
+    mistake: Any = selection.get("mistake")
+    if not mistake:
         st.caption("Click a picture to see on all pages why.")
         return
-    st.caption(literal(f"{chosen}: it is the picture of all pages now, and {model.name} their network."))
+    st.caption(literal(f"{mistake}: it is the picture of all pages now, and {model.name} their network."))
     with widgets.row("controls-mistake"):
         cells = st.columns(3)
-    for cell, (page, label, icon) in zip(
-        cells,
-        (
-            ("saliency", "Why this class", "center_focus_strong"),
-            ("layers", "Layer by layer", "layers"),
-            ("pictures", "Pictures like it", "compare"),
-        ),
-        strict=True,
-    ):
-        chosen = {"section": "neighbours"} if page == "pictures" else None
-        cell.page_link(script(page), label=label, icon=f":material/{icon}:", query_params=chosen)
+    cells[0].page_link(script("saliency"), label="Why this class", icon=":material/center_focus_strong:")
+    cells[1].page_link(script("layers"), label="Layer by layer", icon=":material/layers:")
+    with cells[2]:
+        link_to_section("pictures", "neighbours", "Pictures like it", ":material/compare:")
