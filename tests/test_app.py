@@ -120,7 +120,13 @@ def test_the_selection_goes_with_you_to_another_page(lenet):
 
 
 def test_a_permalink_restores_activations():
-    given = {"model": "lenet-fashion-mnist", "picture": "fashion-mnist/7", "layer": "conv2", "channel": "5"}
+    given = {
+        "model": "lenet-fashion-mnist",
+        "section": "activations",
+        "picture": "fashion-mnist/7",
+        "layer": "conv2",
+        "channel": "5",
+    }
     given |= {"activations.opacity": "0.25", "activations.smooth": "True", "activations.sort": "max"}
     app = open_app("layers", **given)
     assert [value(app, name) for name in ("layer", "picture")] == ["conv2", "fashion-mnist/7"]

@@ -67,6 +67,21 @@ def test_the_numbers_of_a_chart_are_read_and_open_their_pictures(visit, index):
     assert int(count) == sum(a and b for a, b in zip(of, as_taken, strict=True))
 
 
+def test_the_way_back_leads_through_the_sections(visit, index):
+    page = visit("/pictures?model=lenet-fashion-mnist")
+    for name in ("Neighbours", "Mistakes", "Confusions"):
+        show(page, name)
+    assert query(page)["section"] == "confusion"
+    for section, name in (("fixes", "What to fix"), ("neighbours", "Neighbours"), ("embedding", "Map")):
+        for _ in range(3):  # a page that waits for work has an entry for what it knew before, too
+            page.go_back()
+            settle(page)
+            if query(page).get("section") == section:
+                break
+        assert query(page).get("section") == section
+        assert page.get_by_role("radio", name=name, exact=True).is_checked()
+
+
 def test_a_channel_has_a_page_that_can_be_linked(visit, index):
     page = visit("/channel?model=lenet-fashion-mnist&layer=conv2&channel=7")
     page.get_by_role("heading", name="Channel 7 of conv2").wait_for()
