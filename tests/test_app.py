@@ -426,9 +426,7 @@ def test_the_picture_of_all_pages_has_its_place_on_the_map_unless_others_are_nam
         fine(app.run())
     assert placed(app) == ["fashion-mnist/777"]
     assert placed(open_app("pictures", **wanted, **{"embedding.place": "none"})) == []
-    app = open_app(
-        "pictures", section="embedding", **wanted, **{"embedding.place": "fashion-mnist/778,fashion-mnist/3"}
-    )
+    app = open_app("pictures", **wanted, **{"embedding.place": "fashion-mnist/778,fashion-mnist/3"})
     assert placed(app) == ["fashion-mnist/778", "fashion-mnist/3"]
     fine(app.selectbox(key="_picture").set_value("fashion-mnist/3").run())
     assert placed(app) == [], "another picture lets go of them, and this one is of the index"
