@@ -144,6 +144,9 @@ def test_what_is_judged_is_not_said_beforehand(clothes):
     """The mistakes alone, chosen on the map, are no pictures to count mistakes among."""
     app = open_page("pictures", section="embedding", where="right=False", **{"embedding.method": "pca"})
     assert "right=False" in commands(app)[0]
+    own = explain.open_picture(app.selectbox(key="_picture").value).info["name"]
+    assert clothes.right[int(own.rpartition("/")[2])] == 1
+    assert any("The chosen picture is not among these" in one.value.replace("\\", "") for one in app.caption)
     app = fine(app.button_group(key="_sections").set_value("mistakes").run())
     for section in ("confusion", "label_errors", "slices", "calibration"):
         app = fine(app.button_group(key="_section").set_value(section).run())

@@ -138,6 +138,7 @@ class _Browser:
         self.thumbs, self.thumbs_job = embedding_maps.thumbnails(asked.index, numbers)
         chosen = str(selection.get("point", "" if asked.own is None else asked.own))
         known = {number: k for k, number in enumerate(numbers)}
+        self.lacks_own = asked.own is not None and asked.own not in known
         self.opened = known.get(int(chosen)) if chosen.isdecimal() and len(chosen) < 10 else None
         self.settling = self._at_work()
 
@@ -179,6 +180,8 @@ class _Browser:
             told += "".join(f" {said}" for said in dict.fromkeys(said for one in there for said in one.remarks))
             if asked.stranger is not None and asked.given["layer"]:
                 told += " The chosen picture is not marked: new pictures have a place on maps of the features only."
+            if self.lacks_own:
+                told += " The chosen picture is not among these."
             st.caption(literal(told))
             return
         for one, result in zip(asked.wanted, self.made, strict=True):
