@@ -136,7 +136,8 @@ def test_channels_that_match_have_their_patches(clothes):
     found = explain.cka(clothes.model, second, "fashion-mnist", count=64, layer=layers[0], second_layer=layers[1])
     links = [one.label for one in app.get("page_link") if one.label.startswith("Channel ")]
     pairs = zip(found.channels[:6].tolist(), found.partners[:6].tolist(), found.correlations, strict=False)
-    wanted = [f"Channel {k} · correlation {value:.2f}" for first, own, value in pairs for k in (first, own)]
+    both = [(zip(layers, one, strict=True), value) for *one, value in pairs]
+    wanted = [f"Channel {k} of {layer} · correlation {value:.2f}" for pair, value in both for layer, k in pair]
     assert sorted(links) == sorted(wanted)
 
 

@@ -9,7 +9,7 @@ import json
 import operator
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
@@ -257,12 +257,8 @@ def is_set(source: str) -> bool:
 
 def is_here(name: str) -> bool:
     """Whether a set of list_images() is on this machine, so that load_images need not download it."""
-    if name == "stamps" and name not in project().images:
-        return any((stamps.FOLDER / place).is_dir() for place in stamps.KINDS)
-    family = next((family for family in (FASHION, MNIST) if name.removesuffix("-train") == family.name), None)
-    split = "train" if name.endswith("-train") else "t10k"
-    file = f"{split}-images-idx3-ubyte.gz"
-    return family is None or any((place / file).is_file() for place in _places(family))
+    known = None if name in project().images else _SETS.get(name)
+    return known is None or known.is_here()
 
 
 def load_images(
@@ -307,7 +303,7 @@ def named_images(source: Any) -> ImageSet:
     if isinstance(source, str) and source in project().images:
         return replace(_of_project(**project().images[source]), name=source)
     if isinstance(source, str) and source in _SETS:
-        return _SETS[source]()
+        return _SETS[source].load()
     return load_images(source)
 
 
@@ -581,11 +577,23 @@ def _unpack(path: Path, family: _Family) -> bytes:
     return content
 
 
+class _Set(NamedTuple):
+    """A set by name: what gives it, and whether it is on this machine."""
+
+    load: Callable[[], ImageSet]
+    is_here: Callable[[], bool]
+
+
+def _idx_set(name: str, family: _Family, split: str) -> _Set:
+    file = f"{split}-images-idx3-ubyte.gz"
+    return _Set(lambda: _idx(name, family, split), lambda: any((place / file).is_file() for place in _places(family)))
+
+
 _SETS = {
-    "fashion-mnist": lambda: _idx("fashion-mnist", FASHION, "t10k"),
-    "fashion-mnist-train": lambda: _idx("fashion-mnist-train", FASHION, "train"),
-    "mnist": lambda: _idx("mnist", MNIST, "t10k"),
-    "mnist-train": lambda: _idx("mnist-train", MNIST, "train"),
-    "photos": _photos,
-    "stamps": _stamps,
+    "fashion-mnist": _idx_set("fashion-mnist", FASHION, "t10k"),
+    "fashion-mnist-train": _idx_set("fashion-mnist-train", FASHION, "train"),
+    "mnist": _idx_set("mnist", MNIST, "t10k"),
+    "mnist-train": _idx_set("mnist-train", MNIST, "train"),
+    "photos": _Set(_photos, lambda: True),
+    "stamps": _Set(_stamps, stamps.are_here),
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["FOLDER", "KINDS", "PACKAGE", "stamps"]
+__all__ = ["FOLDER", "KINDS", "PACKAGE", "are_here", "stamps"]
 
 PACKAGE = "tuxpaint-stamps-default"
 FOLDER = Path("/usr/share/tuxpaint/stamps")
@@ -32,6 +32,11 @@ KINDS = {
 }
 """Folders whose stamps are photographs, and what those show."""
 DRAWN = {"cartoon", "toys", "plastic"}  # sub-folders of drawings, and of things that are made to look like others
+
+
+def are_here() -> bool:
+    """Whether the package is installed."""
+    return any((FOLDER / place).is_dir() for place in KINDS)
 
 
 def stamps() -> list[tuple[str, str]]:

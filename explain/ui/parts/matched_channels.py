@@ -49,7 +49,7 @@ def show_matched(result: Cka, first: Model, second: Model, pictures: str) -> Non
                 with cell:
                     number = int(channels[k])
                     chosen = {"model": model.name, "layer": layer, "channel": str(number), "index": pictures}
-                    words = f"Channel {number} · correlation {result.correlations[k]:.2f}"
+                    words = f"Channel {number} of {layer} · correlation {result.correlations[k]:.2f}"
                     st.page_link(script("channel"), label=words, icon=ICON, query_params=chosen)
                     widgets.show_picture(own[k].image, f"Best patches of channel {number} of {layer}")
 
