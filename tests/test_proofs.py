@@ -115,7 +115,7 @@ def test_both_orders_of_a_residual_block_train(order, batch):
 
 
 def test_activations_saturate_or_do_not():
-    """L09: slopes at zero and far away, and a switch where a network has one."""
+    """L09: slopes at zero and far away, and a switch in every network."""
     slopes = {}
     for name, made in ACTIVATIONS.items():
         x = torch.tensor([-20.0, 1e-9, 20.0], requires_grad=True)
@@ -123,10 +123,17 @@ def test_activations_saturate_or_do_not():
     assert slopes["sigmoid"] == pytest.approx([0, 0.25, 0], abs=1e-6)
     assert slopes["tanh"] == pytest.approx([0, 1, 0], abs=1e-6)
     assert slopes["relu"] == [0, 1, 1]
-    for name in ("lenet", "mlp", "layered"):
-        for kind, made in ACTIVATIONS.items():
-            found = {type(module) for module in NETS[name](activation=kind).modules()}
-            assert found & {type(one()) for one in ACTIVATIONS.values()} == {type(made())}
+    kinds = {type(one()) for one in ACTIVATIONS.values()}
+    for net in NETS.values():
+        with torch.device("meta"):
+            usual = [type(module) for module in net().modules()]
+            for kind, made in ACTIVATIONS.items():
+                found = dict(net(activation=kind).named_modules())
+                wanted = [type(made()) if one in kinds else one for one in usual]
+                assert list(map(type, found.values())) == wanted
+                if kind != "relu":  # a layer of a sequence is called what it is
+                    named = {name for name in found if name.rpartition(".")[2].rstrip("0123456789") == "relu"}
+                    assert all(type(found[name.rpartition(".")[0]]) is not torch.nn.Sequential for name in named)
 
 
 def test_no_recipe_for_clothes_or_digits_turns_them_upside_down():

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 from torch import nn
 
 from ..options import Choices
-from .layers import CHANNELS, CLASSES, DROPOUT, SIZE, lrn, shrunk
+from .layers import ACTIVATION, CHANNELS, CLASSES, DROPOUT, SIZE, activated, lrn, shrunk
 from .registry import NETS
 
 __all__ = ["alexnet", "alexnet_small", "overfeat", "zfnet"]
@@ -49,6 +49,7 @@ def alexnet(
     ] = "paper",
     size: SIZE = 227,
     dropout: DROPOUT = 0.5,
+    activation: ACTIVATION = "relu",
 ) -> nn.Module:
     """Five convolutions and three fully connected layers; torchvision's and the exercise's are for 224."""
     kind = FORMS[form]
@@ -61,23 +62,37 @@ def alexnet(
         k: {"norm": lrn(), "pool": nn.MaxPool2d(3, 2)} if k < 3 and kind.normalised else {"pool": nn.MaxPool2d(3, 2)}
         for k in (1, 2, 5)
     }
-    return _classified(_features(channels, convs, after), kind.filters[-1] * side**2, (4096, 4096), classes, dropout)
+    features = _features(channels, convs, after)
+    net = _classified(features, kind.filters[-1] * side**2, (4096, 4096), classes, dropout)
+    return activated(net, activation)
 
 
 @NETS.register(label="AlexNet for 28 x 28")
 def alexnet_small(
-    *, channels: CHANNELS = 1, classes: CLASSES = 10, size: SIZE = 28, dropout: DROPOUT = 0.5
+    *,
+    channels: CHANNELS = 1,
+    classes: CLASSES = 10,
+    size: SIZE = 28,
+    dropout: DROPOUT = 0.5,
+    activation: ACTIVATION = "relu",
 ) -> nn.Module:
     """AlexNet's layers with filters and widths that fit pictures of 28 x 28, to be trained without enlarging them."""
     shapes = ((64, 5), (128, 5), (192, 3), (192, 3), (128, 3))
     convs = [_Conv(filters, window, padding=window // 2) for filters, window in shapes]
     side = shrunk(size, OVERLAPPING, OVERLAPPING, OVERLAPPING)
     features = _features(channels, convs, {k: {"pool": nn.MaxPool2d(3, 2)} for k in (1, 2, 5)})
-    return _classified(features, 128 * side**2, (512, 512), classes, dropout)
+    return activated(_classified(features, 128 * side**2, (512, 512), classes, dropout), activation)
 
 
 @NETS.register(label="ZFNet")
-def zfnet(*, channels: CHANNELS = 3, classes: CLASSES = 1000, size: SIZE = 224, dropout: DROPOUT = 0.5) -> nn.Module:
+def zfnet(
+    *,
+    channels: CHANNELS = 3,
+    classes: CLASSES = 1000,
+    size: SIZE = 224,
+    dropout: DROPOUT = 0.5,
+    activation: ACTIVATION = "relu",
+) -> nn.Module:
     """AlexNet with finer first filters, 7 x 7 with stride 2 (Zeiler and Fergus 2014)."""
     convs = [
         _Conv(96, 7, 2, 1), _Conv(256, 5, 2, 0), _Conv(384, 3, padding=1), _Conv(384, 3, padding=1),
@@ -86,18 +101,25 @@ def zfnet(*, channels: CHANNELS = 3, classes: CLASSES = 1000, size: SIZE = 224, 
     after = {k: {"pool": nn.MaxPool2d(3, 2, padding=1), "norm": lrn()} for k in (1, 2)}
     features = _features(channels, convs, {**after, 5: {"pool": nn.MaxPool2d(3, 2)}})
     side = shrunk(size, (7, 2, 1), (3, 2, 1), (5, 2, 0), (3, 2, 1), OVERLAPPING)
-    return _classified(features, 256 * side**2, (4096, 4096), classes, dropout)
+    return activated(_classified(features, 256 * side**2, (4096, 4096), classes, dropout), activation)
 
 
 @NETS.register(label="OverFeat, fast")
-def overfeat(*, channels: CHANNELS = 3, classes: CLASSES = 1000, size: SIZE = 231, dropout: DROPOUT = 0.5) -> nn.Module:
+def overfeat(
+    *,
+    channels: CHANNELS = 3,
+    classes: CLASSES = 1000,
+    size: SIZE = 231,
+    dropout: DROPOUT = 0.5,
+    activation: ACTIVATION = "relu",
+) -> nn.Module:
     """AlexNet with pooling that does not overlap and wider late layers (Sermanet et al. 2014)."""
     convs = [
         _Conv(96, 11, 4), _Conv(256, 5), _Conv(512, 3, padding=1), _Conv(1024, 3, padding=1), _Conv(1024, 3, padding=1)
     ]  # fmt: skip
     features = _features(channels, convs, {k: {"pool": nn.MaxPool2d(2)} for k in (1, 2, 5)})
     side = shrunk(size, (11, 4, 0), (2, 2, 0), (5, 1, 0), (2, 2, 0), (2, 2, 0))
-    return _classified(features, 1024 * side**2, (3072, 4096), classes, dropout)
+    return activated(_classified(features, 1024 * side**2, (3072, 4096), classes, dropout), activation)
 
 
 def _features(channels: int, convs: Sequence[_Conv], after: Mapping[int, Mapping[str, nn.Module]]) -> nn.Sequential:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..options import Choices, Range
-from .layers import CHANNELS, CLASSES, MEANT
+from .layers import ACTIVATION, CHANNELS, CLASSES, MEANT, activated
 from .registry import NETS
 
 __all__ = ["DenseBlock", "DenseNet", "densenet", "transition"]
@@ -85,6 +85,7 @@ def densenet(
     depth: Annotated[int, Choices(*DEPTHS, help="as the paper names them")] = 121,
     growth: Annotated[int, Range(1, 256, help="maps that each layer adds; the paper's 161 has 48")] = 32,
     bottleneck: Annotated[int, Range(0, 16, help="1 x 1 convolutions to so many times the growth; 0 for none")] = 4,
+    activation: ACTIVATION = "relu",
 ) -> nn.Module:
     """Four dense blocks; 7,978,856 parameters as it stands."""
-    return DenseNet(channels, classes, DEPTHS[depth], growth, bottleneck)
+    return activated(DenseNet(channels, classes, DEPTHS[depth], growth, bottleneck), activation)

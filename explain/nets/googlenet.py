@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..options import Choices, Range
-from .layers import CHANNELS, CLASSES, MEANT, lrn, unit
+from .layers import ACTIVATION, CHANNELS, CLASSES, MEANT, activated, lrn, unit
 from .registry import NETS
 
 __all__ = ["GoogLeNet", "Inception", "NaiveInception", "googlenet"]
@@ -151,6 +151,7 @@ def googlenet(
     dropout: Annotated[float, Range(0, 0.95, help="before the classifier")] = 0.4,
     factorised: Annotated[bool, Choices(True, False, help="large filters as several small ones")] = False,
     residual: Annotated[bool, Choices(True, False, help="each block adds its input, as in Inception-ResNet")] = False,
+    activation: ACTIVATION = "relu",
 ) -> nn.Module:
     """Nine Inception blocks, with the paper's 5 x 5 branch; 6,998,552 parameters as it stands."""
-    return GoogLeNet(channels, classes, norm, auxiliary, dropout, factorised, residual)
+    return activated(GoogLeNet(channels, classes, norm, auxiliary, dropout, factorised, residual), activation)

@@ -9,7 +9,7 @@ from torch import nn
 
 from ..errors import BadValue
 from ..options import Choices, Range
-from .layers import ACTIVATIONS, CHANNELS, CLASSES, POOLINGS, SIZE, shrunk
+from .layers import ACTIVATION, ACTIVATIONS, CHANNELS, CLASSES, POOLINGS, SIZE, activated, shrunk
 from .registry import NETS
 
 __all__ = ["convnetjs", "layered", "practical"]
@@ -28,7 +28,7 @@ def layered(
     window: Annotated[int, Range(1, 15, help="side of the filters; the size is kept, so it is odd")] = 3,
     filters: Annotated[int, Range(1, 1024, help="of the first repetition; each later one has twice as many")] = 16,
     units: Annotated[int, Range(1, 10_000, help="of each hidden layer")] = 128,
-    activation: Annotated[str, Choices(*ACTIVATIONS)] = "relu",
+    activation: ACTIVATION = "relu",
     pooling: Annotated[str, Choices(*POOLINGS)] = "max",
 ) -> nn.Module:
     """A network by numbers, for pictures that its poolings can halve without a rest."""
@@ -63,10 +63,13 @@ def practical(
     classes: CLASSES = 10,
     size: SIZE = 28,
     filters: Annotated[int, Range(1, 1024)] = 20,
+    activation: ACTIVATION = "relu",
 ) -> nn.Module:
     """5 x 5 filters, a pooling and class scores: 28 to 24 to 12, as in the lecture's figure."""
     conv = nn.Conv2d(channels, filters, 5)
-    parts = OrderedDict[str, nn.Module](conv=conv, act=nn.ReLU(), pool=nn.MaxPool2d(2), flatten=nn.Flatten())
+    parts = OrderedDict[str, nn.Module](
+        conv=conv, act=ACTIVATIONS[activation](), pool=nn.MaxPool2d(2), flatten=nn.Flatten()
+    )
     return nn.Sequential(parts | {"fc": nn.Linear(filters * shrunk(size, (5, 1, 0), (2, 2, 0)) ** 2, classes)})
 
 
@@ -77,6 +80,7 @@ def convnetjs(
     classes: CLASSES = 10,
     size: SIZE = 32,
     window: Annotated[int, Range(1, 15, help="7 on the slides; the demo itself has 5")] = 7,
+    activation: ACTIVATION = "relu",
 ) -> nn.Module:
     """Three convolutions with 16, 20 and 20 filters, whose weights the lecture shows as pictures."""
     if window % 2 == 0:
@@ -87,4 +91,4 @@ def convnetjs(
         net[f"relu{k}"], net[f"pool{k}"] = nn.ReLU(), nn.MaxPool2d(2)
         before = filters
     net["flatten"], net["fc"] = nn.Flatten(), nn.Linear(before * shrunk(size, *[(2, 2, 0)] * 3) ** 2, classes)
-    return nn.Sequential(net)
+    return activated(nn.Sequential(net), activation)

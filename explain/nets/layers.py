@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import BadValue
-from ..options import Range
+from ..options import Choices, Range
 
 __all__ = [
+    "ACTIVATION",
     "ACTIVATIONS",
     "CHANNELS",
     "CLASSES",
@@ -23,6 +24,7 @@ __all__ = [
     "IntraChannelNorm",
     "L2Pool2d",
     "LocallyConnected2d",
+    "activated",
     "lrn",
     "shrunk",
     "unit",
@@ -75,7 +77,19 @@ class LocallyConnected2d(nn.Module):
 
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU, "tanh": nn.Tanh}
+ACTIVATION = Annotated[str, Choices(*ACTIVATIONS, help="after each convolution and hidden layer")]
 POOLINGS: dict[str, Callable[[int], nn.Module]] = {"average": nn.AvgPool2d, "max": nn.MaxPool2d, "l2": L2Pool2d}
+
+
+def activated(net: nn.Module, activation: str) -> nn.Module:
+    """With another activation for each ReLU; layers of a Sequential that are called relu have its name then."""
+    for module in list(net.modules()) if activation != "relu" else ():
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.ReLU):
+                module._modules[name] = ACTIVATIONS[activation]()
+        if isinstance(module, nn.Sequential):
+            module._modules = {name.replace("relu", activation): one for name, one in module._modules.items()}
+    return net
 
 
 def lrn(size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0) -> nn.LocalResponseNorm:

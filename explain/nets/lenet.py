@@ -9,7 +9,7 @@ from typing import Annotated
 from torch import nn
 
 from ..options import Choices, Range
-from .layers import ACTIVATIONS, CHANNELS, CLASSES, DROPOUT, POOLINGS, SIZE, shrunk
+from .layers import ACTIVATION, ACTIVATIONS, CHANNELS, CLASSES, DROPOUT, POOLINGS, SIZE, shrunk
 from .registry import NETS
 
 __all__ = ["lenet"]
@@ -28,7 +28,7 @@ def lenet(
     padding: Annotated[int, Range(0, 7, help="of the first convolution")] = 2,
     fc1: Annotated[int, Range(0, 10_000, help="units of the first hidden layer; 0 for none")] = 120,
     fc2: Annotated[int, Range(0, 10_000, help="units of the second hidden layer; 0 for none")] = 84,
-    activation: Annotated[str, Choices(*ACTIVATIONS)] = "sigmoid",
+    activation: ACTIVATION = "sigmoid",
     pooling: Annotated[str, Choices(*POOLINGS)] = "average",
     norm: Annotated[str, Choices("none", "batch", help="between each convolution and its activation")] = "none",
     dropout: DROPOUT = 0.0,

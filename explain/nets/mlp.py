@@ -8,8 +8,8 @@ from typing import Annotated
 
 from torch import nn
 
-from ..options import Choices, Range
-from .layers import ACTIVATIONS, CHANNELS, CLASSES, SIZE
+from ..options import Range
+from .layers import ACTIVATION, ACTIVATIONS, CHANNELS, CLASSES, SIZE
 from .registry import NETS
 
 __all__ = ["mlp"]
@@ -24,7 +24,7 @@ def mlp(
     fc1: Annotated[int, Range(0, 10_000, help="units of the first hidden layer, 0 for none")] = 128,
     fc2: Annotated[int, Range(0, 10_000, help="units of the second hidden layer, 0 for none")] = 0,
     more: Annotated[int, Range(0, 50, help="hidden layers behind these, as wide as the last")] = 0,
-    activation: Annotated[str, Choices(*ACTIVATIONS)] = "relu",
+    activation: ACTIVATION = "relu",
 ) -> nn.Module:
     """Multilayer perceptron for (N, channels, size, size) pictures; 101,770 parameters as it stands."""
     hidden = [units for units in (fc1, fc2) if units]

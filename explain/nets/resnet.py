@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from ..errors import BadValue
 from ..options import Choices, Range
-from .layers import CHANNELS, CLASSES, MEANT
+from .layers import ACTIVATION, CHANNELS, CLASSES, MEANT, activated
 from .registry import NETS
 
 __all__ = ["Bottleneck", "Padding", "ResNet", "Residual", "resnet", "resnet_cifar"]
@@ -157,6 +157,7 @@ def resnet(
     early: Annotated[
         bool, Choices(True, False, help="a bottleneck's first 1 x 1 has the stride, as in the paper")
     ] = False,
+    activation: ACTIVATION = "relu",
 ) -> nn.Module:
     """ResNet for pictures of about 224 x 224; 11,689,512 parameters as it stands."""
     before, stages = 64, []
@@ -174,7 +175,7 @@ def resnet(
     stem = nn.Sequential(nn.Conv2d(channels, 64, 7, 2, 3, bias=False))
     if order == "after":
         stem.extend([nn.BatchNorm2d(64), nn.ReLU()])
-    return ResNet(stem.append(nn.MaxPool2d(3, 2, 1)), stages, order, classes)
+    return activated(ResNet(stem.append(nn.MaxPool2d(3, 2, 1)), stages, order, classes), activation)
 
 
 @NETS.register(label="ResNet for small pictures")
@@ -190,6 +191,7 @@ def resnet_cifar(
     full: Annotated[
         bool, Choices(True, False, help="a stage of blocks at the picture's full size; half of the time is spent in it")
     ] = True,
+    activation: ACTIVATION = "relu",
 ) -> nn.Module:
     """The paper's form for CIFAR-10, 32 x 32: three stages of n blocks, no pooling at the beginning."""
     if (depth - 2) % 6:
@@ -204,4 +206,4 @@ def resnet_cifar(
     stem = nn.Sequential(_conv(channels, width, 3))
     if order == "after":
         stem.extend([nn.BatchNorm2d(width), nn.ReLU()])
-    return ResNet(stem, stages, order, classes)
+    return activated(ResNet(stem, stages, order, classes), activation)

@@ -8,7 +8,7 @@ from typing import Annotated
 from torch import nn
 
 from ..options import Choices, Range
-from .layers import CHANNELS, CLASSES, DROPOUT, SIZE, lrn, shrunk
+from .layers import ACTIVATION, CHANNELS, CLASSES, DROPOUT, SIZE, activated, lrn, shrunk
 from .registry import NETS
 
 __all__ = ["vgg", "vgg_block"]
@@ -52,6 +52,7 @@ def vgg(
     ratio: Annotated[float, Range(0.25, 64, help="the convolutions have so many times fewer filters")] = 1.0,
     units: Annotated[int, Range(1, 10_000, help="of each hidden layer")] = 4096,
     dropout: DROPOUT = 0.5,
+    activation: ACTIVATION = "relu",
 ) -> nn.Module:
     """Five blocks and three fully connected layers: 11 (A), 13 (B), 16 (C, D) or 19 (E) layers with weights."""
     net, before = nn.Sequential(), channels
@@ -68,4 +69,4 @@ def vgg(
             net.add_module(f"drop{k}", nn.Dropout(dropout))
         fan_in = units
     net.add_module("fc3", nn.Linear(fan_in, classes))
-    return net
+    return activated(net, activation)
