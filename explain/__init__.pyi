@@ -1126,7 +1126,8 @@ def patches(
         channels: a number from 0
         ranking: best, lowest, random; by default "best"
         count: patches a channel, by default 9 or what the index keeps; 1 to 100
-        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table
+        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table, or their
+            numbers, as pictures=3,17,40-60
         per_picture: most patches from one picture, of the best; 1 to 16; by default 1
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
@@ -1158,7 +1159,8 @@ def channel(
         image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), a tensor
             (C, H, W), bytes, or of load_images
         replace: what the channel is set to: its mean over the data; mean, zero; by default "mean"
-        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table
+        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table, or their
+            numbers, as pictures=3,17,40-60
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
     Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
@@ -1223,7 +1225,8 @@ def neighbours(
             (C, H, W), bytes, or of load_images
         k: how many neighbours; 1 to 50; by default 8
         metric: euclidean, cosine; by default "euclidean"
-        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table
+        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table, or their
+            numbers, as pictures=3,17,40-60
 
     Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         frame: width of the classes' colours around the pictures; 0 to 16; by default 5
@@ -1368,7 +1371,8 @@ def embedding(
         layer: by default the features, which the classifier decides by
         pooling: of a layer's maps: averaged over positions, or all values; mean, flat; by default
             "mean"
-        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table
+        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table, or their
+            numbers, as pictures=3,17,40-60
         count: pictures, at most, drawn by the seed; by default all; 1 to 10,000,000
         measure: how far each point can be trusted; by default True
         place: pictures to be marked on the map
@@ -1426,7 +1430,8 @@ def confusion(
         index: from build_index or open_index
         pictures: by default all
         count: of the worst mistakes, at most; 0 to 120; by default 18
-        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table
+        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table, or their
+            numbers, as pictures=3,17,40-60
 
     Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         part: matrix, confusions, classes, mistakes; by default matrix
@@ -1453,7 +1458,8 @@ def calibration(
 
     Parameters:
         index: from build_index or open_index
-        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table
+        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table, or their
+            numbers, as pictures=3,17,40-60
         bins: of equal width, from 0 to 1; 2 to 100; by default 15
         seed: of the intervals and of the halves; 0 to 2,147,483,647; by default 0
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
@@ -1480,7 +1486,8 @@ def label_errors(
     Parameters:
         index: from build_index or open_index
         count: of the suspects as pictures, at most; 0 to 120; by default 24
-        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table
+        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table, or their
+            numbers, as pictures=3,17,40-60
 
     Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         part: what is drawn; pictures, pairs; by default pictures
@@ -1572,7 +1579,8 @@ def slices(
         index: from build_index or open_index
         count: slices, at most; 1 to 30; by default 8
         seed: of the halves and the clusters; 0 to 2,147,483,647; by default 0
-        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table
+        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table, or their
+            numbers, as pictures=3,17,40-60
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
     Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,26 @@ from numpy.typing import NDArray
 
 from .errors import BadValue, Unknown, shorten
 
-__all__ = ["Column", "by_column", "columns_of", "extended", "rows_where", "slices_of"]
+__all__ = [
+    "PICTURES",
+    "RIGHT",
+    "Column",
+    "by_column",
+    "columns_of",
+    "condition_of",
+    "condition_said",
+    "extended",
+    "rows_where",
+    "slices_of",
+]
 
 FEW = 12  # numbers so few of which there are may be groups, as shifts and folds are
 MOST_GROUPS = 100  # beyond, as with identifiers, a colour tells nothing
+RIGHT = "right"
+"""The column of whether the network is right, where a table has none of that name."""
+PICTURES = "pictures"
+"""The column that stands for the pictures' own numbers: pictures=3,17,40-60."""
+_SPAN = re.compile(r"(\d{1,12})(?:-(\d{1,12}))?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +74,14 @@ def columns_of(columns: Mapping[str, Sequence[Any]]) -> dict[str, Column]:
     return {name: column for name, column in found.items() if column is not None}
 
 
-def rows_where(columns: Mapping[str, Sequence[Any]], condition: str) -> list[int]:
-    """Which rows a condition COLUMN=VALUE holds for. Raises BadValue, Unknown."""
+def rows_where(columns: Mapping[str, Sequence[Any]], condition: str, count: int) -> list[int]:
+    """Which of `count` rows a condition COLUMN=VALUE holds for. Raises BadValue, Unknown."""
     name, equals, value = condition.partition("=")
     if not equals:
-        raise BadValue(f"where={shorten(condition)} is not of the form COLUMN=VALUE, such as {next(iter(columns))}=...")
+        example = next(iter(columns), PICTURES)
+        raise BadValue(f"where={shorten(condition)} is not of the form COLUMN=VALUE, such as {example}=...")
+    if name == PICTURES and PICTURES not in columns:
+        return _numbered(value, count)
     if name not in columns:
         raise Unknown("column for where:", name, columns)
     texts = [_text(one) for one in columns[name]]
@@ -71,9 +91,44 @@ def rows_where(columns: Mapping[str, Sequence[Any]], condition: str) -> list[int
     return rows
 
 
+def condition_of(rows: Iterable[int]) -> str:
+    """The condition that holds for these rows alone, one after the other where they are."""
+    spans: list[list[int]] = []
+    for row in sorted(set(rows)):
+        if spans and row == spans[-1][1] + 1:
+            spans[-1][1] = row
+        else:
+            spans.append([row, row])
+    return f"{PICTURES}=" + ",".join(f"{low}-{high}" if high > low else str(low) for low, high in spans)
+
+
+def condition_said(condition: str) -> str:
+    """A condition as a figure says it: pictures that were named one by one are counted."""
+    name, _, value = condition.partition("=")
+    spans = [_SPAN.fullmatch(part.strip()) for part in value.split(",")] if name == PICTURES else [None]
+    if not all(spans) or len(spans) < 4:
+        return condition
+    count = sum(int(one[2] or one[1]) - int(one[1]) + 1 for one in spans if one)
+    return f"{count:,} chosen pictures"
+
+
 def slices_of(columns: Mapping[str, Sequence[Any]]) -> list[str]:
     """The conditions that columns of groups offer."""
     return [f"{name}={group}" for name, column in columns_of(columns).items() for group in column.groups]
+
+
+def _numbered(value: str, count: int) -> list[int]:
+    rows: set[int] = set()
+    for part in value.split(","):
+        match = _SPAN.fullmatch(part.strip())
+        low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if not low <= high < count:
+            raise BadValue(
+                f"where={PICTURES}={shorten(value)}: {shorten(part)} is no number of a picture and no range of them, "
+                f"such as 3,17,40-60; there are 0 to {count - 1:,}."
+            )
+        rows.update(range(low, high + 1))
+    return sorted(rows)
 
 
 def _text(value: Any) -> str:

@@ -6,8 +6,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import explain
+from explain.columns import condition_of, condition_said
 from explain.ui import jobs
 from explain.ui.parts.lessons import LESSONS
+from explain.workspace import tags
 
 MODEL, MOST_WAIT = "lenet-fashion-mnist", 120
 SECTIONS = ("fixes", "confusion", "label_errors", "slices", "calibration", "duplicates", "outliers", "influence")
@@ -134,7 +136,7 @@ def test_channels_that_match_have_their_patches(clothes):
     chosen |= {explain.VIEWS["cka"].key(name): one for name, one in zip(("layer", "second_layer"), layers, strict=True)}
     app = open_page("compare", section="cka", **chosen)
     found = explain.cka(clothes.model, second, "fashion-mnist", count=64, layer=layers[0], second_layer=layers[1])
-    links = [one.label for one in app.get("page_link") if one.label.startswith("Channel ")]
+    links = [one.label.replace("\\", "") for one in app.button if one.label.startswith("Channel ")]
     pairs = zip(found.channels[:6].tolist(), found.partners[:6].tolist(), found.correlations, strict=False)
     both = [(zip(layers, one, strict=True), value) for *one, value in pairs]
     wanted = [f"Channel {k} of {layer} · correlation {value:.2f}" for pair, value in both for layer, k in pair]
@@ -165,3 +167,21 @@ def test_each_section_has_an_address_of_its_own_and_the_way_back_leads_there():
     assert fine(app.run()).button_group(key="_sections").value == "embedding"
     app.query_params["section"] = "mistakes"
     assert fine(app.run()).query_params["section"] == "fixes"
+
+
+def test_pictures_are_tagged_and_asked_for_by_their_tag(clothes):
+    app = open_page("pictures", section="label_errors")
+    name = app.selectbox(key="tag-label_errors")
+    assert name.value is None
+    app = fine(name.set_value("look again").run())
+    app = fine(app.button(key="put-label_errors").click().run())
+    rows = tags.tags_of(clothes)["look again"]
+    assert rows == sorted(explain.label_errors(clothes).figure().table["image"]) != []
+    app = open_page("pictures", section="embedding", **{"embedding.method": "pca"})
+    box = app.selectbox(key="_where")
+    assert "tag: look again" in box.options
+    app = fine(box.set_value(condition_of(rows)).run())
+    assert any(condition_of(rows) in one for one in commands(app))
+    tags.untag(clothes, "look again", rows)
+    app = fine(app.run())
+    assert condition_said(condition_of(rows)) in app.selectbox(key="_where").options  # it is the same figure still

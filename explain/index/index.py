@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..columns import rows_where, slices_of
+from ..columns import RIGHT, rows_where, slices_of
 from ..data import ImageSet, known_as, named_images
 from ..errors import BadFile, BadValue, ExplainError, Unknown, shorten
 from ..figure import Look, Shown
@@ -177,18 +177,26 @@ class Index(Shown):
         if self.classes:
             own["label"] = [self.label(number) for number in numbers]
         right = [None if one < 0 else bool(one) for one in self.right.tolist()]
-        judged = {} if set(right) == {None} else {"right": right}
+        judged = {} if set(right) == {None} else {RIGHT: right}
         return {**judged, **self.columns, **own}
 
     @cached_property
     def slices(self) -> list[str]:
-        """The conditions by which some of the pictures can be meant, as `rows_where` reads them."""
+        """The conditions that columns of groups offer, as `rows_where` reads them."""
         seen = np.unique(self.predictions[:, 0])
         own = [f"prediction={self.model.classes[k]}" for k in seen.tolist() if k >= 0]
         labels = np.unique(self.labels).tolist() if self.classes else []
-        if "right" not in self.columns:
-            own = [*(f"right={bool(one)}" for one in np.unique(self.right).tolist() if one >= 0), *own]
+        if RIGHT not in self.columns:
+            own = [*(f"{RIGHT}={bool(one)}" for one in np.unique(self.right).tolist() if one >= 0), *own]
         return [*slices_of(self.columns), *(f"label={self.classes[k]}" for k in labels if k >= 0), *own]
+
+    def rows_where(self, condition: str) -> list[int]:
+        """The numbers of the pictures that COLUMN=VALUE holds for. Raises BadValue, Unknown."""
+        return rows_where(self.said, condition, len(self))
+
+    def judges(self, condition: str) -> bool:
+        """Whether a condition says if the network is right: a table's own column of that name is something else."""
+        return condition.startswith(f"{RIGHT}=") and RIGHT not in self.columns
 
     @cached_property
     def columns(self) -> dict[str, tuple[Any, ...]]:
@@ -315,7 +323,7 @@ class Index(Shown):
         """
         self.summary(layer)
         if (found := self._slices.get((layer, where))) is None:
-            numbers = [k for k in rows_where(self.said, where) if self.predictions[k, 0] >= 0]
+            numbers = [k for k in self.rows_where(where) if self.predictions[k, 0] >= 0]
             if not numbers:
                 raise BadValue(f"None of the pictures of where={shorten(where)} could be read.")
             known = self.manifest

@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ..columns import rows_where
 from ..errors import BadValue, NotSupported, shorten
 from ..index import Index
 from ..network.heads import HEADS
@@ -76,9 +75,9 @@ class Evidence:
 
 def rows_judged(index: Index, where: str) -> list[int]:
     """The pictures that a condition holds for, where they are judged then. Raises BadValue, Unknown."""
-    if where.startswith("right=") and "right" not in index.columns:
+    if index.judges(where):
         raise BadValue(f"Whether a picture is right is what is judged here: where={shorten(where)} says it beforehand.")
-    return rows_where(index.said, where)
+    return index.rows_where(where)
 
 
 def evidence(index: Index, where: str = "", purpose: str = "") -> Evidence:

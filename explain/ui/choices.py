@@ -14,6 +14,7 @@ from typing import Any
 
 import streamlit as st
 
+from explain.columns import PICTURES, RIGHT, condition_of, condition_said
 from explain.errors import ExplainError
 from explain.figure import Figure
 from explain.index import Index
@@ -23,6 +24,7 @@ from explain.ui.caches import SessionOpener
 from explain.ui.text import literal
 from explain.views import View
 from explain.views.inputs import EntryOptions, Input, Plain
+from explain.workspace import tags
 
 __all__ = ["among", "chosen", "entry_options", "more", "option", "show", "typed"]
 
@@ -50,11 +52,16 @@ def chosen(view: View, name: str) -> Any:
 
 def among(view: View, index: Index, judging: bool = False) -> str:
     """Which pictures of an index are meant, by a condition; empty for all. What is judging takes right and wrong."""
-    words, offered = {"": "all pictures"}, index.slices
-    if "right" not in index.columns:  # the table's own would be something else
-        words |= {"right=False": "mistakes only", "right=True": "those it gets right"}
-        offered = [one for one in offered if not (judging and one in words)]
-    return str(option(view, "where", "Among", lambda one: words.get(one, one), offered))
+    words, offered = {"": "all pictures"}, [one for one in index.slices if not (judging and index.judges(one))]
+    if index.judges(f"{RIGHT}=False"):
+        words |= {f"{RIGHT}=False": "mistakes only", f"{RIGHT}=True": "those it gets right"}
+    tagged = {condition_of(numbers): f"tag: {name}" for name, numbers in tags.tags_of(index).items()}
+    own = str(selection.get(view.key("where"), ""))
+    if own.startswith(f"{PICTURES}=") and _holds(index, own):
+        words[own] = condition_said(own)
+        offered = [own, *offered]
+    words |= tagged
+    return str(option(view, "where", "Among", lambda one: words.get(one, one), dict.fromkeys([*tagged, *offered])))
 
 
 def typed(view: View, name: str, given: dict[str, Any], label: str | None = None) -> Any:
@@ -116,6 +123,13 @@ def show(
     """The figure's place in the report, its file, facts and lines; a name tells two figures of a view apart, which are
     beside each other where it is said so."""
     exports.show(view, given, style, figure, label, name or view.name, apart)
+
+
+def _holds(index: Index, condition: str) -> bool:
+    try:
+        return bool(index.rows_where(condition))
+    except ExplainError:
+        return False
 
 
 def _asked(kind: Input) -> bool:

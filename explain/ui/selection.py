@@ -7,7 +7,7 @@ widgets' own state, which Streamlit drops when a page without them is opened.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, NoReturn
 
@@ -182,16 +182,21 @@ def controlled_list(
     return widget(label, *args, key=key, on_change=changed, **options)
 
 
+def go(page: str, chosen: Mapping[str, Any], done: Callable[[], object] = lambda: None) -> NoReturn:
+    """Go to a page with these choices, as a visitor's own: no address that somebody may have handed out. `done` is
+    called when all is chosen. What belongs together comes in its order: choosing a model lets go of the layer."""
+    for name, value in chosen.items():
+        choose(name, value)
+    done()
+    st.switch_page(script(page))
+
+
 def restore(
     page: str, selection: dict[str, Any], notes: list[str], done: Callable[[], object] = lambda: None
 ) -> NoReturn:
-    """Go to a page with this selection, and keep what is to be said there; `done` is called when all of it is chosen.
-    What belongs together comes in its order: choosing a model lets go of the layer."""
-    for name, value in selection.items():
-        choose(name, value)
+    """The same, and keep what is to be said there."""
     st.session_state.restored = notes
-    done()
-    st.switch_page(script(page))
+    go(page, selection, done)
 
 
 def restored() -> list[str] | None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..columns import rows_where
+from ..columns import condition_said
 from ..errors import BadFile, BadValue, shorten
 from ..explorer import Thumbs
 from ..figure import VERSION, Figure, Plot, versions
@@ -125,7 +125,7 @@ def _mapped(
 ) -> Embedding:
     images = readable(index)
     if where:
-        images = images[np.isin(images, rows_where(index.said, where))]
+        images = images[np.isin(images, index.rows_where(where))]
     drawn_ones = images[_drawn(len(images), count, options.get("seed", 0))]
     images, vectors = represent(index, layer, pooling, progress, drawn_ones)
     entry = PROJECTIONS[method]
@@ -217,7 +217,7 @@ def render(
         note.append(f"Trustworthiness {known['trustworthiness']:.3f}, {kept}.")
     note += result.remarks
     label, of = PROJECTIONS[known["method"]].label, known.get("layer", "features")
-    data = f"{known['data']} with {known['where']}" if known.get("where") else known["data"]
+    data = f"{known['data']} with {condition_said(known['where'])}" if known.get("where") else known["data"]
     title = f"{label} of {len(result.points):,} pictures of {data} by {of} of {known['model']}"
     panel: Plot | Any = map_plot.picture_map(result, look, thumbs) if thumbnails else map_plot.plot(result, look)
     arrays: dict[str, NDArray[Any]] = {"points": result.points, "images": result.images}

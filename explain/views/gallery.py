@@ -141,7 +141,7 @@ def compute(
     wanted = None if target in (None, "") else model.target(target, None)
     place = layer_for(model, layer) if CHECKED[method].takes("layer") else None
     labels = truth_of(model, images)
-    some = rows_where(said_of(images), where) if where else None
+    some = rows_where(said_of(images), where, len(images)) if where else None
     numbers: Sequence[int] = range(len(images)) if some is None else some
     if which == "spread":
         places = np.unique(np.linspace(0, len(numbers) - 1, count).round().astype(int)).tolist()

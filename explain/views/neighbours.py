@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..columns import extended, rows_where
+from ..columns import condition_said, extended
 from ..errors import BadFile, BadValue
 from ..figure import RIGHT, UNKNOWN, WRONG, Figure, Grid, Panel, Pixels
 from ..images import contact_sheet, enlarge
@@ -149,12 +149,11 @@ def compute(
         raise BadValue(f"Image {number} has no neighbours: {why}")
     picture = pictured(index, image)
     tile = _tile(picture.crop)
-    among = rows_where(index.said, where) if where else None
+    among = index.rows_where(where) if where else None
     others = len(index) - (number is not None) if among is None else sum(one != number for one in among)
     if k > max(USUAL, others):
-        raise BadValue(
-            f"k={k} is more than the {others:,} other pictures {f'with {where}' if where else 'of this index'}."
-        )
+        which = f"with {condition_said(where)}" if where else "of this index"
+        raise BadValue(f"k={k} is more than the {others:,} other pictures {which}.")
     by, known = ("prediction", prediction) if label is None else ("label", label)
 
     def ranked(space: Space) -> Ranking:

@@ -77,6 +77,7 @@ KINDS = (
     Kind("runs", "trainings", False),
     Kind("studies", "answers to studies", False),
     Kind("reports", "reports", False),
+    Kind("tags", "tags of pictures", False),
 )
 
 

@@ -1,5 +1,6 @@
 """A condition on an index's pictures, and the pass through the network that it takes the first time."""
 
+from explain.columns import condition_said
 from explain.index import Index
 from explain.ui import caches, choices, jobs
 from explain.views import View
@@ -15,4 +16,6 @@ def choose_among(view: View, index: Index, layer: str) -> str | None:
 
 def looked_through(index: Index, layer: str, where: str) -> bool:
     key = f"among {caches.identity(index)} {layer} {where}"
-    return bool(jobs.show(jobs.start(key, lambda progress: bool(index.among(layer, where, progress))), f"{where}"))
+    return bool(
+        jobs.show(jobs.start(key, lambda progress: bool(index.among(layer, where, progress))), condition_said(where))
+    )

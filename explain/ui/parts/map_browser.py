@@ -17,6 +17,7 @@ from explain.projections.projection import PROJECTIONS
 from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.explorer import explorer
 from explain.ui.parts import embedding_maps
+from explain.ui.parts.tagging import offer_tags, tags_said
 from explain.ui.text import literal
 from explain.views import VIEWS, neighbours
 from explain.views.embedding import Embedding
@@ -216,6 +217,7 @@ def _show_picked(result: Embedding, picked: np.ndarray, thumbs: Any) -> None:
             hide_index=True,
             height=260,
         )
+        offer_tags(result.index, result.images[picked].tolist(), "picked", alone=True)
         table = {name: [column[k] for k in picked.tolist()] for name, column in result.table.items()}
         st.download_button(
             "Table (CSV)",
@@ -239,6 +241,8 @@ def _show_opened(first: Embedding, opened: int, asked: _Asked) -> None:
         right_or_wrong = {True: ", rightly", False: ", wrongly", None: unjudged}[first.right[opened]]
         seen = f"{first.files[opened]}: {label}; seen as {first.predictions[opened]}{right_or_wrong}"
         st.caption(literal(f"{seen} ({first.confidence[opened]:.0%})."))
+        st.caption(literal(tags_said(index, number)))
+        offer_tags(index, [number], "opened")
         words = "Make it the picture of all pages."
         if number != asked.own and st.button("Use on all pages", icon=":material/check:", help=words):
             embedding_maps.take(index, number)

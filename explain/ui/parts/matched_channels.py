@@ -10,7 +10,6 @@ from explain.index import Index
 from explain.index.build import default_layers
 from explain.network.model import Model
 from explain.ui import caches, jobs, selection, widgets
-from explain.ui.navigation import script
 from explain.ui.parts.layer_strip import graph_of
 from explain.ui.text import literal
 from explain.views import VIEWS
@@ -44,13 +43,14 @@ def show_matched(result: Cka, first: Model, second: Model, pictures: str) -> Non
     for k in range(max(map(len, sheets))):
         with widgets.row(f"split-matched-{k}"):
             cells = st.columns(2, gap="medium")
-        for cell, (model, layer, channels), own in zip(cells, asked, sheets, strict=True):
+        for side, (cell, (model, layer, channels), own) in enumerate(zip(cells, asked, sheets, strict=True)):
             if own:
                 with cell:
                     number = int(channels[k])
-                    chosen = {"model": model.name, "layer": layer, "channel": str(number), "index": pictures}
-                    words = f"Channel {number} of {layer} · correlation {result.correlations[k]:.2f}"
-                    st.page_link(script("channel"), label=words, icon=ICON, query_params=chosen)
+                    words = literal(f"Channel {number} of {layer} · correlation {result.correlations[k]:.2f}")
+                    if st.button(words, key=f"go-{side}-{k}", icon=ICON, type="tertiary"):
+                        chosen = {"model": model.name, "index": pictures, "layer": layer, "channel": str(number)}
+                        selection.go("channel", chosen)
                     widgets.show_picture(own[k].image, f"Best patches of channel {number} of {layer}")
 
 

@@ -18,6 +18,7 @@ from explain.ui import caches, choices, selection, widgets
 from explain.ui.navigation import script
 from explain.ui.parts.asked import ask
 from explain.ui.parts.embedding_maps import take
+from explain.ui.parts.tagging import offer_tags
 from explain.ui.text import literal
 from explain.views import View
 from explain.views.parts.tiles import sheet, tiles_of
@@ -75,6 +76,8 @@ def show_pictures(index: Index, numbers: Sequence[int], key: str) -> None:
         if clicked is not None:
             take(index, int(numbers[clicked]))
             selection.again()
+    if numbers:
+        offer_tags(index, numbers, key)
     _lead_on()
 
 
@@ -125,6 +128,8 @@ def _show_panels(view: View, index: Index | None, figure: Figure, choosing: bool
             take(index, int(numbers[clicked]))
             selection.again()
     if numbers:
+        assert index is not None
+        offer_tags(index, numbers, view.name)
         _lead_on()
     return spot
 

@@ -18,7 +18,11 @@ MODEL, INDEX, PICTURE, QUERY = ModelInput(), IndexInput(), PictureInput(), Query
 LAYER, CHANNEL, POSITION, TARGET = Layer(), Channel(), PositionInput(), TargetInput()
 RUN, IMAGES, MEASURED, REGION = RunInput(), ImagesInput(), MeasuredInput(), RegionInput()
 PICTURES, PLAN = PicturesInput(), PlanInput()
-_WHERE = Choices("", help="COLUMN=VALUE: only these pictures", more="of label, prediction, right or their table")
+_WHERE = Choices(
+    "",
+    help="COLUMN=VALUE: only these pictures",
+    more="of label, prediction, right or their table, or their numbers, as pictures=3,17,40-60",
+)
 WHERE = Plain(Option("where", str, "", _WHERE), url="where", follows=("index",))
 
 __all__ = [

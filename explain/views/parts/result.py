@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...columns import condition_said
 from ...errors import shorten
 from ...figure import Figure, Look, Shown, aligned
 from ...index import Index
@@ -84,7 +85,7 @@ def index_facts(index: Index) -> dict[str, Any]:
 
 def only(facts: dict[str, Any]) -> str:
     """Which of the pictures, where not all are meant."""
-    return f", of these only {facts['where']}" if facts.get("where") else ""
+    return f", of these only {condition_said(facts['where'])}" if facts.get("where") else ""
 
 
 def tie(places: int) -> str:
