@@ -283,7 +283,7 @@ def test_mnist_is_read_as_fashion_is(tmp_path, monkeypatch):
 
 
 def test_stamps_are_labelled_by_kind_and_drawings_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(stamps, "FOLDER", tmp_path)
+    monkeypatch.setattr(stamps, "FOLDERS", (tmp_path / "none", tmp_path))
     with pytest.raises(BadFile, match=f"apt-get install {stamps.PACKAGE}"):
         load_images("stamps")
     wanted = {

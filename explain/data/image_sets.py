@@ -484,12 +484,12 @@ def _photos() -> ImageSet:
 
 
 def _stamps() -> ImageSet:
-    """Photographs of things by kind, where Debian's package has put them."""
+    """Photographs of things by kind, where they were installed."""
     found, classes = stamps.stamps(), tuple(dict.fromkeys(stamps.KINDS.values()))
     if not found:
         raise BadFile(
-            f"The stamps come with Debian's and Ubuntu's package: `apt-get install {stamps.PACKAGE}` puts them into "
-            f"{stamps.FOLDER}."
+            f"The stamps come with Tux Paint: on Debian and Ubuntu by `apt-get install {stamps.PACKAGE}`, on Windows "
+            f"and macOS by its installers. They are looked for in {', '.join(map(str, stamps.FOLDERS))}."
         )
     labels = np.array([classes.index(kind) for _, kind in found])
     return ImageSet("stamps", tuple(file for file, _ in found), labels, classes)

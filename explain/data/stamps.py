@@ -1,16 +1,23 @@
-"""Photographs of things, cut out, with what they are: the stamps of Tux Paint, which Debian and Ubuntu package.
+"""Photographs of things, cut out, with what they are: the stamps of Tux Paint, where its installers put them.
 
-Under the GPL 2 or later, so that they are read where the package puts them and never shipped here.
+Under the GPL 2 or later, so that they are read where they were installed and never shipped here.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["FOLDER", "KINDS", "PACKAGE", "are_here", "stamps"]
+__all__ = ["FOLDERS", "KINDS", "PACKAGE", "are_here", "stamps"]
 
 PACKAGE = "tuxpaint-stamps-default"
-FOLDER = Path("/usr/share/tuxpaint/stamps")
+FOLDERS = (
+    Path("/usr/share/tuxpaint/stamps"),
+    Path("/usr/local/share/tuxpaint/stamps"),
+    Path("/Library/Application Support/TuxPaint/stamps"),
+    Path("/Applications/Tux Paint.app/Contents/Resources/stamps"),
+    Path("C:/Program Files/TuxPaint/data/stamps"),
+)
+"""Where they are on Debian, Ubuntu and Fedora, built by hand, on macOS and on Windows, by Tux Paint's documentation."""
 KINDS = {
     "animals/mammals": "mammals",
     "animals/marsupials": "mammals",
@@ -35,15 +42,20 @@ DRAWN = {"cartoon", "toys", "plastic"}  # sub-folders of drawings, and of things
 
 
 def are_here() -> bool:
-    """Whether the package is installed."""
-    return any((FOLDER / place).is_dir() for place in KINDS)
+    """Whether they are installed."""
+    return _folder() is not None
 
 
 def stamps() -> list[tuple[str, str]]:
-    """File and kind of each, kinds in their order, files of one name once; none where the package is not installed."""
+    """File and kind of each, kinds in their order, files of one name once; none where they are not installed."""
     found: dict[str, tuple[str, str]] = {}
-    for place, kind in KINDS.items():
-        for file in sorted((FOLDER / place).rglob("*.png")):
-            if DRAWN.isdisjoint(file.relative_to(FOLDER).parts):
+    folder = _folder()
+    for place, kind in KINDS.items() if folder else ():
+        for file in sorted((folder / place).rglob("*.png")):
+            if DRAWN.isdisjoint(file.relative_to(folder).parts):
                 found.setdefault(file.name, (str(file), kind))
     return list(found.values())
+
+
+def _folder() -> Path | None:
+    return next((one for one in FOLDERS if any((one / place).is_dir() for place in KINDS)), None)
