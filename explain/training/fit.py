@@ -138,8 +138,8 @@ class _Run:
         self.trained: nn.Module = self.net
         if begun.alone and not plan.augmentation:  # nothing before the last layer changes: it is run once
             self.trained = self.net.get_submodule(begun.head)
-            whole = whole.vectors(self.net, begun.head)
-            held_out = None if held_out is None else held_out.vectors(self.net, begun.head)
+            whole = whole.vectors(self.net, begun.head, progress)
+            held_out = None if held_out is None else held_out.vectors(self.net, begun.head, progress)
         self.test = held_out
         self.own, self.apart = split(whole, plan.validation, plan.seed)
         self.size = plan.batch_size or len(self.own)
@@ -147,7 +147,7 @@ class _Run:
             raise BadValue(f"batch_size={self.size} is more than the {len(self.own)} pictures; give 0 for all of them.")
         self.steps = math.ceil(len(self.own) / self.size)
         self.stepper = Stepper(plan, self.trained, self.own, len(images.classes))
-        self.watcher = Watcher(self.trained)
+        self.watcher = Watcher(self.trained, begun.head if self.trained is not self.net else "")
         self.epoch = self.at = 0
         self.sums = torch.zeros(2, dtype=wide(place), device=place)  # loss and hits of this epoch, times pictures
         self.seconds = 0.0
@@ -174,9 +174,9 @@ class _Run:
                 if self.epoch in self.plan.snapshot_epochs():
                     kept.snapshot(self.epoch, self.net)
                 self.keep(kept)
-            self._tell(row)
             if on_epoch(row) is True:
                 self.done = "stopped"
+            self._tell(row)
         if self.best is not None:
             self.net.load_state_dict(self.best["weights"])
 
@@ -204,8 +204,8 @@ class _Run:
             if now - told >= LIVE and not last:
                 told = now
                 row = self._so_far()
-                self._tell(row)
                 on_step(row)
+                self._tell(row)
                 if kept and now - saved >= max(KEEP, 100 * cost):
                     self.keep(kept)
                     saved = time.perf_counter()

@@ -44,13 +44,15 @@ class Pictures:
     def some(self, chosen: Tensor) -> Pictures:
         return replace(self, x=self.x[chosen], y=self.y[chosen])
 
-    def vectors(self, net: nn.Module, last: str) -> Vectors:
+    def vectors(self, net: nn.Module, last: str, progress: Progress = unheard) -> Vectors:
         """What the layer of this name is given for each picture, with the network in eval mode."""
         taken: list[Tensor] = []
+        done = 0
         net.eval()
         with torch.no_grad(), inputs(net, last, taken.append):
             for chosen in torch.split(torch.arange(len(self), device=self.y.device), AT_ONCE):
                 net(self.ready(self.raw(chosen)))
+                progress(done := done + len(chosen), len(self), "all that comes before the last layer")
         return Vectors(torch.cat(taken), self.y, self.size, self.mean, self.std)
 
     def raw(self, chosen: Tensor | slice) -> Tensor:

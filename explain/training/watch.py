@@ -13,11 +13,14 @@ __all__ = ["Watcher", "dead_units", "gradient_norm"]
 
 
 class Watcher:
-    """Looks at single steps: `before` the optimiser's step, which notes the weights, and `after` it."""
+    """Looks at single steps: `before` the optimiser's step, which notes the weights, and `after` it.
 
-    def __init__(self, net: nn.Module) -> None:
+    within: the net's own name, where it is a part of another.
+    """
+
+    def __init__(self, net: nn.Module, within: str = "") -> None:
         self.layers = {
-            name: module.weight
+            ".".join(filter(None, (within, name))): module.weight
             for name, module in net.named_modules()
             if isinstance(getattr(module, "weight", None), nn.Parameter) and module.weight.dim() > 1
         }

@@ -33,6 +33,7 @@ from .models import load_model, run_folder
 __all__ = ["RunRequest", "go_on", "held_out", "images_of", "remove", "request_of", "reserve", "resumable", "state"]
 
 REQUEST, STOP, CHECKPOINT = "asked.json", "stop", "checkpoint.pt"
+SAYS = 0.5  # seconds between two words of what is prepared
 PATIENCE = 20.0  # seconds that a training has to leave a checkpoint, before its process is killed
 _reserving = threading.Lock()
 
@@ -118,11 +119,22 @@ class _Stopped(BaseException):
 def trained(folder: str, progress: Callable[[dict[str, Any]], object]) -> bool:
     """The training that was asked for in a folder, in this process; False where it has been stopped."""
     place = Path(folder)
+    learning = False
+    said = 0.0
 
     def heard(row: dict[str, Any]) -> None:
+        nonlocal learning
+        learning = learning or "doing" not in row
         progress(row)
         if (place / STOP).exists():
             raise _Stopped
+
+    def prepared(done: float, total: float, message: str = "") -> None:
+        """Until the first steps: pictures are read, and what comes before a last layer that alone is trained."""
+        nonlocal said
+        if not learning and time.monotonic() - said > SAYS:
+            said = time.monotonic()
+            heard({"doing": f"{message}, {done:,.0f} of {total:,.0f} pictures"})
 
     wanted = RunRequest(**read_json(place / REQUEST))
     try:
@@ -130,7 +142,16 @@ def trained(folder: str, progress: Callable[[dict[str, Any]], object]) -> bool:
         with within(place.parents[1]):  # whose run it is
             start = load_model(wanted.start, device="cpu", code=False) if wanted.start else None
             images = images_of(wanted.data, wanted.limit)
-        train(recipe(wanted.recipe), images, start=start, folder=place, on_epoch=heard, on_step=heard, **wanted.changes)
+        train(
+            recipe(wanted.recipe),
+            images,
+            start=start,
+            folder=place,
+            on_epoch=heard,
+            on_step=heard,
+            progress=prepared,
+            **wanted.changes,
+        )
     except _Stopped:
         return False
     return True

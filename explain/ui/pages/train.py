@@ -173,7 +173,7 @@ def show_run(name: str, folder: Path | None, others: list[tuple[str, Path | None
 def show_buttons(name: str, folder: Path | None, finished: bool) -> None:
     """What to do with a run."""
     with widgets.row("controls-run"):
-        use, _, delete = st.columns([2, 4, 1], vertical_alignment="center")
+        use, _, delete = st.columns([3, 2, 1.5], vertical_alignment="center")
     current = selection.get("model", caches.default_model()) == name
     if finished:
         words = "All pages show this model" if current else "Use this model on all pages"

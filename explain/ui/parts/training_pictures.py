@@ -108,6 +108,7 @@ def _fit(form: Form, pictures: picture_sets.Pictures) -> None:
     count = max(1, int(sum(pictures.classes.values()) * (1 - validation)) - 1)
     if form.changes.get("batch_size", form.recipe.batch_size) > count:
         form.changes["batch_size"] = count
+        st.caption(f"Pictures a step: {count:,}, as there are no more to train on.")
     if not form.recipe.start:
         options = {**form.recipe.options, **form.changes.get("options", {})}
         if options.get("classes", len(pictures.classes)) != len(pictures.classes):
