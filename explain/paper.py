@@ -20,7 +20,7 @@ from .options import Choices, Option, Range
 
 __all__ = ["COLUMNS", "PAPER", "TEXTS", "Paper"]
 
-# Millimetres.
+# Millimetres, by the publishers' guides to authors and the templates of the conferences (tueplots has the same).
 COLUMNS = {
     "nature": 89.0,
     "nature-2": 183.0,
@@ -38,6 +38,7 @@ COLUMNS = {
     "neurips": 139.7,
     "icml": 82.55,
     "icml-2": 171.45,
+    "cvpr": 82.55,
     "cvpr-2": 174.6,
     "latex": 121.3,
 }

@@ -108,6 +108,7 @@ def test_the_selection_goes_with_you_to_another_page(lenet):
     for page in ("saliency", "pictures", "layers"):
         fine(app.switch_page(f"explain/ui/pages/{page}.py").run())
         assert not errors(app), page
+        assert "conv2 · channel 3" in [one.proto.label for one in app.sidebar.get("page_link")], page
         if page in INDEX_PAGES:
             fine(app.button_group(key="_sections").set_value("neighbours").run())
             assert app.subheader, "the index that is there is used"

@@ -10,7 +10,7 @@ from .check import ORDERS, Trust, check
 from .consistency import Completeness, Spread, completeness
 from .curves import GROUPS, Curve, curves, edges_like, faithfulness_estimate, shares
 from .question import CHECKED, EDGES, Question, highest_in_common, likeness, private, similarity, spearman
-from .verdict import LEVELS, WEIGHTS, Verdict
+from .verdict import LEVELS, MEANINGS, WEIGHTS, Verdict
 from .weights import Stage, randomisation, randomise, stages_of, untrained
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "EDGES",
     "GROUPS",
     "LEVELS",
+    "MEANINGS",
     "ORDERS",
     "WEIGHTS",
     "Completeness",

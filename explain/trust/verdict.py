@@ -18,9 +18,16 @@ if TYPE_CHECKING:
     from .check import Trust
     from .weights import Stage
 
-__all__ = ["LEVELS", "WEIGHTS", "Verdict", "judge"]
+__all__ = ["LEVELS", "MEANINGS", "WEIGHTS", "Verdict", "judge"]
 
 LEVELS = ("passes", "doubtful", "fails", "cannot tell")
+MEANINGS = {
+    "passes": "The map shows what the answer rests on, as far as hiding and showing pixels can tell.",
+    "doubtful": "Take the map as a hint of where to look, not as the reason for the answer.",
+    "fails": "Do not read the map as the reason for the answer.",
+    "cannot tell": "Nothing was found for this map or against it.",
+}
+"""What each level means for whoever looks at the map."""
 
 FINDS, MISSES = 0.75, 0.5
 """Scores from which a map passes, and below which it fails."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from PIL import ImageColor
 
 from explain import workspace
 from explain.data import EXTENSIONS, list_images, named_images
@@ -111,6 +112,7 @@ def choose_model_and_pictures() -> None:
         model = caches.model(name)
         choose_picture(model, "picture", "Picture")
         choose_set(model)
+        _lead_to_layer(model)
         refused = dropped.upload("Or upload one, or a figure saved here", UPLOADS)
         if refused:  # the page goes on with the earlier picture
             show_error(refused)
@@ -128,6 +130,19 @@ def choose_model_and_pictures() -> None:
     reference = str(selection.get("picture", caches.demo_picture(model)))
     shown = f"{name} · {dropped.uploaded().get(reference) or describe(reference)}"
     st.html(f'<div class="context">{html.escape(shown)}</div>')
+
+
+def _lead_to_layer(model: Model) -> None:
+    """From any page back to the layer and the channel that were chosen last, or to where one is chosen."""
+    selected = st.session_state.selection  # without a part in this page's URL
+    layer, channel = selected.get("layer"), selected.get("channel")
+    if layer not in {one.name for one in (*model.layers, *model.blocks)}:
+        st.page_link(script("layers"), label="Choose a layer", icon=":material/layers:")
+    elif not str(channel).isdecimal():
+        st.page_link(script("layers"), label=literal(layer), icon=":material/layers:")
+    else:
+        label = literal(f"{layer} · channel {channel}")
+        st.page_link(script("channel"), label=label, icon=":material/filter_center_focus:")
 
 
 def choose_picture(model: Model, name: str, label: str) -> None:
@@ -393,7 +408,7 @@ def show_gallery(
     grid = panel.grid
     assert grid is not None, "a contact sheet"
     return gallery(
-        png(panel.image, effort=1),
+        png(_on_page(panel), effort=1),
         columns=grid.columns,
         tile=(grid.tile_width, grid.tile_height),
         gap=grid.gap,
@@ -421,11 +436,25 @@ def show_panels(figure: Figure, columns: int | list[int] | None = None, name: st
         with column:
             if panel.title:
                 st.markdown(f"**{literal(panel.title)}**")
-            show_picture(panel.image, panel.title or figure.alt)
+            show_picture(_on_page(panel), panel.title or figure.alt)
             if panel.scale:
                 show_scale(panel.scale)
             if panel.caption:
                 st.caption(literal(panel.caption))
+
+
+def _on_page(panel: Panel) -> NDArray[np.uint8]:
+    """Its picture; what is between the tiles of a sheet, and white for paper, is as the page where that is dark."""
+    grid = panel.grid
+    if grid is None or not grid.gap or st.context.theme.type != "dark":
+        return panel.image
+    pixels, (height, width) = panel.image.copy(), panel.image.shape[:2]
+    y, x = np.arange(height)[:, None], np.arange(width)[None]
+    down, right = grid.tile_height + grid.gap, grid.tile_width + grid.gap
+    empty = (y // down * grid.columns + x // right >= len(panel.names)) if panel.names else False
+    night = ImageColor.getrgb(st.get_option("theme.dark.backgroundColor") or "black")
+    pixels[(y % down < grid.gap) | (x % right < grid.gap) | empty] = night[:3]
+    return pixels
 
 
 def show_picture(pixels: NDArray[np.uint8], alt: str) -> None:

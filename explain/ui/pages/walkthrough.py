@@ -11,12 +11,13 @@ from explain.index import Index
 from explain.index.build import default_layers
 from explain.network.model import Layer, Model
 from explain.ui import caches, choices, selection, widgets
+from explain.ui.component import scrolled_to
 from explain.ui.glossary import explained
 from explain.ui.navigation import script
 from explain.ui.parts import first_answer
 from explain.ui.parts.hierarchy import show_stages
 from explain.ui.parts.saliency_choices import SALIENCY
-from explain.ui.parts.saliency_trust import ICONS, SHOWN, check, is_checked
+from explain.ui.parts.saliency_trust import check, is_checked, show_verdict
 from explain.ui.text import literal
 from explain.views import VIEWS, View
 from explain.views.convolution import Convolution
@@ -32,11 +33,18 @@ convolutions = [one for one in model.layers if one.kind.startswith("Conv2d")]
 how = model.preprocess.summary
 
 
+def heading(step: str, words: str, *terms: str) -> None:
+    """The head of a step, at which a page opens whose address names it."""
+    if selection.get("step") == step and selection.is_by_address():
+        scrolled_to(step)
+    st.header(words, help=explained(*terms) or None)
+
+
 def show_pixels() -> None:
     seen = model.preprocess.shown(model.preprocess.crop(picture))
     height, width = seen.shape[:2]
     channels = model.preprocess.channels
-    st.header("1. Pixels")
+    heading("pixels", "1. Pixels")
     st.markdown(
         f"The network sees {height} × {width} pixels of {channels} number{'s' if channels > 1 else ''} each, "
         f"**{height * width * channels:,} numbers** and nothing else. {literal(how[:1].upper() + how[1:])}."
@@ -55,7 +63,7 @@ def show_pixels() -> None:
 def show_filters(first: Layer) -> None:
     view, given = VIEWS["filters"], {"model": model, "layer": first.name}
     figure = caches.computed(view, given).figure()
-    st.header("2. The first filters", help=explained("filter", "weights", "layer"))
+    heading("filters", "2. The first filters", "filter", "weights", "layer")
     st.markdown(
         f"**{literal(first.name)}** has {first.channels} filters. Each looks for one small pattern, everywhere: an "
         "edge, a colour, a stripe. Nobody drew them; training found them."
@@ -68,7 +76,7 @@ def show_filters(first: Layer) -> None:
 def show_convolution(first: Layer) -> None:
     """One output by hand; another is chosen by a click on the map, another filter by its number."""
     view = VIEWS["convolution"]
-    st.header("3. One number of the next map", help=explained("convolution", "channel", "unit"))
+    heading("number", "3. One number of the next map", "convolution", "channel", "unit")
     names = [one.name for one in convolutions]
     with widgets.row("controls-convolution"):
         left, right = st.columns([3, 1])
@@ -183,7 +191,7 @@ def _shaded(values: np.ndarray) -> str:
 
 def show_depth() -> None:
     """Strongest channels early, in the middle and late on this picture; with an index, what else excites them."""
-    st.header("4. Deeper", help=explained("activation", "receptive field", "patch"))
+    heading("depth", "4. Deeper", "activation", "receptive field", "patch")
     st.markdown(
         "Each layer looks at the maps of the one before. What a unit sees of the picture grows, what it looks for gets "
         "less simple, and the maps get smaller. Here is what answers most to this picture."
@@ -223,7 +231,7 @@ def show_hierarchy(index: Index) -> None:
 
 def show_answer() -> None:
     name, how_sure = first_answer.sentence(model, scores)
-    st.header("5. The answer", help=explained("class", "confidence"))
+    heading("answer", "5. The answer", "class", "confidence")
     st.markdown(
         f"The last layer weighs all features for each of {len(model.classes):,} classes. **{literal(name)}**, "
         f"{literal(how_sure)}, is the likeliest."
@@ -232,7 +240,7 @@ def show_answer() -> None:
 
 
 def show_why() -> None:
-    st.header("6. Why, and can that be trusted?", help=explained("saliency map", "verdict"))
+    heading("why", "6. Why, and can that be trusted?", "saliency map", "verdict")
     found = first_answer.first_map(model, picture)
     if found is None:
         st.page_link(script("saliency"), label="Ask for a map", icon=":material/center_focus_strong:")
@@ -245,8 +253,7 @@ def show_why() -> None:
         wanted = is_checked(given) or st.button("Check it", icon=":material/fact_check:", help=words)
         checked = check(given) if wanted else None
         if checked is not None:
-            level = checked.verdict.level
-            SHOWN[level](f"**{level.capitalize()}.** {literal(checked.verdict.words)}", icon=ICONS[level])
+            show_verdict(checked.verdict)
             found = found.with_verdict(checked.verdict)
         elif not wanted:
             st.caption("A map may look right and be wrong. Whether this one is, can be measured.")

@@ -34,7 +34,7 @@ LESSONS = (
         "A window of the picture times a filter, added up: that is one number of the next map. Click another number.",
         "Where on the picture will the largest number be?",
         "walkthrough",
-        {"model": LENET, "picture": "fashion-mnist/1"},
+        {"model": LENET, "picture": "fashion-mnist/1", "step": "number"},
     ),
     Lesson(
         "From edges to eyes",

@@ -5,7 +5,7 @@ from typing import Any, cast
 import streamlit as st
 
 from explain.figure import Figure
-from explain.trust import Verdict
+from explain.trust import MEANINGS, Verdict
 from explain.ui import caches, choices, jobs, selection, widgets
 from explain.ui.text import literal
 from explain.views import VIEWS, faithfulness, saliency
@@ -65,9 +65,15 @@ def _key(given: dict[str, Any]) -> str:
     return f"faithfulness {caches.identity(**asked)}"
 
 
+def show_verdict(verdict: Verdict) -> None:
+    """What it means, then why."""
+    level = verdict.level
+    words = f"**{level.capitalize()}. {MEANINGS[level]}**\n\n{literal(verdict.words)}"
+    SHOWN[level](words, icon=ICONS[level])
+
+
 def show_evidence(result: Faithfulness, given: dict[str, Any], style: dict[str, Any]) -> None:
-    level, words = result.verdict.level, result.verdict.words
-    SHOWN[level](f"**{level.capitalize()}.** {literal(words)}", icon=ICONS[level])
+    show_verdict(result.verdict)
     part, key = VIEW.style["part"], VIEW.key("part")
     chosen = selection.get(key, part.default)
     style["part"] = chosen if chosen in PARTS else part.default
