@@ -50,7 +50,9 @@ def stamps() -> list[tuple[str, str]]:
     """File and kind of each, kinds in their order, files of one name once; none where they are not installed."""
     found: dict[str, tuple[str, str]] = {}
     folder = _folder()
-    for place, kind in KINDS.items() if folder else ():
+    if folder is None:
+        return []
+    for place, kind in KINDS.items():
         for file in sorted((folder / place).rglob("*.png")):
             if DRAWN.isdisjoint(file.relative_to(folder).parts):
                 found.setdefault(file.name, (str(file), kind))
