@@ -56,6 +56,7 @@ def among(view: View, index: Index, judging: bool = False) -> str:
     if index.judges(f"{RIGHT}=False"):
         words |= {f"{RIGHT}=False": "mistakes only", f"{RIGHT}=True": "those it gets right"}
     tagged = {condition_of(numbers): f"tag: {name}" for name, numbers in tags.tags_of(index).items()}
+    tagged = {one: name for one, name in tagged.items() if len(one) <= tags.LONGEST}
     own = str(selection.get(view.key("where"), ""))
     if own.startswith(f"{PICTURES}=") and _holds(index, own):
         words[own] = condition_said(own)

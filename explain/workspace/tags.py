@@ -16,9 +16,10 @@ from ..errors import BadValue, shorten
 from ..index import Index
 from .folder import own
 
-__all__ = ["tag", "tags_of", "untag"]
+__all__ = ["LONGEST", "tag", "tags_of", "untag"]
 
 MOST = 100  # tags of a set
+LONGEST = 16_000  # signs of a condition that names pictures one by one: the page's address has to carry it
 _NAME = re.compile(r"[^\W_][\w .,()&+'-]{0,39}")
 
 

@@ -12,8 +12,6 @@ from explain.workspace import tags
 
 __all__ = ["offer_tags", "tags_said"]
 
-LONGEST = 4000  # signs of a condition, as the page's address has to carry it
-
 
 def offer_tags(index: Index, numbers: Sequence[int], key: str, alone: bool = False) -> None:
     """alone: with a button for these pictures alone, wherever some of a set can be asked for."""
@@ -24,8 +22,8 @@ def offer_tags(index: Index, numbers: Sequence[int], key: str, alone: bool = Fal
             _choose_tag(index, numbers, key)
         if alone:
             condition = condition_of(numbers)
-            long = len(condition) > LONGEST
-            help = "They are too many to be named in an address: tag them." if long else "On all pages of pictures."
+            long = len(condition) > tags.LONGEST
+            help = "They are too many to be named in an address." if long else "On all pages of pictures."
             if st.button("Only these", key=f"only-{key}", icon=":material/filter_alt:", disabled=long, help=help):
                 selection.choose(WHERE.url, condition)
                 selection.again()
