@@ -68,7 +68,7 @@ def _key(given: dict[str, Any]) -> str:
 def show_verdict(verdict: Verdict) -> None:
     """What it means, then why."""
     level = verdict.level
-    words = f"**{level.capitalize()}. {MEANINGS[level]}**\n\n{literal(verdict.words)}"
+    words = f"**{level.capitalize()}.** {MEANINGS[level]}\n\n{literal(verdict.words)}"
     SHOWN[level](words, icon=ICONS[level])
 
 
