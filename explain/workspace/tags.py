@@ -25,8 +25,9 @@ _NAME = re.compile(r"[^\W_][\w .,()&+'-]{0,39}")
 
 def tags_of(index: Index) -> dict[str, list[int]]:
     """Which pictures bear each tag, by their numbers; tags by name, without those that none of them bears."""
-    place = {file: number for number, file in enumerate(index.images.files)}
-    found = {name: sorted(place[file] for file in files if file in place) for name, files in _read(index).items()}
+    known = _read(index)
+    place = {file: number for number, file in enumerate(index.images.files)} if known else {}
+    found = {name: sorted(place[file] for file in files if file in place) for name, files in known.items()}
     return {name: found[name] for name in sorted(found) if found[name]}
 
 
