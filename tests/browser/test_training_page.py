@@ -21,8 +21,8 @@ def test_a_training_is_watched_to_its_end_and_its_model_is_shown_on_other_pages(
     use = page.get_by_role("button", name=re.compile("Use this model"))
     use.wait_for()
     page.get_by_text("What it learned when").wait_for()
+    settle(page)  # what it learned when is computed first, and says how far that is
     assert page.get_by_test_id("stProgress").count() == 0
-    settle(page)
     use.click()
     wait_for_url(page, model=f"{recipe}-1")
     go(page, "Layers and channels")
