@@ -27,11 +27,13 @@ def page(name):
     return st.Page(show, title=name, url_path=name)
 st.navigation([page("one"), page("two")]).run()
 """
-# Nothing runs, nothing is left of what was shown before, and no job is waited for, twice in a row.
+# Nothing runs, nothing is left of what was shown before, and no job is waited for (how full the disk is, is no job).
 RESTS = """
 title => document.title.startsWith(title) && document.querySelector("h1")
     && document.querySelector("[data-testid=stApp][data-test-script-state=notRunning]")
-    && !document.querySelector("[data-stale=true], [data-testid=stMain] [data-testid=stProgress]")
+    && !document.querySelector("[data-stale=true]")
+    && [...document.querySelectorAll("[data-testid=stMain] [data-testid=stProgress]")]
+        .every(bar => bar.innerText.includes("are taken"))
 """
 
 
