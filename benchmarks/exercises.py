@@ -1,7 +1,8 @@
-"""The lectures' five exercises by their presets, beside the range of published runs of the same settings.
+"""The lectures' five exercises by their presets, beside the range of published runs of the same settings (for
+X02b, which is ours: beside AlexNet).
 
-Results go to benchmarks/results/exercises.json, by name and device. Without a GPU only LeNet is run: the others take
-8 to 21 hours on two cores.
+Results go to benchmarks/results/exercises.json, by name and device. Without a GPU only those for 28 x 28 are run:
+the others take 8 to 21 hours on two cores.
 
     python benchmarks/exercises.py [--only lenet-fashion-mnist ...]
 """
@@ -22,7 +23,10 @@ WINDOWS = {
     "vgg11-fashion-mnist": ((0.90, 0.93), (0.925, 0.942)),
     "googlenet-fashion-mnist": ((0.85, 0.905), (0.885, 0.915)),
     "resnet18-fashion-mnist": ((0.86, 0.93), (0.992, 1.0)),
+    # X02b: within two points of what AlexNet itself reached here, .881; nothing is published to compare training with.
+    "alexnet-small-fashion-mnist": ((0.861, 1.0), (0.0, 1.0)),
 }
+ON_A_CPU = ("lenet-fashion-mnist", "alexnet-small-fashion-mnist")
 
 
 def main() -> None:
@@ -38,7 +42,7 @@ def main() -> None:
     print(machine())
     for name in given.only:
         windows = WINDOWS[name]
-        if not cuda and name != "lenet-fashion-mnist":
+        if not cuda and name not in ON_A_CPU:
             print(f"{name:<26} not run here: no GPU")
             continue
         about = explain.train(name, seed=given.seed, device="cuda" if cuda else "cpu").about

@@ -9,7 +9,7 @@ import explain
 from explain.training import RECIPES
 from machine import machine
 
-PICTURES, EPOCHS, PLACES, SEEDS = 20_000, 4, 21, (0, 1)
+PICTURES, EPOCHS, STEPS, COUNT, SEEDS = 20_000, 4, 7, 500, (0, 1)
 RECIPE = RECIPES["small-resnet-fashion-mnist"]
 
 
@@ -17,14 +17,17 @@ def main() -> None:
     print(machine())
     few, test = explain.load_images("fashion-mnist-train").head(PICTURES), explain.load_images("fashion-mnist")
     for seed in SEEDS:
-        for shortcut in ("padding", "none"):
-            options = {**RECIPE.options, "depth": 20, "width": 16, "shortcut": shortcut}
-            model = explain.train(RECIPE.name, few, epochs=EPOCHS, options=options, seed=seed)
-            surface = explain.loss_surface(model, test.head(500), size=PLACES)
-            print(
-                f"seed {seed}, shortcuts {shortcut}: test {model.about['accuracy']['test']:.3f}; {surface.words}",
-                flush=True,
-            )
+        models = [trained(shortcut, few, seed) for shortcut in ("padding", "none")]
+        surface = explain.loss_surface(models[0], test, second=models[1], steps=STEPS, count=COUNT, seed=seed)
+        for shortcut, model, one in zip(("shortcuts", "no shortcuts"), models, surface.slices, strict=True):
+            accuracy = model.about["accuracy"]["test"]
+            print(f"seed {seed}, {shortcut}: test {accuracy:.3f}, loss {one.centre:.3f}, up to {one.losses.max():.3g};")
+            print(f"  roughness {one.roughness:.3f}, bending down at {one.concave:.0%} of places", flush=True)
+
+
+def trained(shortcut: str, images: explain.data.ImageSet, seed: int) -> explain.Model:
+    options = {**RECIPE.options, "depth": 20, "width": 16, "shortcut": shortcut}
+    return explain.train(RECIPE.name, images, epochs=EPOCHS, options=options, seed=seed)
 
 
 if __name__ == "__main__":
