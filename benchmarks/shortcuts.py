@@ -5,9 +5,10 @@ Both have the shipped small-resnet's recipe, for EPOCHS epochs over PICTURES of 
 shows a picture. What to expect at this depth: Li et al. find that it is at 56 layers that the difference is large.
 """
 
+from machine import machine
+
 import explain
 from explain.training import RECIPES
-from machine import machine
 
 PICTURES, EPOCHS, STEPS, COUNT, SEEDS = 20_000, 4, 7, 500, (0, 1)
 RECIPE = RECIPES["small-resnet-fashion-mnist"]
