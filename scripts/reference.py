@@ -42,6 +42,11 @@ REGISTRIES = {  # page -> where its registry is, its title, what it is about
         "Unit methods",
         "How `explain.unit` goes back from one unit to the pixels.",
     ),
+    "parametrizations": (
+        "activation_maximization:PARAMETRIZATIONS",
+        "Parametrizations",
+        "What `explain.feature_visualization` moves in the place of pixels: `--method NAME`.",
+    ),
     "projections": (
         "projections.projection:PROJECTIONS",
         "Projections",
@@ -92,6 +97,7 @@ EXAMPLES: dict[str, dict[str, str]] = {  # what each view's example asks, beside
     "leaderboard": {"model": "lenet-fashion-mnist", "images": "fashion-mnist", "count": "4"},
     "patches": {"layer": "layer2.0.conv1", "channels": "0,1,2,3"},
     "channel": {"layer": "layer2.0.conv1", "channel": "3"},
+    "feature_visualization": {"layer": "layer2.0.conv1", "channels": "3,5", "steps": "64"},
     "channel_health": {"layer": "layer2.0.conv1"},
     "hierarchy": {"image": CLOTHES["image"]},
     "neighbours": {"image": CLOTHES["image"]},

@@ -7,7 +7,7 @@ What `record` returns is the output as it left the layer, also where a later lay
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..errors import NotSupported, Unknown
 from .layout import layouts_of
 
-__all__ = ["address", "asking", "call_counts", "call_of", "calls", "hookable", "inputs", "record", "split"]
+__all__ = ["address", "asking", "call_counts", "call_of", "calls", "hookable", "inputs", "reached", "record", "split"]
 
 # Layer calls of a net whose output a later operation overwrites: learned in a pass, so that only those are copied.
 _overwritten: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
@@ -142,6 +142,30 @@ def record(
         if name not in held:
             raise Unknown("layer", name, call_counts(net, batch), "The pass does not reach it, or not so often.")
     return output, {name: held[name] for name in wanted}
+
+
+class _Reached(Exception):
+    """The pass has come as far as it has to."""
+
+
+def reached(net: nn.Module, batch: Tensor, layer: str) -> Tensor:
+    """A layer call's output as a part of the graph; what comes after it is not computed. Raises Unknown for a layer
+    that the pass does not reach, NotSupported for one whose output is no tensor."""
+    module, wanted = call_of(net, layer)
+    held: list[Tensor] = []
+
+    def on_output(_module: str, call: int, output: Any) -> None:
+        if wanted in (None, call):
+            if not isinstance(output, Tensor):
+                raise NotSupported(f"Layer {layer!r} gives a {type(output).__name__}, not one tensor; choose another.")
+            held.append(output)
+            raise _Reached
+
+    with calls(net, [module], on_output), suppress(_Reached):
+        net(batch)
+    if not held:
+        raise Unknown("layer", layer, call_counts(net, batch), "The pass does not reach it, or not so often.")
+    return held[0]
 
 
 def _pass(

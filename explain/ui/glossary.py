@@ -12,6 +12,7 @@ TERMS = {
     "convolution": "A small window that slides over the maps below: its values times the filter's weights, summed.",
     "embedding": "Pictures as points: what the network takes to be alike lies together.",
     "features": "What the last layer before the classifier makes of a picture: one row of numbers.",
+    "feature visualization": "A picture that an optimiser makes, step by step, so that a channel answers to it more.",
     "filter": "The weights of one channel of a convolution: what it looks for.",
     "Grad-CAM": "Where in a late layer the evidence for a class was, by how the class's score follows its channels.",
     "index": "What a network made of every picture of a set, kept, so that pages answer at once.",

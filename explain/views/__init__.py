@@ -67,6 +67,12 @@ TABLE = (
     Line("gallery", "the maps of one method for many pictures: of a set, or its surest mistakes", "gallery"),
     Line("leaderboard", "which saliency methods can be trusted on a network, as a ranking"),
     Line(
+        "feature_visualization",
+        "pictures made for what excites channels, beside the real ones that do",
+        "channel",
+        {"drawn": "true"},
+    ),
+    Line(
         "patches",
         "the patches of many pictures that channels respond to most",
         "layers",

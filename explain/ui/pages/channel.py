@@ -12,6 +12,7 @@ from explain.network.model import Layer
 from explain.ui import caches, choices, selection, widgets
 from explain.ui.glossary import explained
 from explain.ui.parts.among import choose_among
+from explain.ui.parts.channel_drawn import show_drawn
 from explain.ui.parts.channel_map import show_map
 from explain.ui.parts.layer_choice import indexed_layer
 from explain.ui.parts.one_filter import show_filter
@@ -164,6 +165,7 @@ if index is None:
         "it stand here once the network has looked through a set of pictures."
     )
 elif layer.name in index.layers:
+    show_drawn(index, layer.name, number)
     show_data(index, layer, number)
 else:
     names = [one.name for one in model.layers]

@@ -6,7 +6,12 @@ from explain.progress import listening
 from explain.ui import caches, jobs
 from explain.views import View
 
-__all__ = ["ask"]
+__all__ = ["ask", "is_asked"]
+
+
+def is_asked(view: View, given: dict[str, Any]) -> bool:
+    """Whether the result is there, or on its way."""
+    return jobs.find(_key(view, given)) is not None
 
 
 def ask(view: View, given: dict[str, Any], label: str, unit: str) -> Any:
@@ -19,4 +24,8 @@ def ask(view: View, given: dict[str, Any], label: str, unit: str) -> Any:
         with listening(progress):
             return view(**asked)
 
-    return jobs.show(jobs.start(f"{view.name} {caches.identity(**asked)}", work), label, unit)
+    return jobs.show(jobs.start(_key(view, given), work), label, unit)
+
+
+def _key(view: View, given: dict[str, Any]) -> str:
+    return f"{view.name} {caches.identity(**view.flat(given))}"
