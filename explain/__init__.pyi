@@ -12,6 +12,7 @@ from .index import merge_indexes as merge_indexes
 from .names import Augmentation
 from .names import CheckedMethod
 from .names import Corruption
+from .names import Parametrization
 from .names import Projection
 from .names import SaliencyMethod
 from .names import UnitMethod
@@ -40,6 +41,7 @@ from .views.duplicates import Duplicates
 from .views.embedding import Embedding
 from .views.ensemble import Ensemble
 from .views.faithfulness import Faithfulness
+from .views.feature_visualization import FeatureVisualization
 from .views.filters import Filters
 from .views.fixes import Fixes
 from .views.flips import Flips
@@ -1099,6 +1101,54 @@ def leaderboard(
             the network.
 
     Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
+    """
+
+def feature_visualization(
+    index: Index,
+    layer: str | Module,
+    channels: Sequence[int],
+    method: Parametrization | Callable[..., Any] = "fourier",
+    *,
+    objective: Literal["channel", "unit"] = "channel",
+    negative: bool = False,
+    facets: int = 1,
+    size: int | None = None,
+    steps: int = 256,
+    seed: int = 0,
+    progress: Progress = ...,
+    rate: float = ...,
+) -> FeatureVisualization:
+    """Pictures made for what excites channels, beside the real ones that do.
+
+    What channels of a layer look for, as pictures made by gradient ascent (Olah et al. 2017).
+
+    Frequencies and colours begin as strong as in the index's own pictures, and with method "maco" stay so (Fel et al.
+    2023). Raises Unknown for a layer that the index has not, NotSupported where all channels are dead, BadValue for a
+    size that the network does not take.
+
+    Parameters:
+        index: from build_index or open_index
+        layer: a name that `anatomy` lists
+        channels: a number from 0
+        method: see below; by default "fourier"
+        objective: in the whole picture, or in its middle; channel, unit; by default "channel"
+        negative: what makes the channel least; by default False
+        facets: pictures a channel, each kept unlike the others; 1 to 6; by default 1
+        size: pixels a side, by default 128 where the network takes it; 16 to 512
+        steps: of the optimiser; 8 to 4,096; by default 256
+        seed: of chance; 0 to 2,147,483,647; by default 0
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Values of method, each with its options:
+        fourier: Every Fourier coefficient, in units of its usual strength, beginning near grey (Olah et
+            al. 2017).
+            rate: Adam's step, as a share of a frequency's usual strength; 0.0001 to 1; by default 0.05
+        maco: The phases alone: each frequency is as strong as in the pictures (MACO, Fel et al. 2023).
+            rate: Adam's step, in radians; 0.001 to 3; by default 0.15
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
+        beside: the real patches that excite it most; by default True
+        factor: whole-number enlargement of the pixels; 1 to 16; by default 1
     """
 
 def patches(

@@ -6,6 +6,7 @@ __all__ = [
     "Augmentation",
     "CheckedMethod",
     "Corruption",
+    "Parametrization",
     "PictureView",
     "Projection",
     "RecipeName",
@@ -73,6 +74,11 @@ Corruption = Literal[
     "frost",
     "fog",
     "brightness",
+]
+
+Parametrization = Literal[
+    "fourier",
+    "maco",
 ]
 
 PictureView = Literal[

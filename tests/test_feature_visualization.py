@@ -8,11 +8,11 @@ from hypothesis import strategies as some
 from torch import nn
 
 import explain
-from explain.errors import BadValue, NotSupported, Unknown
 from explain.activation_maximization import PARAMETRIZATIONS, ascend, spectrum_of, usual_spectrum
 from explain.activation_maximization.ascent import varied
 from explain.activation_maximization.likeness import percentile, same_way
 from explain.activation_maximization.objective import raised
+from explain.errors import BadValue, NotSupported, Unknown
 from explain.index.bins import edges
 from explain.network.preprocess import Preprocess
 from explain.network.trace import reached, record
@@ -40,20 +40,21 @@ def frozen(net):
 @pytest.mark.parametrize("objective", ["unit", "channel"])
 @pytest.mark.parametrize("channels", [1, 3, 5])
 def test_a_known_detector_is_found(channels, objective):
-    """Where the strongest unit looks, the picture is the filter's pattern, and of no other filter: what raises a filter
-    most of all pictures between black and white is white where it is above zero."""
+    """Where the strongest unit looks, the picture is the filter's pattern, and of no other filter: it comes near to what
+    excites the unit most of all pictures between black and white, which is white where the filter is above zero."""
     net, preprocess = frozen(planted(channels=channels)), Preprocess(size=(SIDE, SIDE), channels=channels)
     spectrum = usual_spectrum(preprocess, (SIDE, SIDE))
     made = ascend(net, preprocess, "0", raised([0, 1, 2], objective), spectrum, 3, steps=128, seed=1)
     maps = net[0](made)
-    patterns = net[0].weight.flatten(1).sign()
+    patterns = net[0].weight.flatten(1)
     for k in range(3):
         i, j = divmod(int(maps[k, k].argmax()), maps.shape[3])
         seen = made[k, :, i : i + 9, j : j + 9].flatten()
         alike = [float(torch.corrcoef(torch.stack([seen, pattern]))[0, 1]) for pattern in patterns]
         assert max(alike) == alike[k]
         if objective == "unit":  # everywhere, patterns lie over each other
-            assert alike[k] > 0.8
+            share = (seen - 0.5) @ patterns[k] / (0.5 * patterns[k].abs().sum())
+            assert share > 0.7
 
 
 def test_the_middle_is_the_linear_units_weight():
@@ -169,7 +170,13 @@ def test_real_pictures_are_natural_and_others_are_not():
     strangers = [chance.normal(size=(5, 40)) for _ in ways]
     assert same_way(again, best, other) == pytest.approx(np.ones((4, 5)), abs=0.2)
     assert same_way(strangers, best, other) == pytest.approx(np.zeros((4, 5)), abs=0.4)
-    assert np.isnan(same_way(again, other, other)).any() or same_way(again, other, other).shape == (4, 5)
+
+
+def test_where_real_pictures_do_not_go_one_way_nothing_is_told():
+    """Of 60 channels whose best pictures are any pictures, one in forty may look as if."""
+    chance = np.random.default_rng(1)
+    best, other, own = ([chance.normal(size=(count, 40)) for _ in range(60)] for count in (8, 8, 2))
+    assert np.isnan(same_way(own, best, other)).all(1).mean() > 0.85
 
 
 @given(some.lists(some.floats(-50, 50, width=32), min_size=1, max_size=60), some.floats(-60, 60, width=32))

@@ -60,6 +60,7 @@ def judge(
     ways, layers = _ways(index, net, layer, channels, made, ranking)
     known = np.isfinite(ways)
     natural = np.where(known, ways, 0).sum(0) / np.maximum(known.sum(0), 1)
+    enough = known.sum(0) * 2 > len(layers)
     return Judged(
         {
             "peak": peak,
@@ -69,7 +70,7 @@ def judge(
             "up_to": [high for _, high in shares],
             "shifted": responses(shifted(made)),
             "jpeg": responses(_after_jpeg(made)) if eight_bit else [None] * len(channels),
-            "natural_way": [one if some else None for one, some in zip(natural.tolist(), known.any(0), strict=True)],
+            "natural_way": [one if told else None for one, told in zip(natural.tolist(), enough, strict=True)],
         },
         ways,
         layers,

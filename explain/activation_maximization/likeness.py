@@ -17,6 +17,7 @@ from ..network.trace import record
 __all__ = ["compressed", "paths", "percentile", "same_way", "shifted"]
 
 QUALITY = 75  # of JPEG
+SURE = 2.0  # standard errors
 EIGHTH = 8  # pictures are shifted by this share of their side
 
 
@@ -62,14 +63,17 @@ def same_way(
 ) -> NDArray[np.float64]:
     """(L, n): how alike the ways of made pictures are to those of real pictures that excite the same channel, layer by
     layer. 1 is as alike as those are among each other, 0 as alike as to other real pictures (Geirhos et al. 2024); NaN
-    where these two do not differ."""
+    where these two can't be told apart: where the difference of the two, from one real picture to the next, is less
+    than twice its standard error."""
     found = []
     for own, real, other in zip(made, best, others, strict=True):
         among = _ranked_alike(real, real)
-        top = (among.sum() - np.trace(among)) / max(len(real) * (len(real) - 1), 1)
-        low = float(_ranked_alike(real, other).mean())
+        top = (among.sum(1) - np.diag(among)) / max(len(real) - 1, 1)
+        low = _ranked_alike(real, other).mean(1)
+        apart = top - low
+        told = len(real) > 2 and apart.mean() > SURE * apart.std(ddof=1) / np.sqrt(len(real))
         alike = _ranked_alike(own, real).mean(1)
-        found.append((alike - low) / (top - low) if top > low else np.full(len(own), np.nan))
+        found.append((alike - low.mean()) / apart.mean() if told else np.full(len(own), np.nan))
     return np.array(found)
 
 

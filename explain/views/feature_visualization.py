@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..errors import BadFile, NotSupported
 from ..activation_maximization import Spectrum, ascend, spectrum_of, usual_spectrum
 from ..activation_maximization.ascent import size_for
 from ..activation_maximization.judgement import judge
 from ..activation_maximization.objective import OBJECTIVES, raised
+from ..errors import BadFile, NotSupported
 from ..figure import Figure, Grid, Panel
 from ..images import contact_sheet, resize, to_bytes
 from ..index import Index
