@@ -1112,7 +1112,7 @@ def feature_visualization(
     objective: Literal["channel", "unit"] = "channel",
     negative: bool = False,
     facets: int = 1,
-    size: int | None = None,
+    side: int | None = None,
     steps: int = 256,
     seed: int = 0,
     progress: Progress = ...,
@@ -1134,7 +1134,7 @@ def feature_visualization(
         objective: in the whole picture, or in its middle; channel, unit; by default "channel"
         negative: what makes the channel least; by default False
         facets: pictures a channel, each kept unlike the others; 1 to 6; by default 1
-        size: pixels a side, by default 128 where the network takes it; 16 to 512
+        side: pixels a side, by default 128 where the network takes it; 16 to 512
         steps: of the optimiser; 8 to 4,096; by default 256
         seed: of chance; 0 to 2,147,483,647; by default 0
         progress: called with (done, total, message) as the work goes on; what it raises stops the work

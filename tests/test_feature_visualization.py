@@ -40,8 +40,8 @@ def frozen(net):
 @pytest.mark.parametrize("objective", ["unit", "channel"])
 @pytest.mark.parametrize("channels", [1, 3, 5])
 def test_a_known_detector_is_found(channels, objective):
-    """Where the strongest unit looks, the picture is the filter's pattern, and of no other filter: it comes near to what
-    excites the unit most of all pictures between black and white, which is white where the filter is above zero."""
+    """Where the strongest unit looks, the picture is the filter's pattern, and of no other filter: it comes near to
+    what excites the unit most of all pictures between black and white: white where the filter is above zero."""
     net, preprocess = frozen(planted(channels=channels)), Preprocess(size=(SIDE, SIDE), channels=channels)
     spectrum = usual_spectrum(preprocess, (SIDE, SIDE))
     made = ascend(net, preprocess, "0", raised([0, 1, 2], objective), spectrum, 3, steps=128, seed=1)
@@ -192,7 +192,7 @@ def test_channels_of_a_trained_network(clothes):
     found = explain.feature_visualization(clothes, layer, [0, 3], facets=2, steps=48)
     assert found.values.shape == (4, 1, 28, 28)
     assert found.table["channel"] == [0, 0, 3, 3]
-    assert found.facts["size"] == 28
+    assert found.facts["side"] == 28
     maps = record_of(clothes, layer, found.values)
     for k, channel in enumerate(found.table["channel"]):
         assert found.table["peak"][k] == pytest.approx(maps[k, channel].max(), rel=1e-5)
@@ -215,7 +215,7 @@ def test_what_cannot_be_drawn_is_said(clothes, tmp_path):
     with pytest.raises(Unknown, match="layer"):
         explain.feature_visualization(clothes, "nope", [0])
     with pytest.raises(BadValue, match="28 x 28"):
-        explain.feature_visualization(whole, whole.layers[-1], [0], steps=8, size=64)
+        explain.feature_visualization(whole, whole.layers[-1], [0], steps=8, side=64)
 
 
 def test_dead_channels_are_said(monkeypatch, clothes):

@@ -334,7 +334,7 @@ CASES = {
         "objective": "unit",
         "negative": True,
         "facets": 2,
-        "size": 28,
+        "side": 28,
         "steps": 12,
         "seed": 4,
         "options": {"rate": 0.3},

@@ -57,7 +57,8 @@ def ascend(
     def slope() -> Tensor:
         seen = varied(spectrum.pixels(made.planes()), chance)
         found = score(reached(net, (seen - mean) / std, layer))
-        return torch.autograd.grad(-found.sum(), made.parameters)[0]
+        down: Tensor = torch.autograd.grad(-found.sum(), made.parameters)[0]
+        return down
 
     with torch.inference_mode(False), torch.enable_grad():
         for step in range(steps):
@@ -73,21 +74,21 @@ def ascend(
         return spectrum.pixels(made.planes())
 
 
-def size_for(model: Model, net: nn.Module, layer: str, size: int | None) -> tuple[int, int]:
+def size_for(model: Model, net: nn.Module, layer: str, side: int | None) -> tuple[int, int]:
     """Height and width that the network takes as far as this layer: its own where it takes no other. Raises BadValue
     for a size that was asked for and does not fit."""
     own = model.preprocess.size
-    wanted = (size or min(USUAL_SIDE, *own),) * 2
+    wanted = (side or min(USUAL_SIDE, *own),) * 2
     if wanted == own:
         return own
     try:
         with torch.no_grad():
             reached(net, torch.zeros(1, model.preprocess.channels, *wanted, device=model.device), layer)
     except (RuntimeError, ValueError, AssertionError, IndexError):  # as torch and the networks themselves say it
-        if size is None:
+        if side is None:
             return own
         raise BadValue(
-            f"size={size}: as far as {layer!r} this network takes {own[0]} x {own[1]} pixels alone."
+            f"side={side}: as far as {layer!r} this network takes {own[0]} x {own[1]} pixels alone."
         ) from None
     return wanted
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from ..errors import BadFile
 from ..index import Index
+from ..index.summary import RankingName
 from ..network.preprocess import Preprocess
 from ..network.trace import reached
 from .likeness import compressed, paths, percentile, same_way, shifted
@@ -53,7 +54,7 @@ def judge(
     maps = outputs(made)
     strongest = maps.reshape(len(maps), -1).argmax(1).tolist()
     peak = responses(made)
-    ranking = "lowest" if negative else "best"
+    ranking: RankingName = "lowest" if negative else "best"
     shares = [
         percentile(*index.histogram(layer, channel), value) for channel, value in zip(channels, peak, strict=True)
     ]

@@ -43,7 +43,8 @@ def fourier(
     strength = spectrum.magnitude
 
     def planes() -> Tensor:
-        return torch.fft.irfft2(strength * torch.view_as_complex(parts), spectrum.size, norm="ortho")
+        found: Tensor = torch.fft.irfft2(strength * torch.view_as_complex(parts), spectrum.size, norm="ortho")
+        return found
 
     return Parametrized(parts, planes, rate)
 
@@ -62,6 +63,7 @@ def maco(
     strength = spectrum.magnitude
 
     def planes() -> Tensor:
-        return torch.fft.irfft2(torch.polar(strength.expand_as(phases), phases), spectrum.size, norm="ortho")
+        found: Tensor = torch.fft.irfft2(torch.polar(strength.expand_as(phases), phases), spectrum.size, norm="ortho")
+        return found
 
     return Parametrized(phases, planes, rate)

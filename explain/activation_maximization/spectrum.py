@@ -116,4 +116,5 @@ def _periodic(planes: Tensor) -> Tensor:
     below[0, 0] = 1
     smooth = torch.fft.fft2(steps) / below
     smooth[..., 0, 0] = 0
-    return planes - torch.fft.ifft2(smooth).real
+    still: Tensor = torch.fft.ifft2(smooth).real
+    return planes - still

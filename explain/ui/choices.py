@@ -99,6 +99,7 @@ def more(
     names = [name for name, one in view.parameters.items() if name not in given and _asked(one.kind)]
     drawn = [name for name in view.style if name not in style and name not in without]
     names = [name for name in names if name not in without]
+    of_entry = any(isinstance(one.kind, EntryOptions) for one in view.parameters.values()) and "options" not in given
     if not names and not drawn:
         return
     with st.expander(label, icon=":material/tune:"):
@@ -110,6 +111,8 @@ def more(
                     given[name] = option(view, name)
                 else:
                     given[name] = typed(view, name, given)
+        if of_entry and "options" not in without:
+            given["options"] = entry_options(view, given)
 
 
 def show(

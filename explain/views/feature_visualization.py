@@ -83,7 +83,7 @@ def compute(
     objective: Annotated[str, Choices(*OBJECTIVES, help="in the whole picture, or in its middle")] = "channel",
     negative: Annotated[bool, Choices(True, False, help="what makes the channel least")] = False,
     facets: Annotated[int, Range(1, 6, help="pictures a channel, each kept unlike the others")] = 1,
-    size: Annotated[int | None, Range(16, 512, help="pixels a side, by default 128 where the network takes it")] = None,
+    side: Annotated[int | None, Range(16, 512, help="pixels a side, by default 128 where the network takes it")] = None,
     steps: Annotated[int, Range(8, 4096, help="of the optimiser")] = 256,
     seed: Annotated[int, Range(0, 2**31 - 1, help="of chance")] = 0,
     progress: Progress = unheard,
@@ -104,21 +104,27 @@ def compute(
         raise NotSupported(f"Dead channels of {layer!r} cannot be drawn: {said}.")
     wanted = [channel for channel in living for _ in range(facets)]
     with model.exclusive() as net:
-        sides = size_for(model, net, known.name, size)
+        sides = size_for(model, net, known.name, side)
         spectrum = _spectrum(index, sides)
         parts, most = [], AT_ONCE - AT_ONCE % facets
         for start in range(0, len(wanted), most):
             own = wanted[start : start + most]
             score = raised(own, objective, -1 if negative else 1, facets)
             told = part(progress, start / len(wanted), (start + len(own)) / len(wanted))
-            given = {
-                "parametrization": method,
-                "options": options,
-                "steps": steps,
-                "seed": seed + start,
-                "progress": told,
-            }
-            parts.append(ascend(net, model.preprocess, known.name, score, spectrum, len(own), **given))
+            some = ascend(
+                net,
+                model.preprocess,
+                known.name,
+                score,
+                spectrum,
+                len(own),
+                parametrization=method,
+                options=options,
+                steps=steps,
+                seed=seed + start,
+                progress=told,
+            )
+            parts.append(some)
         made = spectrum.as_drawn(torch.cat(parts)).cpu()
         judged = judge(index, net, known.name, wanted, made, negative)
     pixels = _looked_at(model, made.numpy())
@@ -135,7 +141,7 @@ def compute(
         table={"channel": wanted, "facet": [k % facets for k in range(len(wanted))], **judged.columns},
         ways=judged.ways,
         way_layers=judged.layers,
-        facts={"size": sides[0], "channels": tuple(dict.fromkeys(channels))},
+        facts={"side": sides[0], "channels": tuple(dict.fromkeys(channels))},
     )
 
 
