@@ -189,14 +189,23 @@ def _words(result: FeatureVisualization, row: int) -> str:
         said = f"It brings the channel to {value['peak']:.3g}, the real picture that does so most to "
         said += f"{value['lowest_real']:.3g}."
     else:
-        said = f"It excites the channel to {value['peak']:.3g}, more than {value['above']:.0%} of the real pictures "
-        said += f"do, the best of them to {value['best_real']:.3g}."
+        said = f"It excites the channel to {value['peak']:.3g}, more than {_share(value['above'])} real pictures do, "
+        said += f"the best of them to {value['best_real']:.3g}."
     said += (
         f" Shifted: {value['shifted']:.3g}{'' if value['jpeg'] is None else '; as JPEG: {jpeg:.3g}'.format(**value)}."
     )
-    if value["natural_way"] is not None:
-        said += f" Its way there: {value['natural_way']:.2f} natural (1 as real ones, 0 as other pictures)."
+    way = value["natural_way"]
+    if way is not None:
+        said += f" Its way there: {way:.2g}, where 1 is the way of real pictures that excite it, 0 that of others"
+        said += ": it takes neither." if way < 0 else "."
+    elif len(result.ways):
+        said += " Whether it takes a natural way there can't be told from these pictures."
     return said
+
+
+def _share(above: float) -> str:
+    """Rounded down: "all" are all."""
+    return "all" if above == 1 else f"{int(above * 100)}% of the"
 
 
 def _dead(result: FeatureVisualization) -> str:

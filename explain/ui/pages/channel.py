@@ -165,8 +165,8 @@ if index is None:
         "it stand here once the network has looked through a set of pictures."
     )
 elif layer.name in index.layers:
-    show_drawn(index, layer.name, number)
     show_data(index, layer, number)
+    show_drawn(index, layer.name, number)
 else:
     names = [one.name for one in model.layers]
     before = names[: names.index(layer.name)] if layer.name in names else names
