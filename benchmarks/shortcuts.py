@@ -8,6 +8,7 @@ shows a picture. What to expect at this depth: Li et al. find that it is at 56 l
 from machine import machine
 
 import explain
+from explain.data import ImageSet
 from explain.training import RECIPES
 
 PICTURES, EPOCHS, STEPS, COUNT, SEEDS = 20_000, 4, 7, 500, (0, 1)
@@ -26,7 +27,7 @@ def main() -> None:
             print(f"  roughness {one.roughness:.3f}, bending down at {one.concave:.0%} of places", flush=True)
 
 
-def trained(shortcut: str, images: explain.data.ImageSet, seed: int) -> explain.Model:
+def trained(shortcut: str, images: ImageSet, seed: int) -> explain.Model:
     options = {**RECIPE.options, "depth": 20, "width": 16, "shortcut": shortcut}
     return explain.train(RECIPE.name, images, epochs=EPOCHS, options=options, seed=seed)
 
