@@ -46,9 +46,12 @@ def main() -> None:
 
 
 def lucent(model: explain.Model, layer: str, channel: int) -> torch.Tensor:
+    import kornia
     from lucent.optvis import param, render, transform
     from torchvision.transforms import Normalize
 
+    for name in ("get_rotation_matrix2d", "warp_affine"):  # where lucent, of 2021, looks for them
+        setattr(kornia, name, getattr(kornia.geometry, name))
     given = Normalize(model.preprocess.mean, model.preprocess.std)
     with model.exclusive() as net:
         name = layer.replace(".", "_")
