@@ -210,6 +210,27 @@ def record_of(index, layer, values):
         return record(net, (torch.from_numpy(values) - mean) / std, [layer])[1][layer].numpy()
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_pictures_of_five_bands_are_drawn_within_those_of_the_index(tmp_path, dtype):
+    """In units of the network's own input, whatever the files hold; only what JPEG can hold is tried as JPEG."""
+    chance = np.random.default_rng(0)
+    (tmp_path / "scenes").mkdir()
+    for k in range(6):
+        values = chance.uniform(0.2, 0.7, (24, 20, 5))
+        scale = 1 if dtype == "float32" else np.iinfo(dtype).max
+        np.save(tmp_path / "scenes" / f"{k}.npy", (values * scale).astype(dtype))
+    how = explain.Preprocess((24, 20), mean=(0.1, 0.2, 0.3, 0.4, 0.5), std=(0.5, 0.6, 0.7, 0.8, 0.9), channels=5)
+    model = explain.wrap(planted(channels=5), ["a", "b"], how, name="scenes")
+    index = explain.build_index(model, tmp_path / "scenes", ["0"], k=2, out=tmp_path / "index")
+    found = explain.feature_visualization(index, "0", [1], steps=40)
+    assert found.values.shape == (1, 5, 24, 20)
+    assert 0 <= found.values.min() < found.values.max() <= 1
+    assert found.pixels.shape == (1, 24, 20, 3)
+    assert found.table["peak"][0] > found.table["best_real"][0]
+    assert found.table["jpeg"] == [None]
+    assert found.figure().encode("png")
+
+
 def test_what_cannot_be_drawn_is_said(clothes, tmp_path):
     whole = explain.build_index(clothes.model, "fashion-mnist", ["fc2"], k=2, limit=20, out=tmp_path)
     with pytest.raises(Unknown, match="layer"):

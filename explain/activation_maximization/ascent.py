@@ -79,7 +79,7 @@ def size_for(model: Model, net: nn.Module, layer: str, side: int | None) -> tupl
     for a size that was asked for and does not fit."""
     own = model.preprocess.size
     wanted = (side or min(USUAL_SIDE, *own),) * 2
-    if wanted == own:
+    if wanted == own or (side is None and max(own) <= USUAL_SIDE):
         return own
     try:
         with torch.no_grad():

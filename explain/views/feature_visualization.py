@@ -34,7 +34,7 @@ __all__ = ["FeatureVisualization", "compute", "render"]
 METHOD = EntryName(
     "explain.activation_maximization.parametrization:PARAMETRIZATIONS", "what is moved: all of a picture, or its phases"
 )
-AT_ONCE = 16
+AT_ONCE, AT_ONCE_SIDE = 16, 128  # pictures of this side, or fewer of more pixels
 REAL = 4  # best patches beside each
 PICTURES = 200  # of the index, whose spectrum is taken
 CAVEAT = (
@@ -106,7 +106,8 @@ def compute(
     with model.exclusive() as net:
         sides = size_for(model, net, known.name, side)
         spectrum = _spectrum(index, sides)
-        parts, most = [], AT_ONCE - AT_ONCE % facets
+        at_once = max(1, AT_ONCE * AT_ONCE_SIDE**2 // (sides[0] * sides[1]))
+        parts, most = [], max(1, at_once // facets) * facets
         for start in range(0, len(wanted), most):
             own = wanted[start : start + most]
             score = raised(own, objective, -1 if negative else 1, facets)
