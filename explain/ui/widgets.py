@@ -408,7 +408,7 @@ def show_gallery(
     grid = panel.grid
     assert grid is not None, "a contact sheet"
     return gallery(
-        png(_on_page(panel), effort=1),
+        png(on_page(panel), effort=1),
         columns=grid.columns,
         tile=(grid.tile_width, grid.tile_height),
         gap=grid.gap,
@@ -436,14 +436,14 @@ def show_panels(figure: Figure, columns: int | list[int] | None = None, name: st
         with column:
             if panel.title:
                 st.markdown(f"**{literal(panel.title)}**")
-            show_picture(_on_page(panel), panel.title or figure.alt)
+            show_picture(on_page(panel), panel.title or figure.alt)
             if panel.scale:
                 show_scale(panel.scale)
             if panel.caption:
                 st.caption(literal(panel.caption))
 
 
-def _on_page(panel: Panel) -> NDArray[np.uint8]:
+def on_page(panel: Panel) -> NDArray[np.uint8]:
     """Its picture; what is between the tiles of a sheet, and white for paper, is as the page where that is dark."""
     grid = panel.grid
     if grid is None or not grid.gap or st.context.theme.type != "dark":
