@@ -47,7 +47,7 @@ def settled(app: AppTest) -> AppTest:
 
 def test_an_index_is_made_when_somebody_asks_for_it():
     model = explain.load_model("efficientnet-lite0")
-    app = opened("layers", model="efficientnet-lite0", section="patches")
+    app = opened("layers", model="efficientnet-lite0", section="patches", index="photos")
     time.sleep(0.5)
     key = f"index {model.digest} photos"
     assert [job.state for name, job in jobs._queue._jobs.items() if name == key] == ["idle"]
@@ -61,7 +61,7 @@ def test_an_index_is_made_when_somebody_asks_for_it():
 
 
 def test_a_visitor_who_goes_there_has_asked():
-    app = opened("layers", model="efficientnet-lite0")
+    app = opened("layers", model="efficientnet-lite0", index="photos")
     fine(app.button_group(key="_section").set_value("patches").run())
     assert not begins(app)
     settled(app)

@@ -107,12 +107,16 @@ def is_own(chosen: Model) -> bool:
 
 
 def demo_set(chosen: Model) -> str:
-    """The first pictures of explain.toml for a user's own models, else shipped ones that suit."""
+    return demo_sets(chosen)[0]
+
+
+def demo_sets(chosen: Model) -> list[str]:
+    """The first pictures of explain.toml for a user's own models, else those that are here and suit, the best first."""
     if is_own(chosen) and project().images:
-        return next(iter(project().images))
+        return [next(iter(project().images))]
     if chosen.preprocess.channels == 1:
-        return "fashion-mnist"
-    return "stamps" if is_here("stamps") else "photos"  # hundreds of pictures rather than nineteen
+        return ["fashion-mnist"]
+    return [*(["stamps"] if is_here("stamps") else []), "photos"]  # hundreds of pictures rather than nineteen
 
 
 def index(chosen: Model, folder: Path) -> Index:

@@ -204,8 +204,8 @@ def describe(reference: str) -> str:
 def choose_set(model: Model) -> None:
     """The many pictures that pages look through: the demo's, one's own, or what an index of the workspace is over."""
     found, own = workspace.list_indexes(model), own_sets()
-    demo, chosen = caches.demo_set(model), _chosen_set(model, found)
-    if chosen not in (demo, *own, *found):
+    demos, chosen = caches.demo_sets(model), _chosen_set(model, found)
+    if chosen not in (*demos, *own, *found):
         selection.say_unknown("index", chosen)
         selection.choose("index", chosen := usual_set(model))
     selection.controlled(
@@ -213,7 +213,7 @@ def choose_set(model: Model) -> None:
         "Picture set",
         "index",
         chosen,
-        list(dict.fromkeys([*own, demo, *found])),
+        list(dict.fromkeys([*own, *demos, *found])),
         help="What pages of many pictures look through. Your own: hand them in on the page Models and data, name them "
         "in explain.toml, or `python -m explain index MODEL FOLDER` adds them here.",
     )

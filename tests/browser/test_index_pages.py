@@ -89,7 +89,7 @@ def assert_caption(page, parts: list[str]) -> None:
 def test_an_index_is_built_at_first_need_and_then_serves_both_pages(visit, workspace, photograph, lite, monkeypatch):
     for folder in (workspace / "indexes").glob("efficientnet-*"):
         shutil.rmtree(folder)
-    page = visit("/?model=efficientnet-lite0")
+    page = visit("/?model=efficientnet-lite0&index=photos")
     page = go(page, "Layers and channels")
     page.get_by_role("radio", name="Patches of other pictures").click()
     page.get_by_test_id("stProgress").filter(has_text="Index photos with efficientnet-lite0").wait_for()
