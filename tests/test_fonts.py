@@ -85,6 +85,15 @@ def test_a_character_is_drawn_by_a_font_that_has_it(machine, tmp_path):
         assert (b"'Mine Sans'" if format == "svg" else b"MineSans") in content
 
 
+def test_a_bold_face_may_have_fewer_characters(machine, tmp_path):
+    """As FreeSerif's and DejaVu Sans Mono's have: the regular face's width is taken."""
+    bold = made(tmp_path / "bold.ttf", "Mine Sans", CHINESE, "Bold")
+    machine(made(tmp_path / "mine.ttf", "Mine Sans", CHINESE + HANGUL), bold)
+    assert text.measure(HANGUL, "bold") == pytest.approx(1.02)
+    assert text.measure(CHINESE, "bold") == pytest.approx(1.02)
+    assert figure(HANGUL + CHINESE).encode("png", width_mm=80)
+
+
 def test_what_no_font_has_is_said_where_it_is_a_box(machine, tmp_path):
     machine(made(tmp_path / "mine.ttf", "Mine Sans", CHINESE))
     told = fonts.unseen(["ab", f"{HANGUL}{CHINESE}", HINDI, "\u200d\ufe0f\n\u0301"])

@@ -44,14 +44,15 @@ def font(character: str, weight: str = "normal") -> Any:
     """The font, as matplotlib has it, that draws this character; None where it would be a box."""
     from matplotlib import font_manager
 
-    if _own(character, weight):
-        family = OWN
-    elif face := _fallback(character):
-        family = face.family
-    else:
+    face = None if _own(character, weight) else _fallback(character)
+    if face is None and not _own(character, weight):
         return None
+    family = face.family if face else OWN
     found = font_manager.findfont(font_manager.FontProperties(family=family, weight=weight), fallback_to_default=False)
-    return font_manager.get_font(found)
+    drawing = font_manager.get_font(found)
+    if face and not drawing.get_char_index(ord(character)):  # bold faces often have fewer
+        drawing = font_manager.get_font(face.path)
+    return drawing
 
 
 def unseen(texts: Iterable[str]) -> str:
