@@ -29,18 +29,19 @@ def main() -> None:
     index = explain.build_index(model, "photos", LAYERS, out=folder, k=4)
     for layer in LAYERS:
         began = time.perf_counter()
-        ours = torch.from_numpy(explain.feature_visualization(index, layer, CHANNELS, side=SIDE, steps=STEPS).values)
+        drawn = explain.feature_visualization(index, layer, CHANNELS, side=SIDE, steps=STEPS)
+        ours, channels = torch.from_numpy(drawn.values), drawn.channels  # without the dead
         taken = time.perf_counter() - began
         began = time.perf_counter()
-        theirs = torch.cat([lucent(model, layer, channel) for channel in CHANNELS])
+        theirs = torch.cat([lucent(model, layer, channel) for channel in channels])
         other = time.perf_counter() - began
-        own, peer = (measured(model, layer, values) for values in (ours, theirs))
+        own, peer = (measured(model, layer, channels, values) for values in (ours, theirs))
         said = ", ".join(
             f"{name} {statistics.median(a / b for a, b in zip(own[name], peer[name], strict=True)):.2f}"
             for name in MEASURES
         )
         print(
-            f"{layer}: ours / lucent's {said}; {taken / len(CHANNELS):.1f} and {other / len(CHANNELS):.1f} s a channel"
+            f"{layer}: ours / lucent's {said}; {taken / len(channels):.1f} and {other / len(channels):.1f} s a channel"
         )
         print(f"  {own}\n  {peer}", flush=True)
 
@@ -77,7 +78,7 @@ def measured(
     mean, std = (torch.tensor(one).view(1, -1, 1, 1) for one in (model.preprocess.mean, model.preprocess.std))
     with model.exclusive() as net:
         maps = record(net, (values.float() - mean) / std, [layer])[1][layer]
-    own = torch.stack([maps[k, channel] for k, channel in enumerate(CHANNELS)]).flatten(1)
+    own = torch.stack([maps[k, channel] for k, channel in enumerate(channels)]).flatten(1)
     found = (own.mean(1), own.amax(1))
     return {name: [round(one, 3) for one in values.tolist()] for name, values in zip(MEASURES, found, strict=True)}
 
