@@ -13,6 +13,7 @@ from explain.activation_maximization.ascent import varied
 from explain.activation_maximization.likeness import percentile, same_way
 from explain.activation_maximization.objective import raised
 from explain.errors import BadValue, NotSupported, Unknown
+from explain.figure import read_facts
 from explain.index.bins import edges
 from explain.network.preprocess import Preprocess
 from explain.network.trace import reached, record
@@ -228,7 +229,9 @@ def test_pictures_of_five_bands_are_drawn_within_those_of_the_index(tmp_path, dt
     assert found.pixels.shape == (1, 24, 20, 3)
     assert found.table["peak"][0] > found.table["best_real"][0]
     assert found.table["jpeg"] == [None]
-    assert found.figure().encode("png")
+    again = explain.redraw(read_facts(found.figure().encode("png")), index=index)
+    assert again.arrays["values"].shape == found.values.shape
+    np.testing.assert_allclose(again.arrays["values"], found.values, atol=2 / 255)
 
 
 def test_what_cannot_be_drawn_is_said(clothes, tmp_path):

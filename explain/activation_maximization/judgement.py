@@ -48,12 +48,12 @@ def judge(
             found = torch.cat([reached(net, some, layer).float().cpu() for some in given])
         return found[rows, list(channels)]
 
-    def responses(values: Tensor) -> list[float]:
-        return list(outputs(values).reshape(len(values), -1).amax(1).tolist())
+    def responses(outputs: Tensor) -> list[float]:
+        return list(outputs.reshape(len(outputs), -1).amax(1).tolist())
 
     maps = outputs(made)
     strongest = maps.reshape(len(maps), -1).argmax(1).tolist()
-    peak = responses(made)
+    peak = responses(maps)
     ranking: RankingName = "lowest" if negative else "best"
     shares = [
         percentile(*index.histogram(layer, channel), value) for channel, value in zip(channels, peak, strict=True)
@@ -69,8 +69,8 @@ def judge(
             f"{ranking}_real": [index.top(layer, channel, ranking, 1)[0].score for channel in channels],
             "above": [low for low, _ in shares],
             "up_to": [high for _, high in shares],
-            "shifted": responses(shifted(made)),
-            "jpeg": responses(_after_jpeg(made)) if eight_bit else [None] * len(channels),
+            "shifted": responses(outputs(shifted(made))),
+            "jpeg": responses(outputs(_after_jpeg(made))) if eight_bit else [None] * len(channels),
             "natural_way": [one if told else None for one, told in zip(natural.tolist(), enough, strict=True)],
         },
         ways,

@@ -107,6 +107,7 @@ def is_own(chosen: Model) -> bool:
 
 
 def demo_set(chosen: Model) -> str:
+    """The set that is looked through until another is chosen."""
     return demo_sets(chosen)[0]
 
 

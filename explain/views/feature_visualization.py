@@ -142,7 +142,10 @@ def compute(
         table={"channel": wanted, "facet": [k % facets for k in range(len(wanted))], **judged.columns},
         ways=judged.ways,
         way_layers=judged.layers,
-        facts={"side": sides[0], "channels": tuple(dict.fromkeys(channels))},
+        facts={
+            "channels": tuple(dict.fromkeys(channels)),
+            **({"side": sides[0]} if sides[0] == sides[1] else {}),  # else it is the network's own
+        },
     )
 
 
