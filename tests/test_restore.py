@@ -10,7 +10,7 @@ from view_cases import CASES, asked, style_of
 import explain
 from explain.errors import ExplainError
 from explain.figure import Figure, read_facts
-from explain.ui import exports, report_items, restore
+from explain.ui import dropped, exports, report_items, restore
 from explain.ui.navigation import script
 from explain.views import VIEWS
 from explain.workspace import reports
@@ -198,6 +198,24 @@ def test_the_look_on_paper_is_a_part_of_the_link_and_of_a_dropped_file(lenet, no
     assert app.selectbox(key="_anatomy.width_mm").value == "nature"
 
 
+def test_a_toast_outlives_a_run_that_another_one_overtakes():
+    def script():
+        import streamlit as st
+
+        from explain.ui import toasts
+
+        turn = st.session_state.get("turn", 0)
+        st.session_state.turn = turn + 1
+        if turn < 2:
+            toasts.add("Said twice, shown once.", "warning")
+            st.rerun()
+        toasts.show()
+
+    app = AppTest.from_function(script).run()
+    assert [toast.value for toast in app.toast] == ["Said twice, shown once."]
+    assert not app.run().toast
+
+
 def test_what_a_run_did_not_get_to_is_followed_by_the_one_that_overtook_it(monkeypatch):
     class Overtaken(BaseException):
         """As Streamlit ends a run when another is asked for."""
@@ -209,7 +227,7 @@ def test_what_a_run_did_not_get_to_is_followed_by_the_one_that_overtook_it(monke
         raise ExplainError("No view.")
 
     state = {"dropped": {"view": "saliency"}}
-    monkeypatch.setattr(restore.st, "session_state", state)
+    monkeypatch.setattr(dropped.st, "session_state", state)
     for ends, stays in ((overtaken, True), (none, False)):
         monkeypatch.setattr(restore, "restored", ends)
         with pytest.raises((Overtaken, ExplainError)):

@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from explain.ui import selection, visitor
+from explain.ui import selection, toasts, visitor
 from explain.ui.job_queue import Job, Lane, Progress, Queue
 from explain.ui.navigation import FIRST, script
 from explain.ui.text import literal
@@ -130,7 +130,7 @@ def show_at_work() -> None:
         ended = [job for job in known if not job.active]
         for job in (one for one in ended if one.place != _place()):  # its own page shows it
             how = "ready" if job.state == "done" else job.state
-            st.toast(f"{literal(job.label)}: {how}.", icon=":material/notifications:")
+            toasts.add(f"{literal(job.label)}: {how}.", "notifications")
         if ended or len(at_work()) != len(known):
             selection.again()
         st.caption(f"**At work: {len(known)}**")

@@ -6,15 +6,13 @@ Facts come out of a file that anybody may have written: each parameter of the vi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
-
-import streamlit as st
+from typing import Any, NoReturn
 
 from explain.errors import ExplainError, shorten
-from explain.ui import dropped, selection
+from explain.ui import dropped, selection, toasts
 from explain.ui.caches import SessionOpener
 from explain.ui.text import literal
 from explain.views import VIEWS, View
@@ -33,21 +31,28 @@ class Restored:
 
 
 def follow() -> None:
-    """Go where the figure uploaded last came from; then say what was not found. Raises ExplainError for no view."""
+    """Go where the figure uploaded last came from, and say what was not found. Raises ExplainError for no view."""
     if facts := dropped.dropped():
         try:
             found = restored(facts)  # which takes a while: a run that another one overtakes has not followed them
         except Exception:  # not what ends a run early
             dropped.done()
             raise
-        selection.restore(found.page, found.selection, found.notes, dropped.done)
-    notes = selection.restored()
-    if notes is not None:
+        go(found, dropped.done)
+
+
+def go(found: Restored, done: Callable[[], object] = lambda: None) -> NoReturn:
+    """Choose all of it, call `done`, and show its page, which says what was not found."""
+
+    def chosen() -> None:
+        done()
         # What could not be chosen again makes it another figure, and it is said so.
         whole = "The view that the figure shows is open again."
-        st.toast(whole if not notes else "The page of the figure is open.", icon=":material/restore_page:")
-        for note in notes:  # they stay until they are read
-            st.toast(literal(note), icon=":material/warning:", duration="infinite")
+        toasts.add(whole if not found.notes else "The page of the figure is open.", "restore_page")
+        for note in found.notes:  # they stay until they are read
+            toasts.add(literal(note), "warning", duration="infinite")
+
+    selection.go(found.page, found.selection, chosen)
 
 
 def restored(facts: Mapping[str, Any]) -> Restored:

@@ -15,7 +15,7 @@ import streamlit as st
 
 from explain.errors import shorten
 from explain.paper import PAPER, TEXTS
-from explain.ui import visit
+from explain.ui import toasts, visit
 from explain.ui.navigation import script
 from explain.ui.text import literal
 from explain.views import VIEWS
@@ -81,6 +81,7 @@ def again() -> NoReturn:
 
 def finish() -> None:
     """Write what this page depends on into the URL, and let go of what the pages before it showed."""
+    toasts.show()
     visit.leave()
     state = st.session_state
     wanted = {name: str(state.selection[name]) for name in state.used if state.selection.get(name) not in (None, "")}
@@ -122,7 +123,7 @@ def say_unknown(name: str, value: Any) -> None:
     """A link that asks for what is not here is told so: the page shows something else."""
     if is_by_address():
         asked = literal(f"{name}={shorten(value)}")
-        st.toast(f"The link asks for {asked}, which is not here: the page shows another.", icon=":material/link_off:")
+        toasts.add(f"The link asks for {asked}, which is not here: the page shows another.", "link_off")
 
 
 def choose(name: str, value: Any) -> None:
@@ -189,20 +190,6 @@ def go(page: str, chosen: Mapping[str, Any], done: Callable[[], object] = lambda
         choose(name, value)
     done()
     st.switch_page(script(page))
-
-
-def restore(
-    page: str, selection: dict[str, Any], notes: list[str], done: Callable[[], object] = lambda: None
-) -> NoReturn:
-    """The same, and keep what is to be said there."""
-    st.session_state.restored = notes
-    go(page, selection, done)
-
-
-def restored() -> list[str] | None:
-    """What is to be said of the figure that was opened, once; None where none was."""
-    notes: list[str] | None = st.session_state.pop("restored", None)
-    return notes
 
 
 def edited(

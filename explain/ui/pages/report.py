@@ -74,8 +74,7 @@ def show_item(item: Item, place: int, last: int) -> None:
                 icon, over, moved = f":material/arrow_{icon}:", place == end, partial(report_items.move, key, by)
                 st.button(label, f"{label}-{key}", icon=icon, disabled=over, on_click=moved)
             if st.button("Its page", f"open-{key}", icon=":material/open_in_new:", help="The page that made it"):
-                found = restore.restored(item.facts)
-                selection.restore(found.page, found.selection, found.notes)
+                restore.go(restore.restored(item.facts))
             icon = ":material/delete:"
             st.button("Remove", f"Remove-{key}", icon=icon, on_click=report_items.remove, args=(key,))
 
