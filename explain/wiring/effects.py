@@ -1,0 +1,97 @@
+"""What becomes of a channel on the pictures that excite it when one that feeds it is taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..index.channels import replaced
+from ..network.graph import INPUT
+from ..network.trace import reached
+from ..progress import Progress, unheard
+from ..trust.bootstrap import bootstrap
+from .expanded import started
+
+__all__ = ["Effect", "effects", "foreseen"]
+
+
+class Effect(NamedTuple):
+    """The mean over pictures of how much a unit's response changes, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.low > 0 or self.high < 0
+
+
+Positions = Sequence[Sequence[int]]
+
+
+def effects(
+    net: nn.Module,
+    batch: Tensor,
+    layer: str,
+    channel: int,
+    positions: Positions,
+    taken: Sequence[tuple[str, int, float]],
+    *,
+    seed: int = 0,
+    progress: Progress = unheard,
+) -> list[Effect]:
+    """For each (source, its channel, the value that stands in its place) of `taken`: the response of the layer's unit
+    at each picture's own position, without it less with it. batch (N, C, H, W) of at least two pictures."""
+
+    def responses() -> NDArray[np.float64]:
+        with torch.inference_mode(False), torch.no_grad():
+            found = reached(net, given, layer)
+        return np.array([float(found[(k, channel, *place)]) for k, place in enumerate(positions)])
+
+    given = batch
+    before, found = responses(), []
+    for k, (source, one, value) in enumerate(taken):
+        progress(k, len(taken))
+        if source == INPUT:
+            given = batch.clone()
+            given[:, one] = value
+        with nullcontext() if source == INPUT else replaced(net, source, {one: value}):
+            after = responses()
+        given = batch
+        found.append(Effect(*bootstrap(after - before, seed)))
+    return found
+
+
+def foreseen(
+    net: nn.Module,
+    batch: Tensor,
+    layer: str,
+    channel: int,
+    positions: Positions,
+    means: Mapping[str, NDArray[np.float64]],
+) -> dict[str, NDArray[np.float64]]:
+    """The same to first order, for all channels (C,) of each source at once: slope times what the mean is more than the
+    value, summed over places and averaged over pictures. Which of them to measure."""
+    with torch.inference_mode(False), torch.enable_grad(), started(net, batch, list(means)) as (leaves, own):
+        output = reached(net, own, layer)
+    score = sum(output[(k, channel, *place)] for k, place in enumerate(positions))
+    held = {name: leaves[name] for name in means if name in leaves}
+    slopes = torch.autograd.grad(score, list(held.values()), allow_unused=True)
+    found = {}
+    for (name, value), slope in zip(held.items(), slopes, strict=True):
+        if slope is None:
+            found[name] = np.zeros(value.shape[1])
+            continue
+        mean = torch.as_tensor(means[name], dtype=value.dtype, device=value.device)
+        more = mean.view(1, -1, *[1] * (value.dim() - 2)) - value.detach()
+        found[name] = (slope * more).double().flatten(2 if value.dim() > 2 else 1).cpu().numpy()
+        found[name] = found[name].sum(2).mean(0) if value.dim() > 2 else found[name].mean(0)
+    return found

@@ -1,0 +1,221 @@
+"""Which channels feed which: expanded weights against straight copies of networks, sums that add up, effects as
+measured by hand."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import explain
+from explain.errors import NotSupported
+from explain.network.graph import INPUT
+from explain.network.trace import reached, record, split
+from explain.wiring import consumers, contributions, effects, expanded, sources
+from explain.wiring.effects import foreseen
+
+SIDE = 24
+
+
+class Bent(nn.Module):
+    """Two convolutions with norm, activation and pooling between, a residual sum, a concatenation, a depthwise pair."""
+
+    def __init__(self, act=nn.ReLU, pool=nn.MaxPool2d):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(2, 6, 3, padding=1), nn.BatchNorm2d(6), act())
+        self.pool = pool(2)
+        self.left = nn.Sequential(nn.Conv2d(6, 6, 3, padding=1, bias=False), nn.BatchNorm2d(6))
+        self.right = nn.Sequential(nn.Conv2d(6, 4, 1), act())
+        self.out = act()
+        self.deep = nn.Sequential(nn.Conv2d(10, 10, 3, padding=1, groups=10), nn.BatchNorm2d(10), act())
+        self.mix = nn.Conv2d(10, 5, 1)
+        self.end = nn.Sequential(act(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 3))
+
+    def forward(self, x):
+        x = self.pool(self.stem(x))
+        both = torch.cat([self.out(x + self.left(x)), self.right(x)], 1)
+        return self.end(self.mix(self.deep(both)))
+
+
+def drawn(act=nn.ReLU, pool=nn.MaxPool2d, seed=0):
+    torch.manual_seed(seed)
+    net = Bent(act, pool)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight), nn.init.normal_(module.bias)
+            module.running_mean.normal_(), module.running_var.uniform_(0.5, 2)
+    return net.eval().requires_grad_(False)
+
+
+def wrapped(net, channels=2, side=SIDE):
+    return explain.wrap(net, classes=["a", "b", "c"], preprocess=explain.Preprocess((side, side), channels=channels))
+
+
+def straightened(net):
+    """A copy that is linear: no activation, means for maxima."""
+    net = copy.deepcopy(net)
+    for module in list(net.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.ReLU | nn.ReLU6 | nn.SiLU | nn.Hardswish | nn.GELU | nn.Tanh):
+                setattr(module, name, nn.Identity())
+            elif isinstance(child, nn.MaxPool2d):
+                setattr(module, name, nn.AvgPool2d(child.kernel_size, child.stride))
+    return net
+
+
+def batch(seed=1, count=1, channels=2, side=SIDE):
+    return torch.rand(count, channels, side, side, generator=torch.Generator().manual_seed(seed))
+
+
+def test_what_feeds_what():
+    model = wrapped(drawn())
+    assert sources(model, "stem.0") == [INPUT]
+    assert sources(model, "left.0") == ["stem.2"]
+    assert sources(model, "mix") == ["stem.2", "left.1", "right.1"], (
+        "past the sum, the concatenation, the depthwise one"
+    )
+    assert sources(model, "end.3") == ["end.0"], "what leaves the activation that follows"
+    assert consumers(model, "stem.0") == ["left.0", "right.0", "mix"]
+    assert consumers(model, "left.0") == consumers(model, "right.1") == ["mix"]
+    assert consumers(model, "mix") == ["end.3"]
+    assert consumers(model, "end.3") == []
+
+
+def by_impulse(net, x, source, layer, channel, place, c, at):
+    """What one more at a place of a source's channel adds to a unit, by running the net with it and without; what
+    goes through other sources is kept as it was."""
+    with torch.no_grad():
+        _, kept = record(net, x, [*SOURCES, layer])
+
+        def run(extra):
+            def put(name):
+                def hook(_module, _args, output):
+                    output = kept[name].clone()
+                    if name == source:
+                        output[(0, c, *at)] += extra
+                    return output
+
+                return hook
+
+            handles = [net.get_submodule(split(name)[0]).register_forward_hook(put(name)) for name in SOURCES]
+            found = reached(net, x, layer)[(0, channel, *place)].item()
+            for handle in handles:
+                handle.remove()
+            return found
+
+        return run(1.0) - run(0.0)
+
+
+SOURCES = ["stem.2", "left.1", "right.1"]
+
+
+@pytest.mark.parametrize("act", [nn.ReLU, nn.ReLU6, nn.SiLU, nn.Hardswish, nn.GELU, nn.Tanh])
+def test_expanded_weights_are_a_straight_networks(act):
+    """Each weight is what an impulse adds in a copy without activations and with means for maxima."""
+    net, x = drawn(act).double(), batch().double()
+    straight = straightened(net)
+    for channel in (0, 3):
+        whole = expanded(net, x, SOURCES, "mix").slopes(channel)
+        for source, c, at in (
+            ("stem.2", 2, (12, 13)),
+            ("stem.2", 5, (14, 11)),
+            ("left.1", 1, (6, 6)),
+            ("right.1", 3, (5, 7)),
+        ):
+            wanted = by_impulse(straight, x, source, "mix", channel, (6, 6), c, at)
+            assert whole[source][(c, *at)] == pytest.approx(wanted, abs=1e-9)
+            assert wanted != 0
+
+
+def test_two_convolutions_make_one():
+    """A convolution after another, with a norm between, is the two composed: computed without a network."""
+    torch.manual_seed(3)
+    first, norm, second = nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Conv2d(4, 3, 3, stride=2)
+    nn.init.normal_(norm.weight), norm.running_var.uniform_(0.5, 2)
+    net = nn.Sequential(first, norm, nn.ReLU(), second).eval().requires_grad_(False).double()
+    (made,) = expanded(net, batch().double(), [INPUT], "3").kernels(1)
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    wanted = F.conv_transpose2d(second.weight[1:2], first.weight * scale.view(-1, 1, 1, 1))
+    np.testing.assert_allclose(made.weight, wanted[0].numpy(), atol=1e-6)
+    (made,) = expanded(net, batch().double(), ["2"], "3").kernels(1)
+    np.testing.assert_allclose(made.weight, second.weight[1].numpy(), atol=1e-6)
+    np.testing.assert_allclose(made.excites + made.inhibits, made.weight.sum((1, 2)), atol=1e-6)
+
+
+def test_a_gate_stays_as_it_is():
+    """Squeeze-and-excitation: the kernel is the convolution's times what the gate lets through on the picture."""
+
+    class Gated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.squeeze, self.excite = nn.Conv2d(2, 6, 3), nn.Conv2d(6, 2, 1), nn.Conv2d(2, 6, 1)
+            self.second = nn.Conv2d(6, 3, 3)
+
+        def forward(self, x):
+            x = self.first(x)
+            gate = torch.sigmoid(self.excite(torch.relu(self.squeeze(x.mean((2, 3), keepdim=True)))))
+            return self.second(x * gate)
+
+    torch.manual_seed(4)
+    net, x = Gated().eval().requires_grad_(False), batch()
+    made = expanded(net, x, ["first"], "second").kernels(2)[0].weight
+    gate = torch.sigmoid(net.excite(torch.relu(net.squeeze(net.first(x).mean((2, 3), keepdim=True)))))[0]
+    np.testing.assert_allclose(made, (net.second.weight[2] * gate).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize("channel", [0, 4])
+def test_contributions_add_up(channel):
+    """Where nothing between bends, the parts and the biases are the response; what is left at zero are the biases."""
+    net, x = drawn(pool=nn.AvgPool2d).double(), batch().double()
+    for names, layer in ((["stem.2"], "left.0"), (["stem.2"], "left.1"), (["left.1"], "left.1")):
+        found = contributions(net, x, names, layer, channel)
+        response = float(record(net, x, [layer])[1][layer][0, channel].max())
+        assert found.response == pytest.approx(response)
+        assert found.rest == pytest.approx(found.silent, abs=1e-9)
+        assert sum(one.sum() for one in found.parts.values()) + found.silent == pytest.approx(response)
+    bent = contributions(net, x, SOURCES, "mix", channel)
+    assert bent.response == pytest.approx(float(record(net, x, ["mix"])[1]["mix"][0, channel].max()))
+    assert sum(one.sum() for one in bent.parts.values()) + bent.rest == pytest.approx(bent.response)
+    assert abs(bent.rest - bent.silent) > 1e-6, "it bends between: the biases alone are not what is left"
+
+
+def test_contributions_of_a_convolution_are_its_own():
+    net, x = drawn(), batch()
+    found = contributions(net, x, ["stem.2"], "left.0", 2, (5, 6))
+    below = net.pool(net.stem(x))[0, :, 4:7, 5:8]
+    np.testing.assert_allclose(found.parts["stem.2"], (below * net.left[0].weight[2]).sum((1, 2)).numpy(), atol=1e-5)
+    assert found.rest == pytest.approx(0, abs=1e-5)
+
+
+def test_effects_are_what_taking_away_does():
+    """Against the value written into the map by hand; where nothing bends, the first order is the effect."""
+    net, x = drawn(pool=nn.AvgPool2d), batch(count=5)
+    places = [(3, 4), (5, 5), (0, 0), (11, 2), (6, 9)]
+    with torch.no_grad():
+        maps = net.stem(x)
+        mean = maps.mean((0, 2, 3)).double().numpy()
+        before = net.left(net.pool(maps))[:, 1]
+        wanted = []
+        for c in range(6):
+            without = maps.clone()
+            without[:, c] = float(mean[c])
+            after = net.left(net.pool(without))[:, 1]
+            wanted.append(np.mean([float((after - before)[(k, *place)]) for k, place in enumerate(places)]))
+    found = effects(net, x, "left.1", 1, places, [("stem.2", c, float(mean[c])) for c in range(6)])
+    np.testing.assert_allclose([one.value for one in found], wanted, atol=1e-5)
+    assert all(one.low <= one.value <= one.high for one in found)
+    first = foreseen(net, x, "left.1", 1, places, {"stem.2": mean})
+    np.testing.assert_allclose(first["stem.2"], wanted, atol=1e-5)
+    (same,) = effects(net, x, "stem.0", 1, places, [(INPUT, 0, 0.5)])
+    shifted = x.clone()
+    shifted[:, 0] = 0.5
+    with torch.no_grad():
+        change = (net.stem[0](shifted) - net.stem[0](x))[:, 1]
+    assert same.value == pytest.approx(np.mean([float(change[(k, *p)]) for k, p in enumerate(places)]), abs=1e-6)
+
+
+def test_a_block_has_no_place_in_the_graph():
+    with pytest.raises(NotSupported, match="block"):
+        sources(wrapped(drawn()), "stem")
