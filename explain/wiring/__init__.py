@@ -2,8 +2,24 @@
 a channel is taken away."""
 
 from .contributions import Contributions, contributions
+from .edges import Edge, Edges, incoming, named, outgoing
 from .effects import Effect, effects
 from .expanded import Expanded, expanded
-from .neighbours import consumers, sources
+from .neighbours import consumers, sources, weighted
 
-__all__ = ["Contributions", "Effect", "Expanded", "consumers", "contributions", "effects", "expanded", "sources"]
+__all__ = [
+    "Contributions",
+    "Edge",
+    "Edges",
+    "Effect",
+    "Expanded",
+    "consumers",
+    "contributions",
+    "effects",
+    "expanded",
+    "incoming",
+    "named",
+    "outgoing",
+    "sources",
+    "weighted",
+]

@@ -53,17 +53,12 @@ def contributions(
     position = tuple(position)
     held = {name: leaves[name] for name in sources if name in leaves}
     slopes = torch.autograd.grad(maps[position], list(held.values()), allow_unused=True)
-    parts = {
-        name: np.zeros(value.shape[1])
-        if slope is None
-        else (slope * value.detach())[0].double().flatten(1).sum(1).cpu().numpy()
-        if value.dim() > 2
-        else (slope * value.detach())[0].double().cpu().numpy()
-        for (name, value), slope in zip(held.items(), slopes, strict=True)
-    }
-    return Contributions(
-        float(maps[position].detach()), position, parts, _silent(net, batch, sources, layer, channel, position)
-    )
+    parts = {}
+    for (name, value), slope in zip(held.items(), slopes, strict=True):
+        given = torch.zeros_like(value) if slope is None else slope * value.detach()
+        parts[name] = given[0].detach().double().reshape(value.shape[1], -1).sum(1).cpu().numpy()
+    silent = _silent(net, batch, sources, layer, channel, position)
+    return Contributions(float(maps[position].detach()), position, parts, silent)
 
 
 def _silent(

@@ -92,6 +92,6 @@ def foreseen(
             continue
         mean = torch.as_tensor(means[name], dtype=value.dtype, device=value.device)
         more = mean.view(1, -1, *[1] * (value.dim() - 2)) - value.detach()
-        found[name] = (slope * more).double().flatten(2 if value.dim() > 2 else 1).cpu().numpy()
-        found[name] = found[name].sum(2).mean(0) if value.dim() > 2 else found[name].mean(0)
+        change = (slope * more).double().reshape(*value.shape[:2], -1)
+        found[name] = change.sum(2).mean(0).cpu().numpy()
     return found

@@ -21,9 +21,8 @@ __all__ = ["Expanded", "Kernels", "expanded", "started"]
 
 @dataclass(frozen=True, eq=False)
 class Kernels:
-    """Of one channel of the target: `weight` (C, h, w) of a source's channels, all that is not zero for some of them;
-    (C, 1, 1) where there are no places. Its row and column `start` from the place below the target's unit, in steps of
-    the source's map."""
+    """Of one channel of the target: `weight` (C, h, w) of a source's channels, as far as not zero for all of them;
+    (C, 1, 1) where there are no places."""
 
     source: str
     weight: NDArray[np.float32]
@@ -56,25 +55,25 @@ class Expanded:
     def channels(self) -> int:
         return self._output.shape[1]
 
-    def slopes(self, channel: int) -> dict[str, NDArray[Any]]:
-        """By source, of one channel of the layer: (C, H, W), or (C,), over all of the source's places; a source that
-        has no way to it is left out."""
+    def slopes(self, channel: int, of: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        """By source (of all, if not said), of one channel of the layer: (C, H, W), or (C,), over all of the source's
+        places; a source that has no way to it is left out."""
         score = self._output[(0, channel, *self._place)]
-        found = torch.autograd.grad(score, list(self._leaves.values()), retain_graph=True, allow_unused=True)
-        named = zip(self._leaves, found, strict=True)
+        leaves = {name: self._leaves[name] for name in of or self._leaves if name in self._leaves}
+        found = torch.autograd.grad(score, list(leaves.values()), retain_graph=True, allow_unused=True)
+        named = zip(leaves, found, strict=True)
         return {name: slope[0].cpu().numpy() for name, slope in named if slope is not None}
 
-    def kernels(self, channel: int) -> list[Kernels]:
+    def kernels(self, channel: int, of: Sequence[str] | None = None) -> list[Kernels]:
         """The same, as far as they are not zero."""
-        return [Kernels(name, _cropped(slope)) for name, slope in self.slopes(channel).items()]
+        return [Kernels(name, _cropped(slope)) for name, slope in self.slopes(channel, of).items()]
 
 
 def expanded(net: nn.Module, batch: Tensor, sources: Sequence[str], layer: str) -> Expanded:
     """For a net in eval mode with its weights frozen and the batch (1, C, H, W) of a picture; of that picture only what
     gates let through matters, where there are any. Raises Unknown for a layer that the pass does not reach."""
-    with torch.inference_mode(False), torch.enable_grad(), started(net, batch, sources) as (leaves, own):
-        with Straight():
-            output = reached(net, own, layer)
+    with torch.inference_mode(False), torch.enable_grad(), started(net, batch, sources) as (leaves, own), Straight():
+        output = reached(net, own, layer)
     return Expanded({name: leaves[name] for name in sources if name in leaves}, output)
 
 
