@@ -203,17 +203,32 @@ def test_effects_are_what_taking_away_does():
             without[:, c] = float(mean[c])
             after = net.left(net.pool(without))[:, 1]
             wanted.append(np.mean([float((after - before)[(k, *place)]) for k, place in enumerate(places)]))
-    found = effects(net, x, "left.1", 1, places, [("stem.2", c, float(mean[c])) for c in range(6)])
+    found = effects(net, x, "left.1", 1, places, ["stem.2"], [("stem.2", c, float(mean[c])) for c in range(6)])
     np.testing.assert_allclose([one.value for one in found], wanted, atol=1e-5)
     assert all(one.low <= one.value <= one.high for one in found)
+    assert [one.direct for one in found] == pytest.approx([one.value for one in found]), "there is no other way"
     first = foreseen(net, x, "left.1", 1, places, {"stem.2": mean})
     np.testing.assert_allclose(first["stem.2"], wanted, atol=1e-5)
-    (same,) = effects(net, x, "stem.0", 1, places, [(INPUT, 0, 0.5)])
+    np.testing.assert_allclose(
+        foreseen(net, x, "left.1", 1, places, {"stem.2": mean}, straight=True)["stem.2"], wanted, atol=1e-5
+    )
+    (same,) = effects(net, x, "stem.0", 1, places, [INPUT], [(INPUT, 0, 0.5)])
     shifted = x.clone()
     shifted[:, 0] = 0.5
     with torch.no_grad():
         change = (net.stem[0](shifted) - net.stem[0](x))[:, 1]
     assert same.value == pytest.approx(np.mean([float(change[(k, *p)]) for k, p in enumerate(places)]), abs=1e-6)
+
+
+def test_what_works_through_others_is_not_direct():
+    """The stem feeds the layer by the shortcut, and through both branches: held as they are, only the shortcut is
+    left; nothing bends here, so that it is what the straight weights foresee."""
+    net, x, places = straightened(drawn()), batch(count=3), [(3, 4), (5, 5), (6, 2)]
+    (found,) = effects(net, x, "mix", 2, places, SOURCES, [("stem.2", 4, 0.7)])
+    means = {"stem.2": np.full(6, 0.7), "left.1": np.zeros(6), "right.1": np.zeros(4)}
+    expected = foreseen(net, x, "mix", 2, places, means, straight=True)["stem.2"][4]
+    assert found.direct == pytest.approx(expected, abs=1e-5)
+    assert abs(found.direct - found.value) > 0.01
 
 
 def test_a_block_has_no_place_in_the_graph():

@@ -80,6 +80,12 @@ TABLE = (
     ),
     Line("channel", "all that an index knows of a channel, and the prediction without it", "channel"),
     Line(
+        "wiring",
+        "which channels feed a channel, or which it feeds, each edge verified by ablation",
+        "channel",
+        {"wired": "true"},
+    ),
+    Line(
         "channel_health",
         "channels of a layer that are dead, or equal to others",
         "layers",

@@ -14,7 +14,7 @@ from ..errors import BadFile, NotSupported
 from ..index import Index
 from ..network.graph import INPUT
 from ..network.model import Model
-from ..network.trace import record
+from ..network.trace import reached
 from ..progress import Progress, part, unheard
 from .contributions import Contributions, contributions
 from .effects import Effect, effects, foreseen
@@ -23,15 +23,15 @@ from .neighbours import consumers, sources, weighted
 
 __all__ = ["Edge", "Edges", "exciting", "incoming", "named", "outgoing"]
 
-FOR_MEANS = 32  # pictures of the index, where it has no mean of a layer
+FOR_MEANS = 32  # pictures spread over the index, where it has no mean of a layer
 
 
 @dataclass(frozen=True, eq=False)
 class Edge:
     """`layer` and `channel` are the other end. `weight` is what the positive or the negative entries of `kernel` (h, w)
     sum up to, whichever is more, and `rank` its place among all by size, from 1; `chosen_by` weight or effect; `effect`
-    the change of the fed channel without the one that feeds it, on `pictures` that excite it; `part` what the one gives
-    to the other on the picture asked about."""
+    the change of the fed channel when the one that feeds it is set to its mean, on `pictures` that excite it, and
+    `expected` what the weights foresee of that; `part` what the one gives to the other on the picture asked about."""
 
     layer: str
     channel: int
@@ -39,6 +39,7 @@ class Edge:
     rank: int
     kernel: NDArray[np.float32]
     chosen_by: str
+    expected: float | None
     effect: Effect | None
     pictures: int
     part: float
@@ -69,23 +70,24 @@ def incoming(
 ) -> Edges:
     """What feeds a channel: `count` exciting and inhibiting ones by weight, and as many that a first look at their
     effect puts before those. picture (1, C, H, W). Raises NotSupported for a layer that nothing feeds."""
-    model, names = index.model, sources(index.model, layer)
+    names = sources(index.model, layer)
     progress(0, 100)
     made = {one.source: one for one in expanded(net, picture, names, layer).kernels(channel)}
     weights = {(name, c): float(one.strength[c]) for name, one in made.items() for c in range(len(one.weight))}
     chosen = dict.fromkeys(_strongest(weights, count), "weight")
     batch, positions = exciting(index, layer, channel, pictures)
     found: dict[tuple[str, int], Effect] = {}
+    expected: dict[str, NDArray[np.float64]] = {}
     if len(batch) > 1:
-        at = {name: weighted(model, name, index.layers) or name for name in made}
-        means = {at[name]: _means(index, net, at[name]) for name in made}
+        means = {name: _means(index, net, name) for name in made}
+        expected = foreseen(net, batch, layer, channel, positions, means, straight=True)
         first = foreseen(net, batch, layer, channel, positions, means)
-        expected = {(name, c): float(first[at[name]][c]) for name, c in weights if at[name] in first}
-        order = sorted(expected, key=lambda one: -abs(expected[one]))
-        chosen |= dict.fromkeys([one for one in order if expected[one] and one not in chosen][:count], "effect")
-        taken = [(at[name], c, float(means[at[name]][c])) for name, c in chosen]
+        looked = {(name, c): abs(float(first[name][c])) for name, c in weights}
+        order = sorted((one for one in looked if looked[one] and one not in chosen), key=lambda one: -looked[one])
+        chosen |= dict.fromkeys(order[:count], "effect")
+        taken = [(name, c, float(means[name][c])) for name, c in chosen]
         told = part(progress, 0.1, 1.0)
-        measured = effects(net, batch, layer, channel, positions, taken, seed=seed, progress=told)
+        measured = effects(net, batch, layer, channel, positions, names, taken, seed=seed, progress=told)
         found = dict(zip(chosen, measured, strict=True))
     whole = contributions(net, picture, names, layer, channel)
     rank = _ranks(weights)
@@ -98,6 +100,7 @@ def incoming(
                 rank[name, c],
                 made[name].weight[c],
                 why,
+                float(expected[name][c]) if expected else None,
                 found.get((name, c)),
                 len(batch),
                 float(whole.parts[name][c]),
@@ -139,16 +142,19 @@ def outgoing(
                 weights[target, c], kernels[target, c] = float(one.strength[channel]), one.weight[channel]
     chosen = _strongest(weights, count)
     rank = _ranks(weights)
-    at = weighted(model, layer, index.layers) or own
-    value = float(_means(index, net, at)[channel])
+    means = {own: _means(index, net, own)}
     edges = []
     for k, (target, c) in enumerate(chosen):
+        names = sources(model, target)
         batch, positions = exciting(index, target, c, pictures)
         told = part(progress, 0.5 + k / len(chosen) / 2, 0.5 + (k + 1) / len(chosen) / 2)
-        found = None
+        effect = expected = None
         if len(batch) > 1:
-            (found,) = effects(net, batch, target, c, positions, [(at, channel, value)], seed=seed, progress=told)
-        given = contributions(net, picture, sources(model, target), target, c).parts[own][channel]
+            taken = [(own, channel, float(means[own][channel]))]
+            (effect,) = effects(net, batch, target, c, positions, names, taken, seed=seed, progress=told)
+            others = {name: np.zeros(model.layer(name).channels) for name in names if name not in (own, INPUT)}
+            foretold = foreseen(net, batch, target, c, positions, means | others, straight=True)
+            expected = float(foretold[own][channel])
         edges.append(
             Edge(
                 target,
@@ -157,9 +163,10 @@ def outgoing(
                 rank[target, c],
                 kernels[target, c],
                 "weight",
-                found,
+                expected,
+                effect,
                 len(batch),
-                float(given),
+                float(contributions(net, picture, names, target, c).parts[own][channel]),
             )
         )
     return Edges(tuple(edges), len(weights), tuple(targets), None)
@@ -215,11 +222,12 @@ def _means(index: Index, net: nn.Module, layer: str) -> NDArray[np.float64]:
         return np.zeros(index.model.preprocess.channels)
     if layer in index.layers:
         return np.asarray(index.statistics(layer)["mean"], np.float64)
-    numbers = np.unique(np.linspace(0, len(index) - 1, FOR_MEANS).round().astype(int))
-    found = [record(net, batch, [layer])[1][layer] for k in numbers if (batch := _batch(index, int(k))) is not None]
-    if not found:
+    numbers = np.unique(np.linspace(0, len(index) - 1, FOR_MEANS).round().astype(int)).tolist()
+    batches = [batch for k in numbers if (batch := _batch(index, k)) is not None]
+    if not batches:
         raise NotSupported("No picture of this index could be read: there is no mean to put in a channel's place.")
-    outputs = torch.cat(found).double()
+    with torch.inference_mode(False), torch.no_grad():
+        outputs = torch.cat([reached(net, some, layer) for some in torch.cat(batches).split(8)]).double()
     return np.asarray(outputs.mean([0, *range(2, outputs.dim())]).cpu())
 
 

@@ -13,25 +13,23 @@ from torch import Tensor, nn
 
 from ..index.channels import replaced
 from ..network.graph import INPUT
-from ..network.trace import reached
+from ..network.trace import call_of, calls, reached, record
 from ..progress import Progress, unheard
 from ..trust.bootstrap import bootstrap
 from .expanded import started
+from .straight import Straight
 
 __all__ = ["Effect", "effects", "foreseen"]
 
 
 class Effect(NamedTuple):
-    """The mean over pictures of how much a unit's response changes, with its 95 % interval."""
+    """The mean over pictures of how much a unit's response changes, with its 95 % interval; `direct` the mean where all
+    other channels that feed it stay as they are, so that nothing works through them."""
 
     value: float
     low: float
     high: float
-
-    @property
-    def is_sure(self) -> bool:
-        """Whether the interval leaves zero out."""
-        return self.low > 0 or self.high < 0
+    direct: float
 
 
 Positions = Sequence[Sequence[int]]
@@ -43,30 +41,42 @@ def effects(
     layer: str,
     channel: int,
     positions: Positions,
+    sources: Sequence[str],
     taken: Sequence[tuple[str, int, float]],
     *,
     seed: int = 0,
     progress: Progress = unheard,
 ) -> list[Effect]:
     """For each (source, its channel, the value that stands in its place) of `taken`: the response of the layer's unit
-    at each picture's own position, without it less with it. batch (N, C, H, W) of at least two pictures."""
+    at each picture's own position, without it less with it. batch (N, C, H, W) of at least two pictures; `sources` are
+    all that feed the layer."""
+    places = [call_of(net, name) for name in sources if name != INPUT]
+    _, held = record(net, batch, [name for name in sources if name != INPUT])
+    kept = dict(zip(places, held.values(), strict=True))
 
-    def responses() -> NDArray[np.float64]:
-        with torch.inference_mode(False), torch.no_grad():
+    def responses(given: Tensor, own: tuple[str, int | None] | None, hold: bool) -> NDArray[np.float64]:
+        def on_output(module: str, call: int, _output: Tensor) -> Tensor | None:
+            place = (module, call) if (module, call) in kept else (module, None)
+            return None if place == own or place not in kept else kept[place].clone()
+
+        holding = calls(net, [module for module, _ in places], on_output) if hold else nullcontext()
+        with torch.inference_mode(False), torch.no_grad(), holding:
             found = reached(net, given, layer)
         return np.array([float(found[(k, channel, *place)]) for k, place in enumerate(positions)])
 
-    given = batch
-    before, found = responses(), []
+    before, found = responses(batch, None, False), []
     for k, (source, one, value) in enumerate(taken):
         progress(k, len(taken))
+        given, own = batch, None
         if source == INPUT:
             given = batch.clone()
             given[:, one] = value
+        else:
+            own = call_of(net, source)
         with nullcontext() if source == INPUT else replaced(net, source, {one: value}):
-            after = responses()
-        given = batch
-        found.append(Effect(*bootstrap(after - before, seed)))
+            after = responses(given, own, False)
+            alone = responses(given, own, True) if len(sources) > 1 else after  # what feeds it alone has no other way
+        found.append(Effect(*bootstrap(after - before, seed), float((alone - before).mean())))
     return found
 
 
@@ -77,10 +87,14 @@ def foreseen(
     channel: int,
     positions: Positions,
     means: Mapping[str, NDArray[np.float64]],
+    *,
+    straight: bool = False,
 ) -> dict[str, NDArray[np.float64]]:
     """The same to first order, for all channels (C,) of each source at once: slope times what the mean is more than the
-    value, summed over places and averaged over pictures. Which of them to measure."""
-    with torch.inference_mode(False), torch.enable_grad(), started(net, batch, list(means)) as (leaves, own):
+    value, summed over places and averaged over pictures. By the network's own slopes, which say what is worth
+    measuring, or by the straight ones, which say what the expanded weights foresee."""
+    mode = Straight() if straight else nullcontext()
+    with torch.inference_mode(False), torch.enable_grad(), started(net, batch, list(means)) as (leaves, own), mode:
         output = reached(net, own, layer)
     score = sum(output[(k, channel, *place)] for k, place in enumerate(positions))
     held = {name: leaves[name] for name in means if name in leaves}
