@@ -68,6 +68,7 @@ from .views.study import Study
 from .views.training_curves import TrainingCurves
 from .views.unit import Unit
 from .views.view import Kept
+from .views.wiring import Wiring
 from .workspace import build_index as build_index
 from .workspace import list_models as list_models
 from .workspace import load_model as load_model
@@ -1215,6 +1216,41 @@ def channel(
 
     Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         opacity: of the map on the picture; 0 to 1; by default 0.6
+    """
+
+def wiring(
+    index: Index,
+    layer: str | Module,
+    channel: int,
+    image: int | Image | Bands | NDArray[Any] | Tensor | bytes | str | Path | None = None,
+    direction: Literal["in", "out"] = "in",
+    *,
+    count: int = 4,
+    pictures: int = 8,
+    seed: int = 0,
+    progress: Progress = ...,
+) -> Wiring:
+    """Which channels feed a channel, or which it feeds, each edge verified by ablation.
+
+    Expanded weights (Voss et al. 2021, "Visualizing Weights") between a channel and the nearest convolutions, each
+    edge verified by ablation. On a picture: any, the number of an indexed one, or by default its best.
+
+    Raises Unknown for a layer that the network has not, NotSupported for one that nothing feeds, or that feeds nothing.
+
+    Parameters:
+        index: from build_index or open_index
+        layer: a name that `anatomy` lists
+        channel: a number from 0
+        image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), a tensor
+            (C, H, W), bytes, or of load_images
+        direction: what feeds the channel, or what it feeds; in, out; by default "in"
+        count: edges of each kind; 1 to 12; by default 4
+        pictures: that excite the fed channel, on which effects are measured; 2 to 64; by default 8
+        seed: of the intervals; 0 to 2,147,483,647; by default 0
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
+        factor: whole-number enlargement of the pixels; 1 to 4; by default 1
     """
 
 def channel_health(

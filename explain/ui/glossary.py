@@ -11,6 +11,7 @@ TERMS = {
     "confidence": "The probability that a network gives to its answer. It may be sure and wrong.",
     "convolution": "A small window that slides over the maps below: its values times the filter's weights, summed.",
     "embedding": "Pictures as points: what the network takes to be alike lies together.",
+    "expanded weights": "What one channel takes from another over all that lies between two convolutions, as a kernel.",
     "features": "What the last layer before the classifier makes of a picture: one row of numbers.",
     "feature visualization": "A picture that an optimiser makes, step by step, so that a channel answers to it more.",
     "filter": "The weights of one channel of a convolution: what it looks for.",

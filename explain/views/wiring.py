@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import BadFile
 from ..figure import Chart, Figure, Grid, Line, Panel, Scale
 from ..images import colour, contact_sheet, enlarge, resize, to_bytes, unit_scale
 from ..index import Index
@@ -17,15 +18,17 @@ from ..network.graph import INPUT
 from ..network.model import Layer
 from ..options import Choices, Range
 from ..progress import Progress, unheard
-from ..wiring import Edge, Edges, incoming, named, outgoing, weighted
+from ..wiring import Edge, Edges, incoming, named, outgoing, surest, weighted
 from .inputs import CHANNEL, INDEX, LAYER, QUERY
 from .parts.cut import GAP, GROUND, blank, cut, pictured
 from .parts.result import SHARED, Result
 from .view import drawn, view
 
-__all__ = ["Wiring", "compute", "render"]
+__all__ = ["Wiring", "compute", "render", "rows_of"]
 
+OWN = 8
 SIDE = 72  # pixels of a kernel and of a patch beside it
+_NONE = np.zeros((0, SIDE, SIDE, 3), np.uint8)
 INK, ZERO = (15, 110, 132), (128, 128, 128)
 GROUPS = {"excites": "excitatory", "inhibits": "inhibitory", "effect": "little by weight, much by effect"}
 CAVEAT = (
@@ -43,7 +46,7 @@ class Wiring(Result):
     one that feeds it is set to its mean: `expected` is what the weights foresee, `direct` what is left where nothing
     works through other channels; `part` what the one gives to the other on the picture.
 
-    tiles (N, h, w, 3): the best patch of each other end; `own` (h, w, 3) this channel's. `agreement`: Spearman's
+    tiles (N, h, w, 3): the best patch of each other end; `own` this channel's best ones. `agreement`: Spearman's
     correlation of the sizes of weight and effect over the edges. `response` is the sum of all parts and of `rest` on
     the picture, for what feeds a channel; `silent` its response with all that feeds it at zero.
     """
@@ -122,10 +125,8 @@ def compute(
         layer=known,
         channel=channel,
         kernels=tuple(one.kernel for one in found.edges),
-        tiles=np.stack([_tile(index, one.layer, one.channel) for one in found.edges])
-        if found.edges
-        else np.zeros((0, SIDE, SIDE, 3), np.uint8),
-        own=_tile(index, known.name, channel),
+        tiles=np.concatenate([_NONE, *(_best(index, one.layer, one.channel, 1) for one in found.edges)]),
+        own=_best(index, known.name, channel, OWN),
         table=_table(index, found),
         layers=found.layers,
         of=found.of,
@@ -139,8 +140,9 @@ def compute(
 
 def _default(index: Index, layer: str, channel: int) -> Any:
     known = weighted(index.model, layer, index.layers)
-    rows = index.top(known, channel, "best", 1) if known else []
-    return rows[0].image if rows else 0
+    if known is not None:
+        return next(row.image for row in index.top(known, channel, "best", 1))
+    return (surest(index, layer, channel, 1) or [0])[0]
 
 
 def _table(index: Index, found: Edges) -> dict[str, list[Any]]:
@@ -174,22 +176,27 @@ def _agreement(edges: Sequence[Edge]) -> float | None:
     return float(spearmanr(*zip(*known, strict=True)).statistic)
 
 
-def _tile(index: Index, layer: str, channel: int) -> NDArray[np.uint8]:
-    """The best patch of a channel (SIDE, SIDE, 3); of a class the picture that is surest of it, of a colour itself."""
-    model, empty = index.model, blank(SIDE, SIDE)
+def _best(index: Index, layer: str, channel: int, count: int) -> NDArray[np.uint8]:
+    """The best patches of a channel (N, SIDE, SIDE, 3); of a class the pictures that are surest of it, of a colour
+    itself. One that is blank where there are none."""
+    model = index.model
+    known = None if layer == INPUT else weighted(model, layer, index.layers)
     if layer == INPUT:
         ink = np.eye(3, dtype=np.uint8)[channel] * 200 if model.preprocess.channels == 3 else np.full(3, 160, np.uint8)
-        return np.broadcast_to(ink, (SIDE, SIDE, 3)).copy()
-    known = weighted(model, layer, index.layers)
-    if known is not None:
-        rows = index.top(known, channel, "best", 1)
-        tiles = cut(index, model.layer(known), ((channel, "best", 1, row) for row in rows)).tiles
-        return _fitted(tiles[0]) if len(tiles) else empty
-    mine = np.flatnonzero(index.predictions[:, 0] == channel)
-    if model.layers[-1].name != layer or not len(mine):
-        return empty
-    surest = int(mine[np.argmax(index.probabilities[mine, 0])])
-    return _fitted(pictured(index, surest).crop)
+        tiles = [np.broadcast_to(ink, (SIDE, SIDE, 3))]
+    elif known is not None:
+        rows = enumerate(index.top(known, channel, "best", count), 1)
+        tiles = list(cut(index, model.layer(known), ((channel, "best", rank, row) for rank, row in rows)).tiles)
+    else:
+        tiles = [_shown(index, image) for image in surest(index, layer, channel, count)]
+    return np.stack([_fitted(tile) for tile in tiles] or [blank(SIDE, SIDE)])
+
+
+def _shown(index: Index, image: int) -> NDArray[np.uint8]:
+    try:
+        return pictured(index, image).crop
+    except BadFile:
+        return blank(SIDE, SIDE)
 
 
 def _fitted(tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -216,12 +223,8 @@ def render(
     weights against effects."""
     limit = max((float(np.abs(one).max()) for one in result.kernels), default=0.0) or 1.0
     scale = Scale("red-blue", -limit, limit, "weight")
-    own = Panel(enlarge(result.own, 2 * factor), f"Channel {result.channel}", "Its best patch.")
-    sheets = [
-        _sheet(result, rows, GROUPS[group], scale, factor)
-        for group in GROUPS
-        if (rows := [k for k, one in enumerate(result.table["group"]) if one == group])
-    ]
+    own = _row(result.own, [""] * len(result.own), f"Channel {result.channel}", "Its best patches.", None, factor)
+    sheets = [_sheet(result, rows, scale, factor) for rows in rows_of(result)]
     panels: list[Panel | Chart] = [own, *sheets]
     if any(one is not None for one in result.table["effect"]):
         panels.append(_against(result))
@@ -234,21 +237,48 @@ def render(
         panels=tuple(panels),
         columns=2,
         facts=result.facts,
-        note=f"{_sum(result)}{_verdict(result)} {CAVEAT} {SHARED}",
+        note=" ".join(said for said in (_sum(result), _verdict(result), CAVEAT, SHARED) if said),
         arrays={"tiles": result.tiles, **{f"kernel_{k}": one for k, one in enumerate(result.kernels)}},
         table=result.table,
         alt=f"{said}: kernels with the best patch of each, and weights against measured effects",
     )
 
 
-def _sheet(result: Wiring, rows: Sequence[int], title: str, scale: Scale, factor: int) -> Panel:
+def rows_of(result: Wiring) -> list[list[int]]:
+    """The rows of the table of each sheet: exciting, inhibiting ones, and what only its effect chose."""
+    kinds = result.table["group"]
+    found = ([k for k, one in enumerate(kinds) if one == group] for group in GROUPS)
+    return [rows for rows in found if rows]
+
+
+def _sheet(result: Wiring, rows: Sequence[int], scale: Scale, factor: int) -> Panel:
     kernels = [_fitted(colour(unit_scale(result.kernels[k], scale.low, scale.high), scale.cmap)) for k in rows]
     tiles = np.concatenate([np.stack(kernels), result.tiles[list(rows)]])
-    names = [*(_short(result, k) for k in rows), *(f"{result.table['weight'][k]:+.2g}" for k in rows)]
-    caption = " ".join(_words(result, k) for k in rows)
-    grid = Grid(len(rows), SIDE * factor, SIDE * factor, GAP)
-    sheet = contact_sheet(tiles, len(rows), GAP, factor, GROUND)
-    return Panel(sheet, title.capitalize(), caption, scale, tuple(names), grid)
+    effects = [result.table["effect"][k] for k in rows]
+    names = [
+        *(_short(result, k) for k in rows),
+        *(
+            f"{result.table['weight'][k]:+.2g}" + ("" if e is None else f"; without {e:+.2g}")
+            for k, e in zip(rows, effects, strict=True)
+        ),
+    ]
+    title = GROUPS[result.table["group"][rows[0]]]
+    ends = [result.table["name"][k] for k in rows]
+    caption = f"{', '.join(ends)}." if len(result.layers) > 1 else f"Of {result.layers[0]}."
+    return _row(tiles, names, title.capitalize(), caption, scale, factor, len(rows))
+
+
+def _row(
+    tiles: NDArray[np.uint8],
+    names: Sequence[str],
+    title: str,
+    caption: str,
+    scale: Scale | None,
+    factor: int,
+    columns: int = 4,
+) -> Panel:
+    grid = Grid(columns, SIDE * factor, SIDE * factor, GAP)
+    return Panel(contact_sheet(tiles, columns, GAP, factor, GROUND), title, caption, scale, tuple(names), grid)
 
 
 def _short(result: Wiring, row: int) -> str:
@@ -279,7 +309,7 @@ def _against(result: Wiring) -> Chart:
         Line("", np.array([(0, y[0]), (0, y[1])]), ZERO, width=0.6),
         Line("as foreseen", np.stack([ends, ends], 1), ZERO, dashed=True, width=0.8),
         *(Line("", np.array([(w, a), (w, b)]), INK, width=0.8) for w, a, b in zip(expected, low, high, strict=True)),
-        Line("measured", np.stack([expected, effect], 1), INK, dots=True, size=5),
+        *(Line("measured", np.array([point]), INK, dots=True) for point in zip(expected, effect, strict=True)),
     ]
     labels = tuple((w, e, _short(result, k)) for w, e, k in zip(expected, effect, rows, strict=True))
     pictures = sorted({result.table["pictures"][k] for k in rows})
@@ -302,9 +332,15 @@ def _around(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _verdict(result: Wiring) -> str:
+    effects = result.table["effect"]
+    unknown = sum(one is None for one in effects)
+    said = ""
+    if unknown:
+        said = f"Of {unknown} of {len(effects)} edges no effect was measured: the index has no two pictures that "
+        said += "excite the fed channel."
     if result.agreement is None:
-        return "Effects were not measured: the index has no pictures that excite the fed channel."
-    said = f"How large weights are and what is changed without them: Spearman's correlation {result.agreement:.2f}."
+        return said
+    said += f" How large weights are and what is changed without them: Spearman's correlation {result.agreement:.2f}."
     against = result.disagree
     if against:
         names = ", ".join(str(result.table["name"][k]) for k in against)
@@ -313,7 +349,7 @@ def _verdict(result: Wiring) -> str:
     strongest = min(range(len(result.kernels)), key=lambda k: result.table["rank"][k])
     if first != strongest:
         said += f" Most by effect is {result.table['name'][first]}, most by weight {result.table['name'][strongest]}."
-    return said
+    return said.strip()
 
 
 def _sum(result: Wiring) -> str:
@@ -323,8 +359,8 @@ def _sum(result: Wiring) -> str:
     parts = result.response - result.rest
     said = (
         f"On this picture its strongest unit gives {result.response:.3g}: {parts:.3g} from the {result.of:,} channels "
-        f"of {', '.join(result.layers)}, {result.rest:.3g} from biases"
+        f"of {', '.join(result.layers)}, {0.0 if abs(result.rest) < 1e-5 * abs(parts) else result.rest:.3g} from biases"
     )
     if abs(result.rest - result.silent) > 1e-3 * max(abs(result.response), abs(result.rest), 1e-6):
         said += f" and from what bends between (with all of them at zero it gives {result.silent:.3g})"
-    return f"{said}. "
+    return f"{said}."

@@ -2,7 +2,7 @@
 a channel is taken away."""
 
 from .contributions import Contributions, contributions
-from .edges import Edge, Edges, incoming, named, outgoing
+from .edges import Edge, Edges, incoming, named, outgoing, surest
 from .effects import Effect, effects
 from .expanded import Expanded, expanded
 from .neighbours import consumers, sources, weighted
@@ -21,5 +21,6 @@ __all__ = [
     "named",
     "outgoing",
     "sources",
+    "surest",
     "weighted",
 ]

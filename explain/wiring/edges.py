@@ -21,7 +21,7 @@ from .effects import Effect, effects, foreseen
 from .expanded import expanded
 from .neighbours import consumers, sources, weighted
 
-__all__ = ["Edge", "Edges", "exciting", "incoming", "named", "outgoing"]
+__all__ = ["Edge", "Edges", "exciting", "incoming", "named", "outgoing", "surest"]
 
 FOR_MEANS = 32  # pictures spread over the index, where it has no mean of a layer
 
@@ -181,10 +181,8 @@ def exciting(index: Index, layer: str, channel: int, count: int) -> tuple[Tensor
     rows: list[tuple[int, tuple[int, ...]]] = []
     if known is not None:
         rows = [(row.image, () if flat else row.position) for row in index.top(known, channel, "best", count)]
-    elif _answers(model, layer):
-        mine = np.flatnonzero(index.predictions[:, 0] == channel)
-        order = mine[np.argsort(-index.probabilities[mine, 0], kind="stable")][:count]
-        rows = [(int(image), ()) for image in order]
+    else:
+        rows = [(image, ()) for image in surest(index, layer, channel, count)]
     batches, positions = [], []
     for image, position in rows:
         batch = _batch(index, image)
@@ -192,6 +190,14 @@ def exciting(index: Index, layer: str, channel: int, count: int) -> tuple[Tensor
             batches.append(batch)
             positions.append(position)
     return torch.cat(batches) if batches else torch.zeros(0), positions
+
+
+def surest(index: Index, layer: str, channel: int, count: int) -> list[int]:
+    """The pictures for which a class is the answer, the surest first; none for a layer that gives no answers."""
+    if not _answers(index.model, layer):
+        return []
+    mine = np.flatnonzero(index.predictions[:, 0] == channel)
+    return [int(image) for image in mine[np.argsort(-index.probabilities[mine, 0], kind="stable")][:count]]
 
 
 def named(model: Model, layer: str, channel: int) -> str:

@@ -105,6 +105,7 @@ def many(model: explain.Model) -> None:
         explain.patches(index, "conv1", [0, 1], "best", per_picture=2).table,
         explain.channel(index, "conv1", 0, 7).facts,
     )
+    print(explain.wiring(index, "conv2", 3, "cat.png", "out", count=2).agreement)
     print(explain.feature_visualization(index, "conv1", [0, 3], "maco", facets=2, rate=0.2).table["natural_way"])
     print(explain.channel_health(index, "conv1").dead, explain.hierarchy(index, "cat.png", channels=2).facts)
     print(explain.neighbours(index, 3, k=4, metric="cosine").table, explain.agreement(index).summary)

@@ -14,6 +14,7 @@ from explain.ui.glossary import explained
 from explain.ui.parts.among import choose_among
 from explain.ui.parts.channel_drawn import show_drawn
 from explain.ui.parts.channel_map import show_map
+from explain.ui.parts.channel_wiring import show_wiring
 from explain.ui.parts.layer_choice import indexed_layer
 from explain.ui.parts.one_filter import show_filter
 from explain.ui.text import literal
@@ -166,6 +167,7 @@ if index is None:
     )
 elif layer.name in index.layers:
     show_data(index, layer, number)
+    show_wiring(index, layer.name, number, picture)
     show_drawn(index, layer.name, number)
 else:
     names = [one.name for one in model.layers]
