@@ -10,11 +10,11 @@ from torch import nn
 from torch.nn import functional as F
 
 import explain
+from explain.circuits import consumers, contributions, effects, expanded, sources
+from explain.circuits.effects import foreseen
 from explain.errors import NotSupported
 from explain.network.graph import INPUT
 from explain.network.trace import reached, record, split
-from explain.wiring import consumers, contributions, effects, expanded, sources
-from explain.wiring.effects import foreseen
 
 SIDE = 24
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..circuits import Edge, Edges, incoming, named, outgoing, surest, weighted
 from ..errors import BadFile
 from ..figure import Chart, Figure, Grid, Line, Panel, Scale
 from ..images import colour, contact_sheet, enlarge, resize, to_bytes, unit_scale
@@ -18,7 +19,6 @@ from ..network.graph import INPUT
 from ..network.model import Layer
 from ..options import Choices, Range
 from ..progress import Progress, unheard
-from ..wiring import Edge, Edges, incoming, named, outgoing, surest, weighted
 from .inputs import CHANNEL, INDEX, LAYER, QUERY
 from .parts.cut import GAP, GROUND, blank, cut, pictured
 from .parts.result import SHARED, Result

@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from explain.circuits import weighted
 from explain.figure import Panel
 from explain.index import Index
 from explain.network.graph import INPUT
@@ -13,7 +14,6 @@ from explain.ui.parts.asked import ask, is_asked
 from explain.ui.text import literal
 from explain.views import VIEWS
 from explain.views.wiring import Wiring, rows_of
-from explain.wiring import weighted
 
 __all__ = ["show_wiring"]
 
