@@ -258,13 +258,14 @@ def _sheet(result: Wiring, rows: Sequence[int], scale: Scale, factor: int) -> Pa
     names = [
         *(_short(result, k) for k in rows),
         *(
-            f"{result.table['weight'][k]:+.2g}" + ("" if e is None else f"; without {e:+.2g}")
+            f"{result.table['weight'][k]:+.2g}" + ("" if e is None else f" | {e:+.2g}")
             for k, e in zip(rows, effects, strict=True)
         ),
     ]
     title = GROUPS[result.table["group"][rows[0]]]
     ends = [result.table["name"][k] for k in rows]
     caption = f"{', '.join(ends)}." if len(result.layers) > 1 else f"Of {result.layers[0]}."
+    caption += " Below: weight | change without it."
     return _row(tiles, names, title.capitalize(), caption, scale, factor, len(rows))
 
 

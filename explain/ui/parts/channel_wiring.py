@@ -1,11 +1,12 @@
 """What feeds a channel and what it feeds, as a job; each end is a way to its own page."""
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from explain.circuits import weighted
-from explain.figure import Panel
+from explain.figure import Chart, Panel
 from explain.index import Index
 from explain.network.graph import INPUT
 from explain.ui import choices, selection, widgets
@@ -43,14 +44,16 @@ def show_wiring(index: Index, layer: str, number: int, picture: Any) -> None:
         return
     figure = result.figure(**style)
     sheets = [panel for panel in figure.panels if isinstance(panel, Panel)][1:]
-    with widgets.row("panels-wiring"):
+    with widgets.row("split-wiring-sheets"):
         cells = st.columns(max(len(sheets), 1), gap="medium")
     for cell, sheet, rows in zip(cells, sheets, rows_of(result), strict=True):
         with cell:
             _show(index, result, sheet, rows)
-    charts, words = st.columns([2, 3], gap="large")
-    with charts:
-        widgets.show_charts(figure, 1)
+    with widgets.row("split-wiring"):
+        left, words = st.columns([2, 3], gap="large")
+    charts = tuple(panel for panel in figure.panels if isinstance(panel, Chart))
+    with left:
+        widgets.show_charts(replace(figure, panels=charts), 1)
     with words:
         st.dataframe(_told(result), hide_index=True)
         st.caption(literal(figure.note))
