@@ -58,6 +58,7 @@ from .views.optimiser_paths import OptimiserPaths
 from .views.outliers import Outliers
 from .views.output_size import OutputSize
 from .views.patches import Patches
+from .views.paths import PathsResult
 from .views.response_normalisation import ResponseNormalisation
 from .views.robustness import Robustness
 from .views.saliency import Saliency
@@ -1266,6 +1267,37 @@ def channel_health(
         layer: a name that `anatomy` lists
 
     Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
+    """
+
+def paths(
+    index: Index,
+    image: int | Image | Bands | NDArray[Any] | Tensor | bytes | str | Path,
+    target: int | str | None = None,
+    unit: str | Module | None = None,
+    *,
+    levels: int = 3,
+    width: int = 4,
+    progress: Progress = ...,
+) -> PathsResult:
+    """The strongest paths from pixels to an answer on a picture.
+
+    From a class (by default the predicted one), or a unit's channel averaged over its positions, back through what
+    feeds it on this picture. To go on, start at one of the last channels.
+
+    Raises BadValue or BadFile for the picture, NotSupported for a network without layers.
+
+    Parameters:
+        index: from build_index or open_index
+        image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), a tensor
+            (C, H, W), bytes, or of load_images
+        target: a class by number or name, or a unit's channel; by default the likeliest
+        unit: start at a channel of this layer instead of a class
+        levels: convolutions back from the start; 1 to 5; by default 3
+        width: channels kept at each level; 1 to 8; by default 4
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
+        factor: whole-number enlargement of the pixels; 1 to 4; by default 1
     """
 
 def hierarchy(

@@ -90,6 +90,7 @@ PictureView = Literal[
     "faithfulness",
     "corruptions",
     "segmentation",
+    "paths",
     "hierarchy",
     "neighbours",
     "influence",

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 import explain
 from explain.circuits import consumers, contributions, effects, expanded, sources
 from explain.circuits.effects import foreseen
+from explain.circuits.paths import strongest_paths
 from explain.errors import NotSupported
 from explain.network.graph import INPUT
 from explain.network.trace import reached, record, split
@@ -234,3 +235,67 @@ def test_what_works_through_others_is_not_direct():
 def test_a_block_has_no_place_in_the_graph():
     with pytest.raises(NotSupported, match="block"):
         sources(wrapped(drawn()), "stem")
+
+
+def test_paths_of_a_straight_network_add_up():
+    """Where nothing bends and there are no biases, all paths of a level sum up to the score; what a channel gives is
+    what is lost without it."""
+    torch.manual_seed(6)
+    net = nn.Sequential(
+        nn.Conv2d(2, 3, 3, bias=False),
+        nn.Conv2d(3, 4, 3, bias=False),
+        nn.AvgPool2d(2),
+        nn.Conv2d(4, 3, 1, bias=False),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(3, 3, bias=False),
+    )
+    model, x = wrapped(net.eval()), batch()
+    with model.exclusive() as inner:
+        score = float(inner(x)[0, 2])
+        found = strongest_paths(model, inner, x, 2, levels=4, width=9)
+    assert found.nodes[0].part == pytest.approx(score)
+    for level, (kept, every) in enumerate(found.kept, 1):
+        own = [node for node in found.nodes if node.level == level]
+        assert kept == pytest.approx(every, rel=1e-4) == pytest.approx(score, rel=1e-4)
+        assert [node.effect for node in own] == pytest.approx([-node.part for node in own], abs=1e-5)
+    assert {node.layer for node in found.nodes if node.level == 4} == {INPUT}
+    for k, node in enumerate(found.nodes[1:], 1):
+        assert sum(part for a, _, part in found.edges if a == k) == pytest.approx(node.part, rel=1e-4)
+
+
+def test_paths_keep_the_strongest():
+    """On a network that bends: each level keeps the largest parts, computed by hand from gradients."""
+    net, x = drawn(), batch()
+    model = wrapped(net)
+    with model.exclusive() as inner:
+        found = strongest_paths(model, inner, x, 1, levels=2, width=2)
+    last = net.mix(
+        net.deep(
+            torch.cat(
+                [net.out(net.pool(net.stem(x)) + net.left(net.pool(net.stem(x)))), net.right(net.pool(net.stem(x)))], 1
+            )
+        )
+    )
+    given = net.end[0](last).mean((2, 3))[0] * net.end[3].weight[1]
+    order = given.abs().argsort(descending=True)[:2].tolist()
+    assert [node.channel for node in found.nodes if node.level == 1] == order
+    assert [node.part for node in found.nodes if node.level == 1] == pytest.approx(given[order].tolist(), rel=1e-4)
+    kept, every = found.kept[0]
+    assert kept == pytest.approx(float(given[order].sum()), rel=1e-4)
+    assert every == pytest.approx(float(given.sum()), rel=1e-4)
+    assert all(node.layer in SOURCES for node in found.nodes if node.level == 2)
+
+
+def test_paths_go_on_from_a_unit():
+    net, x = drawn(), batch()
+    model = wrapped(net)
+    with model.exclusive() as inner:
+        found = strongest_paths(model, inner, x, 3, "left.0", levels=1, width=6)
+    below = net.pool(net.stem(x))
+    given = torch.stack(
+        [F.conv2d(below[:, c : c + 1], net.left[0].weight[3:4, c : c + 1], padding=1).mean() for c in range(6)]
+    )
+    by = {node.channel: node.part for node in found.nodes[1:]}
+    assert [by.get(c, 0.0) for c in range(6)] == pytest.approx(given.tolist(), abs=1e-5)
+    assert found.nodes[0].part == pytest.approx(float(net.left[0](below)[0, 3].mean()), abs=1e-5)

@@ -326,6 +326,15 @@ CASES = {
         "replace": "zero",
         "where": "prediction=Bag",
     },
+    "paths": lambda model, index: {"index": index, "image": 7, "target": 3, "levels": 2, "width": 3},
+    "paths: unit": lambda model, index: {
+        "index": index,
+        "image": picture(),
+        "target": 5,
+        "unit": "conv2",
+        "levels": 2,
+        "width": 2,
+    },
     "wiring": lambda model, index: {
         "index": index,
         "layer": "conv2",

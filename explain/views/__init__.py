@@ -91,6 +91,7 @@ TABLE = (
         "layers",
         {"section": "patches"},
     ),
+    Line("paths", "the strongest paths from pixels to an answer on a picture", "layers", {"section": "paths"}),
     Line("hierarchy", "a picture through early, middle and late layers", "layers", {"section": "hierarchy"}),
     Line(
         "neighbours",

@@ -11,24 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..circuits import Edge, Edges, incoming, named, outgoing, surest, weighted
-from ..errors import BadFile
 from ..figure import Chart, Figure, Grid, Line, Panel, Scale
-from ..images import colour, contact_sheet, enlarge, resize, to_bytes, unit_scale
+from ..images import colour, contact_sheet, unit_scale
 from ..index import Index
-from ..network.graph import INPUT
 from ..network.model import Layer
 from ..options import Choices, Range
 from ..progress import Progress, unheard
 from .inputs import CHANNEL, INDEX, LAYER, QUERY
-from .parts.cut import GAP, GROUND, blank, cut, pictured
+from .parts.cut import GAP, GROUND, pictured
+from .parts.ends import NONE, SIDE, best_tiles, fitted
 from .parts.result import SHARED, Result
 from .view import drawn, view
 
 __all__ = ["Wiring", "compute", "render", "rows_of"]
 
 OWN = 8
-SIDE = 72  # pixels of a kernel and of a patch beside it
-_NONE = np.zeros((0, SIDE, SIDE, 3), np.uint8)
 INK, ZERO = (15, 110, 132), (128, 128, 128)
 GROUPS = {"excites": "excitatory", "inhibits": "inhibitory", "effect": "little by weight, much by effect"}
 CAVEAT = (
@@ -125,8 +122,8 @@ def compute(
         layer=known,
         channel=channel,
         kernels=tuple(one.kernel for one in found.edges),
-        tiles=np.concatenate([_NONE, *(_best(index, one.layer, one.channel, 1) for one in found.edges)]),
-        own=_best(index, known.name, channel, OWN),
+        tiles=np.concatenate([NONE, *(best_tiles(index, one.layer, one.channel, 1) for one in found.edges)]),
+        own=best_tiles(index, known.name, channel, OWN),
         table=_table(index, found),
         layers=found.layers,
         of=found.of,
@@ -176,43 +173,6 @@ def _agreement(edges: Sequence[Edge]) -> float | None:
     return float(spearmanr(*zip(*known, strict=True)).statistic)
 
 
-def _best(index: Index, layer: str, channel: int, count: int) -> NDArray[np.uint8]:
-    """The best patches of a channel (N, SIDE, SIDE, 3); of a class the pictures that are surest of it, of a colour
-    itself. One that is blank where there are none."""
-    model = index.model
-    known = None if layer == INPUT else weighted(model, layer, index.layers)
-    if layer == INPUT:
-        ink = np.eye(3, dtype=np.uint8)[channel] * 200 if model.preprocess.channels == 3 else np.full(3, 160, np.uint8)
-        tiles = [np.broadcast_to(ink, (SIDE, SIDE, 3))]
-    elif known is not None:
-        rows = enumerate(index.top(known, channel, "best", count), 1)
-        tiles = list(cut(index, model.layer(known), ((channel, "best", rank, row) for rank, row in rows)).tiles)
-    else:
-        tiles = [_shown(index, image) for image in surest(index, layer, channel, count)]
-    return np.stack([_fitted(tile) for tile in tiles] or [blank(SIDE, SIDE)])
-
-
-def _shown(index: Index, image: int) -> NDArray[np.uint8]:
-    try:
-        return pictured(index, image).crop
-    except BadFile:
-        return blank(SIDE, SIDE)
-
-
-def _fitted(tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Within a square of SIDE pixels, whole pixels where it is small."""
-    height, width = tile.shape[:2]
-    if max(height, width) <= SIDE:
-        tile = enlarge(tile, SIDE // max(height, width))
-    else:
-        size = max(1, round(height * SIDE / max(height, width))), max(1, round(width * SIDE / max(height, width)))
-        tile = np.asarray(to_bytes(resize(tile.transpose(2, 0, 1) / 255, size).transpose(1, 2, 0)))
-    paper = np.broadcast_to(np.array(GROUND, np.uint8), (SIDE, SIDE, 3)).copy()
-    y, x = (SIDE - tile.shape[0]) // 2, (SIDE - tile.shape[1]) // 2
-    paper[y : y + tile.shape[0], x : x + tile.shape[1]] = tile
-    return paper
-
-
 @drawn
 def render(
     result: Wiring,
@@ -252,7 +212,7 @@ def rows_of(result: Wiring) -> list[list[int]]:
 
 
 def _sheet(result: Wiring, rows: Sequence[int], scale: Scale, factor: int) -> Panel:
-    kernels = [_fitted(colour(unit_scale(result.kernels[k], scale.low, scale.high), scale.cmap)) for k in rows]
+    kernels = [fitted(colour(unit_scale(result.kernels[k], scale.low, scale.high), scale.cmap)) for k in rows]
     tiles = np.concatenate([np.stack(kernels), result.tiles[list(rows)]])
     effects = [result.table["effect"][k] for k in rows]
     names = [

@@ -53,7 +53,8 @@ def show_wiring(index: Index, layer: str, number: int, picture: Any) -> None:
         left, words = st.columns([2, 3], gap="large")
     charts = tuple(panel for panel in figure.panels if isinstance(panel, Chart))
     with left:
-        widgets.show_charts(replace(figure, panels=charts), 1)
+        if charts:  # none where no effect could be measured
+            widgets.show_charts(replace(figure, panels=charts), 1)
     with words:
         st.dataframe(_told(result), hide_index=True)
         st.caption(literal(figure.note))
