@@ -32,6 +32,7 @@ from .views.batch_costs import BatchCosts
 from .views.calibration import Calibration
 from .views.channel import Channel
 from .views.channel_health import ChannelHealth
+from .views.channel_names import ChannelNames
 from .views.cka import Cka
 from .views.compare import Comparison
 from .views.confusion import Confusion
@@ -1248,6 +1249,41 @@ def wiring(
         count: edges of each kind; 1 to 12; by default 4
         pictures: that excite the fed channel, on which effects are measured; 2 to 64; by default 8
         seed: of the intervals; 0 to 2,147,483,647; by default 0
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
+        factor: whole-number enlargement of the pixels; 1 to 4; by default 1
+    """
+
+def channel_names(
+    index: Index,
+    layer: str | Module,
+    column: str = "",
+    *,
+    rate: float = 0.05,
+    pictures: int = 2000,
+    permutations: int = 2000,
+    count: int = 12,
+    seed: int = 0,
+    progress: Progress = ...,
+) -> ChannelNames:
+    """Which labels and attributes go with which channels, and which with none.
+
+    Average precision of each channel's strongest response for each group of pictures, against permuted groups; no
+    name where chance does as well, by the false discovery rate over the layer (Benjamini and Hochberg 1995).
+
+    By default the groups are the labels, or where there are none the predictions, and those of the pictures' table.
+    Raises Unknown for a column that is not there, NotSupported where no group has three pictures.
+
+    Parameters:
+        index: from build_index or open_index
+        layer: a name that `anatomy` lists
+        column: of the pictures' table, label or prediction: its groups; ; by default all
+        rate: of names that may be by chance; 0.001 to 0.5; by default 0.05
+        pictures: of the index, spread over it; 20 to 100,000; by default 2000
+        permutations: of the control; 100 to 100,000; by default 2000
+        count: channels shown; 1 to 48; by default 12
+        seed: of chance; 0 to 2,147,483,647; by default 0
         progress: called with (done, total, message) as the work goes on; what it raises stops the work
 
     Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:

@@ -97,6 +97,7 @@ EXAMPLES: dict[str, dict[str, str]] = {  # what each view's example asks, beside
     "leaderboard": {"model": "lenet-fashion-mnist", "images": "fashion-mnist", "count": "4"},
     "patches": {"layer": "layer2.0.conv1", "channels": "0,1,2,3"},
     "channel": {"layer": "layer2.0.conv1", "channel": "3"},
+    "channel_names": {"layer": "layer2.0.conv1"},
     "paths": {"image": CLOTHES["image"]},
     "wiring": {"layer": "layer2.0.conv1", "channel": "3", "count": "3"},
     "feature_visualization": {"layer": "layer2.0.conv1", "channels": "3,5", "steps": "64"},

@@ -326,6 +326,16 @@ CASES = {
         "replace": "zero",
         "where": "prediction=Bag",
     },
+    "channel_names": lambda model, index: {
+        "index": index,
+        "layer": "conv2",
+        "column": "prediction",
+        "rate": 0.2,
+        "pictures": 50,
+        "permutations": 200,
+        "count": 3,
+        "seed": 2,
+    },
     "paths": lambda model, index: {"index": index, "image": 7, "target": 3, "levels": 2, "width": 3},
     "paths: unit": lambda model, index: {
         "index": index,

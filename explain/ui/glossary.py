@@ -4,6 +4,7 @@ __all__ = ["TERMS", "explained"]
 
 TERMS = {
     "activation": "What a channel gives at a place of its map: large where it finds what it looks for.",
+    "average precision": "How far the pictures of a group are before all others, by how a channel answers: 1 is all.",
     "backbone": "The part of a network before its classifier, which makes features of pictures.",
     "batch normalisation": "Shifts and scales each channel to what is usual for it, so that deep networks train.",
     "channel": "One map of a layer: the same filter, asked at every place of the picture.",

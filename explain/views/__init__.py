@@ -86,6 +86,12 @@ TABLE = (
         {"wired": "true"},
     ),
     Line(
+        "channel_names",
+        "which labels and attributes go with which channels, and which with none",
+        "channel",
+        {"named": "true"},
+    ),
+    Line(
         "channel_health",
         "channels of a layer that are dead, or equal to others",
         "layers",

@@ -27,7 +27,7 @@ __all__ = ["PathsResult", "compute", "render", "rows_of"]
 
 UP, DOWN, GREY = (178, 24, 43), (33, 102, 172), (90, 90, 90)
 THICK = 4.0  # points, of the strongest edge
-LEAST = 0.04  # of the strongest edge: what is fainter is not drawn
+LEAST = 0.04  # of the strongest edge of its level: what is fainter is not drawn
 CAVEAT = (
     "Parts are slope times value on the linear piece where the network is on this picture, kept at each level for the "
     "largest alone; what a channel does without the others kept, or on other pictures, may differ. Without it is the "
@@ -161,25 +161,28 @@ def _graph(result: PathsResult) -> Chart:
     for level in range(last + 1):
         count = sum(node.level == level for node in nodes)
         at += [(float(last - level), (count - 1) / 2 - k) for k in range(count)]
-    most = max((abs(part) for _, _, part in result.paths.edges), default=1.0)
+    most: dict[int, float] = {}  # by level: deeper ones are spread over more channels
+    for a, _, part in result.paths.edges:
+        most[nodes[a].level] = max(most.get(nodes[a].level, 0.0), abs(part))
     lines = [
         Line("adds" if part > 0 else "takes away", np.array([at[a], at[b]]), UP if part > 0 else DOWN, width=width)
         for a, b, part in sorted(result.paths.edges, key=lambda edge: abs(edge[2]))
-        if (width := THICK * abs(part) / most) > THICK * LEAST
+        if (width := THICK * abs(part) / most[nodes[a].level]) > THICK * LEAST
     ]
     lines += [Line("", np.array([place]), GREY, dots=True) for place in at]
     labels = [(*at[0], result.target.name), *((*at[k + 1], _short(result, k)) for k in range(len(nodes) - 1))]
     tall = max((sum(node.level == level for node in nodes) for level in range(last + 1)), default=1)
-    ticks = tuple((float(last - level), f"level {level}" if level else "start") for level in range(last + 1))
+    ticks = tuple((float(last - level), f"level {level}" if level else "start") for level in range(last, -1, -1))
     return Chart(
         tuple(lines),
-        (-0.4, last + 0.4),
-        (-(tall + 1) / 2, (tall + 1) / 2),
+        (-0.3, last + 1.3),
+        (-tall / 2, tall / 2),
         ("from pixels to the answer", ""),
         x_ticks=ticks,
         y_ticks=((0.0, ""),),
         title="Paths",
-        caption="Each line is what one channel gives to the next, as far as that reaches the start.",
+        caption="Each line is what one channel gives to the next, as far as that reaches the start; at each level the "
+        "strongest is as thick.",
         labels=tuple(labels),
     )
 

@@ -105,6 +105,7 @@ def many(model: explain.Model) -> None:
         explain.patches(index, "conv1", [0, 1], "best", per_picture=2).table,
         explain.channel(index, "conv1", 0, 7).facts,
     )
+    print(explain.channel_names(index, "conv2", "label", rate=0.1, count=4).sentence())
     print(explain.paths(index, 3, "cat", levels=2, width=3).paths.kept)
     print(explain.wiring(index, "conv2", 3, "cat.png", "out", count=2).agreement)
     print(explain.feature_visualization(index, "conv1", [0, 3], "maco", facets=2, rate=0.2).table["natural_way"])

@@ -14,6 +14,7 @@ from explain.ui.glossary import explained
 from explain.ui.parts.among import choose_among
 from explain.ui.parts.channel_drawn import show_drawn
 from explain.ui.parts.channel_map import show_map
+from explain.ui.parts.channel_named import show_names, show_notes
 from explain.ui.parts.channel_wiring import show_wiring
 from explain.ui.parts.layer_choice import indexed_layer
 from explain.ui.parts.one_filter import show_filter
@@ -167,6 +168,7 @@ if index is None:
     )
 elif layer.name in index.layers:
     show_data(index, layer, number)
+    show_names(index, layer.name, number)
     show_wiring(index, layer.name, number, picture)
     show_drawn(index, layer.name, number)
 else:
@@ -177,3 +179,4 @@ else:
     if st.button(f"Go to {literal(nearest)}", icon=":material/arrow_back:"):
         selection.choose("layer", nearest)
         selection.again()
+show_notes(model, layer.name, number)
