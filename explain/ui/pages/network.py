@@ -76,7 +76,7 @@ def show_overview() -> None:
     choose_in_graph(model)
     st.page_link(script("layers"), label="Its layers and channels", icon=":material/layers:")
     with widgets.row("split"):
-        left, right = st.columns([1, 2], gap="large")
+        left, right = st.columns([3, 8], gap="large")
     with left:
         st.subheader("What it says")
         seen = model.preprocess.shown(model.preprocess.crop(picture))
