@@ -77,7 +77,7 @@ def choose_peer(view: View, index: Index) -> Index | None:
             )
     known = {name for name, _ in peers.values()}
     others = [name for name in workspace.list_models() if name != model.name and name not in known]
-    with right.popover("Another network", icon=":material/add:"):
+    with (right if peers else left).popover("Another network", icon=":material/add:"):
         name = st.selectbox("It looks through the same pictures", others, key="peer")
         asked = st.button("Look through them", key="peer-begin", icon=":material/search:", disabled=not name)
     if name and (asked or jobs.find(widgets.index_key(caches.model(name), index.manifest.data)) is not None):
