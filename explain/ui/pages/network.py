@@ -76,7 +76,7 @@ def show_overview() -> None:
     choose_in_graph(model)
     st.page_link(script("layers"), label="Its layers and channels", icon=":material/layers:")
     with widgets.row("split"):
-        left, right = st.columns([3, 8], gap="large")
+        left, right = st.columns([1, 2], gap="large")
     with left:
         st.subheader("What it says")
         seen = model.preprocess.shown(model.preprocess.crop(picture))
@@ -96,7 +96,6 @@ def show_overview() -> None:
                 "Kind": result.table["kind"],
                 "Output": result.table["shape"],
                 "Field": result.table["receptive_field"],
-                "Stride": result.table["stride"],
                 "Parameters": result.table["parameters"],
                 "MACs": result.table["macs"],
                 "KiB": [round(b / 1024, 1) for b in result.table["memory"]],
