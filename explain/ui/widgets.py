@@ -61,22 +61,22 @@ STYLE = """
   [data-testid="stColumn"] { min-width: min(300px, 100%); }
 [class*="st-key-row-panels"] [data-testid="stColumn"] { min-width: 150px; }
 /* What goes on below stays as wide as it was in its row. */
-@media (max-width: 768px) {
+@media (max-width: 1100px) {
   [class*="st-key-row-panels"] [data-testid="stHorizontalBlock"] { display: grid;
     grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); }
   [class*="st-key-row-panels"] [data-testid="stColumn"] { width: auto !important; }
   [class*="st-key-row-panels"] [data-testid="stImage"] img { image-rendering: auto; } /* smaller: lines must not go */
   [class*="st-key-row-panels-Augmentation"] [data-testid="stHorizontalBlock"] {
-    grid-template-columns: repeat(auto-fill, minmax(72px, 1fr)); gap: .8rem; }
-  [data-testid="stMain"] h1 { font-size: 2rem; }
+    grid-template-columns: repeat(auto-fill, minmax(64px, 1fr)); gap: .8rem; }
 }
+@media (max-width: 768px) { [data-testid="stMain"] h1 { font-size: 2rem; } }
 /* Draws beside their picture: what does not fit goes on below, as large as the others. */
 [class*="st-key-row-panels-Augmentation"] [data-testid="stColumn"] { min-width: 0;
   flex: 0 0 clamp(92px, 7.6vw, 112px); }
 /* What a switch or a button says goes on below rather than being cut, and so does a row of sections, closed. */
 [data-testid="stMain"] .stMarkdownEllipsis, [data-testid="stMain"] .stMarkdownEllipsis p { white-space: normal; }
 [data-testid="stMain"] [data-variant="segmented_control"]:not([data-selected], :hover) {
-  border-right-color: color-mix(in srgb, currentColor 20%, transparent); }
+  border-right-color: color-mix(in srgb, currentColor 20%, transparent) !important; }
 .numbers { width: 100%; border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 .numbers :is(th, td) { padding: .3rem .4rem; border: 1px solid #8884; text-align: right; }
 .numbers th { font-weight: normal; opacity: .75; overflow-wrap: anywhere; }

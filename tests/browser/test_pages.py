@@ -110,7 +110,9 @@ def test_a_small_table_is_whole_on_a_narrow_page(visit):
     page.locator("table.numbers").nth(1).wait_for()
     for table in page.locator("table.numbers").all():
         assert table.evaluate("one => one.getBoundingClientRect().right <= innerWidth")
-    page = visit("/walkthrough?model=lenet-fashion-mnist", 390)
+    page = visit("/walkthrough?model=lenet-fashion-mnist", 900)
+    assert page.get_by_test_id("stMain").evaluate("one => one.scrollWidth <= one.clientWidth")
+    page.set_viewport_size({"width": 390, "height": 1000})
     pixels = page.locator("table.numbers").first
     assert pixels.locator("td").count() == 64
     assert pixels.evaluate("one => one.getBoundingClientRect().right <= innerWidth")

@@ -102,7 +102,8 @@ def show_convolution(first: Layer) -> None:
         f"adds all up. That is the number of its map at **row {i}, column {j}**:"
     )
     st.markdown(f"**{literal(result.words)}**")
-    left, right = st.columns([1, 2], gap="large")
+    with widgets.row("split-number"):
+        left, right = st.columns([1, 2], gap="large")
     with left:
         show_map(view, result)
     with right:
@@ -173,7 +174,9 @@ def show_products(result: Convolution) -> None:
     parts = {"under the filter": strongest.window, "× weights": strongest.weight, "= products": strongest.products}
     of = f"of the {len(result.read)} that it reads" if len(result.read) > 1 else "the only one"
     st.caption(f"Input channel {strongest.channel}, {of}: the one that counts most here")
-    for column, (label, values) in zip(st.columns(3, gap="small"), parts.items(), strict=True):
+    with widgets.row("panels-products"):
+        columns = st.columns(3, gap="small")
+    for column, (label, values) in zip(columns, parts.items(), strict=True):
         with column:
             st.caption(label)
             st.html(_shaded(values))
