@@ -142,6 +142,18 @@ def test_a_grid_is_the_maps_one_by_one(lenet):
     assert [column.image for column in grid.columns] == ["fashion-mnist/7", "fashion-mnist/8"] * 2
 
 
+def test_methods_stand_beside_each_other_where_they_are_asked_of_one_class(lenet):
+    picture, methods = open_picture("fashion-mnist/1"), ["gradient", "grad_cam", "occlusion", "hires_cam", "layer_cam"]
+    grid = saliency_grid.compute(lenet, picture, methods[:2])
+    assert grid.figure().columns == 2
+    assert "One scale for each map." in grid.figure().note
+    assert "One scale for all." in grid.figure(scale="all").note
+    assert saliency_grid.compute(lenet, picture, methods).figure().columns == saliency_grid.IN_A_ROW
+    classes = saliency_grid.compute(lenet, picture, methods[:3], [4, 8]).figure()
+    assert classes.columns == 2
+    assert "One scale for each row." in classes.note
+
+
 def test_each_picture_and_each_model_has_its_own_predicted_class(lenet, lite):
     first, second = open_picture("fashion-mnist/0"), open_picture("fashion-mnist/1")
     grid = saliency_grid.compute(lenet, first, ["gradient"], second=second)

@@ -61,16 +61,31 @@ STYLE = """
   [data-testid="stColumn"] { min-width: min(300px, 100%); }
 [class*="st-key-row-panels"] [data-testid="stColumn"] { min-width: 150px; }
 /* What goes on below stays as wide as it was in its row. */
-@media (max-width: 768px) {
+@media (max-width: 1100px) {
   [class*="st-key-row-panels"] [data-testid="stHorizontalBlock"] { display: grid;
     grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); }
   [class*="st-key-row-panels"] [data-testid="stColumn"] { width: auto !important; }
+  [class*="st-key-row-panels"] [data-testid="stImage"] img { image-rendering: auto; } /* smaller: lines must not go */
+  [class*="st-key-row-panels-Augmentation"] [data-testid="stHorizontalBlock"] {
+    grid-template-columns: repeat(auto-fill, minmax(64px, 1fr)); gap: .8rem; }
 }
+@media (max-width: 768px) { [data-testid="stMain"] h1 { font-size: 2rem; } }
 /* Draws beside their picture: what does not fit goes on below, as large as the others. */
 [class*="st-key-row-panels-Augmentation"] [data-testid="stColumn"] { min-width: 0;
   flex: 0 0 clamp(92px, 7.6vw, 112px); }
+/* What a switch or a button says goes on below rather than being cut, and so does a row of sections, closed. */
+[data-testid="stMain"] .stMarkdownEllipsis, [data-testid="stMain"] .stMarkdownEllipsis p { white-space: normal; }
+[data-testid="stMain"] [data-variant="segmented_control"]:not([data-selected], :hover) {
+  border-right-color: color-mix(in srgb, currentColor 20%, transparent) !important; }
 .numbers { width: 100%; border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
-.numbers td { padding: .3rem .4rem; border: 1px solid #8884; text-align: right; }
+.numbers :is(th, td) { padding: .3rem .4rem; border: 1px solid #8884; text-align: right; }
+.numbers th { font-weight: normal; opacity: .75; overflow-wrap: anywhere; }
+.numbers.named :is(th, td):first-child { text-align: left; overflow-wrap: normal; }
+/* A table that goes on at its right fades there, until it has been moved to its end. */
+[data-testid="stDataFrameResizable"] { timeline-scope: --across; mask: linear-gradient(to left, #0000, #000 3rem) 0 0 /
+  calc(100% + 3rem) 100% no-repeat; animation: across linear both; animation-timeline: --across; }
+[data-testid="stDataFrameResizable"] .dvn-scroller { scroll-timeline: --across x; }
+@keyframes across { 0%, 90% { mask-size: 100% 100%; } }
 /* What the sidebar says, where it is folded away. */
 .context { padding-top: 1.6rem; font-size: .85rem; opacity: .75; } /* clear of the header, which lies over it */
 @media (min-width: 769px) { .context { display: none; } }
@@ -273,7 +288,7 @@ def show_skipped(name: str, by_index: Mapping[str, str] = MappingProxyType({})) 
         return
     with st.popover(f"{len(skipped):,} left out", icon=":material/rule:"):
         some = list(skipped)[:SKIPPED_SHOWN]
-        st.dataframe({"file": some, "why": [skipped[name] for name in some]}, hide_index=True)
+        show_table({"file": some, "why": [skipped[name] for name in some]})
         if len(some) < len(skipped):
             st.caption(f"The first {len(some):,} of {len(skipped):,}; `python -m explain index ... --json` lists all.")
 
@@ -528,6 +543,25 @@ def show_scores(ranked: list[tuple[str, float]], chances: bool = True) -> None:
         for name, p in ranked
     )
     st.html(f'<div class="scores">{rows}</div>')
+
+
+def show_table(
+    columns: Mapping[str, Sequence[Any]], config: Mapping[str, Any] = MappingProxyType({}), **more: Any
+) -> Any:
+    """A table to scroll and to sort, of which the first column stays in sight."""
+    kept = {name: st.column_config.Column(pinned=True) for name in list(columns)[:1]}
+    return st.dataframe(columns, hide_index=True, column_config={**kept, **config}, **more)
+
+
+def show_numbers(columns: Mapping[str, Sequence[Any]]) -> None:
+    """A small table that is there in whole on a page of any width: what it says wraps."""
+    heads = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
+
+    def cell(value: Any) -> str:
+        return f"<td>{html.escape(value) if isinstance(value, str) else f'{round(value, 3):,}'}</td>"
+
+    rows = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in zip(*columns.values(), strict=True))
+    st.html(f'<table class="numbers named"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>')
 
 
 def show_error(error: ExplainError) -> None:

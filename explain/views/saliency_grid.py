@@ -34,6 +34,7 @@ from .view import drawn, view
 __all__ = ["Column", "SaliencyGrid", "compute", "render"]
 
 MOST = 100  # maps: each is computed
+IN_A_ROW = 4
 
 
 class Column(NamedTuple):
@@ -202,13 +203,15 @@ def render(
     what = labels[0] if len(labels) == 1 else f"{len(labels)} methods"
     whom = names[0] if len(names) == 1 else f"{len(names)} {'channels' if 'unit' in result.facts else 'classes'}"
     left_out = "".join(f" Without {CHECKED[name].label}: {why}" for name, why in result.refused.items())
+    alone = len(result.columns) == 1  # a map a method: beside each other
+    each = "all" if scale == "all" or len(result.rows) == 1 else "each map" if alone else "each row"
     crops = {id(one.crop): one.crop for one in result.rows[0]}
     return Figure(
         title=f"{what} for {whom}",
         panels=tuple(panels),
-        columns=len(result.columns),
+        columns=min(len(panels), IN_A_ROW) if alone else len(result.columns),
         facts=result.facts,
-        note=f"One scale for {'all' if scale == 'all' or len(result.rows) == 1 else 'each row'}. {CAVEAT}{left_out}",
+        note=f"One scale for {each}. {CAVEAT}{left_out}",
         arrays={f"heat_{k}": one.heat for k, one in enumerate(every)}
         | {"crop" if k == 0 else f"crop_{k}": crop for k, crop in enumerate(crops.values())},
         table=result.table,

@@ -129,6 +129,13 @@ def test_an_index_is_built_at_first_need_and_then_serves_both_pages(visit, works
     assert query(settle(page))["picture"].startswith("upload/")
 
 
+def test_what_a_suspected_label_looks_like_can_be_read(visit):
+    page = visit(f"/pictures?{LENET}&index=fashion-mnist&section=label_errors")
+    names = page.get_by_test_id("stMain").locator(".tile .name")
+    names.first.wait_for()
+    assert names.evaluate_all("all => all.every((one) => one.scrollHeight <= one.clientHeight + 1)")
+
+
 def test_a_patch_selects_its_channel_and_says_where_it_is_from(visit, index):
     page = visit(f"/layers?section=patches&{LENET}&layer=conv2")
     heading(page, "Channel 0")

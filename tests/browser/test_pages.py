@@ -92,7 +92,7 @@ def test_an_exported_figure_carries_its_facts(visit):
     assert (facts["model"], facts["method"]) == ("lenet-fashion-mnist", "grad_cam")
 
 
-@pytest.mark.parametrize("width", [1440, 900])
+@pytest.mark.parametrize("width", [1440, 900, 390])
 def test_no_page_is_wider_than_the_window(visit, width):
     page = visit("/?model=lenet-fashion-mnist", width)
     for title in ("Layers and channels", "Learn", "Saliency"):
@@ -103,6 +103,33 @@ def test_no_page_is_wider_than_the_window(visit, width):
         else:
             page = visit(f"/{title.lower().split()[0]}?model=lenet-fashion-mnist", width)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
+
+
+def test_a_small_table_is_whole_on_a_narrow_page(visit):
+    page = visit("/compare?model=lenet-fashion-mnist&section=compare&compare.second=edges-fashion-mnist", 390)
+    page.locator("table.numbers").nth(1).wait_for()
+    for table in page.locator("table.numbers").all():
+        assert table.evaluate("one => one.getBoundingClientRect().right <= innerWidth")
+    page = visit("/walkthrough?model=lenet-fashion-mnist", 900)
+    assert page.get_by_test_id("stMain").evaluate("one => one.scrollWidth <= one.clientWidth")
+    page.set_viewport_size({"width": 390, "height": 1000})
+    pixels = page.locator("table.numbers").first
+    assert pixels.locator("td").count() == 64
+    assert pixels.evaluate("one => one.getBoundingClientRect().right <= innerWidth")
+
+
+def test_a_table_that_goes_on_fades_until_its_end(visit):
+    def faded():
+        page.wait_for_timeout(200)
+        return table.evaluate("one => getComputedStyle(one).maskSize") == "100% 100%"
+
+    page = visit("/network?model=lenet-fashion-mnist&section=anatomy&anatomy.part=layers", 390)
+    table = page.get_by_test_id("stDataFrameResizable")
+    scroller = table.locator(".dvn-scroller")
+    assert scroller.evaluate("one => one.scrollWidth > one.clientWidth")
+    assert faded()
+    scroller.evaluate("one => one.scrollTo(one.scrollWidth, 0)")
+    assert not faded()
 
 
 def test_a_bad_url_is_said_and_the_sidebar_works_on(visit):

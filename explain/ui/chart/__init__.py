@@ -9,6 +9,9 @@ from explain.figure.spots import Spot
 from explain.ui.component import mounted, nothing
 from explain.ui.media import address
 
+LEAST = 0.36
+"""Pixels of the page for each of the picture, on a narrow page: below it, what 190 dots an inch draw is not read."""
+
 _mount = mounted("chart", Path(__file__).parent)
 
 
@@ -21,6 +24,7 @@ def chart(
     data = {
         "picture": address(picture, "image/png", f"chart-{key}"),
         "ratio": width / height,
+        "least": round(LEAST * width),
         "boxes": [
             [round(left / width, 5), round(top / height, 5), round(right / width, 5), round(bottom / height, 5)]
             for left, top, right, bottom in (spot.box for spot in spots)

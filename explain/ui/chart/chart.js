@@ -33,6 +33,7 @@ class Chart {
     this.data = data;
     this.image.alt = data.alt;
     this.image.style.aspectRatio = data.ratio;
+    this.stage.style.setProperty("--least", `${data.least}px`);
     this.stage.setAttribute("aria-label", data.alt);
     this.stage.tabIndex = data.boxes.length ? 0 : -1;
     this.root.classList.toggle("dark", data.dark);

@@ -7,6 +7,7 @@ const GAP = 8; // between tiles, above and below them, as in gallery.css
 const PADDING = 6; // beside them
 const FONT = 12; // of the captions
 const PREVIEW = 224; // the longer side of the closer look
+const LEAST_NAMED = 36; // a tile that says a name of several lines
 const SPARE = 2; // rows kept ready above and below those in view
 const SETTLE = 120; // ms without a key before the server hears of a selection
 const ECHO = 10_000; // ms within which Python may answer a choice with the same number
@@ -269,6 +270,8 @@ class Gallery {
     classes.toggle("bare", nameWidth + valueWidth === 0);
     classes.toggle("stacked", nameWidth + valueWidth + 4 > width);
     classes.toggle("worded", nameWidth > width);
+    classes.toggle("long", nameWidth > 1.8 * width);
+    classes.toggle("nameless", nameWidth > 2 * width && width < LEAST_NAMED);
     classes.toggle("terse", valueWidth === 0 || (this.size === 0 && valueWidth > width));
     this.row = this.measureRow();
     this.show();

@@ -118,7 +118,7 @@ def show_data(index: Index, layer: Layer, number: int) -> None:
     with right:
         st.markdown(f"**{'Predicted classes' if one.classes.predicted else 'Classes'} it prefers**")
         means = {"class": one.classes.names, "mean of strongest": one.classes.means, "pictures": one.classes.images}
-        st.dataframe(means, hide_index=True, height=260)
+        widgets.show_table(means, height=260)
     st.subheader("Without it")
     with widgets.row("split-without"):
         left, middle, right = st.columns(3, gap="medium")

@@ -19,7 +19,6 @@ from explain.views import VIEWS, View
 from explain.workspace.opener import is_model_name
 
 SECTIONS = {"compare": "What they cost", "flips": "What they answer", "cka": "What their layers see"}
-LOCAL = st.column_config.NumberColumn(format="localized")
 RANDOM = "?weights=random"  # what is counted and compared here needs no others
 model = caches.model()
 
@@ -55,31 +54,11 @@ def show_networks() -> None:
     if result is None:
         return
     st.markdown(literal(result.words))
-    first, second = list(result.table)[1:]
-    st.dataframe(
-        {
-            "": list(result.sums),
-            first: [pair[0] for pair in result.sums.values()],
-            second: [pair[1] for pair in result.sums.values()],
-        },
-        hide_index=True,
-        height=36 * len(result.sums) + 40,
-        column_config=dict.fromkeys((first, second), LOCAL),
-    )
+    sums = len(result.sums)
+    widgets.show_numbers({name: column[:sums] for name, column in result.table.items()})
     figure = result.figure()
     widgets.show_charts(figure, 2)
-    st.dataframe(
-        {
-            "Maps": list(result.stages),
-            **{
-                f"{what}: {name}": [pair[which][k] for pair in result.stages.values()]
-                for k, what in enumerate(("Layers with weights", "Parameters", "MACs"))
-                for which, name in enumerate((first, second))
-            },
-        },
-        hide_index=True,
-        column_config={f"{what}: {name}": LOCAL for what in ("Parameters", "MACs") for name in (first, second)},
-    )
+    widgets.show_numbers({name: column[sums:] for name, column in result.table.items()})
     choices.show(view, {"model": model, "second": result.names[1]}, {}, figure)
 
 
@@ -98,7 +77,7 @@ def choose_peer(view: View, index: Index) -> Index | None:
             )
     known = {name for name, _ in peers.values()}
     others = [name for name in workspace.list_models() if name != model.name and name not in known]
-    with right.popover("Another network", icon=":material/add:"):
+    with (right if peers else left).popover("Another network", icon=":material/add:"):
         name = st.selectbox("It looks through the same pictures", others, key="peer")
         asked = st.button("Look through them", key="peer-begin", icon=":material/search:", disabled=not name)
     if name and (asked or jobs.find(widgets.index_key(caches.model(name), index.manifest.data)) is not None):

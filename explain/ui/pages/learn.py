@@ -82,7 +82,7 @@ def show_lectures() -> None:
         cells = {column: [literal(cell) for cell in texts] for column, texts in result.across.items()}
         st.table(cells, hide_index=True, alt=result.title)  # sentences, which have to wrap
     else:
-        st.dataframe(result.across, hide_index=True)
+        widgets.show_table(result.across)
     if any(row.same is not None for row in result.rows):
         st.caption("Slide · ours, counted from the networks; ≠ where they differ. A number alone is ours.")
     if result.differences:

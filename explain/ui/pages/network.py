@@ -90,24 +90,20 @@ def show_overview() -> None:
             "Choose a row to carry the layer to the other pages. Field: receptive field, pixels; KiB: output, float32.",
             help=explained("layer", "receptive field"),
         )
-        event = st.dataframe(
+        event = widgets.show_table(
             {
                 "Layer": result.table["layer"],
                 "Kind": result.table["kind"],
                 "Output": result.table["shape"],
                 "Field": result.table["receptive_field"],
-                "Stride": result.table["stride"],
                 "Parameters": result.table["parameters"],
                 "MACs": result.table["macs"],
                 "KiB": [round(b / 1024, 1) for b in result.table["memory"]],
             },
+            dict.fromkeys(("Parameters", "MACs", "KiB"), LOCAL),
             on_select="rerun",
             selection_mode="single-row",
-            hide_index=True,
             height=min(36 * len(model.layers) + 40, 520),
-            column_config={
-                name: st.column_config.NumberColumn(format="localized") for name in ("Parameters", "MACs", "KiB")
-            },
             key=f"layers-{model.name}",
         )
         if (rows := event["selection"]["rows"]) and rows[0] < len(model.layers):
@@ -142,7 +138,7 @@ def show_layers(result: anatomy.Anatomy) -> None:
     for column, (label, value) in zip(columns, cards.items(), strict=True):
         column.metric(label, value)
     table = result.table
-    st.dataframe(
+    widgets.show_table(
         {
             "Layer": table["layer"],
             "Kind": table["kind"],
@@ -157,11 +153,8 @@ def show_layers(result: anatomy.Anatomy) -> None:
             "Moved, KiB": [round(b / 1024, 1) for b in table["bytes_moved"]],
             "MACs a byte": table["macs_per_byte"],
         },
-        hide_index=True,
+        dict.fromkeys(("Units", "Parameters", "MACs", "Output, KiB", "Batch, MiB", "Moved, KiB", "MACs a byte"), LOCAL),
         height=min(36 * len(table["layer"]) + 40, 620),
-        column_config=dict.fromkeys(
-            ("Units", "Parameters", "MACs", "Output, KiB", "Batch, MiB", "Moved, KiB", "MACs a byte"), LOCAL
-        ),
     )
     st.caption(
         "Field and step: receptive field of a unit and distance to the next, in pixels of the input. Moved: weights, "
@@ -198,14 +191,13 @@ def show_batches() -> None:
         st.info("Memory is estimated, there is no GPU here. Time is measured on the CPU.", icon=":material/memory:")
     widgets.show_charts(figure, 2)
     st.caption(literal(figure.note))
-    st.dataframe(
+    widgets.show_numbers(
         {
             "Pictures a batch": result.table["batch"],
             f"MiB ({how})": result.table["mebibytes"],
-            "Seconds (measured)": [round(s, 4) for s in result.table["seconds"]],
+            "Seconds (measured)": result.table["seconds"],
             "Pictures a second": result.table["pictures_a_second"],
-        },
-        hide_index=True,
+        }
     )
     st.caption("Times depend on the machine and on what else runs on it; the figure holds those it shows.")
     choices.show(view, given, {}, figure)

@@ -138,7 +138,7 @@ def show_runs() -> None:
         on_change=choose,
     )
     with st.expander(f"All {len(names)} runs" if len(names) > 1 else "The only run", icon=":material/list:"):
-        st.dataframe(training_runs.overview(names), hide_index=True, column_config=PERCENT)
+        widgets.show_table(training_runs.overview(names), PERCENT)
     show_run(first, names[first], [(name, names[name]) for name in others])
 
 
@@ -208,13 +208,13 @@ def show_curves(shown: list[Run]) -> None:
     result = CURVES(**given)
     figure = result.figure(**style)
     if part == "differences":
-        st.dataframe(result.differences, hide_index=True, width="stretch")
+        widgets.show_table(result.differences)
     elif figure.panels:  # nothing of this may have been recorded
         widgets.show_charts(figure, min(3, len(figure.panels)))
     if figure.note:
         st.caption(literal(figure.note))
     with st.expander("The numbers", icon=":material/table:"):
-        st.dataframe(figure.table, hide_index=True)
+        widgets.show_table(figure.table)
     choices.show(CURVES, given, style, figure, "Export the curves")
 
 

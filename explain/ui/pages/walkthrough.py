@@ -1,5 +1,6 @@
 """From the pixels to the answer, step by step, for any network and picture."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,9 @@ def show_pixels() -> None:
         y, x = height // 2 - PIXELS // 2, width // 2 - PIXELS // 2
         part = seen[y : y + PIXELS, x : x + PIXELS].mean(2).round().astype(int)
         st.caption(f"The {PIXELS} × {PIXELS} pixels in the middle, from 0 (black) to 255 (white)")
-        st.dataframe(part, hide_index=False, width="stretch")
+        st.html(
+            _numbers(part, lambda value: f"rgb({value},{value},{value}); color: {'black' if value > 117 else 'white'}")
+        )
 
 
 def show_filters(first: Layer) -> None:
@@ -99,7 +102,8 @@ def show_convolution(first: Layer) -> None:
         f"adds all up. That is the number of its map at **row {i}, column {j}**:"
     )
     st.markdown(f"**{literal(result.words)}**")
-    left, right = st.columns([1, 2], gap="large")
+    with widgets.row("split-number"):
+        left, right = st.columns([1, 2], gap="large")
     with left:
         show_map(view, result)
     with right:
@@ -170,7 +174,9 @@ def show_products(result: Convolution) -> None:
     parts = {"under the filter": strongest.window, "× weights": strongest.weight, "= products": strongest.products}
     of = f"of the {len(result.read)} that it reads" if len(result.read) > 1 else "the only one"
     st.caption(f"Input channel {strongest.channel}, {of}: the one that counts most here")
-    for column, (label, values) in zip(st.columns(3, gap="small"), parts.items(), strict=True):
+    with widgets.row("panels-products"):
+        columns = st.columns(3, gap="small")
+    for column, (label, values) in zip(columns, parts.items(), strict=True):
         with column:
             st.caption(label)
             st.html(_shaded(values))
@@ -178,14 +184,22 @@ def show_products(result: Convolution) -> None:
 
 
 def _shaded(values: np.ndarray) -> str:
-    """A table in the colours of the maps: red is above zero, blue below."""
+    """In the colours of the maps: red is above zero, blue below."""
     limit = float(np.abs(values).max()) or 1.0
 
-    def cell(value: float) -> str:
-        hue = "200,60,60" if value > 0 else "60,90,200"
-        return f'<td style="background: rgba({hue},{0.55 * abs(value) / limit:.2f})">{value + 0.0:.3g}</td>'
+    def ground(value: float) -> str:
+        return f"rgba({'200,60,60' if value > 0 else '60,90,200'},{0.55 * abs(value) / limit:.2f})"
 
-    rows = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in values.round(3).tolist())
+    return _numbers(values.round(3), ground)
+
+
+def _numbers(values: np.ndarray, ground: Callable[[Any], str]) -> str:
+    """A table of numbers, each on a ground of its own."""
+
+    def cell(value: float) -> str:
+        return f'<td style="background: {ground(value)}">{value + 0:.3g}</td>'
+
+    rows = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in values.tolist())
     return f'<table class="numbers">{rows}</table>'
 
 

@@ -102,5 +102,5 @@ def _show_health(index: Index, layer: str) -> None:
         listed = counted.figure()
         st.caption(literal(listed.note))
         if counted.table["channel"]:
-            st.dataframe(counted.table, hide_index=True)
+            widgets.show_table(counted.table)
         choices.show(VIEWS["channel_health"], health, {}, listed, "Export this list")

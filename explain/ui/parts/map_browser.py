@@ -212,9 +212,8 @@ def _show_picked(result: Embedding, picked: np.ndarray, thumbs: Any) -> None:
             if len(some) < len(picked):
                 st.caption(f"The first {len(some)} of {len(picked):,}; the table has all.")
     with right:
-        st.dataframe(
+        widgets.show_table(
             {"label" if labelled else "prediction": [name for name, _ in counts], "pictures": [n for _, n in counts]},
-            hide_index=True,
             height=260,
         )
         offer_tags(result.index, result.images[picked].tolist(), "picked", alone=True)

@@ -86,7 +86,7 @@ def show_evidence(result: Faithfulness, given: dict[str, Any], style: dict[str, 
     else:
         _show_charts(figure)
     with st.expander("All numbers"):
-        st.dataframe(result.table, hide_index=True)
+        widgets.show_table(result.table)
     choices.show(VIEW, given, style, figure, "Export the evidence")
 
 

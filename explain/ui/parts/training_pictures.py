@@ -99,7 +99,7 @@ def _show(pictures: picture_sets.Pictures) -> None:
         st.caption(literal(f"Few pictures of {', '.join(few[:10])}: with so few, accuracy is a matter of chance."))
     if pictures.skipped:
         with st.expander(f"{len(pictures.skipped)} files were left out"):
-            st.dataframe({"file": list(pictures.skipped), "why": list(pictures.skipped.values())}, hide_index=True)
+            widgets.show_table({"file": list(pictures.skipped), "why": list(pictures.skipped.values())})
 
 
 def _fit(form: Form, pictures: picture_sets.Pictures) -> None:

@@ -64,7 +64,7 @@ def show_view(
         below(Shown(result, style, spot))
     if figure.table and next(iter(figure.table.values()), ()):
         with st.expander("The numbers", icon=":material/table:"):
-            st.dataframe(figure.table, hide_index=True)
+            widgets.show_table(figure.table)
     choices.show(view, given, style, figure)
 
 

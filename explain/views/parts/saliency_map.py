@@ -42,10 +42,7 @@ MODE = Choices("absolute", "positive", "signed", help="which values are drawn")
 OPACITY = Range(0, 1, help="of the map over the picture")
 CLIP = Range(50, 100, help="percentile of absolute values at which the colours end")
 COLOURS = Choices("inferno", "viridis", "grey", help="of unsigned values")
-CAVEAT = (
-    "Saliency maps can be misleading or uninformative (Adebayo et al. 2018); "
-    "this one's faithfulness is not checked yet."
-)
+CAVEAT = "Saliency maps can be misleading or uninformative (Adebayo et al. 2018); faithfulness is not checked yet."
 EMPTY = 235  # the grey of a map that has nothing to show
 
 
