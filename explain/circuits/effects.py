@@ -96,7 +96,7 @@ def foreseen(
     mode = Straight() if straight else nullcontext()
     with torch.inference_mode(False), torch.enable_grad(), started(net, batch, list(means)) as (leaves, own), mode:
         output = reached(net, own, layer)
-    score = sum(output[(k, channel, *place)] for k, place in enumerate(positions))
+    score = torch.stack([output[(k, channel, *place)] for k, place in enumerate(positions)]).sum()
     held = {name: leaves[name] for name in means if name in leaves}
     slopes = torch.autograd.grad(score, list(held.values()), allow_unused=True)
     found = {}

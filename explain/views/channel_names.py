@@ -95,8 +95,8 @@ def compute(
     """
     model, known = index.model, index.model.layer(layer)
     readable = np.flatnonzero(index.predictions[:, 0] >= 0)
-    spread = np.unique(np.linspace(0, len(readable) - 1, pictures).round().astype(int)) if len(readable) else []
-    numbers, responses = peaks(index, known.name, readable[spread], part(progress, 0, 0.8))
+    spread = np.unique(np.linspace(0, max(len(readable) - 1, 0), pictures).round().astype(int))
+    numbers, responses = peaks(index, known.name, readable[spread[: len(readable)]], part(progress, 0, 0.8))
     names, members = _groups(index, column, numbers)
     if not names:
         raise NotSupported(f"No group of these pictures has {LEAST} of them or more: there are no names to give.")

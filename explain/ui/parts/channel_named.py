@@ -34,7 +34,7 @@ def show_names(index: Index, layer: str, number: int) -> None:
     always = selection.controlled(st.toggle, "For every layer", ALWAYS, selection.flag(ALWAYS))
     if not always and not is_asked(view, given) and not st.button("Measure", icon=":material/label:", key="name-it"):
         return
-    result = ask(view, given, "Looking through the pictures once more", "%")
+    result = ask(view, given, "Look through the pictures once more", "%")
     if result is None:
         return
     st.markdown(f"**Channel {number}**: {literal(result.words(number))}.")

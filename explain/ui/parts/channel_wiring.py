@@ -39,7 +39,7 @@ def show_wiring(index: Index, layer: str, number: int, picture: Any) -> None:
         wanted = always or is_asked(view, given) or st.button("Find it", icon=":material/cable:", key="wire-it")
     if not wanted:
         return
-    result = ask(view, given, "Finding what feeds it" if given["direction"] == "in" else "Finding what it feeds", "%")
+    result = ask(view, given, "Find what feeds it" if given["direction"] == "in" else "Find what it feeds", "%")
     if result is None:
         return
     figure = result.figure(**style)

@@ -23,7 +23,7 @@ def show_paths(index: Index, picture: Any) -> None:
     given: dict[str, Any] = {"index": index, "image": widgets.queried(index, picture)}
     style: dict[str, Any] = {}
     choices.more(view, given, style, label="From where, and how many")
-    result = ask(view, given, "Following paths", "levels")
+    result = ask(view, given, "Follow the paths", "levels")
     if result is None:
         return
     figure = result.figure(**style)
