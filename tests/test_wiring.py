@@ -232,6 +232,69 @@ def test_what_works_through_others_is_not_direct():
     assert abs(found.direct - found.value) > 0.01
 
 
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A wrapped network of a user's, with bands of its own, over pictures of a folder."""
+    folder, chance = tmp_path_factory.mktemp("bands"), np.random.default_rng(1)
+    for k in range(24):
+        np.save(folder / f"{k}.npy", chance.random((SIDE, SIDE, 2), np.float32))
+    return explain.build_index(wrapped(drawn()), explain.load_images(folder), k=6)
+
+
+def as_seen(index, numbers):
+    preprocess = index.model.preprocess
+    return torch.stack([preprocess.scaled(preprocess.crop(index.images[number])) for number in numbers])
+
+
+@pytest.mark.parametrize(("layer", "direction"), [("mix", "in"), ("stem.0", "in"), ("stem.0", "out"), ("end.3", "in")])
+def test_a_network_of_ones_own(own, layer, direction):
+    found, net = explain.wiring(own, layer, 1, direction=direction, count=2, pictures=4), drawn()
+    assert len(found.table["layer"]) == len(found.kernels) == len(found.tiles) > 0
+    assert found.figure().encode("png")
+    if direction == "out":
+        assert set(found.table["layer"]) <= {"left.0", "right.0", "mix"}
+        return
+    parts = contributions(net, as_seen(own, [found.facts["number"]]), sources(own.model, layer), layer, 1).parts
+    assert found.response == pytest.approx(found.rest + sum(float(one.sum()) for one in parts.values()), abs=1e-4)
+    if layer == "stem.0":
+        assert set(found.table["layer"]) == {INPUT}
+        wanted = [net.stem[0].weight[1, channel].numpy() for channel in found.table["channel"]]
+        np.testing.assert_allclose(list(found.kernels), wanted, atol=1e-6)
+
+
+def test_effects_on_a_network_of_ones_own(own):
+    """Each with the channel's mean over all pictures written into its map by hand, on the pictures that excite."""
+    found, net = explain.wiring(own, "mix", 1, count=2, pictures=4), drawn()
+    rows, every = own.top("mix", 1, "best", 4), as_seen(own, range(24))
+    x = as_seen(own, [row.image for row in rows])
+    table = found.table
+    for layer, channel, effect, low, high in zip(
+        *(table[name] for name in ("layer", "channel", "effect", "low", "high")), strict=True
+    ):
+        mean = float(record(net, every, [layer])[1][layer][:, channel].mean())
+
+        def put(_module, _args, output, channel=channel, mean=mean):
+            output = output.clone()
+            output[:, channel] = mean
+            return output
+
+        before = reached(net, x, "mix")[:, 1]
+        handle = net.get_submodule(layer).register_forward_hook(put)
+        after = reached(net, x, "mix")[:, 1]
+        handle.remove()
+        changes = [float((after - before)[(n, *row.position)]) for n, row in enumerate(rows)]
+        assert effect == pytest.approx(np.mean(changes), abs=1e-4)
+        assert low <= effect <= high
+    assert len(set(table["effect"])) > 3
+
+
+def test_paths_of_a_network_of_ones_own(own):
+    found = explain.paths(own, 3, levels=3, width=3)
+    assert found.paths.nodes[0].part == pytest.approx(found.target.score, abs=1e-4)
+    assert {node.layer for node in found.paths.nodes if node.level == 1} == {"end.0"}
+    assert found.figure().encode("svg")
+
+
 def test_a_block_has_no_place_in_the_graph():
     with pytest.raises(NotSupported, match="block"):
         sources(wrapped(drawn()), "stem")

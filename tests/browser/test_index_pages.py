@@ -261,6 +261,51 @@ def test_a_channel_has_three_sheets_of_patches(visit, index, lenet):
     assert len(sheets) == 6
 
 
+def test_what_feeds_a_channel_leads_to_its_page(visit, index, lenet):
+    page = visit(f"/channel?{LENET}&layer=conv2&channel=7")
+    page.get_by_role("button", name="cable icon Find it").click()
+    wanted = explain.wiring(index, "conv2", 7, explain.open_picture("fashion-mnist/1"))
+    exciting = Wall(page, "Excitatory")
+    first = wanted.table["channel"][0]
+    assert wanted.table["group"][0] == "excites"
+    assert exciting.names(1) == [str(first)]
+    exciting.click(0)
+    heading(page, f"Channel {first} of conv1")
+    wait_for_url(page, layer="conv1", channel=str(first))
+
+
+def test_a_note_on_a_channel_stays_and_is_found(visit, index, lenet):
+    address = f"/channel?{LENET}&layer=conv2&channel=9"
+    page = visit(address)
+    page.get_by_label("What you found out about channel 9 of conv2").fill("Soles of shoes")
+    page.get_by_role("heading", name="Notes").click()
+    page.get_by_text("All notes on lenet-fashion-mnist: 1").wait_for()
+    other = visit(address)
+    settle(other)
+    assert other.get_by_label("What you found out about channel 9 of conv2").input_value() == "Soles of shoes"
+    other.get_by_text("All notes on lenet-fashion-mnist: 1").click()
+    search = other.get_by_label("Search")
+    search.fill("sandals")
+    search.press("Enter")
+    other.get_by_text("No note has these words.").wait_for()
+    search.fill("SHOES soles")
+    search.press("Enter")
+    other.get_by_role("button", name="conv2 9").wait_for()
+    other.get_by_label("What you found out about channel 9 of conv2").fill("")
+    other.get_by_role("heading", name="Notes").click()
+    other.get_by_text("All notes on").wait_for(state="detached")
+
+
+def test_paths_lead_to_channels(visit, index, lenet):
+    page = visit(f"/layers?{LENET}&section=paths")
+    wanted = explain.paths(index, explain.open_picture("fashion-mnist/1"))
+    level = Wall(page, "Level 1")
+    assert level.count == 4
+    Wall(page, "Level 3").click(0)
+    row = wanted.table["level"].index(3)
+    heading(page, f"Channel {wanted.table['channel'][row]} of {wanted.table['layer'][row].replace('relu1', 'conv1')}")
+
+
 # ------------------------------------------------------------ neighbours
 
 
