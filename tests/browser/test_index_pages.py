@@ -263,7 +263,7 @@ def test_a_channel_has_three_sheets_of_patches(visit, index, lenet):
 
 def test_what_feeds_a_channel_leads_to_its_page(visit, index, lenet):
     page = visit(f"/channel?{LENET}&layer=conv2&channel=7")
-    page.get_by_role("button", name="cable icon Find it").click()
+    page.get_by_role("button", name="Find it").click()
     wanted = explain.wiring(index, "conv2", 7, explain.open_picture("fashion-mnist/1"))
     exciting = Wall(page, "Excitatory")
     first = wanted.table["channel"][0]
