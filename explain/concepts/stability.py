@@ -1,0 +1,69 @@
+"""Whether the same concepts are found with other seeds and in half of the pictures, against what chance finds."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..progress import Progress, unheard
+from .factorise import factorise
+
+__all__ = ["Stability", "matched", "shuffled", "stability"]
+
+SEEDS, HALVINGS, SHUFFLES = 4, 2, 4
+STEPS = 200
+Floats = NDArray[np.float64]
+
+
+class Stability(NamedTuple):
+    """For each direction (k,) the mean cosine with that which it is matched with when it is looked for anew, and the
+    highest with one that is found where there is nothing to find."""
+
+    values: Floats
+    controls: Floats
+
+    @property
+    def stable(self) -> NDArray[np.bool_]:
+        return np.asarray(self.values > self.controls)
+
+
+def matched(directions: Floats, others: Floats) -> Floats:
+    """The cosine of each direction (k, C) with that of the others (j, C) it is matched with, one to one so that their
+    sum is greatest (Kuhn 1955); 0 for one that is left over."""
+    from scipy.optimize import linear_sum_assignment
+
+    lengths = np.linalg.norm(directions, axis=1)[:, None] * np.linalg.norm(others, axis=1)
+    cosines = directions @ others.T / np.where(lengths > 0, lengths, 1)
+    found = np.zeros(len(directions))
+    mine, theirs = linear_sum_assignment(-cosines)
+    found[mine] = cosines[mine, theirs]
+    return found
+
+
+def shuffled(rows: Floats, seed: int) -> Floats:
+    """Rows (M, C) with each channel's values in another order: each channel is as it was, and nothing goes together."""
+    return np.random.default_rng(seed).permuted(rows, axis=0)
+
+
+def stability(
+    rows: Floats, owners: NDArray[np.int64], directions: Floats, seed: int, progress: Progress = unheard
+) -> Stability:
+    """Of directions (k, C) of rows (M, C), which are crops of pictures `owners` (M,).
+
+    They are looked for again from SEEDS random beginnings and in both halves of the pictures, HALVINGS times; and, as a
+    control, SHUFFLES times in rows whose channels were shuffled.
+    """
+    chance, count = np.random.default_rng(seed), len(directions)
+    pictures = np.unique(owners)
+    halves = [np.array_split(chance.permutation(pictures), 2) for _ in range(HALVINGS)]
+    asked = [rows] * SEEDS + [rows[np.isin(owners, half)] for pair in halves for half in pair]
+    asked += [shuffled(rows, seed + k) for k in range(SHUFFLES)]
+    found = []
+    for k, some in enumerate(asked):
+        progress(k, len(asked), "stability")
+        most = min(count, *some.shape)
+        found.append(matched(directions, factorise(some, most, seed + 1 + k, "random", STEPS).directions))
+    again, by_chance = np.array(found[:-SHUFFLES]), np.array(found[-SHUFFLES:])
+    return Stability(again.mean(0), by_chance.max(0))
