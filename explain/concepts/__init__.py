@@ -4,8 +4,10 @@ makes of crops (CRAFT, Fel et al. 2023), with what each is worth to the score an
 from .crops import Pictures, layer_for, pictures_of, windows
 from .factorise import Factorisation, coefficients, factorise
 from .find import Found, Own, find, own
+from .strongest import Crop, strongest
 
 __all__ = [
+    "Crop",
     "Factorisation",
     "Found",
     "Own",
@@ -16,5 +18,6 @@ __all__ = [
     "layer_for",
     "own",
     "pictures_of",
+    "strongest",
     "windows",
 ]

@@ -26,7 +26,7 @@ __all__ = ["AT_ONCE", "LEAST", "Pictures", "averages", "crops_of", "layer_for", 
 AT_ONCE = 16
 LEAST = 4  # pictures: of fewer neither halves nor intervals say anything
 NEGATIVE = 0.02
-"""Of a layer's squared values, the most that may be below zero: SiLU and GELU leave less, a layer without either half."""
+"""Of a sum of squares, the most that may be below zero: SiLU and GELU leave less, a plain convolution half."""
 TRIED = 2  # pictures by which layers are tried
 
 
@@ -66,9 +66,7 @@ def pictures_of(index: Index, numbers: Sequence[int], most: int) -> Pictures:
 def windows(size: tuple[int, int], share: float) -> list[Box]:
     """Boxes of an input (H, W) whose sides are such a share of its own, row by row; neighbours overlap by half."""
     return [
-        (y, x, y + height, x + width)
-        for y, height in _steps(size[0], share)
-        for x, width in _steps(size[1], share)
+        (y, x, y + height, x + width) for y, height in _steps(size[0], share) for x, width in _steps(size[1], share)
     ]
 
 

@@ -26,7 +26,7 @@ class Curves:
 
     @property
     def areas(self) -> dict[str, Any]:
-        """Of each curve its mean over the way; of those by chance the mean, and from where to where 95 % of them lie."""
+        """Of each curve its mean over the way; of those by chance the mean, and where 95 % of them lie."""
         found: dict[str, Any] = {}
         for name in ("deletion", "insertion"):
             found[name] = _area(getattr(self, name))

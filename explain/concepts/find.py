@@ -22,6 +22,7 @@ from .stability import Stability, stability
 
 __all__ = ["Found", "Own", "find", "own"]
 
+WORTH = 0.2  # of the most that a crop has of a concept: with less, one isn't shown for it
 PRESENT = 0.5
 """A picture has a concept where its strongest place reaches this share of the strongest of all pictures."""
 Floats = NDArray[np.float64]
@@ -64,11 +65,12 @@ class Found:
         return np.asarray((peaks >= PRESENT * peaks.max(0)) & (peaks > 0))
 
     def best(self, concept: int, count: int) -> list[int]:
-        """The crops with most of a concept, at most one of a picture."""
+        """The crops with most of a concept, at most one of a picture, and none with next to nothing of it."""
         order = np.argsort(-self.factors.coefficients[:, concept], kind="stable")
         first = np.unique(self.owners[order], return_index=True)[1]
         found = order[np.sort(first)][:count]
-        return [int(k) for k in found if self.factors.coefficients[k, concept] > 0]
+        values = self.factors.coefficients[:, concept]
+        return [int(k) for k in found if values[k] > 0 and values[k] >= WORTH * values[order[0]]]
 
 
 def find(

@@ -51,7 +51,9 @@ def total_indices(terms: Terms, seed: int) -> list[Mean]:
     """
     weights = np.concatenate([np.ones((len(terms.variance), 1)), drawn_anew(len(terms.variance), seed)], 1)
     whole = terms.variance @ weights
-    drawn = np.divide(terms.changes.T @ weights, whole, out=np.zeros((terms.changes.shape[1], len(whole))), where=whole > 0)
+    drawn = np.divide(
+        terms.changes.T @ weights, whole, out=np.zeros((terms.changes.shape[1], len(whole))), where=whole > 0
+    )
     low, high = np.percentile(drawn[:, 1:], [2.5, 97.5], axis=1)
     return [Mean(*each) for each in np.stack([drawn[:, 0], low, high], 1).tolist()]
 

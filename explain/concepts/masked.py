@@ -19,8 +19,8 @@ class Masked:
     """A picture (1, C, H, W) whose output at a layer is concepts and a rest: `maps` (k, h, w) are the coefficients of
     the directions (k, C) at each place, `missed` and `size` the sum of squares of the rest and of all of it.
 
-    Masks weaken concepts and leave the rest as it is: with all masks 1 the output is the layer's own. As the layer does,
-    it stays at zero or above; where the layer itself goes below, it stays there.
+    Masks weaken concepts and leave the rest as it is: with all masks 1 the output is the layer's own. As the layer
+    does, it stays at zero or above; where the layer itself goes below, it stays there.
     """
 
     def __init__(self, net: nn.Module, rest: Rest, picture: Tensor, output: Tensor, directions: NDArray[np.float64]):

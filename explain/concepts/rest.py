@@ -29,7 +29,8 @@ class Rest:
         self.once: bool | None = None  # until it has been tried
 
     def scores(self, picture: Tensor, outputs: Tensor) -> Tensor:
-        """Scores (N, K) of a picture (1, C, H, W) with each of these outputs (N, channels, h, w) of the layer."""
+        """Scores (N, K) of a picture (1, C, H, W) with each of these outputs (N, channels, h, w) of the layer, which
+        are the net's to overwrite."""
         if is_alone(self.net):
             return torch.cat([self._pass(picture, one) for one in torch.split(outputs, 1)])
         if self.once is None and len(outputs) > 1:
@@ -44,16 +45,16 @@ class Rest:
         module, wanted = call_of(self.net, self.layer)
 
         def on_output(_module: str, call: int, output: Any) -> Tensor | None:
-            return outputs.to(output.dtype, copy=True) if wanted in (None, call) else None
+            return outputs.to(output.dtype) if wanted in (None, call) else None
 
         with torch.inference_mode(False), torch.no_grad(), calls(self.net, [module], on_output):
             found: Tensor = self.net(batch)
         return found.float()
 
     def _can_be_once(self, picture: Tensor, outputs: Tensor) -> bool:
-        whole = self._pass(picture.repeat(len(outputs), 1, 1, 1), outputs)
+        whole = self._pass(picture.repeat(len(outputs), 1, 1, 1), outputs.clone())
         try:
-            quick = self._pass(picture, outputs)
+            quick = self._pass(picture, outputs.clone())
         except Exception:  # whatever a stranger's code raises on a batch that grows on the way
             return False
         return quick.shape == whole.shape and bool((quick - whole).abs().max() <= CLOSE * whole.abs().max())

@@ -1,0 +1,391 @@
+"""What the pictures of a class share at a layer: concepts with their pictures, what each is worth, and how far to
+believe it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..attribution.target import Target
+from ..concepts import Found, find, own, pictures_of, strongest
+from ..concepts.curves import Curves
+from ..errors import BadValue, enumerate_some
+from ..figure import RIGHT, UNKNOWN, WRONG, Chart, Figure, Grid, Line, Panel
+from ..images import contact_sheet, outline, overlay, resize, to_bytes
+from ..index import Index
+from ..index.references import file_name
+from ..network.model import Layer
+from ..options import Choices, Range
+from ..progress import Progress, unheard
+from .inputs import INDEX, LAYER, QUERY, TARGET, WHERE
+from .parts.cut import GAP, GROUND, pictured
+from .parts.maps import upsample
+from .parts.result import Result, only
+from .view import drawn, view
+
+__all__ = ["Concepts", "OfPicture", "compute", "render"]
+
+MOST = 12  # crops kept of each
+TILE = 112  # pixels of a side, at most
+EDGE, EDGE_COLOUR = 0.5, (240, 90, 0)
+CAVEAT = (
+    "A concept is a direction that the factorisation found, not a word: what it is of is for you to see. Importance is "
+    "that of what concepts hold of this layer; what none holds stays as it is."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class OfPicture:
+    """Which concepts a picture has: `tile` and `masks` (k, h, w) as those of crops; `score` of the class `name`."""
+
+    tile: NDArray[np.uint8]
+    masks: NDArray[np.float32]
+    name: str
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Concepts(Result):
+    """k concepts of n pictures at a layer of C channels, the most important first.
+
+    `directions` (k, C) of length 1; `coefficients` (n, k) of the pictures `numbers` of the index, averages of `maps`
+    (n, k, h, w); `crop_coefficients` (M, k). `tiles` and `masks`, within 0 to 1, are of each concept's strongest crops,
+    whose `rows` say which picture each is of. `held`: of the sum of squares of the layer's values, the share that the
+    concepts hold in the crops, and in the pictures.
+
+    In the table `importance` is the total Sobol index, `effect` what the score loses without the concept, `pictures`
+    the share that has it: where it is half as strong as anywhere; `stability` the mean cosine with what is found anew,
+    `control` the highest with what is found where there is nothing.
+    """
+
+    layer: Layer
+    numbers: tuple[int, ...]
+    directions: NDArray[np.float32]
+    coefficients: NDArray[np.float32]
+    crop_coefficients: NDArray[np.float32]
+    maps: NDArray[np.float32]
+    tiles: tuple[NDArray[np.uint8], ...]
+    masks: tuple[NDArray[np.float32], ...]
+    rows: dict[str, list[Any]]
+    table: dict[str, list[Any]]
+    curves: Curves
+    score: float
+    without: float
+    held: tuple[float, float]
+    of_picture: OfPicture | None
+    facts: dict[str, Any]
+
+    @property
+    def measures(self) -> dict[str, Any]:
+        own = {"picture_class": self.of_picture.name, "picture_score": self.of_picture.score} if self.of_picture else {}
+        held = {"held_in_crops": self.held[0], "held_in_pictures": self.held[1]}
+        whole = {"score": self.score, "score_without": self.without}
+        return {"concepts": self.table, "crops": self.rows, "areas": self.curves.areas, **held, **whole, **own}
+
+    def sentence(self) -> str:
+        """Of what they are, how much of the layer and of the score they hold, and what the curves say."""
+        said = (
+            f"{len(self.directions)} concepts of {len(self.numbers):,} pictures at {self.layer.name}, most important "
+        )
+        said += f"first. They hold {self.held[0]:.0%} of what the layer gives for crops, by its squares, and "
+        said += (
+            f"{self.held[1]:.0%} of that for the pictures, place by place; without all of them the mean score falls "
+        )
+        said += f"from {self.score:.3g} to {self.without:.3g}. "
+        return said + _curves_said(self.curves)
+
+    @property
+    def summary(self) -> str:
+        lines = [self.sentence(), *(f"{k + 1}: {_words(self, k)}" for k in range(len(self.directions)))]
+        return "\n".join([*lines, *([_picture_said(self)] if self.of_picture else [])])
+
+
+@view
+def compute(
+    index: Annotated[Index, INDEX],
+    layer: Annotated[str | None, LAYER] = None,
+    target: Annotated[int | str | None, TARGET] = None,
+    image: Annotated[Any, QUERY] = None,
+    where: Annotated[str, WHERE] = "",
+    *,
+    count: Annotated[int, Range(1, 30, help="concepts")] = 8,
+    pictures: Annotated[int, Range(4, 400, help="looked at, at most; evenly spread over those meant")] = 48,
+    window: Annotated[float, Range(0.1, 1, help="of crops: their sides, as a share of the picture's")] = 0.5,
+    masks: Annotated[int, Choices(16, 32, 64, 128, 256, help="designs of a picture for the Sobol indices")] = 32,
+    seed: Annotated[int, Range(0, 2**31 - 1, help="of chance")] = 0,
+    progress: Progress = unheard,
+) -> Concepts:
+    """What pictures share at a layer, by non-negative factorisation of its activations on their crops (CRAFT: Fel et
+    al. 2023), each concept with its importance to the score of the predicted class.
+
+    target: only pictures that are predicted as this class; without it each picture's score is that of its own class.
+    layer: by default the last with maps and nothing below zero. image: a picture whose concepts are told too. Raises
+    NotSupported for a layer with values below zero, BadValue for fewer than four pictures, Unknown for a class.
+    """
+    model = index.model
+    number = None if target is None else model.target(target, None)
+    looked_at = pictures_of(index, _meant(index, number, where), pictures)
+    found = find(model, looked_at, layer, count, window, masks, seed, progress)
+    crops = strongest(model, found, MOST)
+    sizes = np.array([max([float(one.map.max()) for one in some], default=0.0) or 1.0 for some in crops])
+    shown = [[_cut(looked_at.shown[one.row], one.box) for one in some] for some in crops]
+    lit = [[_mask(one.map / size, found.layer, looked_at.shown.shape[1:3]) for one in some]
+           for some, size in zip(crops, sizes, strict=True)]  # fmt: skip
+    table = _table(found)
+    facts: dict[str, Any] = {"layer": found.layer.name}
+    of_picture = None
+    if number is not None:
+        facts["target"] = Target(number, model.classes[number], float(found.scores.mean()), None)
+    if image is not None:
+        facts["image"] = picture = pictured(index, image)
+        mine = own(model, found, picture.batch, number)
+        table |= {"in_picture": mine.maps.mean((1, 2)).tolist(), "effect_on_picture": mine.losses.tolist()}
+        scaled = mine.maps / sizes[:, None, None]
+        spots = [_mask(one, found.layer, picture.crop.shape[:2]) for one in scaled]
+        of_picture = OfPicture(_tile(picture.crop), np.array(spots), model.classes[mine.target], mine.score)
+    return Concepts(
+        layer=found.layer,
+        numbers=looked_at.numbers,
+        directions=found.factors.directions.astype(np.float32),
+        coefficients=found.coefficients,
+        crop_coefficients=found.factors.coefficients.astype(np.float32),
+        maps=found.maps,
+        tiles=tuple(np.array(some) for some in shown),
+        masks=tuple(np.array(some) for some in lit),
+        rows=_rows(index, crops),
+        table=table,
+        curves=found.curves,
+        score=float(found.scores.mean()),
+        without=float(found.without.mean()),
+        held=(1 - found.missed[0], 1 - found.missed[1]),
+        of_picture=of_picture,
+        facts=facts,
+    )
+
+
+def _meant(index: Index, target: int | None, where: str) -> list[int]:
+    """The numbers of the pictures asked about. Raises BadValue for a class that none of them is predicted as."""
+    said = index.predictions[:, 0]
+    numbers = [k for k in (index.rows_where(where) if where else range(len(index))) if said[k] >= 0]
+    if target is None:
+        return numbers
+    mine = [k for k in numbers if said[k] == target]
+    if not mine:
+        classes, counts = np.unique(said[numbers], return_counts=True)
+        often = [index.model.classes[k] for k in classes[np.argsort(-counts, kind="stable")]]
+        raise BadValue(
+            f"None of these pictures is predicted as {index.model.classes[target]!r}; they are predicted as "
+            f"{enumerate_some(often) or 'nothing'}."
+        )
+    return mine
+
+
+def _table(found: Found) -> dict[str, list[Any]]:
+    table: dict[str, list[Any]] = {"concept": list(range(1, len(found) + 1))}
+    for name, means in (("importance", found.importance), ("effect", found.effects)):
+        for end in ("value", "low", "high"):
+            table[name if end == "value" else f"{name}_{end}"] = [getattr(one, end) for one in means]
+    return {
+        **table,
+        "pictures": found.present.mean(0).tolist(),
+        "stability": found.stability.values.tolist(),
+        "control": found.stability.controls.tolist(),
+        "stable": found.stability.stable.tolist(),
+    }
+
+
+def _rows(index: Index, crops: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
+    """One row a crop."""
+    every = [(concept, rank, one) for concept, some in enumerate(crops, 1) for rank, one in enumerate(some, 1)]
+    return {
+        "concept": [concept for concept, _, _ in every],
+        "rank": [rank for _, rank, _ in every],
+        "image": [one.number for _, _, one in every],
+        "file": [file_name(index, index.images.files[one.number]) for _, _, one in every],
+        "label": [index.label(one.number) for _, _, one in every],
+        "prediction": [index.prediction(one.number) for _, _, one in every],
+        **{edge: [one.box[n] for _, _, one in every] for n, edge in enumerate(("y0", "x0", "y1", "x1"))},
+        "coefficient": [one.coefficient for _, _, one in every],
+    }
+
+
+def _cut(shown: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    """A crop as the network saw it: enlarged to the input's size."""
+    y0, x0, y1, x1 = box
+    return _tile(_resized(shown[y0:y1, x0:x1], (shown.shape[0], shown.shape[1])))
+
+
+def _tile(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    scale = min(1.0, TILE / max(pixels.shape[:2]))
+    return _resized(pixels, (round(pixels.shape[0] * scale), round(pixels.shape[1] * scale)))
+
+
+def _resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    if pixels.shape[:2] == size:
+        return pixels
+    return np.asarray(to_bytes(resize(pixels.transpose(2, 0, 1) / 255, size).transpose(1, 2, 0)))
+
+
+def _mask(values: NDArray[np.float32], layer: Layer, size: tuple[int, int]) -> NDArray[np.float32]:
+    """A map (h, w) at its place on a tile, within 0 to 1."""
+    placed = upsample(np.clip(values, 0, 1).astype(np.float32), layer, size, smooth=True)[0]
+    scale = min(1.0, TILE / max(size))
+    return np.asarray(resize(placed, (round(size[0] * scale), round(size[1] * scale))), np.float32)
+
+
+@drawn
+def render(
+    result: Concepts,
+    *,
+    shown: Annotated[int, Range(1, 12, help="crops of each concept")] = 5,
+    opacity: Annotated[float, Range(0, 1, help="of what covers the places where the concept is not")] = 0.75,
+    factor: Annotated[int, Range(1, 16, help="whole-number enlargement of the pixels")] = 1,
+) -> Figure:
+    """Each concept's strongest crops, lit where it is; the importance of each, and the score as concepts are taken away
+    or put in; where a picture is asked about, where it has each."""
+    of = f" of {result.facts['target']!r}" if result.facts.get("target") else ""
+    title = (
+        f"Concepts{of} at {result.layer.name}, {result.facts['model']}, on {result.facts['data']}{only(result.facts)}"
+    )
+    panels = [_crops(result, k, shown, opacity, factor) for k in range(len(result.directions)) if len(result.tiles[k])]
+    own_panel = (_own(result, shown, opacity, factor),) if result.of_picture else ()
+    arrays = {
+        "directions": result.directions,
+        "coefficients": result.coefficients,
+        "crop_coefficients": result.crop_coefficients,
+        "maps": result.maps,
+    }
+    return Figure(
+        title=title,
+        panels=(*panels, _importance(result), _drawn_curves(result), *own_panel),
+        columns=2,
+        facts=result.facts,
+        note=f"{result.sentence()} {CAVEAT}",
+        arrays=arrays,
+        table=result.table,
+        alt=f"{len(panels)} concepts, each with its strongest crops, lit where the concept is",
+    )
+
+
+def _sheet(tiles: NDArray[np.uint8], columns: int, factor: int) -> tuple[NDArray[np.uint8], Grid]:
+    factor *= max(1, TILE // max(tiles.shape[1:3]))
+    grid = Grid(columns, tiles.shape[1] * factor, tiles.shape[2] * factor, GAP)
+    return contact_sheet(tiles, columns, GAP, factor, GROUND), grid
+
+
+def _lit(tile: NDArray[np.uint8], mask: NDArray[np.float32], opacity: float) -> NDArray[np.uint8]:
+    """A tile that fades where the mask is low, with an edge around where it is half of its most or more."""
+    faded = overlay(tile, np.full_like(tile, 255), opacity * (1 - np.clip(mask, 0, 1)))
+    return outline(faded, mask >= EDGE, EDGE_COLOUR, 2) if opacity else tile
+
+
+def _crops(result: Concepts, k: int, shown: int, opacity: float, factor: int) -> Panel:
+    lit = np.array(
+        [_lit(*each, opacity) for each in zip(result.tiles[k][:shown], result.masks[k][:shown], strict=True)]
+    )
+    rows = [row for row, concept in enumerate(result.rows["concept"]) if concept == k + 1][:shown]
+    names = tuple(_named(result.rows["label"][row], result.rows["prediction"][row]) for row in rows)
+    image, grid = _sheet(lit, shown, factor)
+    return Panel(image, f"Concept {k + 1}", _words(result, k), names=names, grid=grid)
+
+
+def _named(label: str | None, prediction: str | None) -> str:
+    return str(prediction) if label in (None, prediction) else f"{label} as {prediction}"
+
+
+def _own(result: Concepts, shown: int, opacity: float, factor: int) -> Panel:
+    mine = result.of_picture
+    assert mine is not None
+    tiles = np.array([mine.tile, *(_lit(mine.tile, mask, opacity) for mask in mine.masks)])
+    names = ("the picture", *(f"{k}: {value:+.2f}" for k, value in enumerate(result.table["effect_on_picture"], 1)))
+    image, grid = _sheet(tiles, shown, factor)
+    title = f"Which it has: {result.facts.get('image') or 'the picture'}"
+    return Panel(image, title, _picture_said(result), names=names, grid=grid)
+
+
+def _picture_said(result: Concepts) -> str:
+    """What the picture's score loses without the concepts it has most of."""
+    mine, losses = result.of_picture, result.table["effect_on_picture"]
+    assert mine is not None
+    most = max(map(abs, losses))
+    first = [k for k in sorted(range(len(losses)), key=lambda k: -abs(losses[k])) if abs(losses[k]) > 0.1 * most][:3]
+    said = "; ".join(f"without concept {k + 1} it {_moved(losses[k])}" for k in first)
+    return f"The score of {mine.name!r} is {mine.score:.3g}; {said or 'no concept moves it'}. Under each: what it adds."
+
+
+def _moved(loss: float) -> str:
+    return f"{'falls' if loss >= 0 else 'rises'} by {abs(loss):.2g}"
+
+
+def _words(result: Concepts, k: int) -> str:
+    """What one concept is worth, and how far it is to be believed."""
+    value = {name: column[k] for name, column in result.table.items()}
+    low, high = sorted((abs(value["effect_low"]), abs(value["effect_high"])))
+    sure = value["effect_low"] * value["effect_high"] > 0
+    span = f"{low:.2g} to {high:.2g}" if sure else f"{-value['effect_high']:+.2g} to {-value['effect_low']:+.2g}"
+    said = "Total Sobol index {importance:.2f} ({importance_low:.2f} to {importance_high:.2f}). ".format(**value)
+    said += f"Without it the score {_moved(value['effect'])} ({span}). In {value['pictures']:.0%} of the pictures. "
+    if value["stable"]:
+        return said + "Found again: cosine {stability:.2f}, by chance {control:.2f}.".format(**value)
+    return said + "Unstable: found again at cosine {stability:.2f}, by chance at {control:.2f}.".format(**value)
+
+
+def _curves_said(curves: Curves) -> str:
+    areas = curves.areas
+    _, low, high = areas["deletion_by_chance"]
+    where = "below" if areas["deletion"] < low else "above" if areas["deletion"] > high else "within"
+    return (
+        f"While concepts are taken away by importance, the mean score is {areas['deletion']:.3g} on average, {where} what "
+        f"95 % of orders by chance give ({low:.3g} to {high:.3g})."
+    )
+
+
+def _importance(result: Concepts) -> Chart:
+    count, lines, ticks = len(result.directions), [], []
+    for k, y in zip(range(count), range(count, 0, -1), strict=True):
+        value, low, high = (result.table[f"importance{end}"][k] for end in ("", "_low", "_high"))
+        colour = RIGHT if result.table["effect"][k] >= 0 else WRONG
+        lines.append(Line("", np.array([[low, y], [high, y]]), colour, width=2.0))
+        name = "raises the score" if result.table["effect"][k] >= 0 else "lowers the score"
+        lines.append(Line(name, np.array([[value, y]]), colour, dots=True))
+        ticks.append((float(y), f"{k + 1}"))
+    top = max(1.0, *result.table["importance_high"])
+    return Chart(
+        tuple(lines),
+        (0.0, 1.03 * top),
+        (0.4, count + 0.6),
+        ("total Sobol index, 95 % interval over pictures", "concept"),
+        y_ticks=tuple(ticks),
+        title="Importance",
+        height=0.5,
+    )
+
+
+def _drawn_curves(result: Concepts) -> Chart:
+    curves, steps = result.curves, np.arange(len(result.directions) + 1)
+    low, high = np.percentile(curves.deletion_by_chance, [2.5, 97.5], axis=0)
+    usual = curves.deletion_by_chance.mean(0)
+
+    def points(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.stack([steps, values], 1)
+
+    lines = (
+        Line("orders by chance, 95 %", points(usual), UNKNOWN, dashed=True, band=np.stack([low, high], 1)),
+        Line("most important first: deletion", points(curves.deletion), WRONG, dots=True),
+        Line("most important last: insertion, backwards", points(curves.insertion[::-1]), RIGHT, dots=True),
+    )
+    every = np.concatenate([low, high, curves.deletion, curves.insertion])
+    margin = 0.06 * (float(np.ptp(every)) or 1.0)
+    return Chart(
+        lines,
+        (0.0, float(len(steps) - 1)),
+        (float(every.min()) - margin, float(every.max()) + margin),
+        ("concepts taken away", "mean score"),
+        x_ticks=tuple((float(k), str(k)) for k in steps),
+        title="As concepts are taken away",
+        height=0.5,
+    )
