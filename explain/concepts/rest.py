@@ -12,7 +12,7 @@ from ..network.trace import call_of, calls
 
 __all__ = ["Rest"]
 
-MOST, BYTES = 32, 64 << 20  # outputs at a time, and what they may take
+MOST, BYTES = 256, 32 << 20  # outputs at a time, and what they may take; layers to come may take several times that
 CLOSE = 1e-4
 
 

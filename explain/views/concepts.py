@@ -3,8 +3,9 @@ believe it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,14 +16,14 @@ from ..concepts import Found, find, own, pictures_of, strongest
 from ..concepts.curves import Curves
 from ..errors import BadValue, enumerate_some
 from ..figure import RIGHT, UNKNOWN, WRONG, Chart, Figure, Grid, Line, Panel
-from ..images import contact_sheet, outline, overlay, resize, to_bytes
+from ..images import contact_sheet, enlarge, outline, overlay, resize, to_bytes
 from ..index import Index
 from ..index.references import file_name
 from ..network.model import Layer
 from ..options import Choices, Range
 from ..progress import Progress, unheard
 from .inputs import INDEX, LAYER, QUERY, TARGET, WHERE
-from .parts.cut import GAP, GROUND, pictured
+from .parts.cut import GAP, pictured
 from .parts.maps import upsample
 from .parts.result import Result, only
 from .view import drawn, view
@@ -32,6 +33,7 @@ __all__ = ["Concepts", "OfPicture", "compute", "render"]
 MOST = 12  # crops kept of each
 TILE = 112  # pixels of a side, at most
 EDGE, EDGE_COLOUR = 0.5, (240, 90, 0)
+Drawing = Callable[..., NDArray[np.uint8]]
 CAVEAT = (
     "A concept is a direction that the factorisation found, not a word: what it is of is for you to see. Importance is "
     "that of what concepts hold of this layer; what none holds stays as it is."
@@ -87,15 +89,11 @@ class Concepts(Result):
         return {"concepts": self.table, "crops": self.rows, "areas": self.curves.areas, **held, **whole, **own}
 
     def sentence(self) -> str:
-        """Of what they are, how much of the layer and of the score they hold, and what the curves say."""
-        said = (
-            f"{len(self.directions)} concepts of {len(self.numbers):,} pictures at {self.layer.name}, most important "
-        )
-        said += f"first. They hold {self.held[0]:.0%} of what the layer gives for crops, by its squares, and "
-        said += (
-            f"{self.held[1]:.0%} of that for the pictures, place by place; without all of them the mean score falls "
-        )
-        said += f"from {self.score:.3g} to {self.without:.3g}. "
+        """What they are, how much of the layer and of the score they hold, and what the curves say."""
+        said = f"{len(self.directions)} concepts of {len(self.numbers):,} pictures at {self.layer.name}, the most "
+        said += f"important first. They hold {self.held[0]:.0%} of what the layer gives for crops, by its squares, and "
+        said += f"{self.held[1]:.0%} of what it gives for the pictures, place by place; without all of them the mean "
+        said += f"score goes from {self.score:.3g} to {self.without:.3g}. "
         return said + _curves_said(self.curves)
 
     @property
@@ -248,48 +246,48 @@ def render(
     """Each concept's strongest crops, lit where it is; the importance of each, and the score as concepts are taken away
     or put in; where a picture is asked about, where it has each."""
     of = f" of {result.facts['target']!r}" if result.facts.get("target") else ""
-    title = (
-        f"Concepts{of} at {result.layer.name}, {result.facts['model']}, on {result.facts['data']}{only(result.facts)}"
-    )
-    panels = [_crops(result, k, shown, opacity, factor) for k in range(len(result.directions)) if len(result.tiles[k])]
-    own_panel = (_own(result, shown, opacity, factor),) if result.of_picture else ()
-    arrays = {
-        "directions": result.directions,
-        "coefficients": result.coefficients,
-        "crop_coefficients": result.crop_coefficients,
-        "maps": result.maps,
-    }
+    title = f"Concepts{of} at {result.layer.name}, {result.facts['model']}"
+    title += f", on {result.facts['data']}{only(result.facts)}"
+    drawing = partial(_lit, opacity=opacity, factor=factor)
+    panels = [_crops(result, k, shown, drawing) for k in range(len(result.directions)) if len(result.tiles[k])]
+    own_panel = (_own(result, shown, drawing),) if result.of_picture else ()
     return Figure(
         title=title,
         panels=(*panels, _importance(result), _drawn_curves(result), *own_panel),
         columns=2,
         facts=result.facts,
         note=f"{result.sentence()} {CAVEAT}",
-        arrays=arrays,
+        arrays={
+            "directions": result.directions,
+            "coefficients": result.coefficients,
+            "crop_coefficients": result.crop_coefficients,
+            "maps": result.maps,
+        },
         table=result.table,
         alt=f"{len(panels)} concepts, each with its strongest crops, lit where the concept is",
     )
 
 
-def _sheet(tiles: NDArray[np.uint8], columns: int, factor: int) -> tuple[NDArray[np.uint8], Grid]:
-    factor *= max(1, TILE // max(tiles.shape[1:3]))
-    grid = Grid(columns, tiles.shape[1] * factor, tiles.shape[2] * factor, GAP)
-    return contact_sheet(tiles, columns, GAP, factor, GROUND), grid
+def _lit(tile: NDArray[np.uint8], mask: NDArray[np.float32], opacity: float, factor: int) -> NDArray[np.uint8]:
+    """A tile, enlarged, that fades where the mask is low, with an edge around where it is half of its most or more."""
+    factor *= max(1, TILE // max(tile.shape[:2]))
+    tile = enlarge(tile, factor)
+    smooth = np.clip(resize(mask, (tile.shape[0], tile.shape[1])), 0, 1)
+    faded = overlay(tile, np.full_like(tile, 255), opacity * (1 - smooth))
+    return outline(faded, smooth >= EDGE, EDGE_COLOUR, max(1, len(tile) // TILE * 2)) if opacity else tile
 
 
-def _lit(tile: NDArray[np.uint8], mask: NDArray[np.float32], opacity: float) -> NDArray[np.uint8]:
-    """A tile that fades where the mask is low, with an edge around where it is half of its most or more."""
-    faded = overlay(tile, np.full_like(tile, 255), opacity * (1 - np.clip(mask, 0, 1)))
-    return outline(faded, mask >= EDGE, EDGE_COLOUR, 2) if opacity else tile
+def _sheet(tiles: Sequence[NDArray[np.uint8]], columns: int) -> tuple[NDArray[np.uint8], Grid]:
+    every = np.array(tiles)
+    grid = Grid(columns, every.shape[1], every.shape[2], GAP)
+    return contact_sheet(every, columns, GAP), grid
 
 
-def _crops(result: Concepts, k: int, shown: int, opacity: float, factor: int) -> Panel:
-    lit = np.array(
-        [_lit(*each, opacity) for each in zip(result.tiles[k][:shown], result.masks[k][:shown], strict=True)]
-    )
+def _crops(result: Concepts, k: int, shown: int, drawing: Drawing) -> Panel:
+    both = zip(result.tiles[k][:shown], result.masks[k][:shown], strict=True)
+    image, grid = _sheet([drawing(tile, mask) for tile, mask in both], shown)
     rows = [row for row, concept in enumerate(result.rows["concept"]) if concept == k + 1][:shown]
     names = tuple(_named(result.rows["label"][row], result.rows["prediction"][row]) for row in rows)
-    image, grid = _sheet(lit, shown, factor)
     return Panel(image, f"Concept {k + 1}", _words(result, k), names=names, grid=grid)
 
 
@@ -297,38 +295,32 @@ def _named(label: str | None, prediction: str | None) -> str:
     return str(prediction) if label in (None, prediction) else f"{label} as {prediction}"
 
 
-def _own(result: Concepts, shown: int, opacity: float, factor: int) -> Panel:
+def _own(result: Concepts, shown: int, drawing: Drawing) -> Panel:
     mine = result.of_picture
     assert mine is not None
-    tiles = np.array([mine.tile, *(_lit(mine.tile, mask, opacity) for mask in mine.masks)])
+    plain = drawing(mine.tile, np.ones_like(mine.masks[0]), opacity=0.0)
     names = ("the picture", *(f"{k}: {value:+.2f}" for k, value in enumerate(result.table["effect_on_picture"], 1)))
-    image, grid = _sheet(tiles, shown, factor)
+    image, grid = _sheet([plain, *(drawing(mine.tile, mask) for mask in mine.masks)], shown)
     title = f"Which it has: {result.facts.get('image') or 'the picture'}"
     return Panel(image, title, _picture_said(result), names=names, grid=grid)
 
 
 def _picture_said(result: Concepts) -> str:
-    """What the picture's score loses without the concepts it has most of."""
+    """What the picture's score loses without the concepts that move it most."""
     mine, losses = result.of_picture, result.table["effect_on_picture"]
     assert mine is not None
     most = max(map(abs, losses))
     first = [k for k in sorted(range(len(losses)), key=lambda k: -abs(losses[k])) if abs(losses[k]) > 0.1 * most][:3]
-    said = "; ".join(f"without concept {k + 1} it {_moved(losses[k])}" for k in first)
+    said = "; ".join(f"without concept {k + 1} it changes by {-losses[k]:+.2g}" for k in first)
     return f"The score of {mine.name!r} is {mine.score:.3g}; {said or 'no concept moves it'}. Under each: what it adds."
-
-
-def _moved(loss: float) -> str:
-    return f"{'falls' if loss >= 0 else 'rises'} by {abs(loss):.2g}"
 
 
 def _words(result: Concepts, k: int) -> str:
     """What one concept is worth, and how far it is to be believed."""
     value = {name: column[k] for name, column in result.table.items()}
-    low, high = sorted((abs(value["effect_low"]), abs(value["effect_high"])))
-    sure = value["effect_low"] * value["effect_high"] > 0
-    span = f"{low:.2g} to {high:.2g}" if sure else f"{-value['effect_high']:+.2g} to {-value['effect_low']:+.2g}"
     said = "Total Sobol index {importance:.2f} ({importance_low:.2f} to {importance_high:.2f}). ".format(**value)
-    said += f"Without it the score {_moved(value['effect'])} ({span}). In {value['pictures']:.0%} of the pictures. "
+    said += f"Without it the score changes by {-value['effect']:+.2g} ({-value['effect_high']:+.2g} to "
+    said += f"{-value['effect_low']:+.2g}). In {value['pictures']:.0%} of the pictures. "
     if value["stable"]:
         return said + "Found again: cosine {stability:.2f}, by chance {control:.2f}.".format(**value)
     return said + "Unstable: found again at cosine {stability:.2f}, by chance at {control:.2f}.".format(**value)
@@ -339,27 +331,26 @@ def _curves_said(curves: Curves) -> str:
     _, low, high = areas["deletion_by_chance"]
     where = "below" if areas["deletion"] < low else "above" if areas["deletion"] > high else "within"
     return (
-        f"While concepts are taken away by importance, the mean score is {areas['deletion']:.3g} on average, {where} what "
+        f"While they are taken away, the most important first, it is {areas['deletion']:.3g} on average, {where} what "
         f"95 % of orders by chance give ({low:.3g} to {high:.3g})."
     )
 
 
 def _importance(result: Concepts) -> Chart:
-    count, lines, ticks = len(result.directions), [], []
+    count, lines = len(result.directions), []
     for k, y in zip(range(count), range(count, 0, -1), strict=True):
         value, low, high = (result.table[f"importance{end}"][k] for end in ("", "_low", "_high"))
-        colour = RIGHT if result.table["effect"][k] >= 0 else WRONG
+        raises = result.table["effect"][k] >= 0
+        colour = RIGHT if raises else WRONG
         lines.append(Line("", np.array([[low, y], [high, y]]), colour, width=2.0))
-        name = "raises the score" if result.table["effect"][k] >= 0 else "lowers the score"
+        name = "raises the score" if raises else "lowers the score"
         lines.append(Line(name, np.array([[value, y]]), colour, dots=True))
-        ticks.append((float(y), f"{k + 1}"))
-    top = max(1.0, *result.table["importance_high"])
     return Chart(
         tuple(lines),
-        (0.0, 1.03 * top),
+        (0.0, 1.03 * max(1.0, *result.table["importance_high"])),
         (0.4, count + 0.6),
         ("total Sobol index, 95 % interval over pictures", "concept"),
-        y_ticks=tuple(ticks),
+        y_ticks=tuple((float(count - k), str(k + 1)) for k in range(count)),
         title="Importance",
         height=0.5,
     )
@@ -368,15 +359,15 @@ def _importance(result: Concepts) -> Chart:
 def _drawn_curves(result: Concepts) -> Chart:
     curves, steps = result.curves, np.arange(len(result.directions) + 1)
     low, high = np.percentile(curves.deletion_by_chance, [2.5, 97.5], axis=0)
-    usual = curves.deletion_by_chance.mean(0)
 
     def points(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.stack([steps, values], 1)
 
+    band = np.stack([low, high], 1)
     lines = (
-        Line("orders by chance, 95 %", points(usual), UNKNOWN, dashed=True, band=np.stack([low, high], 1)),
-        Line("most important first: deletion", points(curves.deletion), WRONG, dots=True),
-        Line("most important last: insertion, backwards", points(curves.insertion[::-1]), RIGHT, dots=True),
+        Line("orders by chance, 95 %", points(curves.deletion_by_chance.mean(0)), UNKNOWN, dashed=True, band=band),
+        Line("most important first (deletion)", points(curves.deletion), WRONG, dots=True),
+        Line("most important last (insertion)", points(curves.insertion[::-1]), RIGHT, dots=True),
     )
     every = np.concatenate([low, high, curves.deletion, curves.insertion])
     margin = 0.06 * (float(np.ptp(every)) or 1.0)
@@ -387,5 +378,6 @@ def _drawn_curves(result: Concepts) -> Chart:
         ("concepts taken away", "mean score"),
         x_ticks=tuple((float(k), str(k)) for k in steps),
         title="As concepts are taken away",
+        caption="From right to left, the upper line is insertion.",
         height=0.5,
     )
