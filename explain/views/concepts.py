@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..attribution.target import Target
-from ..concepts import Found, find, own, pictures_of, strongest
-from ..concepts.curves import Curves
+from ..concept_extraction import Found, find, own, pictures_of, strongest
+from ..concept_extraction.curves import Curves
 from ..errors import BadValue, enumerate_some
 from ..figure import RIGHT, UNKNOWN, WRONG, Chart, Figure, Grid, Line, Panel
 from ..images import contact_sheet, enlarge, outline, overlay, resize, to_bytes
@@ -61,7 +61,7 @@ class Concepts(Result):
 
     In the table `importance` is the total Sobol index, `effect` what the score loses without the concept, `pictures`
     the share that has it: where it is half as strong as anywhere; `stability` the mean cosine with what is found anew,
-    `control` the highest with what is found where there is nothing.
+    `control` the greatest such number where channels are shuffled, so that nothing goes together.
     """
 
     layer: Layer
@@ -191,7 +191,7 @@ def _table(found: Found) -> dict[str, list[Any]]:
         **table,
         "pictures": found.present.mean(0).tolist(),
         "stability": found.stability.values.tolist(),
-        "control": found.stability.controls.tolist(),
+        "control": [found.stability.control] * len(found),
         "stable": found.stability.stable.tolist(),
     }
 
@@ -322,8 +322,8 @@ def _words(result: Concepts, k: int) -> str:
     said += f"Without it the score changes by {-value['effect']:+.2g} ({-value['effect_high']:+.2g} to "
     said += f"{-value['effect_low']:+.2g}). In {value['pictures']:.0%} of the pictures. "
     if value["stable"]:
-        return said + "Found again: cosine {stability:.2f}, by chance {control:.2f}.".format(**value)
-    return said + "Unstable: found again at cosine {stability:.2f}, by chance at {control:.2f}.".format(**value)
+        return said + "Found again at cosine {stability:.2f}; where nothing is, {control:.2f}.".format(**value)
+    return said + "Unstable: found again at cosine {stability:.2f}; where nothing is, {control:.2f}.".format(**value)
 
 
 def _curves_said(curves: Curves) -> str:

@@ -41,9 +41,7 @@ def factorise(
     """Rows (M, C) by scikit-learn's NMF (Lee and Seung 1999; coordinate descent). Directions that nothing needs are
     left out. Raises BadValue for fewer rows than directions, NotSupported where all rows are zero."""
     if count > min(rows.shape):
-        raise BadValue(
-            f"{count} concepts are more than {min(rows.shape)}, the least of crops and channels; ask for less."
-        )
+        raise BadValue(f"count={count} is more than {min(rows.shape)}, the lesser of crops and channels; ask for less.")
     scale = float(rows.mean())
     if not scale > 0:
         raise NotSupported("The layer is silent on all crops of these pictures: there is nothing to factorise.")

@@ -73,7 +73,7 @@ def windows(size: tuple[int, int], share: float) -> list[Box]:
 def _steps(length: int, share: float) -> list[tuple[int, int]]:
     side = max(1, round(share * length))
     count = math.ceil(2 * (length - side) / side) + 1
-    return [(start, side) for start in np.linspace(0, length - side, count).round().astype(int).tolist()]
+    return [(start, side) for start in np.unique(np.linspace(0, length - side, count).round().astype(int)).tolist()]
 
 
 def crops_of(inputs: Tensor, boxes: Sequence[Box]) -> Tensor:
