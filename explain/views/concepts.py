@@ -15,28 +15,26 @@ from ..attribution.target import Target
 from ..concept_extraction import Found, find, own, pictures_of, strongest
 from ..concept_extraction.curves import Curves
 from ..errors import BadValue, enumerate_some
-from ..figure import RIGHT, UNKNOWN, WRONG, Chart, Figure, Grid, Line, Panel
-from ..images import contact_sheet, enlarge, outline, overlay, resize, to_bytes
+from ..figure import RIGHT, UNKNOWN, WRONG, Chart, Figure, Line, Panel
 from ..index import Index
 from ..index.references import file_name
 from ..network.model import Layer
 from ..options import Choices, Range
 from ..progress import Progress, unheard
 from .inputs import INDEX, LAYER, QUERY, TARGET, WHERE
-from .parts.cut import GAP, pictured
-from .parts.maps import upsample
+from .parts.cut import pictured
+from .parts.lit import crop_tile, lit, mask_on, row_of, tile
 from .parts.result import Result, only
 from .view import drawn, view
 
 __all__ = ["Concepts", "OfPicture", "compute", "render"]
 
 MOST = 12  # crops kept of each
-TILE = 112  # pixels of a side, at most
-EDGE, EDGE_COLOUR = 0.5, (240, 90, 0)
 Drawing = Callable[..., NDArray[np.uint8]]
 CAVEAT = (
-    "A concept is a direction that the factorisation found, not a word: what it is of is for you to see. Importance is "
-    "that of what concepts hold of this layer; what none holds stays as it is."
+    "Crops are lit where the concept is, the line around half of its most. A concept is a direction that the "
+    "factorisation found, not a word: what it is of is for you to see. Importance is that of what the concepts hold of "
+    "this layer; what none holds stays as it is."
 )
 
 
@@ -130,9 +128,10 @@ def compute(
     found = find(model, looked_at, layer, count, window, masks, seed, progress)
     crops = strongest(model, found, MOST)
     sizes = np.array([max([float(one.map.max()) for one in some], default=0.0) or 1.0 for some in crops])
-    shown = [[_cut(looked_at.shown[one.row], one.box) for one in some] for some in crops]
-    lit = [[_mask(one.map / size, found.layer, looked_at.shown.shape[1:3]) for one in some]
-           for some, size in zip(crops, sizes, strict=True)]  # fmt: skip
+    shown = [[crop_tile(looked_at.shown[one.row], one.box) for one in some] for some in crops]
+    size = looked_at.shown.shape[1:3]
+    masks_of = [[mask_on(one.map / most, found.layer, size) for one in some]
+                for some, most in zip(crops, sizes, strict=True)]  # fmt: skip
     table = _table(found)
     facts: dict[str, Any] = {"layer": found.layer.name}
     of_picture = None
@@ -143,8 +142,8 @@ def compute(
         mine = own(model, found, picture.batch, number)
         table |= {"in_picture": mine.maps.mean((1, 2)).tolist(), "effect_on_picture": mine.losses.tolist()}
         scaled = mine.maps / sizes[:, None, None]
-        spots = [_mask(one, found.layer, picture.crop.shape[:2]) for one in scaled]
-        of_picture = OfPicture(_tile(picture.crop), np.array(spots), model.classes[mine.target], mine.score)
+        spots = [mask_on(one, found.layer, picture.crop.shape[:2]) for one in scaled]
+        of_picture = OfPicture(tile(picture.crop), np.array(spots), model.classes[mine.target], mine.score)
     return Concepts(
         layer=found.layer,
         numbers=looked_at.numbers,
@@ -153,7 +152,7 @@ def compute(
         crop_coefficients=found.factors.coefficients.astype(np.float32),
         maps=found.maps,
         tiles=tuple(np.array(some) for some in shown),
-        masks=tuple(np.array(some) for some in lit),
+        masks=tuple(np.array(some) for some in masks_of),
         rows=_rows(index, crops),
         table=table,
         curves=found.curves,
@@ -211,30 +210,6 @@ def _rows(index: Index, crops: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
     }
 
 
-def _cut(shown: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-    """A crop as the network saw it: enlarged to the input's size."""
-    y0, x0, y1, x1 = box
-    return _tile(_resized(shown[y0:y1, x0:x1], (shown.shape[0], shown.shape[1])))
-
-
-def _tile(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    scale = min(1.0, TILE / max(pixels.shape[:2]))
-    return _resized(pixels, (round(pixels.shape[0] * scale), round(pixels.shape[1] * scale)))
-
-
-def _resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    if pixels.shape[:2] == size:
-        return pixels
-    return np.asarray(to_bytes(resize(pixels.transpose(2, 0, 1) / 255, size).transpose(1, 2, 0)))
-
-
-def _mask(values: NDArray[np.float32], layer: Layer, size: tuple[int, int]) -> NDArray[np.float32]:
-    """A map (h, w) at its place on a tile, within 0 to 1."""
-    placed = upsample(np.clip(values, 0, 1).astype(np.float32), layer, size, smooth=True)[0]
-    scale = min(1.0, TILE / max(size))
-    return np.asarray(resize(placed, (round(size[0] * scale), round(size[1] * scale))), np.float32)
-
-
 @drawn
 def render(
     result: Concepts,
@@ -248,7 +223,7 @@ def render(
     of = f" of {result.facts['target']!r}" if result.facts.get("target") else ""
     title = f"Concepts{of} at {result.layer.name}, {result.facts['model']}"
     title += f", on {result.facts['data']}{only(result.facts)}"
-    drawing = partial(_lit, opacity=opacity, factor=factor)
+    drawing = partial(lit, opacity=opacity, factor=factor)
     panels = [_crops(result, k, shown, drawing) for k in range(len(result.directions)) if len(result.tiles[k])]
     own_panel = (_own(result, shown, drawing),) if result.of_picture else ()
     return Figure(
@@ -268,24 +243,9 @@ def render(
     )
 
 
-def _lit(tile: NDArray[np.uint8], mask: NDArray[np.float32], opacity: float, factor: int) -> NDArray[np.uint8]:
-    """A tile, enlarged, that fades where the mask is low, with an edge around where it is half of its most or more."""
-    factor *= max(1, TILE // max(tile.shape[:2]))
-    tile = enlarge(tile, factor)
-    smooth = np.clip(resize(mask, (tile.shape[0], tile.shape[1])), 0, 1)
-    faded = overlay(tile, np.full_like(tile, 255), opacity * (1 - smooth))
-    return outline(faded, smooth >= EDGE, EDGE_COLOUR, max(1, len(tile) // TILE * 2)) if opacity else tile
-
-
-def _sheet(tiles: Sequence[NDArray[np.uint8]], columns: int) -> tuple[NDArray[np.uint8], Grid]:
-    every = np.array(tiles)
-    grid = Grid(columns, every.shape[1], every.shape[2], GAP)
-    return contact_sheet(every, columns, GAP), grid
-
-
 def _crops(result: Concepts, k: int, shown: int, drawing: Drawing) -> Panel:
     both = zip(result.tiles[k][:shown], result.masks[k][:shown], strict=True)
-    image, grid = _sheet([drawing(tile, mask) for tile, mask in both], shown)
+    image, grid = row_of([drawing(tile, mask) for tile, mask in both], shown)
     rows = [row for row, concept in enumerate(result.rows["concept"]) if concept == k + 1][:shown]
     names = tuple(_named(result.rows["label"][row], result.rows["prediction"][row]) for row in rows)
     return Panel(image, f"Concept {k + 1}", _words(result, k), names=names, grid=grid)
@@ -300,7 +260,7 @@ def _own(result: Concepts, shown: int, drawing: Drawing) -> Panel:
     assert mine is not None
     plain = drawing(mine.tile, np.ones_like(mine.masks[0]), opacity=0.0)
     names = ("the picture", *(f"{k}: {value:+.2f}" for k, value in enumerate(result.table["effect_on_picture"], 1)))
-    image, grid = _sheet([plain, *(drawing(mine.tile, mask) for mask in mine.masks)], shown)
+    image, grid = row_of([plain, *(drawing(mine.tile, mask) for mask in mine.masks)], shown)
     title = f"Which it has: {result.facts.get('image') or 'the picture'}"
     return Panel(image, title, _picture_said(result), names=names, grid=grid)
 
