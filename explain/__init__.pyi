@@ -1663,8 +1663,8 @@ def concepts(
 
     Parameters:
         index: from build_index or open_index
-        layer: a name that `anatomy` lists
-        target: a class by number or name, or a unit's channel; by default the likeliest
+        layer: with maps and nothing below zero; by default the last such
+        target: only pictures predicted as this class, by number or name; by default all
         image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), a tensor
             (C, H, W), bytes, or of load_images
         where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table, or their

@@ -434,3 +434,14 @@ def test_directions_that_nothing_needs_are_left_out():
     assert 1 <= len(found) <= 3
     assert (np.linalg.norm(found.directions, axis=1) > 0.999).all()
     np.testing.assert_allclose(found.coefficients @ found.directions, rows, atol=0.02)
+
+
+def test_another_picture_is_asked_of_the_same_concepts(index, monkeypatch):
+    first = explain.concepts(index, count=3, image=0)
+    view = __import__("explain.views.concepts", fromlist=["find"])
+    monkeypatch.setattr(view, "find", None)  # which would have to be called again
+    again = explain.concepts(index, count=3, image=1)
+    assert again.table["importance"] == first.table["importance"]
+    assert again.table["effect_on_picture"] != first.table["effect_on_picture"]
+    with pytest.raises(TypeError):
+        explain.concepts(index, count=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -42,6 +42,10 @@ class Pictures:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def without_inputs(self) -> Pictures:
+        """To be kept, without what takes most memory."""
+        return replace(self, inputs=self.inputs[:0].clone())
 
 
 def pictures_of(index: Index, numbers: Sequence[int], most: int) -> Pictures:

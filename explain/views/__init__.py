@@ -133,7 +133,7 @@ TABLE = (
         "concepts",
         "what the pictures of a class share at a layer, and what each of it is worth to the score",
         "pictures",
-        {"section": "concepts"},
+        {"section": "concepts", "own_concepts": "true"},
     ),
     Line(
         "influence",

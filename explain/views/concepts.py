@@ -4,15 +4,16 @@ believe it."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..attribution.target import Target
-from ..concept_extraction import Found, find, own, pictures_of, strongest
+from ..concept_extraction import Crop, Found, find, own, pictures_of, strongest
 from ..concept_extraction.curves import Curves
 from ..errors import BadValue, enumerate_some
 from ..figure import RIGHT, UNKNOWN, WRONG, Chart, Figure, Line, Panel
@@ -21,7 +22,8 @@ from ..index.references import file_name
 from ..network.model import Layer
 from ..options import Choices, Range
 from ..progress import Progress, unheard
-from .inputs import INDEX, LAYER, QUERY, TARGET, WHERE
+from .inputs import INDEX, QUERY, WHERE, TargetInput
+from .inputs import Layer as LayerInput
 from .parts.cut import pictured
 from .parts.lit import crop_tile, lit, mask_on, row_of, tile
 from .parts.result import Result, only
@@ -29,7 +31,11 @@ from .view import drawn, view
 
 __all__ = ["Concepts", "OfPicture", "compute", "render"]
 
+LAYER = LayerInput("with maps and nothing below zero; by default the last such", url="")
+TARGET = TargetInput("only pictures predicted as this class, by number or name; by default all", url="")
 MOST = 12  # crops kept of each
+_last: WeakKeyDictionary[Index, tuple[Any, tuple[Found, list[list[Crop]]]]] = WeakKeyDictionary()
+"""What was found last in an index: another picture asks which of the same concepts it has."""
 Drawing = Callable[..., NDArray[np.uint8]]
 CAVEAT = (
     "Crops are lit where the concept is, the line around half of its most. A concept is a direction that the "
@@ -124,12 +130,19 @@ def compute(
     """
     model = index.model
     number = None if target is None else model.target(target, None)
-    looked_at = pictures_of(index, _meant(index, number, where), pictures)
-    found = find(model, looked_at, layer, count, window, masks, seed, progress)
-    crops = strongest(model, found, MOST)
+    meant = tuple(_meant(index, number, where))
+    asked = meant, layer, pictures, count, window, masks, seed
+    known, made = _last.get(index, (None, None))
+    if made is None or known != asked:
+        looked_at = pictures_of(index, meant, pictures)
+        whole = find(model, looked_at, layer, count, window, masks, seed, progress)
+        crops = strongest(model, whole, MOST)
+        made = replace(whole, pictures=looked_at.without_inputs()), crops
+        _last[index] = asked, made
+    found, crops = made
     sizes = np.array([max([float(one.map.max()) for one in some], default=0.0) or 1.0 for some in crops])
-    shown = [[crop_tile(looked_at.shown[one.row], one.box) for one in some] for some in crops]
-    size = looked_at.shown.shape[1:3]
+    shown = [[crop_tile(found.pictures.shown[one.row], one.box) for one in some] for some in crops]
+    size = found.pictures.shown.shape[1:3]
     masks_of = [[mask_on(one.map / most, found.layer, size) for one in some]
                 for some, most in zip(crops, sizes, strict=True)]  # fmt: skip
     table = _table(found)
@@ -146,7 +159,7 @@ def compute(
         of_picture = OfPicture(tile(picture.crop), np.array(spots), model.classes[mine.target], mine.score)
     return Concepts(
         layer=found.layer,
-        numbers=looked_at.numbers,
+        numbers=found.pictures.numbers,
         directions=found.factors.directions.astype(np.float32),
         coefficients=found.coefficients,
         crop_coefficients=found.factors.coefficients.astype(np.float32),

@@ -1,0 +1,73 @@
+"""What the pictures of a class share, or those of a selection, or the mistakes: a job, as it takes a minute."""
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from explain.concept_extraction.crops import LEAST
+from explain.errors import BadValue, NotSupported
+from explain.index import Index
+from explain.ui import choices, selection, widgets
+from explain.ui.glossary import explained
+from explain.ui.parts.layer_choice import after_rectifiers
+from explain.ui.parts.whole_view import show_view
+from explain.ui.text import literal
+from explain.views import VIEWS
+
+__all__ = ["show_concepts"]
+
+OWN = "own_concepts"  # in the URL: whether those of the picture of all pages are told
+
+
+def show_concepts(index: Index, picture: Image.Image) -> None:
+    view = VIEWS["concepts"]
+    st.subheader("What pictures share", help=explained("concept"))
+    given: dict[str, Any] = {"index": index}
+    with widgets.row("controls"):
+        controls = st.columns([3, 3, 3, 2], vertical_alignment="bottom")
+    with controls[0]:
+        given["target"] = _choose_class(index, view.key("target"))
+    with controls[1]:
+        given["where"] = choices.among(view, index)
+    with controls[2]:
+        given["layer"] = _choose_layer(index, view.key("layer"))
+    with controls[3]:
+        words = "Which of them the picture of all pages has."
+        own = selection.controlled(st.toggle, "In this picture", OWN, selection.flag(OWN), help=words)
+    given["image"] = widgets.queried(index, picture) if own else None
+    try:
+        show_view(view, given, "Concepts")
+    except (BadValue, NotSupported) as error:
+        st.info(literal(str(error)), icon=":material/info:")
+
+
+def _choose_class(index: Index, key: str) -> str | None:
+    """One of those that enough pictures are predicted as, most first; None for all pictures."""
+    numbers, counts = np.unique(index.predictions[:, 0], return_counts=True)
+    often = {
+        index.model.classes[numbers[k]]: int(counts[k])
+        for k in np.argsort(-counts, kind="stable")
+        if numbers[k] >= 0 and counts[k] >= LEAST
+    }
+    words = {"": "all classes"} | {name: f"{name} · {count:,}" for name, count in often.items()}
+    chosen = str(selection.get(key, ""))
+    if chosen.isdecimal() and int(chosen) < len(index.model.classes):  # as a link has it
+        chosen = index.model.classes[int(chosen)]
+    if chosen not in words:
+        words[chosen] = chosen
+    found = selection.controlled(
+        st.selectbox, "Predicted as", key, chosen, list(words), format_func=lambda name: words.get(name, name)
+    )
+    return str(found) or None
+
+
+def _choose_layer(index: Index, key: str) -> str | None:
+    names = [one.name for one in after_rectifiers(index.model.layers)]
+    chosen = str(selection.get(key, ""))
+    offered = ["", *names] if chosen in ("", *names) else ["", chosen, *names]
+    found = selection.controlled(
+        st.selectbox, "Layer", key, chosen, offered, format_func=lambda name: name or "the last that can be"
+    )
+    return str(found) or None
