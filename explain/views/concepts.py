@@ -16,7 +16,7 @@ from ..attribution.target import Target
 from ..concept_extraction import Crop, Found, find, own, pictures_of, strongest
 from ..concept_extraction.curves import Curves
 from ..errors import BadValue, enumerate_some
-from ..figure import RIGHT, UNKNOWN, WRONG, Chart, Figure, Line, Panel
+from ..figure import Figure, Panel
 from ..index import Index
 from ..index.references import file_name
 from ..network.model import Layer
@@ -24,6 +24,7 @@ from ..options import Choices, Range
 from ..progress import Progress, unheard
 from .inputs import INDEX, QUERY, WHERE, TargetInput
 from .inputs import Layer as LayerInput
+from .parts.concept_charts import curves_chart, curves_said, importance_chart
 from .parts.cut import pictured
 from .parts.lit import crop_tile, lit, mask_on, row_of, tile
 from .parts.result import Result, only
@@ -98,7 +99,7 @@ class Concepts(Result):
         said += f"important first. They hold {self.held[0]:.0%} of what the layer gives for crops, by its squares, and "
         said += f"{self.held[1]:.0%} of what it gives for the pictures, place by place; without all of them the mean "
         said += f"score goes from {self.score:.3g} to {self.without:.3g}. "
-        return said + _curves_said(self.curves)
+        return said + curves_said(self.curves)
 
     @property
     def summary(self) -> str:
@@ -241,7 +242,7 @@ def render(
     own_panel = (_own(result, shown, drawing),) if result.of_picture else ()
     return Figure(
         title=title,
-        panels=(*panels, _importance(result), _drawn_curves(result), *own_panel),
+        panels=(*panels, importance_chart(result.table), curves_chart(result.curves), *own_panel),
         columns=2,
         facts=result.facts,
         note=f"{result.sentence()} {CAVEAT}",
@@ -297,60 +298,3 @@ def _words(result: Concepts, k: int) -> str:
     if value["stable"]:
         return said + "Found again at cosine {stability:.2f}; where nothing is, {control:.2f}.".format(**value)
     return said + "Unstable: found again at cosine {stability:.2f}; where nothing is, {control:.2f}.".format(**value)
-
-
-def _curves_said(curves: Curves) -> str:
-    areas = curves.areas
-    _, low, high = areas["deletion_by_chance"]
-    where = "below" if areas["deletion"] < low else "above" if areas["deletion"] > high else "within"
-    return (
-        f"While they are taken away, the most important first, it is {areas['deletion']:.3g} on average, {where} what "
-        f"95 % of orders by chance give ({low:.3g} to {high:.3g})."
-    )
-
-
-def _importance(result: Concepts) -> Chart:
-    count, lines = len(result.directions), []
-    for k, y in zip(range(count), range(count, 0, -1), strict=True):
-        value, low, high = (result.table[f"importance{end}"][k] for end in ("", "_low", "_high"))
-        raises = result.table["effect"][k] >= 0
-        colour = RIGHT if raises else WRONG
-        lines.append(Line("", np.array([[low, y], [high, y]]), colour, width=2.0))
-        name = "raises the score" if raises else "lowers the score"
-        lines.append(Line(name, np.array([[value, y]]), colour, dots=True))
-    return Chart(
-        tuple(lines),
-        (0.0, 1.03 * max(1.0, *result.table["importance_high"])),
-        (0.4, count + 0.6),
-        ("total Sobol index, 95 % interval over pictures", "concept"),
-        y_ticks=tuple((float(count - k), str(k + 1)) for k in range(count)),
-        title="Importance",
-        height=0.5,
-    )
-
-
-def _drawn_curves(result: Concepts) -> Chart:
-    curves, steps = result.curves, np.arange(len(result.directions) + 1)
-    low, high = np.percentile(curves.deletion_by_chance, [2.5, 97.5], axis=0)
-
-    def points(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.stack([steps, values], 1)
-
-    band = np.stack([low, high], 1)
-    lines = (
-        Line("orders by chance, 95 %", points(curves.deletion_by_chance.mean(0)), UNKNOWN, dashed=True, band=band),
-        Line("most important first (deletion)", points(curves.deletion), WRONG, dots=True),
-        Line("most important last (insertion)", points(curves.insertion[::-1]), RIGHT, dots=True),
-    )
-    every = np.concatenate([low, high, curves.deletion, curves.insertion])
-    margin = 0.06 * (float(np.ptp(every)) or 1.0)
-    return Chart(
-        lines,
-        (0.0, float(len(steps) - 1)),
-        (float(every.min()) - margin, float(every.max()) + margin),
-        ("concepts taken away", "mean score"),
-        x_ticks=tuple((float(k), str(k)) for k in steps),
-        title="As concepts are taken away",
-        caption="From right to left, the upper line is insertion.",
-        height=0.5,
-    )

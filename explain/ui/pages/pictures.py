@@ -1,4 +1,5 @@
-"""The pictures of a set in one browser: as a map, by who is near whom, by what they share, by what the network gets wrong of them."""
+"""The pictures of a set in one browser: as a map, by who is near whom, by what they share, by what the network gets
+wrong of them."""
 
 import streamlit as st
 
