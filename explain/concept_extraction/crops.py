@@ -105,7 +105,7 @@ def averages(
         progress(k, len(inputs), "crops")
         maps = maps_of(net, layer.name, crops_of(one, boxes), model.device)
         rows.append(maps.clamp(min=0).mean((2, 3)).cpu())
-    found = torch.cat(rows).double().numpy()
+    found = torch.cat(rows).numpy().astype(np.float64)
     if not np.isfinite(found).all():
         raise NotSupported(f"Layer {layer.name!r} gives values that are not finite for these pictures.")
     return found

@@ -26,7 +26,7 @@ class Masked:
     def __init__(self, net: nn.Module, rest: Rest, picture: Tensor, output: Tensor, directions: NDArray[np.float64]):
         self.rest, self.picture, self.output = rest, picture, output
         channels, height, width = output.shape[1:]
-        places = output[0].clamp(min=0).flatten(1).T.double().cpu().numpy()
+        places = output[0].clamp(min=0).flatten(1).T.cpu().numpy().astype(np.float64)
         found = coefficients(places, directions)
         self.maps = found.T.reshape(len(directions), height, width)
         self.missed = float(np.square(places - found @ directions).sum())
@@ -36,11 +36,11 @@ class Masked:
 
     def scores(self, masks: NDArray[np.float64]) -> NDArray[np.float64]:
         """All scores (N, K) with these masks (N, k) within 0 to 1."""
-        weakened = torch.from_numpy(1 - masks).to(self.parts)
+        weakened = torch.from_numpy(1 - masks).float().to(self.parts.device)
         floor = self.output.clamp(max=0)
         most = max(2, BYTES // max(1, self.output.nbytes))
         found = []
         for some in torch.split(weakened, most):
             changed = self.output - (some @ self.parts).view(-1, *self.output.shape[1:])
             found.append(self.rest.scores(self.picture, torch.maximum(changed, floor)).cpu())
-        return torch.cat(found).double().numpy()
+        return torch.cat(found).numpy().astype(np.float64)

@@ -7,13 +7,11 @@ import streamlit as st
 from PIL import Image
 
 from explain.concept_extraction.crops import LEAST
-from explain.errors import BadValue, NotSupported
 from explain.index import Index
 from explain.ui import choices, selection, widgets
 from explain.ui.glossary import explained
 from explain.ui.parts.layer_choice import after_rectifiers
 from explain.ui.parts.whole_view import show_view
-from explain.ui.text import literal
 from explain.views import VIEWS
 
 __all__ = ["show_concepts"]
@@ -37,10 +35,7 @@ def show_concepts(index: Index, picture: Image.Image) -> None:
         words = "Which of them the picture of all pages has."
         own = selection.controlled(st.toggle, "In this picture", OWN, selection.flag(OWN), help=words)
     given["image"] = widgets.queried(index, picture) if own else None
-    try:
-        show_view(view, given, "Concepts")
-    except (BadValue, NotSupported) as error:
-        st.info(literal(str(error)), icon=":material/info:")
+    show_view(view, given, "Concepts")
 
 
 def _choose_class(index: Index, key: str) -> str | None:
