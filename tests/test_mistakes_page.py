@@ -63,6 +63,9 @@ def test_concepts_of_a_class_of_a_selection_and_of_a_picture():
     assert "--where pictures=0-40" in line
     assert "--image" in line
     assert "importance" in app.dataframe[0].value
+    said = [one.value for one in app.caption]
+    assert sum("Total Sobol index" in one for one in said) == len(app.dataframe[0].value)
+    assert any("Under each" in one for one in said)
     app = open_page("pictures", section="concepts", **{"concepts.target": "Shirt"})
     assert "--target Shirt" in commands(app)[0]
 

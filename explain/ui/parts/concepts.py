@@ -1,5 +1,6 @@
 """What the pictures of a class share, or those of a selection, or the mistakes: a job, as it takes a minute."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,13 @@ import streamlit as st
 from PIL import Image
 
 from explain.concept_extraction.crops import LEAST
+from explain.figure import Chart, Panel
 from explain.index import Index
 from explain.ui import choices, selection, widgets
 from explain.ui.glossary import explained
+from explain.ui.parts.asked import ask
 from explain.ui.parts.layer_choice import after_rectifiers
-from explain.ui.parts.whole_view import show_view
+from explain.ui.text import literal
 from explain.views import VIEWS
 
 __all__ = ["show_concepts"]
@@ -35,7 +38,31 @@ def show_concepts(index: Index, picture: Image.Image) -> None:
         words = "Which of them the picture of all pages has."
         own = selection.controlled(st.toggle, "In this picture", OWN, selection.flag(OWN), help=words)
     given["image"] = widgets.queried(index, picture) if own else None
-    show_view(view, given, "Concepts")
+    style: dict[str, Any] = {}
+    choices.more(view, given, style)
+    result = ask(view, given, "Looking for what they share", "steps")
+    if result is None:
+        return
+    figure = result.figure(**style)
+    st.markdown(literal(figure.note))
+    charts = tuple(one for one in figure.panels if isinstance(one, Chart))
+    _show_sheets([one for one in figure.panels if isinstance(one, Panel)])
+    widgets.show_charts(replace(figure, panels=charts), 2)
+    with st.expander("The numbers", icon=":material/table:"):
+        st.dataframe(figure.table, hide_index=True)
+    choices.show(view, given, style, figure)
+
+
+def _show_sheets(sheets: list[Panel]) -> None:
+    """Two beside each other, each with what is said of it; a row of crops has names."""
+    for first in range(0, len(sheets), 2):
+        with widgets.row(f"concepts-{first}"):
+            cells = st.columns(2, gap="medium")
+        for cell, one in zip(cells, sheets[first : first + 2], strict=False):
+            with cell:
+                st.markdown(f"**{literal(one.title)}**")
+                widgets.show_gallery(one, f"concepts-{one.title}", None, alt=one.title)
+                st.caption(literal(one.caption))
 
 
 def _choose_class(index: Index, key: str) -> str | None:

@@ -50,7 +50,7 @@ def show_view(
     style: dict[str, Any] = {}
     if "part" in view.style:
         style["part"] = _choose_part(view)
-    if "where" in view.parameters and "where" not in given:
+    if "where" in view.parameters:
         given["where"] = choices.among(view, given["index"], judging=True)
     choices.more(view, given, style)
     result = caches.computed(view, given) if at_once else ask(view, given, label, unit)
