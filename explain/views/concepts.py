@@ -296,5 +296,5 @@ def _words(result: Concepts, k: int) -> str:
     said += f"Without it the score changes by {-value['effect']:+.2g} ({-value['effect_high']:+.2g} to "
     said += f"{-value['effect_low']:+.2g}). In {value['pictures']:.0%} of the pictures. "
     if value["stable"]:
-        return said + "Found again at cosine {stability:.2f}; where nothing is, {control:.2f}.".format(**value)
-    return said + "Unstable: found again at cosine {stability:.2f}; where nothing is, {control:.2f}.".format(**value)
+        return said + "Found again: cosine {stability:.2f}, in noise {control:.2f}.".format(**value)
+    return said + "Unstable: found again at cosine {stability:.2f}, in noise at {control:.2f}.".format(**value)
