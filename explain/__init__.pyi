@@ -35,6 +35,7 @@ from .views.channel_health import ChannelHealth
 from .views.channel_names import ChannelNames
 from .views.cka import Cka
 from .views.compare import Comparison
+from .views.concepts import Concepts
 from .views.confusion import Confusion
 from .views.convolution import Convolution
 from .views.corruptions import Corruptions
@@ -1739,6 +1740,50 @@ def slices(
 
     Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         part: what is drawn; errors, pictures; by default errors
+    """
+
+def concepts(
+    index: Index,
+    layer: str | Module | None = None,
+    target: int | str | None = None,
+    image: int | Image | Bands | NDArray[Any] | Tensor | bytes | str | Path | None = None,
+    where: str = "",
+    *,
+    count: int = 8,
+    pictures: int = 48,
+    window: float = 0.5,
+    masks: Literal[16, 32, 64, 128, 256] = 32,
+    seed: int = 0,
+    progress: Progress = ...,
+) -> Concepts:
+    """What the pictures of a class share at a layer, and what each of it is worth to the score.
+
+    What pictures share at a layer, by non-negative factorisation of its activations on their crops (CRAFT: Fel et
+    al. 2023), each concept with its importance to the score of the predicted class.
+
+    target: only pictures that are predicted as this class; without it each picture's score is that of its own class.
+    layer: by default the last with maps and nothing below zero. image: a picture whose concepts are told too. Raises
+    NotSupported for a layer with values below zero, BadValue for fewer than four pictures, Unknown for a class.
+
+    Parameters:
+        index: from build_index or open_index
+        layer: with maps and nothing below zero; by default the last such
+        target: only pictures predicted as this class, by number or name; by default all
+        image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), a tensor
+            (C, H, W), bytes, or of load_images
+        where: COLUMN=VALUE: only these pictures; of label, prediction, right or their table, or their
+            numbers, as pictures=3,17,40-60
+        count: concepts; 1 to 30; by default 8
+        pictures: looked at, at most; evenly spread over those meant; 4 to 400; by default 48
+        window: of crops: their sides, as a share of the picture's; 0.1 to 1; by default 0.5
+        masks: designs of a picture for the Sobol indices; 16, 32, 64, 128, 256; by default 32
+        seed: of chance; 0 to 2,147,483,647; by default 0
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
+        shown: crops of each concept; 1 to 12; by default 5
+        opacity: of what covers the places where the concept is not; 0 to 1; by default 0.75
+        factor: whole-number enlargement of the pixels; 1 to 16; by default 1
     """
 
 def influence(

@@ -101,6 +101,7 @@ EXAMPLES: dict[str, dict[str, str]] = {  # what each view's example asks, beside
     "paths": {"image": CLOTHES["image"]},
     "wiring": {"layer": "layer2.0.conv1", "channel": "3", "count": "3"},
     "feature_visualization": {"layer": "layer2.0.conv1", "channels": "3,5", "steps": "64"},
+    "concepts": {"target": "Shirt", "count": "6"},
     "channel_health": {"layer": "layer2.0.conv1"},
     "hierarchy": {"image": CLOTHES["image"]},
     "neighbours": {"image": CLOTHES["image"]},

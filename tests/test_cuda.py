@@ -636,6 +636,7 @@ def test_figures_redraw_on_the_other_device(two, tmp_path):
         "outliers": explain.outliers,
         "label_errors": explain.label_errors,
         "slices": explain.slices,
+        "concepts": lambda i: explain.concepts(i, count=3, pictures=8, masks=16),
         "fixes": explain.fixes,
         "influence": lambda i: explain.influence(i, unseen),
         "flips": lambda i: explain.flips(i, i),

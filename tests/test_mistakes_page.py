@@ -56,6 +56,20 @@ def test_each_section_is_its_view(section):
     assert any(one.label == "Export and reproduce" for one in app.expander)
 
 
+def test_concepts_of_a_class_of_a_selection_and_of_a_picture():
+    app = open_page("pictures", section="concepts", where="pictures=0-40", own_concepts="true")
+    (line,) = commands(app)
+    assert line.split()[3] == "concepts"
+    assert "--where pictures=0-40" in line
+    assert "--image" in line
+    assert "importance" in app.dataframe[0].value
+    said = [one.value for one in app.caption]
+    assert sum("Total Sobol index" in one for one in said) == len(app.dataframe[0].value)
+    assert any("Under each" in one for one in said)
+    app = open_page("pictures", section="concepts", **{"concepts.target": "Shirt"})
+    assert "--target Shirt" in commands(app)[0]
+
+
 def test_a_part_is_in_the_url_and_in_the_figure():
     app = open_page("pictures", section="calibration", **{"calibration.part": "pictures"})
     assert "--style part=pictures" in commands(app)[0]

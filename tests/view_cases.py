@@ -449,6 +449,18 @@ CASES = {
         "count": 5,
     },
     "slices": lambda model, index: {"index": index, "count": 2, "seed": 5, "where": "prediction=Shirt"},
+    "concepts": lambda model, index: {
+        "index": index,
+        "layer": "act2",
+        "target": "Shirt",
+        "image": picture(OTHER),
+        "where": "right=False",
+        "count": 3,
+        "pictures": 6,
+        "window": 0.7,
+        "masks": 16,
+        "seed": 4,
+    },
     "influence": lambda model, index: {
         "index": index,
         "image": picture(OTHER),

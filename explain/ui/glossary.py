@@ -9,6 +9,7 @@ TERMS = {
     "batch normalisation": "Shifts and scales each channel to what is usual for it, so that deep networks train.",
     "channel": "One map of a layer: the same filter, asked at every place of the picture.",
     "class": "One of the answers that a network can give.",
+    "concept": "A direction of a layer that a factorisation finds in many pictures: a part of what they share.",
     "confidence": "The probability that a network gives to its answer. It may be sure and wrong.",
     "convolution": "A small window that slides over the maps below: its values times the filter's weights, summed.",
     "embedding": "Pictures as points: what the network takes to be alike lies together.",

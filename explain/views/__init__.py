@@ -143,6 +143,12 @@ TABLE = (
         {"section": "slices"},
     ),
     Line(
+        "concepts",
+        "what the pictures of a class share at a layer, and what each of it is worth to the score",
+        "pictures",
+        {"section": "concepts", "own_concepts": "true"},
+    ),
+    Line(
         "influence",
         "the training pictures behind a prediction, for and against it",
         "pictures",

@@ -114,6 +114,7 @@ def many(model: explain.Model) -> None:
     print(explain.flips(index, index, count=3).classes)
     print(explain.calibration(index, bins=10).temperature, explain.label_errors(index, count=3).suspects)
     print(explain.duplicates(index, index, near=1.5).facts, explain.outliers(index, train=index, k=5).table)
+    print(explain.concepts(index, "act1", target="Bag", where="right=True", count=3, masks=16).table["importance"])
     print(explain.slices(index, count=2).facts, explain.fixes(index, seed=1).found)
     print(explain.influence(index, "cat.png", method="tracin", count=2).facts)
     print(explain.study(index, method="grad_cam", count=4).facts, explain.confusion(index, count=3).table)
