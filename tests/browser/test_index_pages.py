@@ -284,7 +284,7 @@ def test_a_note_on_a_channel_stays_and_is_found(visit, index, lenet):
     settle(other)
     assert other.get_by_label("What you found out about channel 9 of conv2").input_value() == "Soles of shoes"
     other.get_by_text("All notes on lenet-fashion-mnist: 1").click()
-    search = other.get_by_label("Search")
+    search = other.get_by_role("textbox", name="Search")
     search.fill("sandals")
     search.press("Enter")
     other.get_by_text("No note has these words.").wait_for()
