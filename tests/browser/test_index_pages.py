@@ -7,6 +7,7 @@ import pytest
 from visits import choose, go, query, settle, show, wait_for_url
 
 import explain
+from explain.circuits import weighted
 from explain.views import channel, neighbours, patches
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("index")]
@@ -303,7 +304,8 @@ def test_paths_lead_to_channels(visit, index, lenet):
     assert level.count == 4
     Wall(page, "Level 3").click(0)
     row = wanted.table["level"].index(3)
-    heading(page, f"Channel {wanted.table['channel'][row]} of {wanted.table['layer'][row].replace('relu1', 'conv1')}")
+    layer = weighted(index.model, wanted.table["layer"][row], index.layers)
+    heading(page, f"Channel {wanted.table['channel'][row]} of {layer}")
 
 
 # ------------------------------------------------------------ neighbours
