@@ -56,7 +56,7 @@ def contributions(
     parts = {}
     for (name, value), slope in zip(held.items(), slopes, strict=True):
         given = torch.zeros_like(value) if slope is None else slope * value.detach()
-        parts[name] = given[0].detach().double().reshape(value.shape[1], -1).sum(1).cpu().numpy()
+        parts[name] = given[0].detach().cpu().double().reshape(value.shape[1], -1).sum(1).numpy()
     silent = _silent(net, batch, sources, layer, channel, position)
     return Contributions(float(maps[position].detach()), position, parts, silent)
 

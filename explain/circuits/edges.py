@@ -233,8 +233,8 @@ def _means(index: Index, net: nn.Module, layer: str) -> NDArray[np.float64]:
     if not batches:
         raise NotSupported("No picture of this index could be read: there is no mean to put in a channel's place.")
     with torch.inference_mode(False), torch.no_grad():
-        outputs = torch.cat([reached(net, some, layer) for some in torch.split(torch.cat(batches), 8)]).double()
-    return np.asarray(outputs.mean([0, *range(2, outputs.dim())]).cpu())
+        outputs = torch.cat([reached(net, some, layer).cpu() for some in torch.split(torch.cat(batches), 8)])
+    return np.asarray(outputs.double().mean([0, *range(2, outputs.dim())]))
 
 
 def _strongest(weights: Mapping[tuple[str, int], float], count: int) -> list[tuple[str, int]]:

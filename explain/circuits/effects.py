@@ -106,6 +106,6 @@ def foreseen(
             continue
         mean = torch.as_tensor(means[name], dtype=value.dtype, device=value.device)
         more = mean.view(1, -1, *[1] * (value.dim() - 2)) - value.detach()
-        change = (slope * more).double().reshape(*value.shape[:2], -1)
-        found[name] = change.sum(2).mean(0).cpu().numpy()
+        change = (slope * more).cpu().double().reshape(*value.shape[:2], -1)
+        found[name] = change.sum(2).mean(0).numpy()
     return found

@@ -68,7 +68,7 @@ def strongest_paths(
         weights: dict[tuple[str, int], Tensor] = {}
         for k, (slopes, values) in pending.items():
             for name, slope in slopes.items():
-                given = (slope * values[name]).double().reshape(slope.shape[0], -1).sum(1).tolist()
+                given = (slope * values[name]).cpu().double().reshape(slope.shape[0], -1).sum(1).tolist()
                 for c, part in enumerate(given):
                     if part:
                         fed.setdefault((name, c), {})[k] = part
