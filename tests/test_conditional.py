@@ -1,0 +1,162 @@
+"""Concept-conditional relevance: maps that add up to LRP's, products by hand, and zennit-crp, where somebody has it."""
+
+import pytest
+import torch
+from torch import nn
+from torchvision import models
+
+from explain.attribution import METHODS
+from explain.attribution.composites import COMPOSITES
+from explain.attribution.conditional import conditional, relevance_at
+from explain.errors import NotSupported, Unknown
+
+EPSILON, STABILISER = 0.02, 1e-6
+TOLERANCE = 1e-5  # of a map's greatest absolute value
+NAMES = [name for name in COMPOSITES if name != "epsilon"]
+
+
+def ends(channels=2):
+    return torch.full((1, channels, 1, 1), -2.0).double(), torch.full((1, channels, 1, 1), 2.5).double()
+
+
+def net_of(inplace=False):
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(inplace),
+        nn.MaxPool2d(2),
+        nn.Conv2d(4, 6, 3, padding=1),
+        nn.ReLU(inplace),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 3),
+    )
+    nn.init.normal_(net[1].running_mean), nn.init.uniform_(net[1].running_var, 0.5, 2)
+    return net.double().eval().requires_grad_(False)
+
+
+class Bypassed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(3)
+        self.stem, self.branch = nn.Conv2d(2, 4, 3, padding=1, bias=False), nn.Conv2d(4, 4, 3, padding=1, bias=False)
+        self.head = nn.Linear(4, 3, bias=False)
+
+    def forward(self, x):
+        x = self.stem(x).relu()
+        return self.head((x + self.branch(x)).relu().mean((2, 3)))
+
+
+def pictures(count=2, side=12, channels=2):
+    return torch.randn(count, channels, side, side, generator=torch.Generator().manual_seed(1)).double()
+
+
+def close(found, expected, tolerance=1e-9):
+    torch.testing.assert_close(found, expected, rtol=0, atol=tolerance * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+@pytest.mark.parametrize("layer", ["0", "1", "2", "3", "4", "5"])
+@pytest.mark.parametrize("composite", COMPOSITES)
+def test_the_maps_of_all_channels_add_up_to_the_whole_map(composite, layer, inplace):
+    net, batch, target = net_of(inplace), pictures(), torch.tensor([2, 0])
+    how = {"composite": composite, "epsilon": EPSILON}
+    whole = METHODS["lrp"](net, "", batch, target, ends(), **how)
+    channels = range(4 if int(layer) < 4 else 6)
+    maps = conditional(net, layer, batch, target, ends(), channels, **how)
+    assert maps.shape == (2, len(channels), 12, 12)
+    close(maps.sum(1), whole)
+    assert (maps[:, 0] - maps[:, 1]).abs().max() > 1e-3 * whole.abs().max()
+
+
+def test_a_map_is_of_its_picture_alone():
+    net, batch, target = net_of(), pictures(3), torch.tensor([2, 0, 1])
+    whole = conditional(net, "4", batch, target, ends(), [5, 1])
+    for k in range(3):
+        close(whole[k : k + 1], conditional(net, "4", batch[k : k + 1], target[k : k + 1], ends(), [5, 1]))
+
+
+@pytest.mark.parametrize("composite", COMPOSITES)
+def test_relevance_before_a_linear_head_is_weight_times_activation(composite):
+    """Without epsilon; a mean over places hands each its value's share. Composites damp sums by the stabiliser."""
+    tolerance = 1e-9 if composite == "epsilon" else 10 * STABILISER
+    net, batch, target = net_of(), pictures(), torch.tensor([2, 1])
+    if composite != "epsilon":
+        net[8] = nn.Linear(6, 3, bias=False).double().requires_grad_(False)
+    at = relevance_at(net, "5", batch, target, ends(), composite=composite, epsilon=0.0)
+    values = net[:6](batch)
+    close(at.output, values)
+    close(at.relevance, net[8].weight[target][:, :, None, None] * values / values[0, 0].numel(), tolerance)
+    before = relevance_at(net, "4", batch, target, ends(), composite=composite, epsilon=0.0)
+    close(before.relevance, at.relevance)  # a rectifier hands on what it has been given
+
+
+def test_a_layers_own_epsilon_comes_below_it():
+    """What weak sums of a layer lose is lost on the way down from it, not on the way to it."""
+    net, batch, target = net_of(), pictures(), torch.tensor([2, 1])
+    net[8] = nn.Linear(6, 3, bias=False).double().requires_grad_(False)
+    free, damped = (relevance_at(net, "4", batch, target, ends(), composite="epsilon", epsilon=e) for e in (0.0, 0.5))
+    scores, pooled = net(batch), net[:7](batch)
+    kept = scores.abs() / (scores.abs() + 0.5 * scores.square().mean(1, keepdim=True).sqrt())
+    kept = kept.gather(1, target[:, None])[:, :, None, None]
+    means = pooled.abs() / (pooled.abs() + 0.5 * pooled.square().mean((1, 2, 3), keepdim=True).sqrt())
+    close(damped.relevance, free.relevance * kept * means)
+
+
+def test_a_shortcut_is_not_in_the_maps_of_what_it_goes_past():
+    """A sum hands each summand its own share: by the branch comes what is not by the shortcut."""
+    net, batch, target = Bypassed().double().eval(), pictures(), torch.tensor([1, 2])
+    how = {"composite": "epsilon", "epsilon": 0.0}
+    whole = METHODS["lrp"](net, "", batch, target, ends(), **how)
+    mine = conditional(net, "branch", batch, target, ends(), range(4), **how).sum(1)
+    leaf = batch.clone().requires_grad_()
+    stem = net.stem(leaf).relu()
+    past, branch = stem, net.branch(stem)
+    gate = ((past + branch) > 0) * net.head.weight[target][:, :, None, None] / 144
+    for summand, expected in ((branch, mine), (past, whole - mine)):
+        (slope,) = torch.autograd.grad(summand, leaf, gate, retain_graph=True)
+        close(expected, (slope * batch).sum(1).detach())
+
+
+def test_what_has_no_maps_or_is_not_reached_is_refused():
+    net, batch, target = net_of(), pictures(), torch.tensor([2, 1])
+    with pytest.raises(Unknown, match="layer"):
+        relevance_at(net, "4:3", batch, target, ends())
+    odd = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Flatten(2), nn.Flatten(1), nn.Linear(300, 2)).double().eval()
+    with pytest.raises(NotSupported, match="maps"):
+        relevance_at(odd, "1", batch, target % 2, ends())
+    assert relevance_at(odd, "2", batch, target % 2, ends()).relevance.shape == (2, 300)
+
+
+@pytest.mark.parametrize(
+    ("make", "layer"),
+    [(models.alexnet, "features.8"), (models.vgg11, "features.16"), (models.vgg16_bn, "features.41")],
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_agrees_with_zennit_crp(name, make, layer):
+    """Which is no requirement. Its stabilisers are told to be a share of the layer's strength, as ours are."""
+    composites, core = pytest.importorskip("zennit.composites"), pytest.importorskip("zennit.core")
+    canonizers, crp = pytest.importorskip("zennit.canonizers"), pytest.importorskip("crp.attribution")
+    torch.manual_seed(0)
+    net, batch, target = make().double().eval(), pictures(1, 64, 3), torch.tensor([3])
+    for module in net.modules():
+        if hasattr(module, "inplace"):
+            module.inplace = False
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.1), nn.init.uniform_(module.running_var, 0.5, 2)
+    more = {"low": ends(3)[0], "high": ends(3)[1]} if name.endswith("box") else {}
+    epsilon, stabiliser = (core.Stabilizer(share, norm_scale=True) for share in (EPSILON, STABILISER))
+    theirs = composites.COMPOSITES[name](
+        epsilon=epsilon, stabilizer=stabiliser, canonizers=[canonizers.SequentialMergeBatchNorm()], **more
+    )
+    how = {"composite": name, "epsilon": EPSILON}
+    at = relevance_at(net, layer, batch, target, ends(3), **how)
+    channels = at.relevance[0].sum((1, 2)).abs().argsort(descending=True)[:3].tolist()
+    maps = conditional(net, layer, batch, target, ends(3), channels, **how)
+    asked = crp.CondAttribution(net)
+    recorded = asked(batch.clone().requires_grad_(), [{"y": [3]}], theirs, record_layer=[layer])
+    close(at.relevance, recorded.relevances[layer], TOLERANCE)
+    found = asked(batch.clone().requires_grad_(), [{"y": [3], layer: [one]} for one in channels], theirs)
+    for own, expected in zip(maps[0], found.heatmap, strict=True):
+        close(own, expected, TOLERANCE)
