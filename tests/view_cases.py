@@ -345,6 +345,23 @@ CASES = {
         "levels": 2,
         "width": 2,
     },
+    "relevant_patches": lambda model, index: {
+        "index": index,
+        "layer": "conv2",
+        "target": 8,
+        "count": 2,
+        "patches": 3,
+        "pictures": 5,
+        "composite": "epsilon",
+    },
+    "relevant_patches: on a picture": lambda model, index: {
+        "index": index,
+        "layer": "conv2",
+        "image": picture(),
+        "target": 8,
+        "count": 3,
+        "pictures": 4,
+    },
     "wiring": lambda model, index: {
         "index": index,
         "layer": "conv2",

@@ -295,10 +295,10 @@ def _patches(result: RelevantPatches, channel: int, ranking: str, factor: int) -
     numbers, table = result.cuts.where(channel=channel, ranking=ranking), result.table
     if ranking == "relevance":
         title = f"Channel {channel} by relevance, of rank {table['relevance_rank'][channel]}"
-        caption = f"Pictures seen as {result.target.name} in which most of the relevance is its; below, how much."
+        caption = f"On pictures seen as {result.target.name}; below, its share of relevance."
     else:
         title = f"Channel {channel} by activation, of rank {table['activation_rank'][channel]}"
-        caption = "All pictures of the index that it responds to most; below, how much."
+        caption = "On all pictures of the index; below, its strongest response."
     tiles = [fitted(tile) for tile in result.cuts.drawn(numbers)]
     if not tiles:
         return Panel(fitted(blank(SIDE, SIDE)), title, "It has no relevance for the class in any of its pictures.")
