@@ -1,14 +1,17 @@
 """Concept-conditional relevance: maps that add up to LRP's, products by hand, and zennit-crp, where somebody has it."""
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torchvision import models
 
+import explain
 from explain.attribution import METHODS
 from explain.attribution.composites import COMPOSITES
 from explain.attribution.conditional import conditional, relevance_at
-from explain.errors import NotSupported, Unknown
+from explain.errors import BadValue, NotSupported, Unknown
 
 EPSILON, STABILISER = 0.02, 1e-6
 TOLERANCE = 1e-5  # of a map's greatest absolute value
@@ -160,3 +163,78 @@ def test_agrees_with_zennit_crp(name, make, layer):
     found = asked(batch.clone().requires_grad_(), [{"y": [3], layer: [one]} for one in channels], theirs)
     for own, expected in zip(maps[0], found.heatmap, strict=True):
         close(own, expected, TOLERANCE)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    """Of the network, wrapped, over pictures of noise."""
+    noise = np.random.default_rng(0).integers(0, 256, (24, 12, 12, 3), np.uint8)
+    folder = tmp_path_factory.mktemp("relevance")
+    (folder / "pictures").mkdir()
+    for k, one in enumerate(noise):
+        Image.fromarray(one).save(folder / "pictures" / f"{k:02d}.png")
+    torch.manual_seed(5)
+    net = nn.Sequential(
+        nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3, bias=False)
+    )
+    model = explain.wrap(net.eval(), classes=["a", "b", "c"], preprocess=explain.Preprocess((12, 12)))
+    return explain.build_index(model, str(folder / "pictures"), k=4, layers=["0"], out=folder / "index")
+
+
+def test_the_view_ranks_by_weight_times_mean_activation(index):
+    """A linear head behind a mean: shares, ranks, patches and positions computed by hand."""
+    seen = index.predictions[:, 0]
+    number = int(np.bincount(seen).argmax())
+    among = [k for k in range(len(index)) if seen[k] == number]
+    with index.model.exclusive() as net:
+        values = net[0](index.model.batch([index.images[k] for k in among]))
+        head = net[4].weight[number].double().numpy()
+    values = values.double().numpy()
+    open_ = np.maximum(values, 0)
+    parts = open_.mean((2, 3)) * head
+    shares = parts / np.abs(parts).sum(1, keepdims=True)
+    found = explain.relevant_patches(index, "0", count=2, patches=3, pictures=99, composite="epsilon_plus")
+    assert sorted(found.images) == among and found.facts["target"] == index.model.classes[number]
+    np.testing.assert_allclose(found.table["relevance"], shares.mean(0), atol=0.02)  # damped by epsilon
+    assert found.shown[:2] == tuple(np.argsort(-np.array(found.table["relevance"]))[:2])
+    np.testing.assert_allclose(found.table["activation"], values.max((2, 3)).mean(0), rtol=1e-5)
+    assert sorted(found.table["relevance_rank"]) == list(range(1, 7)) == sorted(found.table["activation_rank"])
+    relevant = {k for k in range(6) if found.table["relevance_rank"][k] <= 2}
+    active = {k for k in range(6) if found.table["activation_rank"][k] <= 2}
+    assert set(found.relevant_only) == relevant - active and set(found.active_only) == active - relevant
+    cuts = found.cuts
+    for channel in found.shown:
+        rows = cuts.where(channel=channel, ranking="relevance")
+        scores = [cuts.table["score"][k] for k in rows]
+        assert scores == sorted(scores, reverse=True)
+        for k in rows:
+            at = among.index(cuts.table["image"][k])
+            place = np.unravel_index((open_[at, channel] * head[channel]).argmax(), (12, 12))
+            assert tuple(cuts.table["position"][k]) == tuple(int(one) for one in place)
+        best = [row.image for row in index.top("0", channel, "best", 3)]
+        assert [cuts.table["image"][k] for k in cuts.where(channel=channel, ranking="activation")] == best
+    assert found.crop is None and found.figure().panels
+    assert found.facts["score"] == pytest.approx(float(parts.sum(1).mean()), rel=1e-4)
+
+
+def test_a_class_that_is_seen_nowhere_is_refused(index):
+    seen = set(index.predictions[:, 0].tolist())
+    missing = next((k for k in range(3) if k not in seen), None)
+    if missing is None:
+        pytest.skip("every class is seen")
+    with pytest.raises(BadValue, match="in no picture"):
+        explain.relevant_patches(index, "0", missing)
+
+
+def test_on_a_picture_the_maps_are_of_its_most_relevant_channels(index):
+    found = explain.relevant_patches(index, "0", image=3, count=3, pictures=4)
+    model, number = index.model, found.target.number
+    batch = model.batch(index.images[3])
+    with model.exclusive() as net:
+        at = relevance_at(net, "0", batch, torch.tensor([number]), model.input_range)
+        sums = at.relevance[0].sum((1, 2))
+        order = sums.argsort(descending=True)[:3].tolist()
+        maps = conditional(net, "0", batch, torch.tensor([number]), model.input_range, order)[0]
+    assert list(found.own) == order
+    np.testing.assert_allclose(found.maps, maps.numpy(), atol=1e-6)
+    np.testing.assert_allclose(found.shares, (sums / sums.abs().sum())[order].tolist(), rtol=1e-4)

@@ -348,6 +348,7 @@ CASES = {
     "relevant_patches": lambda model, index: {
         "index": index,
         "layer": "conv2",
+        "image": 7,
         "target": 8,
         "count": 2,
         "patches": 3,

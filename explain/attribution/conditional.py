@@ -19,7 +19,8 @@ COMPOSITE, EPSILON = "epsilon_plus", 0.01
 
 
 class AtLayer(NamedTuple):
-    """A layer's output and the relevance of each of its values, both (N, C, h, w) or (N, C).
+    """A layer's output and the relevance of each of its values, both (N, C, h, w) or (N, C), of each picture's score
+    for the class (N,).
 
     With composite epsilon the output is the layer's own; the others fold a batch norm right behind a convolution into
     it, whose output is then the norm's.
@@ -27,6 +28,7 @@ class AtLayer(NamedTuple):
 
     output: Tensor
     relevance: Tensor
+    scores: Tensor
 
 
 def relevance_at(
@@ -44,8 +46,8 @@ def relevance_at(
     What goes past the layer by a shortcut is not in it. Raises NotSupported for a net or a layer that LRP has no rule
     for, Unknown for a layer that the pass does not reach.
     """
-    held, _, found, _ = _handed(net, layer, batch, target, input_range, composite, epsilon, again=False)
-    return AtLayer(held.detach(), found)
+    held, signal, passed, _ = _handed(net, layer, batch, target, input_range, composite, epsilon, again=False)
+    return AtLayer(held.detach(), (signal * held).detach(), passed.scores.detach())
 
 
 def conditional(
@@ -65,7 +67,7 @@ def conditional(
     of a layer that no way goes past, the maps sum up to LRP's; elsewhere to what of it comes by the layer. Raises as
     `relevance_at`.
     """
-    held, signal, _, (passed, rules) = _handed(net, layer, batch, target, input_range, composite, epsilon, again=True)
+    held, signal, passed, rules = _handed(net, layer, batch, target, input_range, composite, epsilon, again=True)
     maps = []
     for number, channel in enumerate(channels, 1):
         alone = torch.zeros_like(signal)
@@ -84,11 +86,11 @@ def _handed(
     composite: str,
     epsilon: float,
     again: bool,
-) -> tuple[Tensor, Tensor, Tensor, tuple[Run, Relevance]]:
-    """The layer's output as a part of the graph, what its values count for, their relevance, and the pass."""
+) -> tuple[Tensor, Tensor, Run, Relevance]:
+    """The layer's output as a part of the graph, what its values count for, the pass and its rules."""
     net, rules = ruled(net, batch, input_range, composite, epsilon)
     passed = run(net, batch, target, rules, layer)
     held = passed.held
     assert held is not None
     signal = back(passed.scores, held, again=again)
-    return held, signal, (signal * held).detach(), (passed, rules)
+    return held, signal, passed, rules

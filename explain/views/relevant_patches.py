@@ -29,6 +29,7 @@ from .view import drawn, view
 __all__ = ["RelevantPatches", "compute", "render"]
 
 COLUMNS = 2  # of maps on the picture
+FEW = 8
 INK, ACTIVE, REST = (178, 24, 43), (33, 102, 172), (150, 150, 150)
 CAVEAT = (
     "Relevance is a share of the score by LRP's rules, not an effect: what the score loses without the channel may be "
@@ -136,6 +137,8 @@ def compute(
         facts={
             "target": asked,
             "looked_at": len(found.images),
+            "score": float(found.scores.mean()),
+            "arrived": float(found.arrived.mean()),
             **({} if picture is None else {"image": picture}),
         },
     )
@@ -300,18 +303,22 @@ def _patches(result: RelevantPatches, channel: int, ranking: str, factor: int) -
         title = f"Channel {channel} by activation, of rank {table['activation_rank'][channel]}"
         caption = "On all pictures of the index; below, its strongest response."
     tiles = [fitted(tile) for tile in result.cuts.drawn(numbers)]
-    if not tiles:
-        return Panel(fitted(blank(SIDE, SIDE)), title, "It has no relevance for the class in any of its pictures.")
     scores = [result.cuts.table["score"][k] for k in numbers]
     names = tuple(f"{one:.1%}" if ranking == "relevance" else f"{one:.3g}" for one in scores)
-    sheet = contact_sheet(np.stack(tiles), len(tiles), GAP, factor, GROUND)
-    return Panel(sheet, title, caption, names=names, grid=Grid(len(tiles), SIDE * factor, SIDE * factor, GAP))
+    if not tiles:
+        tiles, names, caption = [blank(SIDE, SIDE)], ("none",), "Nowhere is anything of it relevant for the class."
+    columns = result.facts["patches"]
+    sheet = contact_sheet(np.stack(tiles), columns, GAP, factor, GROUND)
+    return Panel(sheet, title, caption, names=names, grid=Grid(columns, SIDE * factor, SIDE * factor, GAP))
 
 
 def _sentence(result: RelevantPatches) -> str:
     """Which pictures were looked at, and what the two orders disagree about."""
-    pictures = f"{result.facts['looked_at']:,} pictures of {result.facts['data']} seen as {result.target.name}"
-    said = [f"Over {pictures}, the surest first."]
+    count, what = result.facts["looked_at"], f"of {result.facts['data']} seen as {result.target.name}"
+    said = [f"Over {count:,} pictures {what}, the surest first."]
+    if count < FEW:
+        many = "One picture" if count == 1 else f"{count} pictures"
+        said = [f"{many} {what}: so few say little of the class."]
     for channels, words in (
         (result.relevant_only, "most relevant and not among the most active"),
         (result.active_only, "most active and not among the most relevant"),
@@ -320,4 +327,9 @@ def _sentence(result: RelevantPatches) -> str:
             said.append(f"Of {result.count}, {words}: {', '.join(map(str, channels))}.")
     if not result.relevant_only:
         said.append(f"The {result.count} most relevant channels are the most active.")
+    score, arrived = result.facts["score"], result.facts["arrived"]
+    said.append(
+        f"Of a mean score of {score:.3g}, {arrived:.3g} arrives at the layer by LRP's rules; biases, damping and what "
+        "goes past the layer make the difference. Shares are of what arrives."
+    )
     return " ".join(said)

@@ -21,7 +21,7 @@ def show_relevance(index: Index, picture: Any) -> None:
     view, model = VIEWS["relevant_patches"], index.model
     default = indexed_layer(model)
     layers = [model.layer(name) for name in index.layers]
-    layer = choose_layer(model, layers, default if default in index.layers else None)
+    layer = choose_layer(model, layers, default if default in index.layers else None, st.container())
     given: dict[str, Any] = {"index": index, "layer": layer, "image": widgets.queried(index, picture)}
     style: dict[str, Any] = {}
     choices.more(view, given, style, label="For which class, and how many")

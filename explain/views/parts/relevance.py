@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...attribution.conditional import conditional, relevance_at
+from ...attribution.conditional import AtLayer, conditional, relevance_at
 from ...attribution.passes import room
 from ...errors import BadFile, NotSupported
 from ...index import Index
@@ -25,13 +25,16 @@ AT_ONCE = 16
 
 class OnPictures(NamedTuple):
     """All (N, C): each channel's share of a picture's relevance at the layer, by the sizes of all channels' sums; where
-    it has most of it; and its strongest response. `images` are those that could be read."""
+    it has most of it; and its strongest response. `images` are those that could be read; of each `scores` (N,) is that
+    of the class, `arrived` what of it arrives at the layer."""
 
     images: tuple[int, ...]
     shares: NDArray[np.float64]
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
     peaks: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    arrived: NDArray[np.float64]
 
 
 class OnPicture(NamedTuple):
@@ -47,7 +50,7 @@ def on_pictures(
 ) -> OnPictures:
     """Some pictures at a time. Raises BadFile where none can be read, NotSupported as LRP does."""
     model, kept = index.model, list[int]()
-    parts: list[tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
+    parts: list[tuple[NDArray[Any], ...]] = []
     step, at = 0, 0
     while at < len(images):
         progress(at, len(images), "relevance")
@@ -65,10 +68,10 @@ def on_pictures(
             if not step:  # rules hold about twice what gradients do
                 step = max(1, min(AT_ONCE, room(net, batch[:1], gradients=True) // 2))
             found, shares, peaks = _shares(model, net, layer, batch, target, composite)
-        flat = found.flatten(2) if found.dim() == 4 else found[:, :, None]
-        width = found.shape[3] if found.dim() == 4 else 1
-        rows, columns = np.divmod(flat.argmax(2).cpu().numpy(), width)
-        parts.append((shares, rows, columns, peaks))
+        maps = found.relevance if found.relevance.dim() == 4 else found.relevance[:, :, None, None]
+        rows, columns = np.divmod(maps.flatten(2).argmax(2).cpu().numpy(), maps.shape[3])
+        told = (one.double().cpu().numpy() for one in (found.scores, maps.sum((1, 2, 3))))
+        parts.append((shares, rows, columns, peaks, *told))
         kept += readable
     if not parts:
         raise BadFile("None of the pictures of this class can be read any more.")
@@ -90,13 +93,13 @@ def on_picture(model: Model, layer: str, batch: Tensor, target: int, count: int,
 
 def _shares(
     model: Model, net: torch.nn.Module, layer: str, batch: Tensor, target: int, composite: str
-) -> tuple[Tensor, NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[AtLayer, NDArray[np.float64], NDArray[np.float64]]:
     """The relevance, and by channel its share and the strongest response of the layer itself."""
     asked = torch.full((len(batch),), target)
-    found = relevance_at(net, layer, batch, asked, model.input_range, composite=composite).relevance
+    found = relevance_at(net, layer, batch, asked, model.input_range, composite=composite)
     _, held = record(net, batch, [layer])
     own = held[layer]
-    sums, peaks = (found, own) if own.dim() == 2 else (found.sum((2, 3)), own.amax((2, 3)))
+    sums, peaks = (found.relevance, own) if own.dim() == 2 else (found.relevance.sum((2, 3)), own.amax((2, 3)))
     sums = sums.double()
     if not bool(torch.isfinite(sums).all()):
         raise NotSupported("LRP gives values that are not finite for this network and these pictures.")
