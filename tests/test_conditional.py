@@ -177,6 +177,8 @@ def index(tmp_path_factory):
     net = nn.Sequential(
         nn.Conv2d(3, 6, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 3, bias=False)
     )
+    with torch.no_grad():
+        net[4].weight[2] = -10.0  # of means that are not negative: never the likeliest
     model = explain.wrap(net.eval(), classes=["a", "b", "c"], preprocess=explain.Preprocess((12, 12)))
     return explain.build_index(model, str(folder / "pictures"), k=4, layers=["0"], out=folder / "index")
 
@@ -194,14 +196,16 @@ def test_the_view_ranks_by_weight_times_mean_activation(index):
     parts = open_.mean((2, 3)) * head
     shares = parts / np.abs(parts).sum(1, keepdims=True)
     found = explain.relevant_patches(index, "0", count=2, patches=3, pictures=99, composite="epsilon_plus")
-    assert sorted(found.images) == among and found.facts["target"] == index.model.classes[number]
-    np.testing.assert_allclose(found.table["relevance"], shares.mean(0), atol=0.02)  # damped by epsilon
+    assert sorted(found.images) == among
+    assert found.facts["target"] == index.model.classes[number]
+    np.testing.assert_allclose(found.table["relevance"], shares.mean(0), atol=1e-4)  # what damps scores damps all
     assert found.shown[:2] == tuple(np.argsort(-np.array(found.table["relevance"]))[:2])
     np.testing.assert_allclose(found.table["activation"], values.max((2, 3)).mean(0), rtol=1e-5)
     assert sorted(found.table["relevance_rank"]) == list(range(1, 7)) == sorted(found.table["activation_rank"])
     relevant = {k for k in range(6) if found.table["relevance_rank"][k] <= 2}
     active = {k for k in range(6) if found.table["activation_rank"][k] <= 2}
-    assert set(found.relevant_only) == relevant - active and set(found.active_only) == active - relevant
+    assert set(found.relevant_only) == relevant - active
+    assert set(found.active_only) == active - relevant
     cuts = found.cuts
     for channel in found.shown:
         rows = cuts.where(channel=channel, ranking="relevance")
@@ -213,17 +217,14 @@ def test_the_view_ranks_by_weight_times_mean_activation(index):
             assert tuple(cuts.table["position"][k]) == tuple(int(one) for one in place)
         best = [row.image for row in index.top("0", channel, "best", 3)]
         assert [cuts.table["image"][k] for k in cuts.where(channel=channel, ranking="activation")] == best
-    assert found.crop is None and found.figure().panels
+    assert found.crop is None
+    assert found.figure().panels
     assert found.facts["score"] == pytest.approx(float(parts.sum(1).mean()), rel=1e-4)
 
 
 def test_a_class_that_is_seen_nowhere_is_refused(index):
-    seen = set(index.predictions[:, 0].tolist())
-    missing = next((k for k in range(3) if k not in seen), None)
-    if missing is None:
-        pytest.skip("every class is seen")
-    with pytest.raises(BadValue, match="in no picture"):
-        explain.relevant_patches(index, "0", missing)
+    with pytest.raises(BadValue, match="'c' in no picture"):
+        explain.relevant_patches(index, "0", "c")
 
 
 def test_on_a_picture_the_maps_are_of_its_most_relevant_channels(index):

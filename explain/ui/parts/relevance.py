@@ -47,9 +47,6 @@ def show_relevance(index: Index, picture: Any) -> None:
 
 def _show(sheet: Panel, layer: str, channel: int) -> None:
     st.markdown(f"**{literal(sheet.title)}**")
-    if sheet.grid is None:
-        st.caption(literal(sheet.caption))
-        return
     clicked = widgets.show_gallery(sheet, f"relevance-{layer}-{sheet.title}", None, alt=sheet.title)
     st.caption(literal(f"{sheet.caption} Click one to go to the channel's page."))
     if clicked is not None:
