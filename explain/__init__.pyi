@@ -61,6 +61,7 @@ from .views.outliers import Outliers
 from .views.output_size import OutputSize
 from .views.patches import Patches
 from .views.paths import PathsResult
+from .views.relevant_patches import RelevantPatches
 from .views.response_normalisation import ResponseNormalisation
 from .views.robustness import Robustness
 from .views.saliency import Saliency
@@ -1335,6 +1336,44 @@ def paths(
 
     Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
         factor: whole-number enlargement of the pixels; 1 to 4; by default 1
+    """
+
+def relevant_patches(
+    index: Index,
+    layer: str | Module,
+    target: int | str | None = None,
+    image: int | Image | Bands | NDArray[Any] | Tensor | bytes | str | Path | None = None,
+    *,
+    count: int = 4,
+    patches: int = 4,
+    pictures: int = 32,
+    composite: Literal["epsilon", "epsilon_plus", "epsilon_alpha2_beta1", "epsilon_gamma_box"] = "epsilon_plus",
+    progress: Progress = ...,
+) -> RelevantPatches:
+    """Channels and patches by relevance for a class, beside those by activation.
+
+    Concept-conditional relevance (Achtibat et al. 2023): channels and patches by their share of a class's score.
+
+    The class is by default the picture's likeliest, or without one that which the network sees most in the index.
+    Raises Unknown for a layer that the index has not, BadValue for a class that it sees in no picture of the index,
+    NotSupported for a network that LRP has no rules for.
+
+    Parameters:
+        index: from build_index or open_index
+        layer: a name that `anatomy` lists
+        target: a class by number or name, or a unit's channel; by default the likeliest
+        image: a number of the index, or a path, a PIL image, an array (H, W) or (H, W, bands), a tensor
+            (C, H, W), bytes, or of load_images
+        count: channels of each kind; 1 to 12; by default 4
+        patches: of each channel; 1 to 12; by default 4
+        pictures: that the network takes for the class, surest first; 1 to 512; by default 32
+        composite: LRP's rule at convolutions; epsilon, epsilon_plus, epsilon_alpha2_beta1,
+            epsilon_gamma_box; by default "epsilon_plus"
+        progress: called with (done, total, message) as the work goes on; what it raises stops the work
+
+    Options of `.figure(...)` and `.save(path, ...)`, beside those of `explain.paper.Paper`:
+        opacity: of the maps over the picture; 0 to 1; by default 0.7
+        factor: whole-number enlargement of the patches; 1 to 4; by default 1
     """
 
 def hierarchy(

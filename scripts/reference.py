@@ -99,6 +99,7 @@ EXAMPLES: dict[str, dict[str, str]] = {  # what each view's example asks, beside
     "channel": {"layer": "layer2.0.conv1", "channel": "3"},
     "channel_names": {"layer": "layer2.0.conv1"},
     "paths": {"image": CLOTHES["image"]},
+    "relevant_patches": {"layer": "layer2.0.conv1", "image": CLOTHES["image"], "count": "3"},
     "wiring": {"layer": "layer2.0.conv1", "channel": "3", "count": "3"},
     "feature_visualization": {"layer": "layer2.0.conv1", "channels": "3,5", "steps": "64"},
     "concepts": {"target": "Shirt", "count": "6"},

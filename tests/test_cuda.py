@@ -642,6 +642,7 @@ def test_figures_redraw_on_the_other_device(two, tmp_path):
         "flips": lambda i: explain.flips(i, i),
         "channel_names": lambda i: explain.channel_names(i, layer, permutations=100, count=2),
         "paths": lambda i: explain.paths(i, unseen, levels=2, width=2),
+        "relevant_patches": lambda i: explain.relevant_patches(i, layer, count=2, patches=2),
         "wiring": lambda i: explain.wiring(i, layer, 1, count=2, pictures=3),
         "feature_visualization": lambda i: explain.feature_visualization(i, layer, [1, 4], steps=8),
     }

@@ -15,7 +15,7 @@ from .propagation import MOVING, SUMS, Call, Ruled, Rules, kind_of, multipliers,
 from .registry import METHODS, InputRange
 from .shortcuts import folded
 
-__all__ = ["lrp"]
+__all__ = ["Relevance", "lrp", "ruled"]
 
 _GATES = {"sigmoid", "expit", "hardsigmoid"}
 
@@ -39,13 +39,21 @@ def lrp(
     takes off what speaks against; epsilon_gamma_box favours what speaks for, and gives pixels of the mean colour a
     share, to which the others give nothing. Behind sigmoids, which turn nothing into a half, it grows without bounds.
     """
-    if composite != "epsilon":
-        net = folded(net, batch[:1])
-    rules = _Relevance(epsilon, COMPOSITES[composite], (batch, input_range) if composite.endswith("box") else None)
+    net, rules = ruled(net, batch, input_range, composite, epsilon)
     return (multipliers(net, batch, target, rules) * batch + rules.at_pixels).sum(1)
 
 
-class _Relevance(Rules):
+def ruled(
+    net: nn.Module, batch: Tensor, input_range: InputRange, composite: str, epsilon: float
+) -> tuple[nn.Module, Relevance]:
+    """The net that LRP works on, with norms folded into convolutions where a composite is for them, and its rules, for
+    one pass."""
+    if composite != "epsilon":
+        net = folded(net, batch[:1])
+    return net, Relevance(epsilon, COMPOSITES[composite], (batch, input_range) if composite.endswith("box") else None)
+
+
+class Relevance(Rules):
     """LRP: a nonlinear function hands on all it gets, a sum what it gets less a share if it is weak itself.
 
     box: the pixels and their ends, which the first convolution has z-box for; what they get by it is `at_pixels`.

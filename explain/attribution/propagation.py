@@ -9,31 +9,85 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ..errors import NotSupported
-from ..network.trace import asking
-from .passes import score, slope
+from ..errors import NotSupported, Unknown
+from ..network.trace import asking, call_counts, call_of, calls
+from .passes import score
 
-__all__ = ["MOVING", "SUMS", "Call", "Ruled", "Rules", "kind_of", "multipliers", "scaled", "shared"]
+__all__ = [
+    "MOVING",
+    "SUMS",
+    "Call",
+    "Ruled",
+    "Rules",
+    "Run",
+    "back",
+    "kind_of",
+    "multipliers",
+    "run",
+    "scaled",
+    "shared",
+]
 
 Call = Callable[..., Any]
 Back = Callable[[Tensor], list[Tensor]]
 """What goes on below a function to each of its inputs, from what arrives above it."""
 
 
+class Run(NamedTuple):
+    """A pass under rules: the pixels as the leaf of its graph, each picture's score (N,), the layer's output."""
+
+    batch: Tensor
+    scores: Tensor
+    held: Tensor | None
+
+
+def run(net: nn.Module, batch: Tensor, target: Tensor, rules: Rules, layer: str = "") -> Run:
+    """Raises NotSupported where the rules do not reach, or for a layer that gives no maps (N, C, h, w) or vectors."""
+    batch, (module, wanted) = asking(batch), call_of(net, layer)
+    held: list[Tensor] = []
+
+    def keep(_module: str, call: int, output: Any) -> Tensor | None:
+        if wanted not in (None, call):
+            return None
+        if not isinstance(output, Tensor) or output.dim() not in (2, 4):
+            given = tuple(output.shape[1:]) if isinstance(output, Tensor) else f"a {type(output).__name__}"
+            raise NotSupported(f"Layer {layer!r} gives {given}; maps (C, H, W) or vectors (C,) only.")
+        # A copy, as what damps the layer's own sums comes below what it has been given; and one to be overwritten.
+        held[:] = [output.clone()]
+        return held[0].clone()
+
+    with torch.inference_mode(False), torch.enable_grad():
+        with rules, calls(net, [module], keep) if layer else nullcontext():
+            output = net(batch.clone())  # which may be overwritten
+        scores = score(output, target)
+        _refuse_other_functions(scores, batch, rules)
+    if layer and not held:
+        raise Unknown("layer", layer, call_counts(net, batch), "The pass does not reach it, or not so often.")
+    return Run(batch, scores, held[0] if held else None)
+
+
 def multipliers(net: nn.Module, batch: Tensor, target: Tensor, rules: Rules) -> Tensor:
     """What each pixel's value counts for (N, C, H, W). Raises NotSupported where the rules do not reach."""
-    batch = asking(batch)
+    found = run(net, batch, target, rules)
+    return back(found.scores, found.batch)
+
+
+def back(value: Tensor, source: Tensor, signal: Tensor | None = None, again: bool = False) -> Tensor:
+    """What arrives at a source from values, from a signal there or by default from one at each; zero where no way
+    leads. again: the graph is kept for another pass."""
     with torch.inference_mode(False), torch.enable_grad():
-        with rules:
-            output = net(batch.clone())  # which may be overwritten
-        _refuse_other_functions(score(output, target), batch, rules)
-    return slope(output, target, batch)
+        if not value.requires_grad:
+            return torch.zeros_like(source)
+        signal = torch.ones_like(value) if signal is None else signal
+        found = torch.autograd.grad(value, source, signal, retain_graph=again, allow_unused=True)[0]
+        return torch.zeros_like(source) if found is None else found
 
 
 # Functions of each value for itself, by name without the underscore of in-place forms.

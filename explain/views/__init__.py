@@ -98,6 +98,12 @@ TABLE = (
         {"section": "patches"},
     ),
     Line("paths", "the strongest paths from pixels to an answer on a picture", "layers", {"section": "paths"}),
+    Line(
+        "relevant_patches",
+        "channels and patches by relevance for a class, beside those by activation",
+        "layers",
+        {"section": "relevance"},
+    ),
     Line("hierarchy", "a picture through early, middle and late layers", "layers", {"section": "hierarchy"}),
     Line(
         "neighbours",

@@ -107,6 +107,7 @@ def many(model: explain.Model) -> None:
     )
     print(explain.channel_names(index, "conv2", "label", rate=0.1, count=4).sentence())
     print(explain.paths(index, 3, "cat", levels=2, width=3).paths.kept)
+    print(explain.relevant_patches(index, "conv1", "cat", 3, count=2, composite="epsilon").relevant_only)
     print(explain.wiring(index, "conv2", 3, "cat.png", "out", count=2).agreement)
     print(explain.feature_visualization(index, "conv1", [0, 3], "maco", facets=2, rate=0.2).table["natural_way"])
     print(explain.channel_health(index, "conv1").dead, explain.hierarchy(index, "cat.png", channels=2).facts)

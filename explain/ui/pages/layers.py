@@ -13,6 +13,7 @@ from explain.ui.parts.channel_patches import show_patches
 from explain.ui.parts.channel_weights import show_weights
 from explain.ui.parts.hierarchy import show_hierarchy
 from explain.ui.parts.paths import show_paths
+from explain.ui.parts.relevance import show_relevance
 from explain.ui.parts.section import choose_section
 
 SECTIONS = {
@@ -21,7 +22,9 @@ SECTIONS = {
     "patches": "Patches of other pictures",
     "hierarchy": "From low to high",
     "paths": "Paths to an answer",
+    "relevance": "Relevant for a class",
 }
+WITH_INDEX = {"hierarchy": show_hierarchy, "paths": show_paths, "relevance": show_relevance}
 model, picture = caches.model(), caches.picture()
 
 
@@ -41,4 +44,4 @@ elif section == "filters":
 elif section == "patches":
     show_patches(model)
 else:
-    show_with_index(show_paths if section == "paths" else show_hierarchy)
+    show_with_index(WITH_INDEX[section])
