@@ -166,6 +166,30 @@ def test_a_gate_stays_as_it_is():
     np.testing.assert_allclose(made, (net.second.weight[2] * gate).numpy(), atol=1e-6)
 
 
+def test_attention_has_its_own_slope():
+    """Weights by a softmax are no gate where they are all that there is, and a gate where they choose among maps."""
+
+    class Chosen(nn.Module):
+        def __init__(self, product):
+            super().__init__()
+            self.first, self.second, self.product = nn.Conv2d(2, 4, 1), nn.Conv2d(4, 3, 1, bias=False), product
+
+        def forward(self, x):
+            x = self.first(x)
+            chosen = torch.softmax(x, 1)
+            return self.second(x * chosen if self.product else chosen)
+
+    torch.manual_seed(5)
+    for product in (True, False):
+        net, x = Chosen(product).eval().requires_grad_(False).double(), batch(side=1).double()
+        made = expanded(net, x, ["first"], "second").kernels(1)[0].weight[:, 0, 0]
+        values = net.first(x)[0, :, 0, 0].requires_grad_()
+        chosen = torch.softmax(values, 0)
+        weight = net.second.weight[1, :, 0, 0]
+        score = (weight * (values * chosen.detach() if product else chosen)).sum()
+        np.testing.assert_allclose(made, torch.autograd.grad(score, values)[0].numpy(), atol=1e-6)
+
+
 @pytest.mark.parametrize("channel", [0, 4])
 def test_contributions_add_up(channel):
     """Where nothing between bends, the parts and the biases are the response; what is left at zero are the biases."""

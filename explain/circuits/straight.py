@@ -16,7 +16,7 @@ _ACTIVATIONS = {
     *("hardswish", "softplus", "softsign", "threshold", "tanh", "tanhshrink", "logsigmoid", "clamp", "clip"),
     *("clamp_min", "clamp_max"),
 }
-_GATES = {"sigmoid", "hardsigmoid", "softmax"}
+_GATES = {"sigmoid", "hardsigmoid"}  # activations too, where nothing is multiplied with them
 _POOLS = {f"max_pool{d}d": getattr(F, f"avg_pool{d}d") for d in (1, 2, 3)}
 _ADAPTIVE = {f"adaptive_max_pool{d}d": getattr(F, f"adaptive_avg_pool{d}d") for d in (1, 2, 3)}
 _PRODUCTS = {"mul", "multiply", "__mul__", "__rmul__", "__imul__"}
@@ -51,6 +51,9 @@ class Straight(TorchFunctionMode):
             if name in _GATES:
                 self._gates.append(through)
             return through
+        if name == "softmax":
+            self._gates.append(value := func(*args, **kwargs))
+            return value
         if (mean := _mean(name, signal, args, kwargs)) is not None:
             value = func(*args, **kwargs)
             first = value[0] if isinstance(value, tuple) else value
