@@ -45,7 +45,7 @@ def show_names(index: Index, layer: str, number: int) -> None:
         "by chance": [round(float(result.chance[k]), 3) for k in order],
         "pictures": [result.sizes[k] for k in order],
     }
-    st.dataframe(rows, hide_index=True)
+    widgets.show_numbers(rows)
     figure = result.figure(**style)
     with st.expander(f"All channels of {literal(layer)}", icon=":material/apps:"):
         panels = tuple(one for one in figure.panels if isinstance(one, Panel))

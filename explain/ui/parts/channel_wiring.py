@@ -56,7 +56,7 @@ def show_wiring(index: Index, layer: str, number: int, picture: Any) -> None:
         if charts:  # none where no effect could be measured
             widgets.show_charts(replace(figure, panels=charts), 1)
     with words:
-        st.dataframe(_told(result), hide_index=True)
+        widgets.show_table(_told(result))
         st.caption(literal(figure.note))
     choices.show(view, given, style, figure, "Export the wiring")
 

@@ -49,7 +49,7 @@ def show_concepts(index: Index, picture: Image.Image) -> None:
     _show_sheets([one for one in figure.panels if isinstance(one, Panel)])
     widgets.show_charts(replace(figure, panels=charts), 2)
     with st.expander("The numbers", icon=":material/table:"):
-        st.dataframe(figure.table, hide_index=True)
+        widgets.show_table(figure.table)
     choices.show(view, given, style, figure)
 
 
