@@ -4,6 +4,7 @@ import functools
 import gc
 import os
 import re
+import sys
 from pathlib import Path
 
 # Two threads on two cores, of one process or of two; what they start has as many, so that its sums are the same.
@@ -52,6 +53,14 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=left)
     kept = [item for item in items if item not in set(left)]
     items[:] = sorted(kept, key=lambda item: (*LONGEST, group_of(item.nodeid)).index(group_of(item.nodeid)))
+
+
+def pytest_runtest_setup(item):
+    """A fresh AppTest looks through all installed packages for components, which takes it longer than the page does;
+    none is installed during a run, so one look is enough."""
+    scanner = sys.modules.get("streamlit.components.v2.manifest_scanner")
+    if scanner is not None and not hasattr(scanner.scan_component_manifests, "cache_info"):
+        scanner.scan_component_manifests = functools.cache(scanner.scan_component_manifests)
 
 
 def pytest_terminal_summary(terminalreporter):
