@@ -70,7 +70,7 @@ def on_pictures(
             found, shares, peaks = _shares(model, net, layer, batch, target, composite)
         maps = found.relevance if found.relevance.dim() == 4 else found.relevance[:, :, None, None]
         rows, columns = np.divmod(maps.flatten(2).argmax(2).cpu().numpy(), maps.shape[3])
-        told = (one.double().cpu().numpy() for one in (found.scores, maps.sum((1, 2, 3))))
+        told = (one.cpu().double().numpy() for one in (found.scores, maps.sum((1, 2, 3))))
         parts.append((shares, rows, columns, peaks, *told))
         kept += readable
     if not parts:
@@ -100,8 +100,8 @@ def _shares(
     _, held = record(net, batch, [layer])
     own = held[layer]
     sums, peaks = (found.relevance, own) if own.dim() == 2 else (found.relevance.sum((2, 3)), own.amax((2, 3)))
-    sums = sums.double()
+    sums = sums.cpu().double()
     if not bool(torch.isfinite(sums).all()):
         raise NotSupported("LRP gives values that are not finite for this network and these pictures.")
     shares = sums / sums.abs().sum(1, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny)
-    return found, shares.cpu().numpy(), peaks.double().cpu().numpy()
+    return found, shares.numpy(), peaks.cpu().double().numpy()
