@@ -2,6 +2,7 @@
 measured by hand."""
 
 import copy
+import sys
 
 import numpy as np
 import pytest
@@ -10,10 +11,11 @@ from torch import nn
 from torch.nn import functional as F
 
 import explain
-from explain.circuits import consumers, contributions, effects, expanded, sources
+from explain.circuits import consumers, contributions, edges, effects, expanded, sources
 from explain.circuits.effects import foreseen
 from explain.circuits.paths import strongest_paths
 from explain.errors import NotSupported
+from explain.naming import peaks, responses
 from explain.network.graph import INPUT
 from explain.network.trace import reached, record, split
 
@@ -310,6 +312,27 @@ def test_effects_on_a_network_of_ones_own(own):
         assert effect == pytest.approx(np.mean(changes), abs=1e-4)
         assert low <= effect <= high
     assert len(set(table["effect"])) > 3
+
+
+def test_a_network_that_takes_one_picture_at_a_time(own, monkeypatch):
+    """It is never asked about more, and gives the same."""
+    wanted, strongest = explain.wiring(own, "mix", 1, count=2, pictures=4), peaks(own, "mix", np.arange(24))[1]
+    met, forward = [], Bent.forward
+
+    def one_by_one(self, x):
+        met.append(len(x))
+        return forward(self, x)
+
+    monkeypatch.setattr(Bent, "forward", one_by_one)
+    for module in (edges, sys.modules["explain.circuits.effects"], responses):
+        monkeypatch.setattr(module, "is_alone", lambda net: True)
+    found = explain.wiring(own, "mix", 1, count=2, pictures=4)
+    again = peaks(own, "mix", np.arange(24))[1]
+    assert set(met) == {1}
+    assert found.table["name"] == wanted.table["name"]
+    for name in ("effect", "direct", "expected", "low", "high"):
+        assert found.table[name] == pytest.approx(wanted.table[name], abs=1e-4)
+    np.testing.assert_allclose(again, strongest, atol=1e-5)
 
 
 def test_paths_of_a_network_of_ones_own(own):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..errors import BadFile, NotSupported
 from ..index import Index
+from ..network.copying import is_alone
 from ..network.graph import INPUT
 from ..network.model import Model
 from ..network.trace import reached
@@ -233,7 +234,9 @@ def _means(index: Index, net: nn.Module, layer: str) -> NDArray[np.float64]:
     if not batches:
         raise NotSupported("No picture of this index could be read: there is no mean to put in a channel's place.")
     with torch.inference_mode(False), torch.no_grad():
-        outputs = torch.cat([reached(net, some, layer).cpu() for some in torch.split(torch.cat(batches), 8)])
+        outputs = torch.cat(
+            [reached(net, some, layer).cpu() for some in torch.split(torch.cat(batches), 1 if is_alone(net) else 8)]
+        )
     return np.asarray(outputs.double().mean([0, *range(2, outputs.dim())]))
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ..errors import BadFile
 from ..index import Index
 from ..index.responses import respond
+from ..network.copying import is_alone
 from ..network.trace import reached
 from ..progress import Progress, unheard
 
@@ -24,10 +25,11 @@ def peaks(
     model, kept, found = index.model, [], []
     preprocess = model.preprocess
     with model.exclusive() as net, torch.inference_mode(False), torch.no_grad():
-        for start in range(0, len(numbers), AT_ONCE):
+        step = 1 if is_alone(net) else AT_ONCE
+        for start in range(0, len(numbers), step):
             progress(start, len(numbers))
             batch = []
-            for number in numbers[start : start + AT_ONCE].tolist():
+            for number in numbers[start : start + step].tolist():
                 try:
                     batch.append(preprocess.scaled(preprocess.crop(index.images[number])))
                 except BadFile:
