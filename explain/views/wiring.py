@@ -137,9 +137,11 @@ def compute(
 
 def _default(index: Index, layer: str, channel: int) -> Any:
     known = weighted(index.model, layer, index.layers)
-    if known is not None:
-        return next(row.image for row in index.top(known, channel, "best", 1))
-    return (surest(index, layer, channel, 1) or [0])[0]
+    if known is None:
+        best = surest(index, layer, channel, 1)
+    else:
+        best = [row.image for row in index.top(known, channel, "best", 1)]
+    return best[0] if best else 0  # of a channel that is no number on any picture there is no best
 
 
 def _table(index: Index, found: Edges) -> dict[str, list[Any]]:
